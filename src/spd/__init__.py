@@ -1,0 +1,37 @@
+"""SPD: metric depth at exactly the pixels you ask for.
+
+`encode` is paid once per image, `query` once per pixel asked. Importing this package imports
+neither torch nor transformers; the names below load on first use.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from spd._version import __version__
+
+if TYPE_CHECKING:
+    from spd.config import ModelConfig
+    from spd.models.feature_maps import FeatureMaps
+    from spd.models.spd import SPD
+    from spd.predictor import Predictor, Scene, load
+
+_HOMES = {
+    "ModelConfig": "spd.config",
+    "FeatureMaps": "spd.models.feature_maps",
+    "SPD": "spd.models.spd",
+    "Predictor": "spd.predictor",
+    "Scene": "spd.predictor",
+    "load": "spd.predictor",
+}
+
+__all__ = ["SPD", "FeatureMaps", "ModelConfig", "Predictor", "Scene", "__version__", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'spd' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

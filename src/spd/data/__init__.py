@@ -1,0 +1,1 @@
+"""RGB-D data: samples, folders, synthetic rooms, transforms, loading."""

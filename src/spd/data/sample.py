@@ -1,0 +1,70 @@
+"""The one sample type that every source yields and every transform returns."""
+
+import dataclasses
+
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+
+from spd.errors import DataError
+from spd.geometry import Intrinsics, Size
+
+MIN_DEPTH_M = 1e-3
+MAX_DEPTH_M = 10.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RGBDSample:
+    """A colour image with metric depth.
+
+    `depth_m` may have another resolution than `image`; both show the same field of view, and
+    `intrinsics` are those of the image. Depth is camera z in metres; 0 or NaN is no reading and
+    is never valid.
+    """
+
+    image: UInt8[np.ndarray, "h w 3"]
+    """RGB, 0..255."""
+    depth_m: Float[np.ndarray, "hd wd"]
+    """Camera z in metres, float32."""
+    valid: Bool[np.ndarray, "hd wd"]
+    """Where `depth_m` is a reading that may be trained on and scored."""
+    intrinsics: Intrinsics | None
+    """Of the image; None where the source does not know them."""
+    name: str
+    """What messages, tables and files call this sample."""
+
+    def __post_init__(self) -> None:
+        if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8:
+            raise DataError(
+                f"{self.name}: image must be uint8 [H, W, 3], "
+                f"got {self.image.dtype} {self.image.shape}"
+            )
+        if self.depth_m.ndim != 2 or self.depth_m.dtype != np.float32:
+            raise DataError(
+                f"{self.name}: depth must be float32 [H, W] metres, "
+                f"got {self.depth_m.dtype} {self.depth_m.shape}"
+            )
+        if self.valid.shape != self.depth_m.shape or self.valid.dtype != np.bool_:
+            raise DataError(f"{self.name}: valid mask must be boolean and as large as the depth")
+
+    @property
+    def image_size(self) -> Size:
+        """(height, width) of the image."""
+        return self.image.shape[0], self.image.shape[1]
+
+    @property
+    def depth_size(self) -> Size:
+        """(height, width) of the depth map."""
+        return self.depth_m.shape[0], self.depth_m.shape[1]
+
+    def reading_points(self) -> Float[np.ndarray, "n 2"]:
+        """Where the valid depth pixels lie on the image, `(u, v)` in image pixels, row by row."""
+        rows, columns = np.nonzero(self.valid)
+        (height, width), (depth_height, depth_width) = self.image_size, self.depth_size
+        u = (columns + 0.5) * (width / depth_width) - 0.5
+        v = (rows + 0.5) * (height / depth_height) - 0.5
+        return np.stack([u, v], axis=-1)
+
+
+def valid_depth(depth_m: Float[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+    """The training mask's depth rule: finite and 1e-3 < d <= 10 m (`docs/conventions.md`)."""
+    return np.isfinite(depth_m) & (depth_m > MIN_DEPTH_M) & (depth_m <= MAX_DEPTH_M)

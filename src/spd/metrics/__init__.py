@@ -1,0 +1,1 @@
+"""Numbers that compare predicted depth with measured depth; numpy only, never torch."""

@@ -1,0 +1,1 @@
+"""The network: encoder, neck, global path, local paths, and the model that joins them."""

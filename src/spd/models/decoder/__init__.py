@@ -1,0 +1,1 @@
+"""Global path (once per image) and local paths (once per queried pixel)."""

@@ -1,0 +1,55 @@
+"""What every local path is: two methods over the same weights, and the depth head."""
+
+import math
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from spd.config import ModelConfig
+from spd.errors import ConfigError
+from spd.models.feature_maps import FeatureMaps
+
+
+class LocalPath(Protocol):
+    """Depth from feature maps, at points or on the path's own grid; both the same function."""
+
+    def query(self, maps: FeatureMaps, points: Float[Tensor, "b k 2"]) -> Float[Tensor, "b k"]:
+        """Depth in metres at points `(u, v)` that are known to lie inside the image."""
+        ...
+
+    def dense(self, maps: FeatureMaps) -> Float[Tensor, "b 1 hl wl"]:
+        """Depth in metres at the centres of the path's own grid, without asking points."""
+        ...
+
+
+def build_local_path(config: ModelConfig) -> nn.Module:
+    """The local path that the configuration names.
+
+    Raises:
+        ConfigError: if this version does not have it.
+    """
+    if config.local_path == "cross_attention":
+        from spd.models.decoder.local_attn import CrossAttentionPath
+
+        return CrossAttentionPath(config)
+    raise ConfigError(f"local_path {config.local_path!r} is not built yet; use 'cross_attention'")
+
+
+def depth_head(dim: int, width: int, initial_depth_m: float) -> nn.Sequential:
+    """Linear, ReLU, Linear, whose softplus starts at about `initial_depth_m` (section 6.7)."""
+    last = nn.Linear(width, 1)
+    nn.init.constant_(last.bias, math.log(math.expm1(initial_depth_m)))  # softplus's inverse
+    return nn.Sequential(nn.Linear(dim, width), nn.ReLU(), last)
+
+
+def head_depth_m(head: nn.Sequential, features: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
+    """Metres from the head, outside autocast.
+
+    bfloat16 keeps 8 bits, so depth written by a bfloat16 layer would step by 1.6 cm at 2 to 4 m.
+    """
+    dtype = head[0].weight.dtype
+    with torch.autocast(features.device.type, enabled=False):
+        return F.softplus(head(features.to(dtype))).squeeze(-1)

@@ -1,0 +1,67 @@
+"""What `encode` returns: everything a question needs, and nothing else."""
+
+import dataclasses
+from typing import Self
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from spd.errors import InputError
+from spd.geometry import Size
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FeatureMaps:
+    """The three maps a query reads, and the image size its points are measured in.
+
+    An immutable value: keep as many as there are images open, move them between devices, ask
+    them in any order. With h = H/14 and w = W/14 patches the maps are, in the specification's
+    names, of "stride" 8, 8 and 4; the true strides are H/rows (7, 7 and 3.5 pixels).
+    """
+
+    stride_8_map: Float[Tensor, "b d 2h 2w"]
+    """Output of the global path; a query starts from it (specification, section 5)."""
+    l2: Float[Tensor, "b d 2h 2w"]
+    """Second level of the neck."""
+    l1: Float[Tensor, "b d 4h 4w"]
+    """First and finest level of the neck."""
+    image_size: Size
+    """(height, width) in pixels of the image that was encoded."""
+
+    def __post_init__(self) -> None:
+        for name in ("stride_8_map", "l2", "l1"):
+            feature_map = getattr(self, name)
+            if feature_map.ndim != 4 or feature_map.shape[:2] != self.l1.shape[:2]:
+                raise InputError(
+                    f"{name} must be [B, D, rows, columns] with the batch and channels of l1 "
+                    f"{tuple(self.l1.shape[:2])}, got {tuple(feature_map.shape)}"
+                )
+
+    @property
+    def batch_size(self) -> int:
+        """Number of images."""
+        return self.l1.shape[0]
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held by the three maps, in bytes."""
+        return sum(feature_map.nbytes for feature_map in (self.stride_8_map, self.l2, self.l1))
+
+    def to(self, target: torch.device | torch.dtype | str) -> Self:
+        """The same maps on another device or in another dtype."""
+        return dataclasses.replace(
+            self,
+            stride_8_map=self.stride_8_map.to(target),
+            l2=self.l2.to(target),
+            l1=self.l1.to(target),
+        )
+
+    def detach(self) -> Self:
+        """The same values, cut from the graph that computed them."""
+        return dataclasses.replace(
+            self,
+            stride_8_map=self.stride_8_map.detach(),
+            l2=self.l2.detach(),
+            l1=self.l1.detach(),
+        )

@@ -1,0 +1,121 @@
+"""The model: `encode` once per image, `query` once per pixel asked, `dense` for whole maps."""
+
+from typing import Literal, cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from spd.config import ModelConfig
+from spd.errors import InputError, PointError
+from spd.geometry import Size, check_image_size, check_points, points_inside, resize_bilinear
+from spd.models.decoder.global_dpt import GlobalPath
+from spd.models.decoder.local_path import LocalPath, build_local_path
+from spd.models.encoder_vits.pyramid_neck import PyramidNeck
+from spd.models.encoder_vits.vit_s import Encoder
+from spd.models.feature_maps import FeatureMaps
+
+# Queries read together: about 40 MB of windows in float32, whatever K is.
+QUERY_CHUNK = 1024
+
+
+class SPD(nn.Module):
+    """Sparse query-point depth (specification v15.2).
+
+        image -> encoder -> neck -> L1, L2, L3, L4
+        L3, L4 -> global path -> stride-8 map
+        stride-8 map, L2, L1 + a point -> local path -> metres
+
+    Built with random weights; nothing is ever downloaded here.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config.encoder)
+        self.neck = PyramidNeck(config)
+        self.global_path = GlobalPath(config.dim)
+        self.local_path = build_local_path(config)
+
+    def encode(self, images: Float[Tensor, "b 3 h w"]) -> FeatureMaps:
+        """Everything that is paid once per image.
+
+        Args:
+            images: RGB in 0..1, in the model's dtype; height and width multiples of 14, of at
+                least two patches each.
+
+        Raises:
+            InputError: if shape, dtype or size is another; sizes come with the nearest valid ones.
+        """
+        self._check_images(images)
+        size: Size = (images.shape[-2], images.shape[-1])
+        l1, l2, l3, l4 = self.neck(self.encoder(images))
+        stride_8_map = self.global_path(l3, l4, (l2.shape[-2], l2.shape[-1]))
+        # A query gathers whole cells, so the channels of a cell lie together.
+        s8, l2, l1 = (
+            feature_map.contiguous(memory_format=torch.channels_last)
+            for feature_map in (stride_8_map, l2, l1)
+        )
+        return FeatureMaps(s8, l2, l1, size)
+
+    def query(
+        self,
+        maps: FeatureMaps,
+        points: Float[Tensor, "b k 2"],
+        *,
+        outside: Literal["raise", "nan"] = "raise",
+    ) -> Float[Tensor, "b k"]:
+        """Depth in metres at the points asked, any K including 0.
+
+        Args:
+            maps: what `encode` returned.
+            points: `(u, v)` = (column, row) in pixels of the encoded image; integers are pixel
+                centres, fractions are allowed, valid from -0.5 to W - 0.5 and H - 0.5.
+            outside: `"nan"` answers NaN at points that are not finite or outside.
+
+        Raises:
+            PointError: on another shape, or naming the first bad point.
+        """
+        if points.ndim != 3 or points.shape[0] != maps.batch_size:
+            raise PointError(
+                f"points must be [{maps.batch_size}, K, 2] for {maps.batch_size} encoded image(s), "
+                f"got {tuple(points.shape)}"
+            )
+        if outside == "raise":
+            check_points(points, maps.image_size)
+            return self._query_inside(maps, points)
+        inside = points_inside(points, maps.image_size)
+        depth_m = self._query_inside(maps, points.where(inside[..., None], 0))
+        return depth_m.where(inside, torch.nan)
+
+    def dense(self, maps: FeatureMaps) -> Float[Tensor, "b 1 hl wl"]:
+        """Depth in metres on the local path's own grid (v15.2: L1's cells, 4h x 4w)."""
+        return self._local.dense(maps)
+
+    def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1 h w"]:
+        """Depth in metres at every pixel: `dense`, then bilinear to the image's size."""
+        maps = self.encode(images)
+        return resize_bilinear(self.dense(maps), maps.image_size)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the weights, and so of the images."""
+        return next(self.parameters()).dtype
+
+    @property
+    def _local(self) -> LocalPath:
+        return cast(LocalPath, self.local_path)
+
+    def _query_inside(self, maps: FeatureMaps, points: Tensor) -> Tensor:
+        chunks = points.split(QUERY_CHUNK, dim=1)  # one empty chunk where K is 0
+        return torch.cat([self._local.query(maps, chunk) for chunk in chunks], dim=1)
+
+    def _check_images(self, images: Tensor) -> None:
+        if images.ndim != 4 or images.shape[1] != 3:
+            raise InputError(f"images must be [B, 3, H, W] RGB, got {tuple(images.shape)}")
+        if images.dtype != self.dtype:
+            raise InputError(
+                f"images must be {self.dtype} in 0..1 like the weights, got {images.dtype}; "
+                "convert with image.to(model.dtype), dividing 8-bit values by 255"
+            )
+        check_image_size((images.shape[-2], images.shape[-1]))
