@@ -54,8 +54,17 @@ def gelu(x: Tensor) -> Tensor:
     return 0.5 * x * (1 + torch.erf(x / math.sqrt(2)))
 
 
-def stage(weights: dict[str, Tensor], name: str, query: Tensor, keys: list[Tensor]) -> Tensor:
-    """Section 6.5 / 6.6: one query against its keys, K and V projected token by token."""
+def stage(
+    weights: dict[str, Tensor],
+    name: str,
+    query: Tensor,
+    keys: list[Tensor],
+    seen: list[Tensor],
+) -> Tensor:
+    """Section 6.5 / 6.6: one query against its keys, K and V projected token by token.
+
+    Every head's attention weights are appended to `seen`.
+    """
 
     def linear(layer: str, x: Tensor) -> Tensor:
         return weights[f"{name}.{layer}.weight"] @ x + weights[f"{name}.{layer}.bias"]
@@ -73,6 +82,7 @@ def stage(weights: dict[str, Tensor], name: str, query: Tensor, keys: list[Tenso
         scores = torch.stack([(q[part] * key[part]).sum() / math.sqrt(size) for key in k])
         exponentials = torch.exp(scores - scores.max())
         attention = exponentials / exponentials.sum()
+        seen.append(attention.detach())
         read.append(sum(a * value[part] for a, value in zip(attention, v, strict=True)))
     query = query + linear("out_proj", torch.cat(read))
     hidden = gelu(linear("ffn.0", norm("norm_ffn", query)))
@@ -87,8 +97,10 @@ def depth_at(
     image_size: tuple[int, int],
     u: float,
     v: float,
+    seen: list[Tensor] | None = None,
 ) -> Tensor:
     """Metres at one pixel, from `local_path.*` weights and `[D, h, w]` maps of one image."""
+    seen = [] if seen is None else seen
     place = weights["position_embedding"]
     scale = weights["scale_embedding"]
 
@@ -98,8 +110,8 @@ def depth_at(
 
     _, h, w = s8.shape
     query = sample(s8, (u + 0.5) * w / image_size[1] - 0.5, (v + 0.5) * h / image_size[0] - 0.5)
-    query = stage(weights, "stage1", query, keys(s8, 0) + keys(l2, 1))
-    query = stage(weights, "stage2", query, keys(l1, 2))
+    query = stage(weights, "stage1", query, keys(s8, 0) + keys(l2, 1), seen)
+    query = stage(weights, "stage2", query, keys(l1, 2), seen)
     hidden = torch.relu(weights["head.0.weight"] @ query + weights["head.0.bias"])
     out = (weights["head.2.weight"] @ hidden + weights["head.2.bias"])[0]
     return torch.logaddexp(out, torch.zeros_like(out))  # softplus

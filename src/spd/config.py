@@ -188,6 +188,8 @@ class TrainConfig(_Frozen):
     """`dense`: the stride-4 map resized to the image; `query`: drawn native pixels."""
     points_per_image: Int = Field(1024, gt=0)
     """Points drawn from each image under the `query` objective."""
+    encoder_weights: str | None = None
+    """DINOv2 to start the encoder from: a hub id or a local directory; none is random."""
     augment: bool = True
     """Random flips and photometric changes on training images."""
     workers: Int = Field(0, ge=0)
@@ -223,7 +225,7 @@ class Recipe(_Frozen):
 
 def nyu_v15_2() -> Recipe:
     """The specification's own recipe: ViT-S at 350x476 on NYU Depth V2 (section 7)."""
-    return Recipe(name="nyu_v15_2")
+    return Recipe(name="nyu_v15_2", train=TrainConfig(encoder_weights="facebook/dinov2-small"))
 
 
 def rooms_tiny() -> Recipe:

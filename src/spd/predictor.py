@@ -80,12 +80,12 @@ class Scene:
                 the photo, unless `outside="nan"`.
         """
         asked = _as_points(points)
-        inside = np.ones(len(asked), dtype=bool)
+        inside: np.ndarray = np.ones(len(asked), dtype=bool)
         if outside == "raise":
             check_points(torch.from_numpy(asked), self.size)
         else:
             low, high = -0.5, np.array([self.size[1], self.size[0]]) - 0.5
-            inside = ((asked >= low) & (asked <= high)).all(axis=1)
+            inside = np.all((asked >= low) & (asked <= high), axis=1)
         depth_m = np.full(len(asked), np.nan, dtype=np.float32)
         depth_m[inside] = self._ask(asked[inside])
         return depth_m
@@ -124,9 +124,7 @@ class Scene:
             return self.depth_at(np.stack([u.ravel(), v.ravel()], axis=1)).reshape(height, width)
         with torch.inference_mode():
             full = resize_bilinear(self._model.dense(self._maps), self._maps.image_size)
-            points = self._to_model(np.stack(np.meshgrid(np.arange(width), [0]), -1)[0])
-            columns = points[:, 0]
-            rows = self._to_model(np.stack(np.meshgrid([0], np.arange(height)), -1)[:, 0])[:, 1]
+            rows, columns = (self._to_model(np.arange(pixels)) for pixels in (height, width))
             depth_m = _bilinear_lattice(full[0, 0], rows, columns)
         return depth_m.cpu().numpy().astype(np.float32) * np.float32(self.plan.depth_factor)
 
@@ -136,7 +134,7 @@ class Scene:
         return depth_m.float().cpu().numpy() * np.float32(self.plan.depth_factor)
 
     def _to_model(self, points: np.ndarray) -> Tensor:
-        """Points of the photo in pixels of the model's input, by the scale alone."""
+        """Coordinates of the photo in pixels of the model's input, by the scale alone."""
         moved = (points + 0.5) * self.plan.scale - 0.5
         return torch.from_numpy(moved).to(self._maps.l1.device, torch.float32)
 

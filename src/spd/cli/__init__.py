@@ -1,1 +1,57 @@
-"""TODO."""
+"""The command line: `spd query`, `train`, `evaluate`, `cost`, `data`.
+
+Each command is one typed function that imports what it needs when it runs, so that `spd --help`
+loads neither torch nor transformers.
+"""
+
+import re
+import sys
+from collections.abc import Sequence
+
+_LISTS = ("--points", "--data", "--val", "--set")  # options that take several values at once
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0, 2 after a wrong input, 130 after an interruption."""
+    sys.exit(run(sys.argv[1:] if argv is None else argv))
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one command; what a user got wrong becomes one line on stderr. Returns the exit code."""
+    import typer.exceptions
+
+    from spd.cli.commands import app
+    from spd.errors import SPDError
+
+    try:
+        code = app(spread_lists(argv), prog_name="spd", standalone_mode=False)
+    except typer.exceptions.TyperException as error:
+        message = error.format_message().strip()
+        if not message:  # plain `spd`: the help has been shown
+            return error.exit_code
+        return _fail(f"{' '.join(message.split())} (see spd --help)")
+    except SPDError as error:
+        return _fail(str(error), 130 if type(error).__name__ == "StoppedError" else 2)
+    except (KeyboardInterrupt, typer.exceptions.Abort):
+        return _fail("interrupted", 130)
+    return code if isinstance(code, int) else 0
+
+
+def spread_lists(argv: Sequence[str]) -> list[str]:
+    """`--points 3,4 -0.5,3` as `--points=3,4 --points=-0.5,3`, which every parser understands."""
+    spread: list[str] = []
+    option: str | None = None
+    for token in argv:
+        if token in _LISTS:
+            option = token
+        elif option and (not token.startswith("-") or re.match(r"-\.?\d", token)):
+            spread.append(f"{option}={token}")
+        else:
+            option = None
+            spread.append(token)
+    return spread
+
+
+def _fail(message: str, code: int = 2) -> int:
+    print(f"spd: {message}", file=sys.stderr)
+    return code

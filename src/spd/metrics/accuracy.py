@@ -15,7 +15,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from jaxtyping import Float
 
 from spd.errors import DataError
 
@@ -57,7 +56,7 @@ METRIC_NAMES: tuple[str, ...] = tuple(field.name for field in dataclasses.fields
 """The names of the numbers in :class:`DepthMetrics`, in order."""
 
 
-def clamp_prediction(predicted_m: npt.ArrayLike) -> Float[np.ndarray, "n"]:
+def clamp_prediction(predicted_m: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Predictions as they are scored: float64 in 1e-3..10 m; infinity to 10, NaN to 1e-3."""
     predicted = np.asarray(predicted_m, dtype=np.float64)
     return np.clip(np.nan_to_num(predicted, nan=MIN_DEPTH_M), MIN_DEPTH_M, MAX_DEPTH_M)
@@ -65,7 +64,7 @@ def clamp_prediction(predicted_m: npt.ArrayLike) -> Float[np.ndarray, "n"]:
 
 def within_range(truth_m: npt.ArrayLike) -> npt.NDArray[np.bool_]:
     """Which ground-truth readings are scored: 1e-3 < d <= 10 m; NaN and infinity are not."""
-    truth = np.asarray(truth_m, dtype=np.float64)
+    truth = np.asarray(truth_m)  # in its own precision: float32(1e-3) is not above 1e-3
     return (truth > MIN_DEPTH_M) & (truth <= MAX_DEPTH_M)
 
 

@@ -5,6 +5,7 @@ says why they agree and `tests/test_equivalence.py` shows that they do.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -52,19 +53,35 @@ class CrossAttentionStage(nn.Module):
         return projection.weight.unflatten(0, (self.heads, -1))
 
     def read(
-        self, query: Float[Tensor, "b k d"], tokens: Float[Tensor, "b k n d"]
+        self, query: Float[Tensor, "b k d"], windows: Sequence[tuple[Tensor, Tensor]]
     ) -> Float[Tensor, "b k d"]:
         """Attend from each query to its own tokens, without projecting any token.
 
         The projections leave the tokens for the query: `q . (W t + b) = (W' q) . t + q . b`, and
-        `sum a (W t + b) = W (sum a t) + b` because the weights `a` sum to one.
+        `sum a (W t + b) = W (sum a t) + b` because the weights `a` sum to one. What is added to
+        every query's tokens alike stays out of them for the same reason.
+
+        Args:
+            query: one per point.
+            windows: per source map, the features `[B, K, n, D]` around each point, and the
+                embedding `[n, D]` that makes keys of them.
         """
         q = self.heads_of(query)  # [B, K, H, e]
-        q_folded = torch.einsum("bkhe,hed->bkhd", q, self.split(self.k_proj))
+        folded = torch.einsum("bkhe,hed->bkhd", q, self.split(self.k_proj))
         # The same for every token, so softmax drops it; it keeps the bias's (zero) gradient.
         constant = torch.einsum("bkhe,he->bkh", q, self.k_proj.bias.unflatten(0, (self.heads, -1)))
-        scores = q_folded @ tokens.transpose(-1, -2) + constant[..., None]  # [B, K, H, N]
-        mixed = scores.softmax(dim=-1).to(tokens.dtype) @ tokens  # [B, K, H, D]
+        scores = [
+            folded @ features.transpose(-1, -2) + folded @ embedding.T
+            for features, embedding in windows
+        ]
+        weights = (torch.cat(scores, dim=-1) + constant[..., None]).softmax(dim=-1).to(q.dtype)
+        parts = weights.split([embedding.shape[0] for _, embedding in windows], dim=-1)
+        mixed = torch.stack(
+            [
+                part @ features + part @ embedding
+                for part, (features, embedding) in zip(parts, windows, strict=True)
+            ]
+        ).sum(dim=0)  # [B, K, H, D]
         values = torch.einsum("bkhd,hed->bkhe", mixed, self.split(self.v_proj)).flatten(-2)
         return self.finish(query, values + self.v_proj.bias)
 
@@ -103,9 +120,8 @@ class CrossAttentionPath(nn.Module):
             for feature_map in (maps.stride_8_map, maps.l2, maps.l1)
         )  # [B, K, 25, D] each
         query = self._start(s8[:, :, s8.shape[2] // 2])  # the window's centre is the point itself
-        keys = torch.cat([self._embed(s8, self.S8), self._embed(l2, self.L2)], dim=2)
-        query = self.stage1.read(query, keys)
-        query = self.stage2.read(query, self._embed(l1, self.L1))
+        query = self.stage1.read(query, [(s8, self._key(self.S8)), (l2, self._key(self.L2))])
+        query = self.stage2.read(query, [(l1, self._key(self.L1))])
         return head_depth_m(self.head, query)
 
     def dense(self, maps: FeatureMaps) -> Float[Tensor, "b 1 4h 4w"]:
@@ -127,8 +143,9 @@ class CrossAttentionPath(nn.Module):
         """The query is a residual stream; it stays in the weights' dtype under autocast."""
         return feature.to(self.scale_embedding.dtype)
 
-    def _embed(self, tokens: Float[Tensor, "b k n d"], source: int) -> Float[Tensor, "b k n d"]:
-        return tokens + self.scale_embedding[source] + self.position_embedding
+    def _key(self, source: int) -> Float[Tensor, "n d"]:
+        """What makes keys of a map's window: its source's embedding and each cell's place."""
+        return self.scale_embedding[source] + self.position_embedding
 
     def _read_dense(
         self,

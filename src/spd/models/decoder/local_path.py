@@ -50,6 +50,5 @@ def head_depth_m(head: nn.Sequential, features: Float[Tensor, "*n d"]) -> Float[
 
     bfloat16 keeps 8 bits, so depth written by a bfloat16 layer would step by 1.6 cm at 2 to 4 m.
     """
-    dtype = head[0].weight.dtype
     with torch.autocast(features.device.type, enabled=False):
-        return F.softplus(head(features.to(dtype))).squeeze(-1)
+        return F.softplus(head(features.to(next(head.parameters()).dtype))).squeeze(-1)

@@ -1,0 +1,168 @@
+"""Every command's options and help; the work is done elsewhere and imported when it is asked for.
+
+Help texts keep their line breaks (backslash-b paragraphs), each with one example.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spd.cli import data
+
+app = typer.Typer(
+    help="Metric depth at exactly the pixels you ask for.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+)
+app.add_typer(data.app, name="data")
+
+Model = Annotated[
+    str | None,
+    typer.Option("--model", "-m", help="Checkpoint, training run, or hub id."),
+]
+Device = Annotated[
+    str | None,
+    typer.Option("--device", help="cpu, cuda, mps; by default the best there is."),
+]
+
+
+def _version(shown: bool) -> None:
+    if shown:
+        from spd import __version__
+
+        print(f"spd {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Metric depth at exactly the pixels you ask for."""
+
+
+@app.command()
+def query(
+    image: Annotated[Path, typer.Argument(help="Photo to ask.")],
+    points: Annotated[
+        list[str] | None,
+        typer.Option("--points", help="Points u,v (column,row); integers are pixel centres."),
+    ] = None,
+    points_file: Annotated[
+        Path | None,
+        typer.Option("--points-file", help="CSV with columns u,v or JSON list of [u, v]."),
+    ] = None,
+    model: Model = None,
+    focal_px: Annotated[
+        float | None,
+        typer.Option("--focal-px", help="Focal length of the photo in its own pixels."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Write the answer to a file instead."),
+    ] = None,
+    overlay: Annotated[
+        Path | None,
+        typer.Option("--overlay", help="Draw the points and the depth map to this PNG."),
+    ] = None,
+    device: Device = None,
+) -> None:
+    """Ask metres at pixels of one photo.
+
+    Example: `spd query photo.jpg --points 320,240 100.5,57 --model runs/rooms_tiny`
+    """
+    from spd.cli.query import Answer, query_image
+
+    if as_json and as_csv:
+        raise typer.BadParameter("--json and --csv exclude each other")
+    form: Answer = "json" if as_json else "csv" if as_csv else "table"
+    query_image(image, points or [], points_file, model, focal_px, form, out, overlay, device)
+
+
+@app.command()
+def train(
+    recipe: Annotated[
+        str, typer.Option("--recipe", help="nyu_v15_2, rooms_tiny or rooms_small.")
+    ] = "nyu_v15_2",
+    data: Annotated[
+        list[str] | None,
+        typer.Option("--data", help="Training folders, FOLDER or FOLDER:SPLIT."),
+    ] = None,
+    val: Annotated[
+        list[str] | None,
+        typer.Option("--val", help="Validation folders, likewise."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder of the run; by default runs/RECIPE."),
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option("--resume", help="Go on with this run; it knows its recipe and data."),
+    ] = None,
+    overfit: Annotated[
+        bool, typer.Option("--overfit", help="Repeat the first batch; the loss must fall.")
+    ] = False,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Override, such as train.steps=100 or model.dim=32."),
+    ] = None,
+    device: Device = None,
+) -> None:
+    """Train a model; Ctrl-C saves and says how to go on.
+
+    Example: `spd train --recipe rooms_tiny --data rooms:train --val rooms:val --out runs/mine`
+    """
+    from spd.cli.train import resume_run, start_run
+
+    if resume is not None:
+        if data or val or overrides or overfit or out is not None:
+            raise typer.BadParameter("--resume takes no other settings; the run knows its own")
+        resume_run(resume, device)
+    else:
+        start_run(recipe, data or [], val or [], out, overfit, overrides or [], device)
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(help="Checkpoint, training run, or hub id.")],
+    data: Annotated[list[str], typer.Option("--data", help="FOLDER or FOLDER:SPLIT.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for numbers and pictures.")],
+    max_points: Annotated[
+        int | None,
+        typer.Option("--max-points", min=1, help="Readings drawn per image; by default all."),
+    ] = None,
+    device: Device = None,
+) -> None:
+    """Score a model, sparse and dense, at native ground-truth pixels.
+
+    Example: `spd evaluate runs/rooms_tiny --data rooms:val --out out/evaluation`
+    """
+    from spd.cli.evaluate import evaluate_model
+
+    evaluate_model(model, data, out, max_points, device)
+
+
+@app.command()
+def cost(
+    size: Annotated[str, typer.Option("--size", help="Image HEIGHTxWIDTH in pixels.")] = "350x476",
+    recipe: Annotated[str, typer.Option("--recipe", help="Whose model to count.")] = "nyu_v15_2",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Parameters and multiply-adds: specified, exact, and as implemented.
+
+    Example: `spd cost --size 350x476`
+    """
+    from spd.config import recipe as find_recipe
+    from spd.cost import cost_command
+
+    height, cross, width = size.lower().partition("x")
+    if not (cross and height.isdigit() and width.isdigit()):
+        raise typer.BadParameter(f"--size {size}: write HEIGHTxWIDTH, such as 350x476")
+    print(cost_command(find_recipe(recipe).model, (int(height), int(width)), as_json))

@@ -1,0 +1,155 @@
+"""What `spd query` does."""
+
+import csv
+import io
+import json
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from spd.cli.devices import choose_device
+from spd.errors import InputError, PointError
+from spd.files import write_text
+from spd.images import read_image
+from spd.predictor import Scene, load
+
+Answer = Literal["table", "json", "csv"]
+Row = dict[str, float]
+
+
+def query_image(
+    image: Path,
+    points: Sequence[str],
+    points_file: Path | None,
+    model: str | None,
+    focal_px: float | None,
+    form: Answer,
+    out: Path | None,
+    overlay: Path | None,
+    device: str | None,
+) -> None:
+    """Ask the points of one photo and print, write or draw the answer."""
+    asked = [parse_point(text) for text in points]
+    if points_file is not None:
+        asked += read_points(points_file)
+    if not asked:
+        raise PointError("no points; name some with --points 320,240 100.5,57 or --points-file")
+    pixels = read_image(image)
+    predictor = load(model, device=choose_device(device))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        scene = predictor.encode(pixels, focal_px=focal_px)
+    rows = _ask(scene, asked)
+    text = _TEXT[form](rows)
+    if out is not None:
+        write_text(out, text + "\n")
+        print(f"{len(rows)} points are in {out}")
+    else:
+        print(text)
+    if overlay is not None:
+        from spd.figures import point_overlay
+
+        depth_m = np.array([row["depth_m"] for row in rows])
+        point_overlay(
+            pixels, np.array(asked), depth_m, overlay, depth_map_m=scene.depth_map(fast=True)
+        )
+        _note(f"the picture is in {overlay}")
+    for warning in caught:
+        _note(str(warning.message))
+
+
+def parse_point(text: str) -> tuple[float, float]:
+    """`u,v` as two numbers."""
+    parts = text.split(",")
+    try:
+        u, v = (float(part) for part in parts)
+    except ValueError:
+        raise PointError(f"point {text!r} is not u,v with two numbers, such as 320,240") from None
+    return u, v
+
+
+def read_points(path: Path) -> list[tuple[float, float]]:
+    """Points of a CSV with a header u,v (or without one), or of a JSON list.
+
+    Raises:
+        InputError: if the file is missing or neither form.
+        PointError: naming the first line that is no point.
+    """
+    if not path.is_file():
+        raise InputError(f"no points file {path}")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not text; expected CSV or JSON") from None
+    return _from_json(path, text) if text.lstrip().startswith(("[", "{")) else _from_csv(path, text)
+
+
+def _from_json(path: Path, text: str) -> list[tuple[float, float]]:
+    try:
+        data = json.loads(text)
+        items = data["points"] if isinstance(data, dict) else data
+        pairs = [(p["u"], p["v"]) if isinstance(p, dict) else tuple(p) for p in items]
+        return [(float(u), float(v)) for u, v in pairs]
+    except (json.JSONDecodeError, KeyError, TypeError, ValueError):
+        raise PointError(f"{path}: expected JSON such as [[320, 240], [100.5, 57]]") from None
+
+
+def _from_csv(path: Path, text: str) -> list[tuple[float, float]]:
+    rows = [row for row in csv.reader(io.StringIO(text)) if any(cell.strip() for cell in row)]
+    names = [cell.strip().lower() for cell in rows[0]] if rows else []
+    columns = (0, 1)
+    if "u" in names and "v" in names:
+        columns = (names.index("u"), names.index("v"))
+        rows = rows[1:]
+    points = []
+    for number, row in enumerate(rows, start=1):
+        try:
+            points.append((float(row[columns[0]]), float(row[columns[1]])))
+        except (IndexError, ValueError):
+            raise PointError(f"{path}: point {number} is {','.join(row)!r}, not u,v") from None
+    return points
+
+
+def _ask(scene: Scene, points: Sequence[tuple[float, float]]) -> list[Row]:
+    depth_m = scene.depth_at(points)
+    rows: list[Row] = [
+        {"u": u, "v": v, "depth_m": round(float(d), 4)}
+        for (u, v), d in zip(points, depth_m, strict=True)
+    ]
+    if scene.plan.focal_known:
+        for row, range_m in zip(rows, scene.range_at(points), strict=True):
+            row["range_m"] = round(float(range_m), 4)
+    return rows
+
+
+def _table(rows: Sequence[Row]) -> str:
+    names = list(rows[0])
+    lines = ["".join(f"{name:>12}" for name in names)]
+    for row in rows:
+        cells = [f"{row[n]:.3f}" if n.endswith("_m") else f"{row[n]:g}" for n in names]
+        lines.append("".join(f"{cell:>12}" for cell in cells))
+    return "\n".join(lines)
+
+
+def _csv(rows: Sequence[Row]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().rstrip("\n")
+
+
+def _json(rows: Sequence[Row]) -> str:
+    return json.dumps(list(rows), indent=1)
+
+
+_TEXT = {"table": _table, "json": _json, "csv": _csv}
+
+
+def _note(message: str) -> None:
+    import sys
+
+    print(message, file=sys.stderr)

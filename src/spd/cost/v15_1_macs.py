@@ -1,0 +1,61 @@
+"""MACs of v15.1's convolutional local path, the baseline of the specification.
+
+The specification prints only the sums, 5,846 M dense and 8.48 M per query. They come out exactly
+when every bilinear doubling counts four multiply-adds per value, sampling the patches counts
+nothing, and each 1x1 convolution runs after its doubling (sparse: after the crop).
+"""
+
+from spd.config import ModelConfig
+from spd.cost.grids import Grid
+from spd.cost.local_macs import BILINEAR
+from spd.cost.parameters import Terms
+
+PATCHES = {"refinenet2": 9, "refinenet1": 7}
+"""Side, in cells, of the patches that each refinenet starts from."""
+HEAD_PATCH = 5
+CROPS = {"refinenet2": 7, "refinenet1": 5}
+"""Side of the recentred crop after each refinenet's doubling."""
+HEAD_CROP = 3
+
+
+def sparse(config: ModelConfig) -> Terms:
+    """One query: valid convolutions on patches around it.
+
+    9 to 5 (two valid 3x3), doubled to 10, cropped to 7; 7 to 3, doubled to 6, cropped to 5; the
+    head 5 to 3, doubled to 6, cropped to 3, and one valid 3x3 down to a single cell.
+    """
+    area, half = config.dim**2, config.dim // 2
+    terms: Terms = {}
+    for name, side in PATCHES.items():
+        convolved = (side - 2) ** 2 + (side - 4) ** 2  # outputs of the RCU's two convolutions
+        doubled = (2 * (side - 4)) ** 2
+        terms[f"{name}.units"] = 2 * convolved * 3**2 * area
+        terms[f"{name}.upsample"] = doubled * BILINEAR * config.dim
+        terms[f"{name}.out"] = CROPS[name] ** 2 * area
+    convolved = HEAD_PATCH - 2
+    terms["head.conv1"] = convolved**2 * 3**2 * config.dim * half
+    terms["head.upsample"] = (2 * convolved) ** 2 * BILINEAR * half
+    terms["head.conv2"] = (HEAD_CROP - 2) ** 2 * 3**2 * half**2
+    terms["head.conv3"] = half
+    return terms
+
+
+def dense(config: ModelConfig, grid: Grid) -> Terms:
+    """Padded convolutions on whole maps: stride 8 to 4 to 2, the head to 1, then H x W."""
+    area, half = config.dim**2, config.dim // 2
+    stride_8, stride_4, stride_2, stride_1 = grid.l2, grid.l1, 4 * grid.l1, 16 * grid.l1
+    unit = 2 * 3**2 * area
+    terms: Terms = {}
+    for name, cells, doubled in (
+        ("refinenet2", stride_8, stride_4),
+        ("refinenet1", stride_4, stride_2),
+    ):
+        terms[f"{name}.units"] = 2 * cells * unit
+        terms[f"{name}.upsample"] = doubled * BILINEAR * config.dim
+        terms[f"{name}.out"] = doubled * area
+    terms["head.conv1"] = stride_2 * 3**2 * config.dim * half
+    terms["head.upsample"] = stride_1 * BILINEAR * half
+    terms["head.conv2"] = stride_1 * 3**2 * half**2
+    terms["head.conv3"] = stride_1 * half
+    terms["resize"] = BILINEAR * grid.pixels
+    return terms

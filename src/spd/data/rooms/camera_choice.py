@@ -1,0 +1,78 @@
+"""Where a person would hold the camera: free places, eye heights, views worth a picture."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Float
+
+from spd.data.rooms.layout import FurnishedRoom
+from spd.data.rooms.scene import Camera, Scene
+from spd.geometry import Intrinsics, Size
+
+Rng = np.random.Generator
+
+NEAREST_M, FARTHEST_M = 0.4, 10.0
+_PREVIEW_ROWS = 18
+_CANDIDATES = 24
+
+
+def camera_candidates(
+    furnished: FurnishedRoom, intrinsics: Intrinsics, size: Size, rng: Rng
+) -> Iterator[Camera]:
+    """Acceptable cameras in this room, the most interesting view first."""
+    places = furnished.plan.standing_places(0.35)
+    if not len(places):
+        return
+    points = _preview_points(size)
+    scored = []
+    for _ in range(_CANDIDATES):
+        camera = _random_camera(furnished, places, intrinsics, rng)
+        score = _interest(furnished.scene, camera, points)
+        if score > 0:
+            scored.append((score, len(scored), camera))
+    for _, _, camera in sorted(scored, key=lambda entry: entry[:2], reverse=True):
+        yield camera
+
+
+def _preview_points(size: Size) -> Float[np.ndarray, "n 2"]:
+    height, width = size
+    columns = max(2, round(_PREVIEW_ROWS * width / height))
+    v = (np.arange(_PREVIEW_ROWS) + 0.5) * height / _PREVIEW_ROWS - 0.5
+    u = (np.arange(columns) + 0.5) * width / columns - 0.5
+    return np.stack(np.meshgrid(u, v), axis=-1).reshape(-1, 2)
+
+
+def _random_camera(
+    furnished: FurnishedRoom, places: Float[np.ndarray, "n 2"], intrinsics: Intrinsics, rng: Rng
+) -> Camera:
+    """Stand somewhere, preferably far from a random spot of the room, and look at about that."""
+    footprint = furnished.room.footprint
+    target = rng.uniform(footprint.min(axis=0), footprint.max(axis=0))
+    options = places[rng.integers(len(places), size=int(rng.integers(1, 5)))]
+    place = options[np.argmax(((options - target) ** 2).sum(axis=1))]
+    top = furnished.room.ceiling_at(*place) - 0.25
+    height = min(float(np.clip(rng.normal(1.45, 0.2), 1.0, 1.8)), top)
+    towards = target - place
+    return Camera.looking(
+        np.array([*place, height]),
+        yaw=math.atan2(towards[1], towards[0]) + float(rng.normal(0, 0.25)),
+        tilt=math.radians(float(np.clip(rng.normal(-9, 8), -25, 10))),
+        roll=math.radians(float(np.clip(rng.normal(0, 1.2), -3, 3))),
+        intrinsics=intrinsics,
+    )
+
+
+def _interest(scene: Scene, camera: Camera, points: Float[np.ndarray, "n 2"]) -> float:
+    """How much there is to see; 0 refuses the view."""
+    triangle = scene.view(camera, points).triangle
+    depth = scene.depth(camera, points, triangle)
+    if not np.isfinite(depth).all() or depth.min() < NEAREST_M or depth.max() > FARTHEST_M:
+        return 0.0
+    _, counts = np.unique(scene.mesh.surface[triangle], return_counts=True)
+    seen, largest = int((counts >= 3).sum()), float(counts.max() / counts.sum())
+    median, near = float(np.median(depth)), float(np.quantile(depth, 0.05))
+    if seen < 4 or largest > 0.6 or not 1.1 < median < 5.5 or near < 0.55:
+        return 0.0
+    # Rooms seen across rather than corner-on: depth that varies and no surface that fills it all.
+    return min(seen, 16) / 16 + 0.6 * (1 - largest) + 0.25 * min(float(depth.std()), 1.5)

@@ -1,0 +1,254 @@
+"""Furnishing: which pieces a kind of room holds and where they go."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from spd.data.rooms import furniture, palette, patterns, soft
+from spd.data.rooms.floor_plan import FloorPlan
+from spd.data.rooms.furniture import Piece
+from spd.data.rooms.materials import Material
+from spd.data.rooms.openings import build_openings, choose_openings
+from spd.data.rooms.scene import Scene
+from spd.data.rooms.shell import Room, Wall, build_shell, make_room
+from spd.data.rooms.wall_objects import hang_on_walls
+
+Rng = np.random.Generator
+Maker = Callable[[Rng], Piece]
+
+
+def _low_table(rng: Rng) -> Piece:
+    return furniture.table(rng, height=float(rng.uniform(0.36, 0.48)))
+
+
+def _armchair(rng: Rng) -> Piece:
+    return soft.sofa(rng, seats=1)
+
+
+def _kitchen(rng: Rng) -> Piece:
+    return soft.kitchen(rng, float(rng.uniform(1.6, 3.4)))
+
+
+def _night_table(rng: Rng) -> Piece:
+    return furniture.table(rng, height=float(rng.uniform(0.45, 0.58)), round_top=False)
+
+
+_ALONG_WALLS: dict[str, tuple[Maker, ...]] = {
+    "living": (soft.sofa, furniture.cabinet, furniture.bookshelf, _armchair, furniture.cabinet),
+    "bedroom": (soft.bed, furniture.cabinet, furniture.desk, furniture.bookshelf),
+    "dining": (furniture.cabinet, furniture.bookshelf, furniture.cabinet),
+    "office": (furniture.desk, furniture.bookshelf, furniture.desk, furniture.cabinet),
+    "kitchen": (_kitchen, furniture.cabinet, _kitchen),
+    "studio": (_kitchen, soft.bed, soft.sofa, furniture.desk, furniture.bookshelf),
+}
+_FREE: dict[str, tuple[Maker, ...]] = {
+    "living": (_low_table, _armchair, soft.pouf),
+    "bedroom": (_night_table, soft.pouf),
+    "dining": (furniture.table,),
+    "office": (furniture.table, furniture.chair),
+    "kitchen": (furniture.table, furniture.stool),
+    "studio": (furniture.table, _low_table),
+}
+_FILLERS: tuple[Maker, ...] = (
+    soft.floor_lamp, soft.floor_plant, soft.bin_or_basket, soft.boxes, soft.pouf,
+    soft.toy_or_bag, soft.toy_or_bag, furniture.chair, furniture.stool, furniture.bookshelf,
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FurnishedRoom:
+    """A finished room: what rays meet, what lights it, and where a person can stand."""
+
+    room: Room
+    scene: Scene
+    plan: FloorPlan
+
+
+@dataclasses.dataclass(slots=True)
+class _Furnisher:
+    """The room being furnished, its floor plan, and what stands before each wall."""
+
+    room: Room
+    plan: FloorPlan
+    rng: Rng
+    standing: list[list[tuple[float, float, float]]]
+
+    def against_wall(self, piece: Piece) -> bool:
+        """Try to put a piece with its back to some wall."""
+        half, gap = piece.width_m / 2, float(self.rng.uniform(0.015, 0.06))
+        for _ in range(14):
+            index = int(self.rng.integers(len(self.room.walls)))
+            wall = self.room.walls[index]
+            if wall.length_m < piece.width_m + 0.1:
+                continue
+            x = float(self.rng.uniform(half + 0.03, wall.length_m - half - 0.03))
+            if self.rng.random() < 0.3:  # into the corner
+                x = half + 0.04
+            if not wall.is_free(x - half, x + half, 0.0, piece.height_m):
+                continue
+            place = _on_wall(wall, x, gap)
+            if self._build(piece, place, wall.yaw):
+                self.standing[index].append((x - half, x + half, piece.height_m))
+                return True
+        return False
+
+    def anywhere(self, piece: Piece, *, margin_m: float = 0.0) -> tuple[float, float, float] | None:
+        """Try to put a piece on free floor; its place (x, y, yaw) if that worked."""
+        for _ in range(12):
+            spot = self.plan.random_place(self.rng)
+            if spot is None:
+                return None
+            square = self.room.walls[0].yaw + math.pi / 2 * self.rng.integers(4)
+            yaw = float(square + self.rng.normal(0, 0.1) * (self.rng.random() < 0.5))
+            if self._build(piece, (float(spot[0]), float(spot[1])), yaw, margin_m=margin_m):
+                return float(spot[0]), float(spot[1]), yaw
+        return None
+
+    def _build(
+        self, piece: Piece, place: tuple[float, float], yaw: float, *, margin_m: float = 0.0
+    ) -> bool:
+        half = piece.width_m / 2
+        low, high = (-half, 0.0), (half, piece.depth_m)
+        wide = (low[0] - margin_m, low[1] - margin_m), (high[0] + margin_m, high[1] + margin_m)
+        if not self.plan.fits(*place, yaw, *wide) or not self._below_ceiling(piece, place, yaw):
+            return False
+        with self.room.mesh.placed(*place, yaw=yaw):
+            piece.build(self.room)
+        self.plan.take(*place, yaw, low, high, clearance_m=piece.clearance_m)
+        return True
+
+    def _below_ceiling(self, piece: Piece, place: tuple[float, float], yaw: float) -> bool:
+        c, s = math.cos(yaw), math.sin(yaw)
+        corners = [
+            (place[0] + u * c - v * s, place[1] + u * s + v * c)
+            for u in (-piece.width_m / 2, piece.width_m / 2)
+            for v in (0.0, piece.depth_m)
+        ]
+        return min(self.room.ceiling_at(*corner) for corner in corners) > piece.height_m + 0.05
+
+    def chairs_around(self, table: Piece, place: tuple[float, float, float]) -> None:
+        """Chairs at a table's sides, pushed in or pulled out a little, some missing."""
+        x, y, yaw = place
+        make_seed = int(self.rng.integers(2**31))
+        per_side = 2 if table.width_m > 1.35 else 1
+        sides = [(k, s) for s in (0, 2) for k in range(per_side)]
+        sides += [(0, 1), (0, 3)] if self.rng.random() < 0.6 else []
+        for k, side in sides:
+            if self.rng.random() < 0.15:
+                continue
+            chair = furniture.chair(np.random.default_rng(make_seed))  # a set: all alike
+            along = table.width_m if side % 2 == 0 else table.depth_m
+            across = table.depth_m if side % 2 == 0 else table.width_m
+            u = (k + 0.5) / per_side - 0.5 if side % 2 == 0 else 0.0
+            out = across / 2 + float(self.rng.uniform(-0.12, 0.35)) + 0.15
+            turn = yaw + side * math.pi / 2
+            centre = (x - table.depth_m / 2 * math.sin(yaw), y + table.depth_m / 2 * math.cos(yaw))
+            # The chair's back is away from the table and it faces it.
+            local = np.array([u * along, -(out + chair.depth_m / 2)])
+            c, s = math.cos(turn), math.sin(turn)
+            spot = (
+                centre[0] + c * local[0] - s * local[1],
+                centre[1] + s * local[0] + c * local[1],
+            )
+            self._place_chair(chair, spot, turn + float(self.rng.normal(0, 0.15)))
+
+    def _place_chair(self, chair: Piece, spot: tuple[float, float], yaw: float) -> None:
+        half = chair.width_m / 2
+        rear = (-half, 0.0), (half, chair.depth_m * 0.45)  # its front may reach under the table
+        if self.plan.fits_free(*spot, yaw, *rear):
+            with self.room.mesh.placed(*spot, yaw=yaw):
+                chair.build(self.room)
+            self.plan.take(*spot, yaw, (-half, 0.0), (half, chair.depth_m))
+
+
+def furnish(rng: Rng) -> FurnishedRoom:
+    """A furnished room, drawn entirely from `rng`."""
+    room = make_room(rng)
+    choose_openings(room, rng)
+    build_shell(room, rng)
+    build_openings(room, rng)
+    furnisher = _Furnisher(room, FloorPlan(room.footprint), rng, [[] for _ in room.walls])
+    _keep_openings_clear(furnisher)
+    theme = str(rng.choice(list(_ALONG_WALLS)))
+    _lay_rug(furnisher)
+    _main_pieces(furnisher, theme)
+    for _ in range(int(rng.integers(2, 8))):
+        piece = _FILLERS[rng.integers(len(_FILLERS))](rng)
+        if rng.random() < 0.5 or not furnisher.against_wall(piece):
+            furnisher.anywhere(piece)
+    hang_on_walls(room, rng, furnisher.standing)
+    _hang_lamps(room, rng)
+    return FurnishedRoom(room, Scene(room.mesh.build()), furnisher.plan)
+
+
+def _main_pieces(furnisher: _Furnisher, theme: str) -> None:
+    rng = furnisher.rng
+    area = float(np.ptp(furnisher.room.footprint, axis=0).prod())
+    for k, make in enumerate(_ALONG_WALLS[theme]):
+        if k < 2 or rng.random() < min(1.0, area / 22):
+            furnisher.against_wall(make(rng))
+    for make in _FREE[theme]:
+        if rng.random() < 0.85:
+            piece = make(rng)
+            seats = piece.height_m > 0.6 and make is furniture.table
+            place = furnisher.anywhere(piece, margin_m=0.45 if seats else 0.15)
+            if place is not None and seats:
+                furnisher.chairs_around(piece, place)
+    if theme == "office":
+        furnisher.anywhere(furniture.chair(rng))
+
+
+def _keep_openings_clear(furnisher: _Furnisher) -> None:
+    for wall, standing in zip(furnisher.room.walls, furnisher.standing, strict=True):
+        for o in wall.openings:
+            middle, half = (o.low + o.high) / 2, (o.high - o.low) / 2
+            if o.kind == "window":
+                wide = 2 * half * float(furnisher.rng.uniform(0.7, 1.0))
+                heated = o.bottom > 0.75 and furnisher.rng.random() < 0.45
+                if heated and wall.is_free(middle - half, middle + half, 0.0, 0.5):
+                    piece = furniture.radiator(furnisher.rng, wide)
+                    place = _on_wall(wall, middle, 0.0)
+                    if piece.height_m < o.bottom and furnisher._build(piece, place, wall.yaw):
+                        standing.append((middle - half, middle + half, piece.height_m))
+            else:
+                furnisher.plan.reserve(*wall.start, wall.yaw, (o.low, 0.0), (o.high, 0.9))
+
+
+def _on_wall(wall: Wall, x: float, y: float) -> tuple[float, float]:
+    c, s = math.cos(wall.yaw), math.sin(wall.yaw)
+    return float(wall.start[0] + c * x - s * y), float(wall.start[1] + s * x + c * y)
+
+
+def _lay_rug(furnisher: _Furnisher) -> None:
+    """A flat rug under everything, where it fits."""
+    room, rng = furnisher.room, furnisher.rng
+    if rng.random() < 0.45:
+        return
+    size = (float(rng.uniform(1.2, 2.6)), float(rng.uniform(0.8, 1.9)))
+    spot = furnisher.plan.random_place(rng)
+    yaw = room.walls[0].yaw + math.pi / 2 * int(rng.integers(2)) + float(rng.normal(0, 0.05))
+    if spot is None or not furnisher.plan.fits(*spot, yaw, (0, 0), size):
+        return
+    colours = [palette.hue(rng, (0.05, 0.6), (0.2, 0.85)) for _ in range(3)]
+    texture = patterns.rug(
+        colours[0], colours[1], colours[2], size_m=size, salt=int(rng.integers(100))
+    )
+    with room.mesh.placed(*spot, yaw=yaw):
+        room.mesh.quad((0, 0, 0.01), (size[0], 0, 0), (0, size[1], 0), Material(texture))
+        edge = Material(texture)
+        room.mesh.box((0, 0, -0.01), (size[0], size[1], 0.009), edge)
+
+
+def _hang_lamps(room: Room, rng: Rng) -> None:
+    """One or two ceiling lights over the middle of the room."""
+    low, high = room.footprint.min(axis=0), room.footprint.max(axis=0)
+    count = 1 + int((high - low).max() > 5.0 and rng.random() < 0.6)
+    long = int(np.argmax(high - low))
+    for k in range(count):
+        share = np.full(2, 0.5)
+        share[long] = (k + 0.5) / count
+        spot = low + (high - low) * (share + rng.uniform(-0.06, 0.06, 2))
+        if FloorPlan(room.footprint).fits(*spot, 0.0, (-0.2, -0.2), (0.2, 0.2)):
+            soft.hanging_lamp(room, rng, float(spot[0]), float(spot[1]))

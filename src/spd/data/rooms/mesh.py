@@ -1,0 +1,293 @@
+"""Triangle meshes of room objects: a builder and the few primitives that furniture is made of.
+
+World frame: metres, z up, the floor at z = 0. Every primitive call makes one new surface id unless
+one is given, so the six faces of a box, or all facets of a vase, are one surface, and a table's
+leg and its top are two.
+"""
+
+import contextlib
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from spd.data.rooms.materials import Material
+
+Point = Sequence[float] | Float[np.ndarray, "3"]
+
+_MIN_AREA_M2 = 1e-10
+_UNIT_CORNERS = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], float)
+# Outward counter-clockwise triangles over `_UNIT_CORNERS` (index = 4x + 2y + z).
+_BOX_TRIANGLES = np.array(
+    [
+        [0, 1, 3], [0, 3, 2], [4, 6, 7], [4, 7, 5], [0, 4, 5], [0, 5, 1],
+        [2, 3, 7], [2, 7, 6], [0, 2, 6], [0, 6, 4], [1, 5, 7], [1, 7, 3],
+    ]
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Mesh:
+    """A triangle soup with what shading needs at its corners."""
+
+    corners: Float[np.ndarray, "t 3 3"]
+    """World positions in metres, float64."""
+    normals: Float[np.ndarray, "t 3 3"]
+    """Shading normals at the corners, float32; equal at the three corners of a flat triangle."""
+    texture_m: Float[np.ndarray, "t 3 2"]
+    """Texture coordinates at the corners in metres along the surface, float32."""
+    surface: Int[np.ndarray, "t"]
+    """Surface id of each triangle, int32."""
+    material: Int[np.ndarray, "t"]
+    """Index into `materials` of each triangle, int32."""
+    materials: tuple[Material, ...]
+
+
+class MeshBuilder:
+    """Collects primitives, placed by a stack of rigid frames (a yaw about z and a shift)."""
+
+    def __init__(self) -> None:
+        self._corners: list[np.ndarray] = []
+        self._normals: list[np.ndarray] = []
+        self._texture: list[np.ndarray] = []
+        self._tags: list[tuple[int, int, int]] = []  # (triangles, surface, material)
+        self._materials: dict[int, int] = {}
+        self._material_list: list[Material] = []
+        self._rotation = np.eye(3)
+        self._origin = np.zeros(3)
+        self._surfaces = 0
+
+    def new_surface(self) -> int:
+        """A fresh surface id, for primitives that together are one surface."""
+        self._surfaces += 1
+        return self._surfaces - 1
+
+    @contextlib.contextmanager
+    def placed(
+        self, x: float = 0.0, y: float = 0.0, z: float = 0.0, yaw: float = 0.0
+    ) -> Iterator[None]:
+        """Everything added inside lies in a frame turned by `yaw` (radians) and moved there."""
+        saved = self._rotation, self._origin
+        c, s = math.cos(yaw), math.sin(yaw)
+        self._origin = saved[1] + saved[0] @ np.array([x, y, z])
+        self._rotation = saved[0] @ np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
+        try:
+            yield
+        finally:
+            self._rotation, self._origin = saved
+
+    def to_world(self, point: Point) -> Float[np.ndarray, "3"]:
+        """Where a point of the current frame lies in the world."""
+        return self._origin + self._rotation @ np.asarray(point, float)
+
+    def triangles(
+        self,
+        corners: Float[np.ndarray, "t 3 3"],
+        material: Material,
+        *,
+        normals: Float[np.ndarray, "t 3 3"] | None = None,
+        texture_m: Float[np.ndarray, "t 3 2"] | None = None,
+        surface: int | None = None,
+    ) -> None:
+        """Add triangles given in the current frame; degenerate ones are dropped."""
+        raw = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        length = np.sqrt((raw * raw).sum(-1))
+        keep = length > 2 * _MIN_AREA_M2
+        if not keep.all():
+            corners, raw, length = corners[keep], raw[keep], length[keep]
+            normals = None if normals is None else normals[keep]
+            texture_m = None if texture_m is None else texture_m[keep]
+        facing = raw / length[:, None]
+        surface = self.new_surface() if surface is None else surface
+        if normals is None:
+            normals = np.repeat(facing[:, None], 3, axis=1)
+        if texture_m is None:
+            texture_m = _box_projection(corners, facing) + _texture_shift(surface)
+        self._corners.append(corners @ self._rotation.T + self._origin)
+        self._normals.append(normals @ self._rotation.T)
+        self._texture.append(texture_m)
+        self._tags.append((len(corners), surface, self._material_index(material)))
+
+    def _material_index(self, material: Material) -> int:
+        key = id(material)
+        if key not in self._materials:
+            self._materials[key] = len(self._material_list)
+            self._material_list.append(material)
+        return self._materials[key]
+
+    def box(
+        self, low: Point, high: Point, material: Material, *, surface: int | None = None
+    ) -> None:
+        """An axis-aligned box (in the current frame) between two corners."""
+        lo = np.asarray(low, float)
+        corners = lo + _UNIT_CORNERS * (np.asarray(high, float) - lo)
+        self.triangles(corners[_BOX_TRIANGLES], material, surface=surface)
+
+    def beam(
+        self, start: Point, end: Point, width: float, material: Material, *, taper: float = 1.0
+    ) -> None:
+        """A square bar between two points; its end is `taper` times as thick as its start."""
+        a, b = np.asarray(start, float), np.asarray(end, float)
+        side, up = _perpendicular(b - a)
+        square = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * (width / 2)
+        ring = square[:, :1] * side + square[:, 1:] * up
+        corners = np.stack([a + ring, b + ring * taper], axis=1)[[0, 3, 1, 2]].reshape(8, 3)
+        self.triangles(corners[_BOX_TRIANGLES][:, ::-1], material)
+
+    def tube(
+        self, start: Point, end: Point, radius: float, material: Material, *, sides: int = 8
+    ) -> None:
+        """A round bar between two points, with smooth normals and closed ends."""
+        a, b = np.asarray(start, float), np.asarray(end, float)
+        side, up = _perpendicular(b - a)
+        angle = np.linspace(0, 2 * math.pi, sides + 1)[:, None]
+        out = np.cos(angle) * side + np.sin(angle) * up
+        grid = np.stack([a + radius * out, b + radius * out], axis=1)
+        surface = self.new_surface()
+        self.grid(grid, material, normals=np.stack([out, out], axis=1), surface=surface)
+        for centre, ring in ((a, grid[::-1, 0]), (b, grid[:, 1])):
+            fan = np.stack([np.broadcast_to(centre, ring[1:].shape), ring[:-1], ring[1:]], axis=1)
+            self.triangles(fan, material, surface=surface)
+
+    def quad(
+        self,
+        origin: Point,
+        along_u: Point,
+        along_v: Point,
+        material: Material,
+        *,
+        step_m: float = math.inf,
+        surface: int | None = None,
+    ) -> None:
+        """A parallelogram facing `along_u x along_v`, cut into pieces of about `step_m`.
+
+        Its texture starts at `origin`, u along the first edge, so that pictures can be placed.
+        """
+        o, eu, ev = (np.asarray(p, float) for p in (origin, along_u, along_v))
+        lengths = float(np.linalg.norm(eu)), float(np.linalg.norm(ev))
+        s, t = (np.linspace(0, 1, max(1, math.ceil(size / step_m)) + 1) for size in lengths)
+        grid = o + s[:, None, None] * eu + t[None, :, None] * ev
+        texture = np.stack(np.meshgrid(s * lengths[0], t * lengths[1], indexing="ij"), axis=-1)
+        self.grid(grid, material, texture_m=texture, surface=surface)
+
+    def grid(
+        self,
+        points: Float[np.ndarray, "a b 3"],
+        material: Material,
+        *,
+        normals: Float[np.ndarray, "a b 3"] | None = None,
+        texture_m: Float[np.ndarray, "a b 2"] | None = None,
+        surface: int | None = None,
+    ) -> None:
+        """A sheet through a grid of points, facing (first axis) x (second axis)."""
+        self.triangles(
+            _grid_triangles(points),
+            material,
+            normals=None if normals is None else _grid_triangles(normals),
+            texture_m=None if texture_m is None else _grid_triangles(texture_m),
+            surface=surface,
+        )
+
+    def lathe(
+        self,
+        profile: Sequence[tuple[float, float]],
+        material: Material,
+        *,
+        centre: tuple[float, float] = (0.0, 0.0),
+        sides: int = 16,
+        surface: int | None = None,
+    ) -> None:
+        """A body of revolution about the vertical axis from (radius, z), listed bottom to top."""
+        r, z = np.array(profile, float).T
+        angle = np.linspace(0, 2 * math.pi, sides + 1)
+        ring = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+        points = np.empty((sides + 1, len(r), 3))
+        points[..., :2] = np.asarray(centre) + ring[:, None] * r[None, :, None]
+        points[..., 2] = z
+        dr, dz = np.diff(r), np.diff(z)
+        slope = np.stack([dz, -dr], axis=-1)
+        slope /= np.maximum(np.linalg.norm(slope, axis=-1, keepdims=True), 1e-12)
+        texture = np.stack(np.meshgrid(angle * r.max(), z, indexing="ij"), axis=-1)
+        surface = self.new_surface() if surface is None else surface
+        for i in range(len(dr)):  # segment by segment: sharp between rings, smooth around
+            normal = np.concatenate([ring * slope[i, 0], np.full((sides + 1, 1), slope[i, 1])], 1)
+            self.grid(
+                points[:, i : i + 2],
+                material,
+                normals=np.stack([normal, normal], axis=1),
+                texture_m=texture[:, i : i + 2],
+                surface=surface,
+            )
+
+    def cushion(
+        self,
+        low: Point,
+        high: Point,
+        material: Material,
+        *,
+        roundness: float = 0.35,
+        rings: int = 7,
+    ) -> None:
+        """A superellipsoid between two corners: 1 is an ellipsoid, towards 0 a box."""
+        lo, hi = np.asarray(low, float), np.asarray(high, float)
+        half = (hi - lo) / 2
+        lat, lon = np.meshgrid(
+            np.linspace(-math.pi / 2, math.pi / 2, rings + 1),
+            np.linspace(0, 2 * math.pi, 2 * rings + 1),
+        )
+        unit = np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], -1)
+        unit[np.abs(unit) < 1e-9] = 0.0
+        wave = np.stack([_power(np.cos(lat), roundness)] * 2 + [np.ones_like(lat)], -1)
+        wave[..., 0] *= _power(np.cos(lon), roundness)
+        wave[..., 1] *= _power(np.sin(lon), roundness)
+        wave[..., 2] *= _power(np.sin(lat), roundness)
+        normals = np.sign(wave) * np.abs(wave) ** (2 / roundness - 1) / half
+        normals /= np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-12)
+        self.grid(lo + half * (wave + 1), material, normals=normals)
+
+    def build(self) -> Mesh:
+        """The mesh of everything added so far."""
+        counts, surface, material = np.array(self._tags, np.int32).T
+        return Mesh(
+            corners=np.concatenate(self._corners),
+            normals=np.concatenate(self._normals).astype(np.float32),
+            texture_m=np.concatenate(self._texture).astype(np.float32),
+            surface=np.repeat(surface, counts),
+            material=np.repeat(material, counts),
+            materials=tuple(self._material_list),
+        )
+
+
+def _power(value: np.ndarray, exponent: float) -> np.ndarray:
+    value = np.where(np.abs(value) < 1e-9, 0.0, value)
+    return np.sign(value) * np.abs(value) ** exponent
+
+
+def _perpendicular(direction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Two unit vectors with (side, up, direction) right-handed."""
+    axis = direction / np.linalg.norm(direction)
+    helper = np.array([1.0, 0.0, 0.0]) if abs(axis[0]) < 0.7 else np.array([0.0, 1.0, 0.0])
+    up = np.cross(axis, helper)
+    up /= np.linalg.norm(up)
+    return np.cross(up, axis), up
+
+
+def _grid_triangles(grid: np.ndarray) -> np.ndarray:
+    """[a, b, k] -> the two triangles of every cell, [2 (a-1) (b-1), 3, k]."""
+    p00, p10, p01, p11 = grid[:-1, :-1], grid[1:, :-1], grid[:-1, 1:], grid[1:, 1:]
+    pairs = np.stack([np.stack([p00, p10, p11], -2), np.stack([p00, p11, p01], -2)], axis=2)
+    return pairs.reshape(-1, 3, grid.shape[-1])
+
+
+def _box_projection(corners: np.ndarray, facing: np.ndarray) -> np.ndarray:
+    """Texture coordinates in metres: the two axes of the frame that the triangle faces least."""
+    axis = np.abs(facing).argmax(axis=1)
+    pick = np.array([[1, 2], [0, 2], [0, 1]])[axis]
+    return np.take_along_axis(corners, pick[:, None, :].repeat(3, axis=1), axis=2)
+
+
+def _texture_shift(surface: int) -> np.ndarray:
+    """A fixed shift per surface, so that two boards of one wood do not show the same grain."""
+    return np.array([surface * 0.7548776662 % 1.0, surface * 0.5698402909 % 1.0]) * 7.0

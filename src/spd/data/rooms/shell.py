@@ -1,0 +1,255 @@
+"""The room itself: footprint, walls with openings, floor, ceiling, skirting, beams.
+
+The footprint is a counter-clockwise polygon, so the room lies left of every wall; a wall's frame
+has x along it, y into the room and z up. Floor and ceiling reach beyond the walls and walls reach
+above the ceiling: surfaces that overlap leave no seam for a ray to slip through.
+"""
+
+import dataclasses
+import math
+
+import numpy as np
+from jaxtyping import Float
+
+from spd.data.rooms import palette
+from spd.data.rooms.lighting import Light, Sun
+from spd.data.rooms.materials import Material
+from spd.data.rooms.mesh import MeshBuilder
+
+Rng = np.random.Generator
+
+_BEYOND_M = 0.3
+_PIECE_M = 0.7  # walls, floor and ceiling are cut this fine, so that bounced light can vary on them
+
+
+@dataclasses.dataclass(slots=True)
+class Wall:
+    """One straight wall: x along it from `start`, y into the room."""
+
+    start: Float[np.ndarray, "2"]
+    end: Float[np.ndarray, "2"]
+    material: Material
+    openings: list["Opening"] = dataclasses.field(default_factory=list)
+
+    @property
+    def length_m(self) -> float:
+        """Metres from corner to corner."""
+        return float(np.linalg.norm(self.end - self.start))
+
+    @property
+    def yaw(self) -> float:
+        """Direction of the wall's x axis in the world."""
+        along = self.end - self.start
+        return math.atan2(along[1], along[0])
+
+    def is_free(self, low: float, high: float, bottom: float = 0.0, top: float = 9.0) -> bool:
+        """Whether no opening touches x in low..high at heights bottom..top."""
+        return all(
+            high <= o.low - 0.1 or low >= o.high + 0.1 or top <= o.bottom or bottom >= o.top
+            for o in self.openings
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Opening:
+    """A rectangular hole in a wall, closed at `recess_m` behind its face."""
+
+    low: float
+    high: float
+    bottom: float
+    top: float
+    recess_m: float
+    kind: str
+    """`door`, `window` or `hall`."""
+
+
+@dataclasses.dataclass(slots=True)
+class Room:
+    """Everything that later steps need to know about the room being built."""
+
+    mesh: MeshBuilder
+    footprint: Float[np.ndarray, "k 2"]
+    height_m: float
+    walls: list[Wall]
+    floor: Material
+    trim: Material
+    lights: list[Light] = dataclasses.field(default_factory=list)
+    sun: Sun | None = None
+    slope: tuple[float, float, float] | None = None
+    """A sloped ceiling: z <= a x + b y + c."""
+
+    def ceiling_at(self, x: float, y: float) -> float:
+        """Height of the ceiling over a place on the floor."""
+        if self.slope is None:
+            return self.height_m
+        a, b, c = self.slope
+        return min(self.height_m, a * x + b * y + c)
+
+
+def make_room(rng: Rng) -> Room:
+    """A bare room: shape, height and materials; openings are added before `build_shell`."""
+    footprint = make_footprint(rng)
+    main, accent = palette.wall(rng), palette.wall(rng)
+    accented = int(rng.integers(len(footprint))) if rng.random() < 0.3 else -1
+    walls = [
+        Wall(footprint[i], footprint[(i + 1) % len(footprint)], accent if i == accented else main)
+        for i in range(len(footprint))
+    ]
+    room = Room(
+        mesh=MeshBuilder(),
+        footprint=footprint,
+        height_m=float(rng.uniform(2.3, 3.2)),
+        walls=walls,
+        floor=palette.floor(rng),
+        trim=palette.furniture_body(rng),
+    )
+    if rng.random() < 0.18:
+        room.slope = _attic_slope(rng, footprint)
+    return room
+
+
+def make_footprint(rng: Rng) -> Float[np.ndarray, "k 2"]:
+    """Rectangle, L, clipped corner, alcove or chimney breast; counter-clockwise, metres."""
+    w, d = float(rng.uniform(2.8, 7.2)), float(rng.uniform(2.6, 5.8))
+    if rng.random() < 0.12:
+        w = float(rng.uniform(7.0, 9.0))
+    kind = rng.random()
+    if kind < 0.42 or w < 3.4 or d < 3.2:
+        points = [(0, 0), (w, 0), (w, d), (0, d)]
+    elif kind < 0.62:
+        a, b = w * rng.uniform(0.25, 0.5), d * rng.uniform(0.25, 0.5)
+        points = [(0, 0), (w, 0), (w, d - b), (w - a, d - b), (w - a, d), (0, d)]
+    elif kind < 0.74:
+        c = float(rng.uniform(0.5, 1.3))
+        points = [(0, 0), (w, 0), (w, d - c), (w - c, d), (0, d)]
+    else:
+        out = float(rng.choice([-1, 1]) * rng.uniform(0.3, 0.9))
+        a = w * rng.uniform(0.15, 0.4)
+        b = a + float(rng.uniform(1.0, 1.8))
+        points = [(0, 0), (w, 0), (w, d), (b, d), (b, d + out), (a, d + out), (a, d), (0, d)]
+    shape = np.array(points, float)
+    if rng.random() < 0.5:  # mirrored, and listed backwards to stay counter-clockwise
+        shape = shape[::-1] * np.array([-1.0, 1.0])
+    return shape - (shape.min(axis=0) + shape.max(axis=0)) / 2
+
+
+def _attic_slope(rng: Rng, footprint: np.ndarray) -> tuple[float, float, float]:
+    """A roof rising from knee height at one side of the room."""
+    angle = float(rng.choice([0.0, 0.5, 1.0, 1.5])) * math.pi
+    direction = np.array([math.cos(angle), math.sin(angle)])
+    edge = float((footprint @ direction).min())
+    rise, knee = float(rng.uniform(0.5, 1.2)), float(rng.uniform(1.2, 1.9))
+    return rise * direction[0], rise * direction[1], knee - rise * edge
+
+
+def build_shell(room: Room, rng: Rng) -> None:
+    """Add floor, ceiling, walls, skirting and now and then mouldings or beams to the mesh."""
+    _build_floor_and_ceiling(room, rng)
+    skirting = rng.uniform(0.06, 0.14) if rng.random() < 0.85 else 0.0
+    moulding = rng.uniform(0.04, 0.09) if rng.random() < 0.3 and room.slope is None else 0.0
+    for index, wall in enumerate(room.walls):
+        with room.mesh.placed(*wall.start, yaw=wall.yaw):
+            _build_wall(room, wall, index)
+            if skirting:
+                _build_skirting(room, wall, skirting)
+            if moulding:
+                top = room.height_m
+                room.mesh.box(
+                    (0, -0.01, top - moulding), (wall.length_m, moulding * 0.8, top + 0.01), room.trim
+                )
+
+
+def _build_floor_and_ceiling(room: Room, rng: Rng) -> None:
+    low = room.footprint.min(axis=0) - _BEYOND_M
+    size = room.footprint.max(axis=0) + _BEYOND_M - low
+    mesh, top = room.mesh, room.height_m
+    along_u, along_v = (size[0], 0, 0), (0, size[1], 0)
+    if rng.random() < 0.5:  # boards may run either way
+        mesh.quad((*low, 0), along_u, along_v, room.floor, step_m=_PIECE_M)
+    else:
+        start = (low[0] + size[0], low[1], 0)
+        mesh.quad(start, along_v, (-size[0], 0, 0), room.floor, step_m=_PIECE_M)
+    ceiling = palette.ceiling(rng)
+    mesh.quad((*low, top), along_v, along_u, ceiling, step_m=_PIECE_M)
+    if room.slope is not None:
+        a, b, c = room.slope
+        height = a * low[0] + b * low[1] + c
+        along_u, along_v = (size[0], 0, a * size[0]), (0, size[1], b * size[1])
+        mesh.quad((*low, height), along_v, along_u, ceiling, step_m=_PIECE_M)
+    elif rng.random() < 0.12:
+        beam = palette.wood_material(rng)
+        for y in np.arange(low[1] + 0.6, low[1] + size[1] - 0.4, rng.uniform(0.7, 1.4)):
+            mesh.box((low[0], y, top - 0.16), (low[0] + size[0], y + 0.12, top + 0.02), beam)
+
+
+def _build_wall(room: Room, wall: Wall, index: int) -> None:
+    """The wall's face around its openings, each opening's sides, and a strip behind its start.
+
+    At a corner that points into the room two walls meet edge on edge; the strip stands a little
+    behind that edge, so that a ray through the seam is still stopped.
+    """
+    mesh, length, top = room.mesh, wall.length_m, room.height_m + 0.05
+    xs = sorted({-0.02 * _is_convex(room, index), length, *_cuts(wall, "low", "high")})
+    zs = sorted({-0.02, top, *_cuts(wall, "bottom", "top")})
+    surface = mesh.new_surface()
+    for x0, x1 in zip(xs[:-1], xs[1:], strict=True):
+        for z0, z1 in zip(zs[:-1], zs[1:], strict=True):
+            if not any(
+                o.low <= x0 and x1 <= o.high and o.bottom <= z0 and z1 <= o.top
+                for o in wall.openings
+            ):
+                _wall_piece(mesh, (x0, x1), (z0, z1), wall.material, surface)
+    for opening in wall.openings:
+        _build_reveal(room, wall, opening)
+    if not _is_convex(room, index):
+        mesh.quad((0.03, -0.01, 0), (-0.06, 0, 0), (0, 0, top), wall.material, surface=surface)
+
+
+def _cuts(wall: Wall, *names: str) -> list[float]:
+    return [float(getattr(opening, name)) for opening in wall.openings for name in names]
+
+
+def _is_convex(room: Room, index: int) -> bool:
+    """Whether the corner at a wall's start bulges out of the room (most do)."""
+    before, here, after = (room.footprint[(index + k) % len(room.footprint)] for k in (-1, 0, 1))
+    a, b = here - before, after - here
+    return bool(a[0] * b[1] - a[1] * b[0] > 0)
+
+
+def _wall_piece(
+    mesh: MeshBuilder,
+    x: tuple[float, float],
+    z: tuple[float, float],
+    material: Material,
+    surface: int,
+) -> None:
+    """A rectangle of wall facing the room, with texture coordinates common to the whole wall."""
+    columns = np.linspace(x[1], x[0], max(1, math.ceil((x[1] - x[0]) / _PIECE_M)) + 1)
+    rows = np.linspace(z[0], z[1], max(1, math.ceil((z[1] - z[0]) / _PIECE_M)) + 1)
+    texture = np.stack(np.meshgrid(columns, rows, indexing="ij"), axis=-1)
+    points = np.insert(texture, 1, 0.0, axis=-1)
+    mesh.grid(points, material, texture_m=texture, surface=surface)
+
+
+def _build_reveal(room: Room, wall: Wall, o: Opening) -> None:
+    """The sides, head and sill of an opening, reaching a little past its closed back."""
+    depth = o.recess_m + 0.02
+    material = wall.material if o.kind != "door" else room.trim
+    width, height = o.high - o.low, o.top - o.bottom
+    quad, surface = room.mesh.quad, room.mesh.new_surface()
+    inward, up, along = (0, -depth, 0), (0, 0, height), (width, 0, 0)
+    quad((o.low, 0, o.bottom), inward, up, material, surface=surface)
+    quad((o.high, 0, o.bottom), up, inward, material, surface=surface)
+    quad((o.low, 0, o.top), along, inward, material, surface=surface)
+    sill = room.floor if o.kind == "hall" else room.trim
+    quad((o.low, 0, o.bottom), inward, along, sill)
+
+
+def _build_skirting(room: Room, wall: Wall, height: float) -> None:
+    """A board along the foot of the wall, interrupted where openings reach the floor."""
+    gaps = sorted((o.low, o.high) for o in wall.openings if o.bottom < height)
+    position = 0.0
+    for low, high in [*gaps, (wall.length_m + 0.07, math.inf)]:
+        if low - 0.07 > position:
+            room.mesh.box((position, -0.01, -0.01), (low - 0.07, 0.014, height), room.trim)
+        position = high + 0.07

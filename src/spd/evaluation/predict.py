@@ -1,0 +1,157 @@
+"""Loop 1 of an evaluation: the network's answers, to disk."""
+
+import math
+import os
+import zlib
+from collections.abc import Iterable, Iterator, Sized
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from spd.errors import DataError, InputError
+from spd.evaluation.predictions import ImagePredictions, PredictionFolder
+from spd.evaluation.settings import DepthPredictor, EvaluationSettings
+from spd.metrics.accuracy import within_range
+
+if TYPE_CHECKING:  # at run time this would import torch, which re-scoring has no use for
+    from spd.data.sample import RGBDSample
+
+NO_FOCAL = "no focal length"
+NO_READING = "no valid reading"
+_PREVIEW_PX = 640  # of the longer side of the map kept for pictures
+
+T = TypeVar("T")
+
+
+def predict_set(
+    predictor: DepthPredictor,
+    samples: "Iterable[RGBDSample]",
+    out_dir: str | os.PathLike[str],
+    settings: EvaluationSettings,
+    progress: bool | None = None,
+) -> PredictionFolder:
+    """Predict every sample in both modes at its own valid ground-truth pixels.
+
+    Sparse: each scored pixel is asked as a point of the photo. Dense: the fast map is read at the
+    nearest pixel of the photo, which is indexing where both have one resolution. Predictions of
+    the same settings that are already in the folder are kept, so an interrupted run goes on.
+
+    Args:
+        predictor: the model.
+        samples: what to predict; names must differ. A sample without intrinsics has no metric
+            scale (decisions, section 3.5): it is skipped and counted, as is one without readings.
+        out_dir: the folder for the files.
+        settings: what decides the predictions, from :meth:`EvaluationSettings.of`.
+        progress: draw a bar with the time left on stderr; None: if that is a terminal.
+
+    Raises:
+        DataError: if the folder holds an evaluation of other settings or of other data, if two
+            samples share a name, or if there is no sample.
+        InputError: if the predictor's answers have another shape than asked for.
+    """
+    folder = PredictionFolder.start(out_dir, settings)
+    scored: list[str] = []
+    skipped: dict[str, str] = {}
+    names: set[str] = set()
+    for sample in _track(samples, progress):
+        if sample.name in names:
+            raise DataError(f"two samples are named {sample.name!r}; give each its own name")
+        names.add(sample.name)
+        reason = _reason_to_skip(sample)
+        if reason is not None:
+            skipped[sample.name] = reason
+            continue
+        _predict_once(predictor, sample, folder, settings)
+        scored.append(sample.name)
+    if not names:
+        raise DataError("no sample to evaluate; is the split empty?")
+    folder.finish(scored, skipped)
+    return folder
+
+
+def _reason_to_skip(sample: "RGBDSample") -> str | None:
+    if sample.intrinsics is None:
+        return NO_FOCAL
+    return None if _scorable(sample).any() else NO_READING
+
+
+def _scorable(sample: "RGBDSample") -> npt.NDArray[np.bool_]:
+    """Valid readings inside the protocol's range; a source may allow more."""
+    return sample.valid & within_range(sample.depth_m)
+
+
+def _predict_once(
+    predictor: DepthPredictor,
+    sample: "RGBDSample",
+    folder: PredictionFolder,
+    settings: EvaluationSettings,
+) -> None:
+    pixel_index = _scored_pixels(sample, settings)
+    path = folder.image_path(sample.name)
+    if not path.exists():
+        _predict_image(predictor, sample, pixel_index).write(path)
+        return
+    kept = ImagePredictions.read(path)
+    same_pixels = np.array_equal(kept.pixel_index, pixel_index)
+    if not same_pixels or not np.array_equal(kept.truth_m, sample.depth_m.flat[pixel_index]):
+        raise DataError(
+            f"{path} was predicted from other data of the name {sample.name!r}; evaluate into "
+            "another folder"
+        )
+
+
+def _scored_pixels(sample: "RGBDSample", settings: EvaluationSettings) -> npt.NDArray[np.int64]:
+    """Flat indices of the depth pixels to score, ascending."""
+    readings = np.flatnonzero(_scorable(sample))
+    if settings.max_points is None or len(readings) <= settings.max_points:
+        return readings
+    # Seeded by the name too, so that a draw does not depend on the order of the samples.
+    generator = np.random.default_rng([settings.seed, zlib.crc32(sample.name.encode())])
+    return np.sort(generator.choice(readings, settings.max_points, replace=False))
+
+
+def _predict_image(
+    predictor: DepthPredictor, sample: "RGBDSample", pixel_index: npt.NDArray[np.int64]
+) -> ImagePredictions:
+    assert sample.intrinsics is not None  # skipped before
+    (height, width) = sample.image_size
+    # reading_points lists every valid pixel row by row; keep those that are scored.
+    points = sample.reading_points()[np.isin(np.flatnonzero(sample.valid), pixel_index)]
+    scene = predictor.encode(sample.image, focal_px=sample.intrinsics.focal_px)
+    sparse_m, dense_map_m = scene.depth_at(points), scene.depth_map(fast=True)
+    if sparse_m.shape != (len(points),) or dense_map_m.shape != (height, width):
+        raise InputError(
+            f"{sample.name}: the predictor answered {sparse_m.shape} and {dense_map_m.shape}; "
+            f"expected ({len(points)},) and ({height}, {width})"
+        )
+    # Nearest pixel; a point halfway between two takes the right or the lower one.
+    columns = np.floor(points[:, 0] + 0.5).astype(np.int64).clip(0, width - 1)
+    rows = np.floor(points[:, 1] + 0.5).astype(np.int64).clip(0, height - 1)
+    step = math.ceil(max(height, width) / _PREVIEW_PX)
+    return ImagePredictions(
+        name=sample.name,
+        pixel_index=pixel_index,
+        depth_size=np.array(sample.depth_size),
+        sparse_m=sparse_m.astype(np.float32),
+        dense_m=dense_map_m[rows, columns].astype(np.float32),
+        truth_m=sample.depth_m.flat[pixel_index],
+        dense_preview_m=dense_map_m[step // 2 :: step, step // 2 :: step]
+        .clip(0, 6e4)
+        .astype(np.float16),
+        dense_is_exact=sample.depth_size == sample.image_size,
+    )
+
+
+def _track(items: Iterable[T], progress: bool | None) -> Iterator[T]:
+    """The items, with a bar on stderr that shows how far and how long yet."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as TimeLeft
+
+    console = Console(stderr=True)
+    shown = console.is_terminal if progress is None else progress
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeLeft())
+    total = len(items) if isinstance(items, Sized) else None
+    with Progress(*columns, console=console, disable=not shown) as bar:
+        yield from bar.track(items, total=total, description="predicting")

@@ -1,0 +1,155 @@
+"""What decides an evaluation's numbers, written beside them."""
+
+import dataclasses
+import hashlib
+import json
+import platform
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from spd._version import __version__
+from spd.errors import DataError, InputError
+
+PROTOCOL = "native pixels, 1e-3 < d <= 10 m, per image then mean, no alignment, no flip"
+"""How truth and prediction are compared; printed above every table."""
+
+
+class PlainConfig(Protocol):
+    """A configuration that can be written down."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON data."""
+
+
+class DepthScene(Protocol):
+    """One encoded photo, as `spd.predictor.Scene`."""
+
+    def depth_at(self, points: npt.NDArray[np.float64], /) -> npt.NDArray[np.float32]:
+        """Metres at `[N, 2]` points `(u, v)` of the photo."""
+
+    def depth_map(self, *, fast: bool) -> npt.NDArray[np.float32]:
+        """Metres at every pixel of the photo, `[H, W]`."""
+
+
+class DepthPredictor(Protocol):
+    """What can be evaluated: `spd.predictor.Predictor`, or anything that answers like it."""
+
+    @property
+    def config(self) -> PlainConfig:
+        """The model's configuration."""
+
+    @property
+    def device(self) -> object:
+        """Where it computes."""
+
+    @property
+    def source(self) -> str:
+        """Where its weights come from."""
+
+    def encode(self, image: npt.NDArray[np.uint8], /, *, focal_px: float | None) -> DepthScene:
+        """Read a uint8 RGB `[H, W, 3]` photo with the focal length in its own pixels."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationSettings:
+    """Everything that decides the predictions; one folder holds predictions of one settings."""
+
+    model: str
+    """Where the weights came from."""
+    weights_sha256: str | None
+    """Digest of the weights file; None where the source is not a local checkpoint."""
+    config: dict[str, Any]
+    """The model's configuration."""
+    device: str
+    """What computed the predictions."""
+    data: str
+    """The data set."""
+    split: str
+    """The part of it."""
+    max_points: int | None
+    """At most so many readings of an image are scored, drawn at random; None: all."""
+    seed: int
+    """Of that draw."""
+    protocol: str
+    """See :data:`PROTOCOL`."""
+    versions: dict[str, str]
+    """Of this package and of what computes for it."""
+
+    def __post_init__(self) -> None:
+        if self.max_points is not None and self.max_points < 1:
+            raise InputError(
+                f"max_points must be at least 1, or None for all, got {self.max_points}"
+            )
+
+    @classmethod
+    def of(
+        cls,
+        predictor: DepthPredictor,
+        *,
+        data: str,
+        split: str,
+        max_points: int | None = None,
+        seed: int = 0,
+    ) -> Self:
+        """The settings of this predictor on this data under the protocol.
+
+        Raises:
+            InputError: if `max_points` is less than 1.
+        """
+        import torch  # for its version; scoring alone gets by without
+
+        return cls(
+            model=predictor.source,
+            weights_sha256=_weights_digest(predictor.source),
+            config=predictor.config.to_dict(),
+            device=str(predictor.device),
+            data=data,
+            split=split,
+            max_points=max_points,
+            seed=seed,
+            protocol=PROTOCOL,
+            versions={
+                "spd": __version__,
+                "torch": str(torch.__version__),
+                "numpy": np.__version__,
+                "python": platform.python_version(),
+            },
+        )
+
+    def to_json(self) -> str:
+        """As written to `settings.json`."""
+        return json.dumps(dataclasses.asdict(self), indent=1) + "\n"
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read `settings.json` back.
+
+        Raises:
+            DataError: if it is missing or was not written by an evaluation.
+        """
+        if not path.is_file():
+            raise DataError(f"no {path}; expected a folder that an evaluation wrote its results to")
+        try:
+            return cls(**json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError):
+            raise DataError(
+                f"{path} is not an evaluation's settings; evaluate into an empty folder"
+            ) from None
+
+    def differences(self, other: "EvaluationSettings") -> list[str]:
+        """The names of the fields in which the two differ."""
+        names = [field.name for field in dataclasses.fields(self)]
+        return [name for name in names if getattr(self, name) != getattr(other, name)]
+
+
+def _weights_digest(source: str) -> str | None:
+    """A checkpoint retrained in place keeps its path but not its predictions."""
+    if not Path(source).exists():
+        return None
+    from spd.checkpoint import WEIGHTS, find_checkpoint
+
+    with (find_checkpoint(source) / WEIGHTS).open("rb") as weights:
+        return hashlib.file_digest(weights, "sha256").hexdigest()

@@ -1,0 +1,158 @@
+"""The photo with the points that were asked, and how far each is."""
+
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.patheffects import withStroke
+
+from spd.errors import InputError
+from spd.figures.canvas import Box, Canvas, check_image, depth_colours, depth_limits, fit
+from spd.figures.labels import Rectangle, place_labels
+
+MOST_LABELS = 25
+"""With more points than this the colours speak alone."""
+_PANEL_PX = 900.0  # longer side of a panel
+_NARROWEST_PX = 260.0
+_MARGIN_PX = 22.0  # more than a marker's radius, so that one in a corner touches nothing else
+_TEXT_PX = 26.0
+_BAR_ROOM_PX = 4.8 * _TEXT_PX  # colour bar, ticks, label and margin
+
+
+def point_overlay(
+    image_u8: npt.NDArray[np.uint8],
+    points_uv: npt.ArrayLike,
+    depth_m: npt.ArrayLike,
+    path: str | os.PathLike[str],
+    *,
+    depth_map_m: npt.NDArray[np.floating[Any]] | None = None,
+) -> Path:
+    """Draw a photo with a marker at each point, coloured by depth and labelled in metres.
+
+    Past 25 points there are markers only. A label that finds no free place near its marker is
+    left out. Points with a depth of NaN (asked outside the photo) are left out too.
+
+    Args:
+        image_u8: `[H, W, 3]` RGB.
+        points_uv: `[K, 2]` points (u, v) in pixels of the photo, integers at pixel centres.
+        depth_m: `[K]` metres.
+        path: the PNG file to write.
+        depth_map_m: `[h, w]` metres of the same field of view, drawn beside the photo on the same
+            colour scale; 0 or NaN is no reading and grey.
+
+    Raises:
+        InputError: if shapes do not fit each other, a point with a depth is outside the photo, or
+            the name does not end in .png.
+    """
+    check_image(image_u8)
+    points, depth = _check_points(points_uv, depth_m, image_u8.shape[:2])
+    maps = [] if depth_map_m is None else [depth_map_m]
+    scale = depth_limits(maps, depth)
+    height, width = fit(image_u8.shape[:2], _PANEL_PX, _NARROWEST_PX)
+    canvas = _canvas(height, width, panels=1 + len(maps))
+    box = (_MARGIN_PX, _MARGIN_PX, width, height)
+    canvas.photo(box, image_u8)
+    for index, depth_map in enumerate(maps, start=1):
+        left = _MARGIN_PX + index * (width + _MARGIN_PX)
+        canvas.depth((left, _MARGIN_PX, width, height), depth_map, scale)
+    right = canvas.width_px - _BAR_ROOM_PX
+    canvas.colour_bar((right, _MARGIN_PX, _TEXT_PX, height), scale, "depth (m)")
+    centres = (points + 0.5) * (width / image_u8.shape[1], height / image_u8.shape[0])
+    _draw_points(canvas, box, centres, depth, scale)
+    return canvas.save(path)
+
+
+def _check_points(
+    points_uv: npt.ArrayLike, depth_m: npt.ArrayLike, size: tuple[int, ...]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    depth = np.asarray(depth_m, dtype=np.float64)
+    points = np.asarray(points_uv, dtype=np.float64)
+    if points.size == 0:
+        points = points.reshape(0, 2)
+    if points.ndim != 2 or points.shape[1] != 2 or depth.shape != points.shape[:1]:
+        raise InputError(
+            f"points must be [K, 2] with depth [K], got {points.shape} and {depth.shape}"
+        )
+    known = np.isfinite(depth)
+    points, depth = points[known], depth[known]
+    inside = ((points >= -0.5) & (points <= np.array([size[1], size[0]]) - 0.5)).all(axis=1)
+    if not inside.all():
+        u, v = points[np.argmin(inside)]
+        raise InputError(
+            f"point ({u:g}, {v:g}) is outside the photo of {size[1]}x{size[0]}; draw points on "
+            "the photo they were asked on"
+        )
+    return points, depth
+
+
+def _canvas(height: float, width: float, panels: int) -> Canvas:
+    full_width = panels * (width + _MARGIN_PX) + _MARGIN_PX + _BAR_ROOM_PX
+    return Canvas(full_width, height + 2 * _MARGIN_PX, _TEXT_PX)
+
+
+def _draw_points(
+    canvas: Canvas,
+    box: Box,
+    centres: npt.NDArray[np.float64],
+    depth_m: npt.NDArray[np.float64],
+    scale: Normalize,
+) -> None:
+    """Markers and labels on a sheet over the photo whose coordinates are the page's pixels."""
+    axes = canvas.axes(box)
+    axes.set(xlim=(0, box[2]), ylim=(box[3], 0), facecolor="none")
+    axes.set_axis_off()
+    labelled = len(centres) <= MOST_LABELS
+    # Beyond that the dots shrink, so that they cover no more of the photo.
+    shrink = 1.0 if labelled else max(0.3, math.sqrt(MOST_LABELS / len(centres)))
+    radius = _TEXT_PX * 0.42 * shrink
+    outlines = [(radius * 1.45, ["black"]), (radius * 1.25, ["white"])]
+    for size, colours in [*outlines, (radius, depth_colours()(scale(depth_m)))]:
+        area = canvas.points(2 * size) ** 2
+        axes.scatter(
+            centres[:, 0], centres[:, 1], s=area, c=colours, linewidths=0, clip_on=False, zorder=3
+        )
+    if labelled:
+        _draw_labels(canvas, axes, centres, depth_m, radius * 1.45)
+
+
+def _draw_labels(
+    canvas: Canvas,
+    axes: Axes,
+    centres: npt.NDArray[np.float64],
+    depth_m: npt.NDArray[np.float64],
+    radius: float,
+) -> None:
+    outline = withStroke(linewidth=canvas.points(_TEXT_PX * 0.2), foreground="black")
+    look: dict[str, Any] = {"color": "white", "weight": "bold", "ha": "center", "va": "center"}
+    look["size"] = canvas.font
+    texts = [axes.text(0, 0, f"{depth:.2f} m", zorder=4, **look) for depth in depth_m]
+    renderer = canvas.agg.get_renderer()
+    extents = [text.get_window_extent(renderer) for text in texts]
+    sizes = [(box.width + _TEXT_PX * 0.4, box.height + _TEXT_PX * 0.3) for box in extents]
+    panel = (axes.get_xlim()[1], axes.get_ylim()[0])
+    places = place_labels([(x, y) for x, y in centres], sizes, radius, panel)
+    for centre, text, place in zip(centres, texts, places, strict=True):
+        if place is None:
+            text.remove()
+            continue
+        text.set(position=place.centre, path_effects=[outline])
+        _draw_leader(canvas, axes, centre, place, radius)
+
+
+def _draw_leader(
+    canvas: Canvas, axes: Axes, centre: npt.NDArray[np.float64], place: Rectangle, radius: float
+) -> None:
+    """A line from a marker to its label where the label had to move away from it."""
+    x, y = float(centre[0]), float(centre[1])
+    near_x = min(max(x, place.left), place.right)
+    near_y = min(max(y, place.top), place.bottom)
+    if math.hypot(near_x - x, near_y - y) < 1.8 * radius:
+        return
+    width = canvas.points(_TEXT_PX * 0.1)
+    for extra, colour in ((2.2, "black"), (1.0, "white")):
+        axes.plot([x, near_x], [y, near_y], color=colour, linewidth=width * extra, zorder=2)

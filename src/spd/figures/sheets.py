@@ -1,0 +1,163 @@
+"""Sheets of panels: how good the predictions are, and what a data set looks like."""
+
+import dataclasses
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.colors import Normalize
+
+from spd.errors import InputError
+from spd.figures.canvas import Canvas, check_image, depth_limits, error_colours, fit
+
+if TYPE_CHECKING:  # samples bring torch along, pictures need none of it
+    from spd.data.sample import RGBDSample
+
+_PANEL_PX = 400.0
+_NARROWEST_PX = 120.0
+_TEXT_PX = 17.0
+_GAP_PX = 12.0
+_LINE_PX = 1.9 * _TEXT_PX
+_BAR_PX = 14.0
+_BAR_ROOM_PX = 5.6 * _TEXT_PX  # colour bar, ticks, label and margin
+_THUMBNAIL_PX = 240.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SheetRow:
+    """One image of :func:`evaluation_sheet`; maps may have any resolution."""
+
+    title: str
+    """What the row is called, such as "worst: kitchen_0042"."""
+    image: npt.NDArray[np.uint8]
+    """`[H, W, 3]` RGB."""
+    truth_m: npt.NDArray[np.floating[Any]]
+    """`[h, w]` metres of the same field of view; 0 or NaN where there is no reading."""
+    predicted_m: npt.NDArray[np.floating[Any]]
+    """`[h, w]` metres of the same field of view."""
+    abs_rel: float
+    """As scored."""
+    delta1: float
+    """As scored."""
+
+
+def evaluation_sheet(rows: Sequence[SheetRow], path: str | os.PathLike[str]) -> Path:
+    """Photo, ground truth, prediction and relative error |p - g| / g, one image a row.
+
+    Truth and prediction of a row share one colour scale; the error's scale is shared by all rows,
+    so that rows can be compared. Grey is where there is no truth to compare with.
+
+    Raises:
+        InputError: if there is no row, or the name does not end in .png.
+    """
+    if not rows:
+        raise InputError("no row to draw; expected at least one image")
+    for row in rows:
+        check_image(row.image)
+    errors = [relative_error(row.predicted_m, row.truth_m) for row in rows]
+    error_scale = _error_scale(errors)
+    sizes = [fit(row.image.shape[:2], _PANEL_PX, _NARROWEST_PX) for row in rows]
+    column = max(width for _, width in sizes)
+    lefts = [_GAP_PX + k * (column + _GAP_PX) for k in range(3)]
+    lefts.append(lefts[2] + column + _GAP_PX + _BAR_ROOM_PX)
+    full_height = _LINE_PX + sum(height + _LINE_PX + _GAP_PX for height, _ in sizes)
+    canvas = Canvas(lefts[3] + column + _GAP_PX + _BAR_ROOM_PX, full_height, _TEXT_PX)
+    headings = ("photo", "ground truth", "prediction", "relative error")
+    for left, heading in zip(lefts, headings, strict=True):
+        canvas.write(left, _LINE_PX / 2 + 4, heading, weight="bold")
+    top = _LINE_PX
+    for row, error, size in zip(rows, errors, sizes, strict=True):
+        _draw_row(canvas, row, error, error_scale, (lefts, top, size))
+        top += _LINE_PX + size[0] + _GAP_PX
+    return canvas.save(path)
+
+
+def relative_error(
+    predicted_m: npt.NDArray[np.floating[Any]], truth_m: npt.NDArray[np.floating[Any]]
+) -> npt.NDArray[np.float64]:
+    """|p - g| / g on the truth's pixels, the prediction read at its nearest; NaN without truth."""
+    rows, columns = (
+        ((np.arange(n) + 0.5) * m / n).astype(np.int64)
+        for n, m in zip(truth_m.shape, predicted_m.shape, strict=True)
+    )
+    truth = np.where(truth_m > 0, truth_m, np.nan).astype(np.float64)
+    return np.abs(predicted_m[rows[:, None], columns] - truth) / truth
+
+
+def _error_scale(errors: Sequence[npt.NDArray[np.float64]]) -> Normalize:
+    """From 0 to the largest 95th percentile of any row; outliers saturate."""
+    ends = [np.percentile(error[np.isfinite(error)], 95) for error in errors if _any_finite(error)]
+    return Normalize(0.0, max(0.01, *map(float, ends)) if ends else 1.0)
+
+
+def _any_finite(error: npt.NDArray[np.float64]) -> bool:
+    return bool(np.isfinite(error).any())
+
+
+def _draw_row(
+    canvas: Canvas,
+    row: SheetRow,
+    error: npt.NDArray[np.float64],
+    error_scale: Normalize,
+    place: tuple[Sequence[float], float, tuple[float, float]],
+) -> None:
+    lefts, top, (height, width) = place
+    score = f"AbsRel {row.abs_rel:.3f}   δ1 {row.delta1:.3f}"
+    canvas.write(lefts[0], top + _LINE_PX / 2, f"{row.title}   {score}")
+    boxes = [(left, top + _LINE_PX, width, height) for left in lefts]
+    scale = depth_limits([row.truth_m, row.predicted_m])
+    canvas.photo(boxes[0], row.image)
+    canvas.depth(boxes[1], row.truth_m, scale)
+    canvas.depth(boxes[2], row.predicted_m, scale)
+    canvas.map(boxes[3], np.ma.masked_invalid(error), error_scale, error_colours())
+    bars = [(box[0] + width + _GAP_PX, box[1], _BAR_PX, height) for box in boxes[2:]]
+    canvas.colour_bar(bars[0], scale, "depth (m)")
+    canvas.colour_bar(bars[1], error_scale, "|p - g| / g", error_colours())
+
+
+def contact_sheet(
+    samples: "Sequence[RGBDSample]", path: str | os.PathLike[str], columns: int = 4
+) -> Path:
+    """Photo above depth for each sample, with its name; all share one scale in metres.
+
+    Only valid readings are coloured; the rest is grey.
+
+    Raises:
+        InputError: if there is no sample, `columns` is less than 1, or the name does not end
+            in .png.
+    """
+    if not samples or columns < 1:
+        raise InputError(
+            f"a contact sheet needs samples and columns, got {len(samples)} and {columns}"
+        )
+    depths = [np.where(sample.valid, sample.depth_m, np.nan) for sample in samples]
+    scale = depth_limits(depths)
+    columns = min(columns, len(samples))
+    lines = math.ceil(len(samples) / columns)
+    sizes = [fit(sample.image_size, _THUMBNAIL_PX, _NARROWEST_PX / 2) for sample in samples]
+    cell_width = max(width for _, width in sizes) + _GAP_PX
+    photo_height = max(height for height, _ in sizes)
+    cell_height = 2 * photo_height + 4 + _LINE_PX
+    body = lines * cell_height
+    bar_left = columns * cell_width + 2 * _GAP_PX
+    canvas = Canvas(bar_left + _BAR_ROOM_PX, body + 2 * _GAP_PX, _TEXT_PX)
+    for index, (sample, depth_m) in enumerate(zip(samples, depths, strict=True)):
+        line, column = divmod(index, columns)
+        height, width = sizes[index]
+        left, top = _GAP_PX + column * cell_width, _GAP_PX + line * cell_height
+        canvas.photo((left, top + photo_height - height, width, height), sample.image)
+        canvas.depth((left, top + photo_height + 4, width, height), depth_m, scale)
+        name = _shorten(sample.name, int(cell_width / (_TEXT_PX * 0.56)))
+        canvas.write(left, top + cell_height - _LINE_PX / 2, name, scale=0.85)
+    bar_height = min(body - _LINE_PX, 2 * photo_height + 4)
+    canvas.colour_bar((bar_left, _GAP_PX, _BAR_PX, bar_height), scale, "depth (m)")
+    return canvas.save(path)
+
+
+def _shorten(name: str, letters: int) -> str:
+    """The end of a name, where the frames of one scene differ."""
+    return name if len(name) <= letters else "…" + name[1 - letters :]

@@ -1,0 +1,406 @@
+import csv
+import json
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from spd.config import ModelConfig
+from spd.data.sample import RGBDSample
+from spd.errors import DataError, InputError
+from spd.evaluate import (
+    PICTURE,
+    PROTOCOL,
+    EvaluationSettings,
+    evaluate,
+    format_report,
+    predict_set,
+    score,
+)
+from spd.evaluation.predictions import ImagePredictions, PredictionFolder
+from spd.geometry import Intrinsics
+
+FLOAT32 = 1e-6  # answers are stored in float32: a relative 6e-8, a few of them
+
+
+def make_sample(
+    index: int, *, size=(6, 8), depth_size=None, name=None, intrinsics=True
+) -> RGBDSample:
+    """Depth 1 m in the left half and 3 m in the right, top row invalid; the image says which."""
+    depth = np.full(depth_size or size, 1.0, np.float32)
+    depth[:, depth.shape[1] // 2 :] = 3.0
+    depth[0] = 0.0
+    image = np.full((*size, 3), index, np.uint8)
+    camera = Intrinsics.centred(7.0, size) if intrinsics else None
+    return RGBDSample(image, depth, depth > 0, camera, name or f"room/{index:02d}")
+
+
+class FakeScene:
+    """Knows the rooms of `make_sample`: right by one factor as points, by another as a map."""
+
+    def __init__(self, size, sparse: float, dense: float) -> None:
+        self.size, self.sparse, self.dense = size, sparse, dense
+
+    def depth_at(self, points):
+        right = points[:, 0] > self.size[1] / 2 - 0.5
+        return np.where(right, 3 * self.sparse, self.sparse).astype(np.float32)
+
+    def depth_map(self, *, fast):
+        assert fast
+        depth = np.full(self.size, self.dense, np.float32)
+        depth[:, self.size[1] // 2 :] *= 3
+        return depth
+
+
+class FakePredictor:
+    """Sparse is 10 % and dense 20 % too far, times one plus the image's index."""
+
+    config = ModelConfig.tiny()
+    device = "cpu"
+
+    def __init__(self, source: str = "fake") -> None:
+        self.source = source
+        self.encoded: list[tuple[int, float]] = []
+
+    def encode(self, image, *, focal_px):
+        index = int(image[0, 0, 0])
+        self.encoded.append((index, focal_px))
+        return FakeScene(image.shape[:2], 1 + 0.1 * (1 + index), 1 + 0.2 * (1 + index))
+
+
+def settings_of(predictor, **changes) -> EvaluationSettings:
+    return EvaluationSettings.of(predictor, data="rooms", split="test", **changes)
+
+
+def test_every_number_of_one_image_by_hand(tmp_path):
+    predictor = FakePredictor()
+    report = evaluate(predictor, [make_sample(0)], tmp_path, data="rooms", split="test")
+    assert predictor.encoded == [(0, pytest.approx(7.0))]
+    assert (report.count, report.points, report.skipped) == (1, 5 * 8, {})
+    # Half the pixels at 1 m and half at 3 m; sparse is 1.1 times, dense 1.2 times the truth.
+    for metrics, error in ((report.sparse, 0.1), (report.dense, 0.2)):
+        expected = {
+            "abs_rel": error,
+            "sq_rel": error**2 * (1 + 3) / 2,
+            "rmse": error * math.sqrt((1 + 9) / 2),
+            "rmse_log": math.log(1 + error),
+            "log10": math.log10(1 + error),
+            "silog": 0.0,
+            "delta1": 1.0,
+            "delta2": 1.0,
+            "delta3": 1.0,
+        }
+        # silog: 100 times float32's rounding of the factor, about 100 * 3e-8.
+        assert metrics.to_dict() == pytest.approx(expected, rel=FLOAT32, abs=1e-5)
+    # Gaps of 0.1 m and 0.3 m, always 0.1 / 1.1 of the sparse answer.
+    gap = report.gap
+    assert (gap.mean_m, gap.median_m, gap.max_m) == pytest.approx((0.2, 0.2, 0.3), rel=FLOAT32)
+    assert (gap.mean_rel, gap.median_rel, gap.max_rel) == pytest.approx([1 / 11] * 3, rel=2e-6)
+
+
+def test_means_are_over_images(tmp_path):
+    samples = [make_sample(0), make_sample(1, size=(12, 16)), make_sample(4)]
+    report = evaluate(FakePredictor(), samples, tmp_path)
+    assert report.sparse.abs_rel == pytest.approx((0.1 + 0.2 + 0.5) / 3, rel=FLOAT32)
+    assert report.dense.abs_rel == pytest.approx((0.2 + 0.4 + 1.0) / 3, rel=FLOAT32)
+    assert report.sparse.delta1 == pytest.approx(2 / 3)  # 1.1 and 1.2, but not 1.5
+    assert report.dense.delta1 == pytest.approx(1 / 3)  # 1.2, but not 1.4 nor 2.0
+    assert report.gap.max_m == pytest.approx(3 * 0.5, rel=FLOAT32)
+    assert report.gap.mean_m == pytest.approx(2 * (0.1 + 0.2 + 0.5) / 3, rel=FLOAT32)
+    assert [image.name for image in report.ranked()] == ["room/00", "room/01", "room/04"]
+
+
+def test_files_hold_the_same_numbers(tmp_path):
+    report = evaluate(FakePredictor(), [make_sample(0), make_sample(2)], tmp_path, data="rooms")
+    written = json.loads((tmp_path / "metrics.json").read_text())
+    assert written["protocol"] == PROTOCOL
+    assert written["count"] == 2
+    assert written["points"] == 80
+    assert written["sparse"] == report.sparse.to_dict()
+    assert written["dense"] == report.dense.to_dict()
+    assert written["settings"]["data"] == "rooms"
+    assert written["settings"]["config"] == ModelConfig.tiny().to_dict()
+    with (tmp_path / "per_image.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["name"] for row in rows] == ["room/00", "room/02"]
+    assert [row["points"] for row in rows] == ["40", "40"]
+    for row, image in zip(rows, report.images, strict=True):
+        assert float(row["sparse_abs_rel"]) == image.sparse.abs_rel
+        assert float(row["dense_delta3"]) == image.dense.delta3
+        assert float(row["gap_max_m"]) == image.gap.max_m
+
+
+def test_report_names_the_protocol_above_the_table(tmp_path):
+    samples = [make_sample(0), make_sample(1, intrinsics=False), make_sample(2, depth_size=(3, 4))]
+    lines = format_report(
+        evaluate(FakePredictor(), samples, tmp_path, data="rooms", split="test", max_points=7)
+    ).splitlines()
+    assert lines[0] == (
+        "protocol: native pixels, 1e-3 < d <= 10 m, per image then mean, no alignment, no flip"
+    )
+    assert lines[1] == "model: fake, data: rooms, split: test"
+    assert lines[2] == "images: 2, pixels scored: 14"
+    assert lines[3] == "pixels: at most 7 an image, drawn with seed 0"
+    abs_rel = next(line for line in lines if line.startswith("abs_rel"))
+    assert abs_rel.split() == ["abs_rel", "lower", "0.2000", "0.4000"]
+    delta1 = next(line for line in lines if line.startswith("delta1"))
+    assert delta1.split() == ["delta1", "higher", "0.5000", "0.5000"]
+    assert "dense map read at the nearest pixel: 1 images" in "\n".join(lines)
+    assert lines[-1] == "skipped: no focal length: 1"
+
+
+def test_depth_of_another_resolution_is_asked_natively_and_read_at_the_nearest_pixel(tmp_path):
+    # 3x4 readings on a 6x8 photo: reading (r, c) lies between pixels, at u = 2c + 0.5.
+    asked = []
+
+    class Scene(FakeScene):
+        def depth_at(self, points):
+            asked.append(points.copy())
+            return super().depth_at(points)
+
+        def depth_map(self, *, fast):
+            return np.arange(48, dtype=np.float32).reshape(6, 8) / 10 + 1
+
+    predictor = FakePredictor()
+    predictor.encode = lambda image, *, focal_px: Scene(image.shape[:2], 1.1, 1.2)
+    sample = make_sample(0, depth_size=(3, 4))
+    folder = predict_set(predictor, [sample], tmp_path, settings_of(predictor))
+    np.testing.assert_array_equal(asked[0], sample.reading_points())
+    np.testing.assert_array_equal(asked[0][:2], [[0.5, 2.5], [2.5, 2.5]])
+    stored = ImagePredictions.read(folder.image_path(sample.name))
+    assert not stored.dense_is_exact
+    np.testing.assert_array_equal(stored.pixel_index, np.arange(4, 12))
+    # Halfway between two pixels the right and the lower one is read: rows 3, 5; columns 1, 3, ...
+    expected = [1 + (8 * row + column) / 10 for row in (3, 5) for column in (1, 3, 5, 7)]
+    np.testing.assert_array_equal(stored.dense_m, np.float32(expected))
+    np.testing.assert_array_equal(stored.truth_m, np.float32([1, 1, 3, 3] * 2))
+
+
+def test_equal_resolution_is_indexing(tmp_path):
+    predictor = FakePredictor()
+    sample = make_sample(0, size=(7, 11))
+    folder = predict_set(predictor, [sample], tmp_path, settings_of(predictor))
+    stored = ImagePredictions.read(folder.image_path(sample.name))
+    assert stored.dense_is_exact
+    dense_map = FakeScene((7, 11), 1.1, 1.2).depth_map(fast=True)
+    np.testing.assert_array_equal(stored.dense_m, dense_map[sample.valid])
+    np.testing.assert_array_equal(stored.pixel_index, np.flatnonzero(sample.valid))
+    assert stored.name == sample.name
+
+
+def test_truth_beyond_the_protocols_range_is_not_scored(tmp_path):
+    sample = make_sample(0)
+    sample.depth_m[1, 0], sample.depth_m[1, 1] = 12.0, np.nan  # a source may call them valid
+    report = evaluate(FakePredictor(), [sample], tmp_path)
+    assert report.points == 38
+    assert report.sparse.abs_rel == pytest.approx(0.1, rel=FLOAT32)
+
+
+def test_max_points_draws_a_fixed_subset_whatever_the_order(tmp_path):
+    predictor = FakePredictor()
+    samples = [make_sample(k, size=(20, 30)) for k in range(2)]
+    settings = settings_of(predictor, max_points=50)
+    first = predict_set(predictor, samples, tmp_path / "a", settings)
+    second = predict_set(predictor, samples[::-1], tmp_path / "b", settings)
+    other = predict_set(
+        predictor, samples, tmp_path / "c", settings_of(predictor, max_points=50, seed=1)
+    )
+
+    def drawn(folder: PredictionFolder, name: str) -> np.ndarray:
+        return ImagePredictions.read(folder.image_path(name)).pixel_index
+
+    for sample in samples:
+        index = drawn(first, sample.name)
+        assert len(index) == 50
+        assert (np.diff(index) > 0).all()
+        assert sample.valid.flat[index].all()
+        np.testing.assert_array_equal(index, drawn(second, sample.name))
+        assert not np.array_equal(index, drawn(other, sample.name))
+    assert not np.array_equal(*(drawn(first, sample.name) for sample in samples))
+    with pytest.raises(InputError, match="max_points must be at least 1"):
+        settings_of(predictor, max_points=0)
+
+
+def test_interrupted_predictions_go_on_where_they_stopped(tmp_path):
+    samples = [make_sample(k) for k in range(3)]
+
+    def interrupted():
+        yield from samples[:2]
+        raise KeyboardInterrupt
+
+    first = FakePredictor()
+    with pytest.raises(KeyboardInterrupt):
+        predict_set(first, interrupted(), tmp_path, settings_of(first))
+    assert [index for index, _ in first.encoded] == [0, 1]
+    with pytest.raises(DataError, match="incomplete; evaluate again with the same settings"):
+        score(tmp_path)
+    second = FakePredictor()
+    predict_set(second, samples, tmp_path, settings_of(second))
+    assert [index for index, _ in second.encoded] == [2]
+    assert score(tmp_path).count == 3
+
+
+def test_other_settings_in_the_same_folder_are_refused(tmp_path):
+    evaluate(FakePredictor(), [make_sample(0)], tmp_path)
+    message = "another model, max_points; choose another folder, or delete this one"
+    with pytest.raises(DataError, match=message):
+        evaluate(FakePredictor("other"), [make_sample(0)], tmp_path, max_points=3)
+    assert score(tmp_path).sparse.abs_rel == pytest.approx(0.1, rel=FLOAT32)
+
+
+def test_weights_retrained_in_place_are_other_settings(tmp_path):
+    checkpoint = tmp_path / "model.safetensors"
+    checkpoint.write_bytes(b"first weights")
+    first = settings_of(FakePredictor(str(checkpoint)))
+    assert first.differences(settings_of(FakePredictor(str(checkpoint)))) == []
+    checkpoint.write_bytes(b"other weights")
+    assert first.differences(settings_of(FakePredictor(str(checkpoint)))) == ["weights_sha256"]
+    assert settings_of(FakePredictor("someone/on-the-hub")).weights_sha256 is None
+
+
+def test_other_data_of_the_same_name_is_refused(tmp_path):
+    evaluate(FakePredictor(), [make_sample(0)], tmp_path)
+    changed = make_sample(0)
+    changed.depth_m[3, 3] = 2.5
+    with pytest.raises(DataError, match="predicted from other data of the name 'room/00'"):
+        evaluate(FakePredictor(), [changed], tmp_path)
+
+
+def test_scoring_needs_no_predictor_and_no_torch(tmp_path):
+    report = evaluate(FakePredictor(), [make_sample(0), make_sample(1)], tmp_path)
+    (tmp_path / "metrics.json").unlink()
+    assert score(tmp_path) == report
+    assert json.loads((tmp_path / "metrics.json").read_text()) == report.to_dict()
+    code = (
+        "import sys; from spd.evaluate import score; "
+        f"print(score({str(tmp_path)!r}).count, 'torch' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["2", "False"]
+
+
+def test_samples_without_scale_or_readings_are_skipped_and_counted(tmp_path):
+    empty = make_sample(2)
+    empty.valid[:] = False
+    samples = [make_sample(0), make_sample(1, intrinsics=False), empty]
+    predictor = FakePredictor()
+    report = evaluate(predictor, samples, tmp_path)
+    assert [index for index, _ in predictor.encoded] == [0]
+    assert report.count == 1
+    assert report.skipped == {"room/01": "no focal length", "room/02": "no valid reading"}
+    assert format_report(report).splitlines()[-2:] == [
+        "skipped: no focal length: 1",
+        "skipped: no valid reading: 1",
+    ]
+
+
+def test_nothing_to_score_is_an_error(tmp_path):
+    with pytest.raises(DataError, match="skipped: no focal length; metres need"):
+        evaluate(FakePredictor(), [make_sample(0, intrinsics=False)], tmp_path / "a")
+    with pytest.raises(DataError, match="is the split empty"):
+        evaluate(FakePredictor(), [], tmp_path / "b")
+    with pytest.raises(DataError, match="expected a folder that an evaluation wrote"):
+        score(tmp_path / "c")
+
+
+def test_two_samples_of_one_name_are_refused(tmp_path):
+    with pytest.raises(DataError, match="two samples are named 'same'"):
+        evaluate(FakePredictor(), [make_sample(k, name="same") for k in (0, 1)], tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../../up", "a/b\\c:d*e", "部屋 " * 60, "x" * 300, ".", "%2F"])
+def test_any_name_becomes_a_file_inside_the_folder(tmp_path, name):
+    folder = PredictionFolder(tmp_path)
+    path = folder.image_path(name)
+    assert path.parent == tmp_path / "predictions"
+    assert len(path.name) < 200
+    report = evaluate(FakePredictor(), [make_sample(0, name=name)], tmp_path)
+    assert path.is_file()
+    assert report.images[0].name == name
+
+
+def test_long_names_with_one_beginning_stay_apart(tmp_path):
+    paths = {PredictionFolder(tmp_path).image_path("x" * 300 + end) for end in "ab"}
+    assert len(paths) == 2
+
+
+def test_damaged_files_are_named(tmp_path):
+    evaluate(FakePredictor(), [make_sample(0)], tmp_path)
+    path = PredictionFolder(tmp_path).image_path("room/00")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match="damaged; delete it and evaluate again"):
+        score(tmp_path)
+    path.unlink()
+    with pytest.raises(DataError, match="is missing; evaluate again"):
+        score(tmp_path)
+    (tmp_path / "settings.json").write_text("{}")
+    with pytest.raises(DataError, match="not an evaluation's settings"):
+        score(tmp_path)
+
+
+def test_predictions_that_are_not_finite_are_clamped_and_counted(tmp_path):
+    class Scene(FakeScene):
+        def depth_at(self, points):
+            depth = super().depth_at(points)
+            depth[:2] = np.nan, np.inf
+            return depth
+
+    predictor = FakePredictor()
+    predictor.encode = lambda image, *, focal_px: Scene(image.shape[:2], 1.0, 1.0)
+    report = evaluate(predictor, [make_sample(0)], tmp_path)
+    # At the two first pixels the truth is 1 m: errors of 0.999 and 9 over 40 pixels.
+    assert report.sparse.abs_rel == pytest.approx((0.999 + 9) / 40, rel=FLOAT32)
+    assert report.dense.abs_rel == 0
+    assert "predictions not finite, scored as 1e-3 or 10 m: 2" in format_report(report)
+
+
+def test_answers_of_another_shape_are_refused(tmp_path):
+    class Scene(FakeScene):
+        def depth_at(self, points):
+            return super().depth_at(points)[:-1]
+
+    predictor = FakePredictor()
+    predictor.encode = lambda image, *, focal_px: Scene(image.shape[:2], 1.0, 1.0)
+    with pytest.raises(InputError, match=r"answered \(39,\) and \(6, 8\); expected \(40,\)"):
+        evaluate(predictor, [make_sample(0)], tmp_path)
+
+
+def test_best_median_and_worst_are_drawn_where_samples_can_be_opened(tmp_path):
+    samples = [make_sample(k, size=(30, 40)) for k in (4, 0, 2, 1, 3)]
+    evaluate(FakePredictor(), iter(samples), tmp_path)
+    assert not (tmp_path / PICTURE).exists()  # an iterator is spent
+    opened = []
+
+    def open_sample(name):
+        opened.append(name)
+        return next(sample for sample in samples if sample.name == name)
+
+    score(tmp_path, open_sample=open_sample)
+    assert opened == ["room/00", "room/02", "room/04"]
+    with Image.open(tmp_path / PICTURE) as picture:
+        assert picture.format == "PNG"
+    for few, expected in ((1, 1), (2, 2)):
+        opened.clear()
+        folder = tmp_path / str(few)
+        evaluate(FakePredictor(), iter(samples[:few]), folder)
+        score(folder, open_sample=open_sample)
+        assert len(opened) == expected
+
+
+def test_evaluate_draws_samples_that_can_be_iterated_again(tmp_path):
+    evaluate(FakePredictor(), [make_sample(0, size=(30, 40))], tmp_path)
+    assert (tmp_path / PICTURE).is_file()
+
+
+def test_progress_is_drawn_only_when_asked_for_or_on_a_terminal(tmp_path, capsys):
+    evaluate(FakePredictor(), [make_sample(0)], tmp_path / "a")
+    assert capsys.readouterr().err == ""
+    evaluate(FakePredictor(), [make_sample(0)], tmp_path / "b", progress=True)
+    captured = capsys.readouterr()
+    assert "predicting" in captured.err
+    assert "1/1" in captured.err
+    assert captured.out == ""

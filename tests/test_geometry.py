@@ -1,0 +1,145 @@
+"""Coordinates, windows and cameras on values worked out by hand."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from spd.errors import InputError, PointError
+from spd.geometry import (
+    Intrinsics,
+    cell_centres,
+    check_image_size,
+    check_points,
+    focal_from_fov,
+    pixel_to_cell,
+    points_inside,
+    resize_bilinear,
+    sample_window,
+)
+
+
+def test_convention_integers_are_pixel_centres():
+    # A map as large as the image: cell i is pixel i.
+    pixel = torch.arange(7, dtype=torch.float64)
+    assert torch.equal(pixel_to_cell(pixel, 7, 7), pixel)
+
+
+def test_convention_borders_go_to_borders():
+    # 476 columns onto 136 cells of 3.5 px: the left border -0.5 is the cells' left border -0.5.
+    edges = torch.tensor([-0.5, 475.5, 1.25], dtype=torch.float64)
+    expected = torch.tensor([-0.5, 135.5, 0.0], dtype=torch.float64)
+    assert torch.allclose(pixel_to_cell(edges, 476, 136), expected, atol=1e-12)
+
+
+def test_convention_first_coordinate_is_the_column():
+    feature_map = torch.zeros(1, 1, 5, 7)
+    feature_map[0, 0, 2, 6] = 1.0  # row 2, column 6
+    read = sample_window(feature_map, torch.tensor([[[6.0, 2.0], [2.0, 6.0 - 2.0]]]), (5, 7), 1)
+    assert read.flatten().tolist() == [1.0, 0.0]
+
+
+def test_convention_strides_come_from_shapes():
+    centres = cell_centres((4, 4), (14, 14), like=torch.zeros(1, dtype=torch.float64))
+    assert centres[:5, 0].tolist() == [1.25, 4.75, 8.25, 11.75, 1.25]  # 3.5 px apart, u first
+    assert centres[::4, 1].tolist() == [1.25, 4.75, 8.25, 11.75]
+
+
+@pytest.mark.parametrize("window", [1, 3, 5])
+def test_window_equals_grid_sample_with_border_padding(window):
+    feature_map = torch.randn(2, 3, 5, 7, dtype=torch.float64)
+    size = (35, 21)
+    corners = torch.tensor([[-0.5, -0.5], [20.5, 34.5], [20.5, -0.5], [-0.5, 34.5]])
+    points = torch.cat([corners, torch.rand(40, 2) * torch.tensor([21.0, 35.0]) - 0.5])
+    points = points.double().expand(2, -1, -1)
+    got = sample_window(feature_map, points, size, window)
+    x = pixel_to_cell(points[..., 0], 21, 7)
+    y = pixel_to_cell(points[..., 1], 35, 5)
+    reach = window // 2
+    for n in range(window * window):
+        dy, dx = divmod(n, window)
+        grid = torch.stack(
+            [(x + dx - reach + 0.5) * 2 / 7 - 1, (y + dy - reach + 0.5) * 2 / 5 - 1], dim=-1
+        )
+        expected = F.grid_sample(
+            feature_map, grid[:, None], mode="bilinear", padding_mode="border", align_corners=False
+        )[:, :, 0].transpose(1, 2)
+        assert torch.allclose(got[:, :, n], expected, atol=1e-12, rtol=0)
+
+
+def test_resize_keeps_a_linear_ramp_inside():
+    ramp = torch.arange(4, dtype=torch.float64).expand(1, 1, 3, 4)
+    doubled = resize_bilinear(ramp, (6, 8))[0, 0, 2]
+    expected = [0.0, 0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3.0]
+    assert doubled.tolist() == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("size", "named"),
+    [((351, 476), ("height 351", "350", "364")), ((350, 20), ("width 20", "28", "42"))],
+)
+def test_wrong_sizes_name_the_two_nearest(size, named):
+    with pytest.raises(InputError) as caught:
+        check_image_size(size)
+    assert all(word in str(caught.value) for word in named)
+
+
+def test_right_sizes_pass():
+    check_image_size((28, 28))
+    check_image_size((350, 476))
+
+
+def test_points_are_valid_up_to_the_outer_borders():
+    points = torch.tensor([[-0.5, -0.5], [9.5, 4.5], [-0.51, 0.0], [0.0, 4.51], [math.nan, 0.0]])
+    assert points_inside(points, (5, 10)).tolist() == [True, True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("bad", "named"),
+    [((math.nan, 1.0), "nan"), ((math.inf, 1.0), "inf"), ((10.0, 1.0), "(10, 1)")],
+)
+def test_the_first_bad_point_is_named(bad, named):
+    points = torch.tensor([[1.0, 1.0], bad, [99.0, 99.0]])
+    with pytest.raises(PointError, match="point 1 ") as caught:
+        check_points(points, (5, 10))
+    assert named in str(caught.value)
+
+
+@pytest.mark.parametrize("points", [torch.zeros(3), torch.zeros(3, 3), torch.zeros(3, 2).int()])
+def test_points_of_another_shape_or_type_are_refused(points):
+    with pytest.raises(PointError, match="points must be"):
+        check_points(points, (5, 10))
+
+
+def test_intrinsics_follow_resize_crop_and_flip():
+    camera = Intrinsics(519.0, 518.0, 325.5, 253.5)
+    half = camera.resized(0.5, 0.5)
+    assert half == Intrinsics(259.5, 259.0, 162.5, 126.5)
+    assert half.cropped(10, 20) == Intrinsics(259.5, 259.0, 152.5, 106.5)
+    assert half.flipped(320).cx == 319 - 162.5
+    assert half.flipped(320).flipped(320) == half
+
+
+def test_centred_intrinsics_and_focal_length():
+    camera = Intrinsics.centred(100.0, (48, 64))
+    assert (camera.cx, camera.cy) == (31.5, 23.5)
+    assert Intrinsics(4.0, 9.0, 0, 0).focal_px == pytest.approx(6.0)
+
+
+@pytest.mark.parametrize("values", [(0, 1, 0, 0), (1, -1, 0, 0), (math.nan, 1, 0, 0)])
+def test_impossible_cameras_are_refused(values):
+    with pytest.raises(InputError, match="intrinsics"):
+        Intrinsics(*values)
+
+
+def test_range_is_depth_times_the_ray_length():
+    camera = Intrinsics(2.0, 4.0, 10.0, 20.0)
+    # 3/2 to the right and 4/4 down of the axis for every metre of depth: sqrt(2.25 + 1 + 1).
+    length = camera.ray_lengths(torch.tensor([[13.0, 24.0], [10.0, 20.0]], dtype=torch.float64))
+    assert length.tolist() == pytest.approx([math.sqrt(4.25), 1.0])
+
+
+def test_nyu_field_of_view_gives_back_nyu_focal_length():
+    assert focal_from_fov(63.3, (480, 640)) == pytest.approx(518.86, rel=1e-3)
+    assert focal_from_fov(90.0, (640, 480)) == pytest.approx(320.0)
