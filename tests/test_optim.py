@@ -43,7 +43,9 @@ def test_schedule_at_steps_0_1_499_500_and_last():
         assert got[499] == pytest.approx((0.01 + 0.99 * 499 / 500) * peak, rel=1e-9)
         assert got[500] == pytest.approx(peak, rel=1e-9)
         assert got[501] == pytest.approx(cosine(peak, 1), rel=1e-9)
-        assert got[2999] == pytest.approx(cosine(peak, 2499), rel=1e-6)  # torch's cosine is recursive
+        assert got[2999] == pytest.approx(
+            cosine(peak, 2499), rel=1e-6
+        )  # torch's cosine is recursive
         assert got[3000] == pytest.approx(1e-6, rel=1e-6)
 
 

@@ -47,6 +47,12 @@ def sparse_as_specified(config: ModelConfig) -> Terms:
     return terms
 
 
+def kv_share(config: ModelConfig) -> float:
+    """Fraction of the specified query that goes into K and V of its tokens (10.3)."""
+    terms = sparse_as_specified(config)
+    return sum(terms[f"{stage}.kv_projection"] for stage in SOURCES) / sum(terms.values())
+
+
 def sparse_as_implemented(config: ModelConfig) -> Terms:
     """One query with the projections folded into it; no token is projected.
 

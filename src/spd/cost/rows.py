@@ -29,7 +29,7 @@ class Section:
         if printed is None or first is None:
             return Row(name, unit, values, key, note=note)
         agrees = printed.agrees_with(first)
-        reasons = [note] if agrees else [note, DIFFERS[key]]
+        reasons = [note] if agrees else [note, DIFFERS.get(key, "")]
         return Row(name, unit, values, key, printed.text, agrees, " ".join(filter(None, reasons)))
 
 

@@ -121,7 +121,6 @@ PRINTED: Mapping[str, Printed] = {
             "sampling": "19,200",
             "total": "733K",
             "total_rounded": "0.73M",
-            "kv_share": "84%",
         },
     ),
     **_section(
@@ -139,6 +138,7 @@ PRINTED: Mapping[str, Printed] = {
             "resize": "0.7M",
             "total": "1,700M",
             "total_rounded": "1.70G",
+            "kv_share": "84%",
         },
     ),
     **_section("10.4", {"dense_total": "26.92G", "break_even": "2,329"}),

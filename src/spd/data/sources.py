@@ -1,5 +1,6 @@
 """Opening data by name: folders, with an optional split, one or several joined."""
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import overload
@@ -34,7 +35,10 @@ class Samples(Sequence[RGBDSample]):
         if isinstance(index, slice):
             return [self[n] for n in range(*index.indices(len(self)))]
         folder, place = self.places[index]
-        return folder[place]
+        sample = folder[place]
+        if len(self.folders) == 1:
+            return sample
+        return dataclasses.replace(sample, name=f"{folder.path.name}/{sample.name}")
 
 
 def open_samples(sources: Sequence[str], *, metric_only: bool = False) -> Samples:

@@ -34,40 +34,45 @@ def predict_set(
     """Predict every sample in both modes at its own valid ground-truth pixels.
 
     Sparse: each scored pixel is asked as a point of the photo. Dense: the fast map is read at the
-    nearest pixel of the photo, which is indexing where both have one resolution. Predictions of
-    the same settings that are already in the folder are kept, so an interrupted run goes on.
+    nearest pixel of the photo; with depth of the photo's resolution that is indexing. Predictions
+    that are already in the folder are kept, so an interrupted run goes on.
 
     Args:
         predictor: the model.
-        samples: what to predict; names must differ. A sample without intrinsics has no metric
-            scale (decisions, section 3.5): it is skipped and counted, as is one without readings.
+        samples: what to predict; names must differ. One without intrinsics has no metric scale:
+            it is skipped and counted, as is one without readings.
         out_dir: the folder for the files.
         settings: what decides the predictions, from :meth:`EvaluationSettings.of`.
         progress: draw a bar with the time left on stderr; None: if that is a terminal.
 
     Raises:
-        DataError: if the folder holds an evaluation of other settings or of other data, if two
-            samples share a name, or if there is no sample.
+        DataError: on a folder of other settings or data, on equal names, and on no sample at all.
         InputError: if the predictor's answers have another shape than asked for.
     """
     folder = PredictionFolder.start(out_dir, settings)
     scored: list[str] = []
     skipped: dict[str, str] = {}
-    names: set[str] = set()
-    for sample in _track(samples, progress):
-        if sample.name in names:
-            raise DataError(f"two samples are named {sample.name!r}; give each its own name")
-        names.add(sample.name)
+    for sample in _distinct(_track(samples, progress)):
         reason = _reason_to_skip(sample)
         if reason is not None:
             skipped[sample.name] = reason
             continue
         _predict_once(predictor, sample, folder, settings)
         scored.append(sample.name)
-    if not names:
+    if not scored and not skipped:
         raise DataError("no sample to evaluate; is the split empty?")
     folder.finish(scored, skipped)
     return folder
+
+
+def _distinct(samples: "Iterable[RGBDSample]") -> "Iterator[RGBDSample]":
+    """The samples as they come, as long as their names differ: files and rows go by name."""
+    names: set[str] = set()
+    for sample in samples:
+        if sample.name in names:
+            raise DataError(f"two samples are named {sample.name!r}; give each its own name")
+        names.add(sample.name)
+        yield sample
 
 
 def _reason_to_skip(sample: "RGBDSample") -> str | None:

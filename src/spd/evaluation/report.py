@@ -139,7 +139,7 @@ def format_report(report: EvaluationReport) -> str:
     console = Console(file=text, width=80, color_system=None, highlight=False, emoji=False)
     console.print(table)
     lines = [line.rstrip() for line in textwrap.dedent(text.getvalue()).strip("\n").splitlines()]
-    return "\n".join([*_above(report), "", *lines, *_below(report)]) + "\n"
+    return "\n".join([*_above(report), "", *lines, "", *_below(report)]) + "\n"
 
 
 def _above(report: EvaluationReport) -> list[str]:
@@ -165,10 +165,7 @@ def _below(report: EvaluationReport) -> list[str]:
     ]
     nearest = sum(not image.dense_is_exact for image in report.images)
     if nearest:
-        lines.append(
-            f"dense map read at the nearest pixel: {nearest} images (their depth has another "
-            "resolution)"
-        )
+        lines.append(f"images whose depth has another resolution, read at nearest pixel: {nearest}")
     non_finite = sum(image.non_finite for image in report.images)
     if non_finite:
         lines.append(f"predictions not finite, scored as 1e-3 or 10 m: {non_finite:,}")

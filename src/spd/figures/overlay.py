@@ -34,8 +34,8 @@ def point_overlay(
 ) -> Path:
     """Draw a photo with a marker at each point, coloured by depth and labelled in metres.
 
-    Past 25 points there are markers only. A label that finds no free place near its marker is
-    left out. Points with a depth of NaN (asked outside the photo) are left out too.
+    Past 25 points there are markers only. Left out are labels that find no free place near their
+    marker, and points with a depth of NaN (asked outside the photo).
 
     Args:
         image_u8: `[H, W, 3]` RGB.
@@ -46,8 +46,8 @@ def point_overlay(
             colour scale; 0 or NaN is no reading and grey.
 
     Raises:
-        InputError: if shapes do not fit each other, a point with a depth is outside the photo, or
-            the name does not end in .png.
+        InputError: if shapes do not fit, a point with a depth is outside the photo, or the name
+            does not end in .png.
     """
     check_image(image_u8)
     points, depth = _check_points(points_uv, depth_m, image_u8.shape[:2])
@@ -57,9 +57,8 @@ def point_overlay(
     canvas = _canvas(height, width, panels=1 + len(maps))
     box = (_MARGIN_PX, _MARGIN_PX, width, height)
     canvas.photo(box, image_u8)
-    for index, depth_map in enumerate(maps, start=1):
-        left = _MARGIN_PX + index * (width + _MARGIN_PX)
-        canvas.depth((left, _MARGIN_PX, width, height), depth_map, scale)
+    for depth_map in maps:
+        canvas.depth((2 * _MARGIN_PX + width, _MARGIN_PX, width, height), depth_map, scale)
     right = canvas.width_px - _BAR_ROOM_PX
     canvas.colour_bar((right, _MARGIN_PX, _TEXT_PX, height), scale, "depth (m)")
     centres = (points + 0.5) * (width / image_u8.shape[1], height / image_u8.shape[0])

@@ -65,14 +65,14 @@ def _random_camera(
 
 def _interest(scene: Scene, camera: Camera, points: Float[np.ndarray, "n 2"]) -> float:
     """How much there is to see; 0 refuses the view."""
-    triangle = scene.view(camera, points).triangle
-    depth = scene.depth(camera, points, triangle)
+    hits = scene.view(camera, points)
+    depth = scene.depth(camera, hits)
     if not np.isfinite(depth).all() or depth.min() < NEAREST_M or depth.max() > FARTHEST_M:
         return 0.0
-    _, counts = np.unique(scene.mesh.surface[triangle], return_counts=True)
+    _, counts = np.unique(scene.mesh.surface[hits.triangle], return_counts=True)
     seen, largest = int((counts >= 3).sum()), float(counts.max() / counts.sum())
-    median, near = float(np.median(depth)), float(np.quantile(depth, 0.05))
-    if seen < 4 or largest > 0.6 or not 1.1 < median < 5.5 or near < 0.55:
+    nearest, near, median = np.quantile(depth, (0.03, 0.2, 0.5))
+    if seen < 4 or largest > 0.6 or not 1.2 < median < 5.5 or nearest < 0.65 or near < 1.0:
         return 0.0
     # Rooms seen across rather than corner-on: depth that varies and no surface that fills it all.
     return min(seen, 16) / 16 + 0.6 * (1 - largest) + 0.25 * min(float(depth.std()), 1.5)

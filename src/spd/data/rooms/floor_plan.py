@@ -53,10 +53,18 @@ class FloorPlan:
         low: tuple[float, float],
         high: tuple[float, float],
     ) -> bool:
-        cells = self._cells(x, y, yaw, low, high)
-        area = (high[0] - low[0]) * (high[1] - low[1]) / _CELL_M**2
-        # Cells outside the raster are not seen: too few cells means partly outside.
-        return bool(cells.sum() > 0.8 * area - 4 and allowed[cells].all())
+        u, v = (
+            np.linspace(a, b, max(2, math.ceil((b - a) / _CELL_M) + 1))
+            for a, b in zip(low, high, strict=True)
+        )
+        c, s = math.cos(yaw), math.sin(yaw)
+        rows = np.floor((x - self._low[0] + u[:, None] * c - v * s) / _CELL_M).astype(int)
+        columns = np.floor((y - self._low[1] + u[:, None] * s + v * c) / _CELL_M).astype(int)
+        if min(rows.min(), columns.min()) < 0:
+            return False
+        if rows.max() >= allowed.shape[0] or columns.max() >= allowed.shape[1]:
+            return False
+        return bool(allowed[rows, columns].all())
 
     def take(
         self,

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 
 from spd.data.rooms.scene import Scene
 
+_NEAR_M2 = 0.2  # added to squared distances: lamps are not points, nothing glares beside them
 _LIFT_M = 2e-3  # shadow rays start this far off the surface: float32 is good to 1e-6 in a room
 
 
@@ -50,11 +51,11 @@ def direct(
     """Irradiance from one light and its highlight, one shadow ray per point to a jittered place."""
     target, forward = _target(light, points, jitter)
     segment = (target - points.position).astype(np.float32)
-    distance2 = np.maximum(np.einsum("ni,ni->n", segment, segment), 1e-4)
-    distance = np.sqrt(distance2)
+    distance2 = np.einsum("ni,ni->n", segment, segment)
+    distance = np.sqrt(np.maximum(distance2, 1e-6))
     towards = segment / distance[:, None]
     cosine = np.einsum("ni,ni->n", towards, points.normal)
-    strength = np.maximum(cosine, 0) / distance2
+    strength = np.maximum(cosine, 0) / (distance2 + _NEAR_M2)
     if forward is not None:
         strength *= np.maximum(-(towards @ forward), 0)
     lit = np.flatnonzero(strength > 1e-4)
@@ -115,18 +116,17 @@ def radiosity(
     """Rough light leaving each triangle: what the bounce gathers. Lit at two places of each."""
     mesh = scene.mesh
     albedo = np.stack([m.mean_colour() for m in mesh.materials])[mesh.material]
-    glow = np.array([m.emission for m in mesh.materials], np.float32)[mesh.material]
     irradiance = np.zeros((len(albedo), 3), np.float32)
-    normal = scene.plane_normal.astype(np.float32)
+    normal = scene.plane_normal32
     for weights in ((0.6, 0.2, 0.2), (0.15, 0.425, 0.425)):
-        place = np.einsum("tci,c->ti", mesh.corners, np.array(weights))
+        place = np.einsum("tci,c->ti", mesh.corners, np.array(weights)).astype(np.float32)
         points = Points(place, normal)
         for light in lights:
             jitter = rng.random((len(place), 2), np.float32)
             irradiance += direct(scene, light, points, jitter)[0] / 2
         if sun is not None:
             irradiance += sunlight(scene, sun, points) / 2
-    return albedo * (irradiance + ambient(scene, albedo, irradiance)) + albedo * glow[:, None]
+    return albedo * (irradiance + ambient(scene, albedo, irradiance)) 
 
 
 def ambient(
@@ -150,7 +150,8 @@ def gather(
     triangle: Int[np.ndarray, n] = scene.first_triangle(start, ray)
     found = leaving[triangle]
     found[triangle < 0] = 0
-    return np.minimum(found, 4.0)
+    # What glares beside lamps is rare and would only speckle; the ambient term has its energy.
+    return np.minimum(found, 4 * found.mean(axis=0))
 
 
 def cosine_direction(

@@ -49,6 +49,7 @@ class MeshBuilder:
     """Collects primitives, placed by a stack of rigid frames (a yaw about z and a shift)."""
 
     def __init__(self) -> None:
+        self._local: list[np.ndarray] = []
         self._corners: list[np.ndarray] = []
         self._normals: list[np.ndarray] = []
         self._texture: list[np.ndarray] = []
@@ -91,20 +92,17 @@ class MeshBuilder:
         texture_m: Float[np.ndarray, "t 3 2"] | None = None,
         surface: int | None = None,
     ) -> None:
-        """Add triangles given in the current frame; degenerate ones are dropped."""
-        raw = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        length = np.sqrt((raw * raw).sum(-1))
-        keep = length > 2 * _MIN_AREA_M2
-        if not keep.all():
-            corners, raw, length = corners[keep], raw[keep], length[keep]
-            normals = None if normals is None else normals[keep]
-            texture_m = None if texture_m is None else texture_m[keep]
-        facing = raw / length[:, None]
+        """Add triangles given in the current frame; `build` drops degenerate ones.
+
+        Without normals they are flat; without texture coordinates, boards of the material: each
+        triangle shows it along the two axes of the frame that it faces least.
+        """
         surface = self.new_surface() if surface is None else surface
-        if normals is None:
-            normals = np.repeat(facing[:, None], 3, axis=1)
         if texture_m is None:
-            texture_m = _box_projection(corners, facing) + _texture_shift(surface)
+            texture_m = np.full((len(corners), 3, 2), np.nan)
+        if normals is None:
+            normals = np.full((len(corners), 3, 3), np.nan)
+        self._local.append(corners)
         self._corners.append(corners @ self._rotation.T + self._origin)
         self._normals.append(normals @ self._rotation.T)
         self._texture.append(texture_m)
@@ -134,7 +132,7 @@ class MeshBuilder:
         square = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * (width / 2)
         ring = square[:, :1] * side + square[:, 1:] * up
         corners = np.stack([a + ring, b + ring * taper], axis=1)[[0, 3, 1, 2]].reshape(8, 3)
-        self.triangles(corners[_BOX_TRIANGLES][:, ::-1], material)
+        self.triangles(corners[_BOX_TRIANGLES], material)
 
     def tube(
         self, start: Point, end: Point, radius: float, material: Material, *, sides: int = 8
@@ -217,7 +215,7 @@ class MeshBuilder:
                 points[:, i : i + 2],
                 material,
                 normals=np.stack([normal, normal], axis=1),
-                texture_m=texture[:, i : i + 2],
+                texture_m=points[:, i : i + 2, :2] if dz[i] == 0 else texture[:, i : i + 2],
                 surface=surface,
             )
 
@@ -250,14 +248,33 @@ class MeshBuilder:
     def build(self) -> Mesh:
         """The mesh of everything added so far."""
         counts, surface, material = np.array(self._tags, np.int32).T
+        corners = np.concatenate(self._corners)
+        facing, double_area = facing_and_double_area(corners)
+        keep = double_area > 2 * _MIN_AREA_M2
+        surface = np.repeat(surface, counts)
+        normals, texture = np.concatenate(self._normals), np.concatenate(self._texture)
+        normals = np.where(np.isnan(normals), facing[:, None], normals)
+        boards = np.flatnonzero(np.isnan(texture[:, 0, 0]))
+        local = np.concatenate(self._local)[boards]
+        texture[boards] = _box_projection(local) + _texture_shift(surface[boards])[:, None]
         return Mesh(
-            corners=np.concatenate(self._corners),
-            normals=np.concatenate(self._normals).astype(np.float32),
-            texture_m=np.concatenate(self._texture).astype(np.float32),
-            surface=np.repeat(surface, counts),
-            material=np.repeat(material, counts),
+            corners=corners[keep],
+            normals=normals[keep].astype(np.float32),
+            texture_m=texture[keep].astype(np.float32),
+            surface=surface[keep],
+            material=np.repeat(material, counts)[keep],
             materials=tuple(self._material_list),
         )
+
+
+def facing_and_double_area(
+    corners: Float[np.ndarray, "t 3 3"],
+) -> tuple[Float[np.ndarray, "t 3"], Float[np.ndarray, "t"]]:
+    """Unit normals by the right-hand rule, and twice the areas, of triangles."""
+    (ax, ay, az), (bx, by, bz) = (corners[:, k].T - corners[:, 0].T for k in (1, 2))
+    raw = np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=-1)
+    double_area = np.sqrt((raw * raw).sum(axis=-1))
+    return raw / np.maximum(double_area, 1e-300)[:, None], double_area
 
 
 def _power(value: np.ndarray, exponent: float) -> np.ndarray:
@@ -281,13 +298,13 @@ def _grid_triangles(grid: np.ndarray) -> np.ndarray:
     return pairs.reshape(-1, 3, grid.shape[-1])
 
 
-def _box_projection(corners: np.ndarray, facing: np.ndarray) -> np.ndarray:
+def _box_projection(corners: np.ndarray) -> np.ndarray:
     """Texture coordinates in metres: the two axes of the frame that the triangle faces least."""
-    axis = np.abs(facing).argmax(axis=1)
+    axis = np.abs(facing_and_double_area(corners)[0]).argmax(axis=1)
     pick = np.array([[1, 2], [0, 2], [0, 1]])[axis]
     return np.take_along_axis(corners, pick[:, None, :].repeat(3, axis=1), axis=2)
 
 
-def _texture_shift(surface: int) -> np.ndarray:
+def _texture_shift(surface: Int[np.ndarray, "t"]) -> Float[np.ndarray, "t 2"]:
     """A fixed shift per surface, so that two boards of one wood do not show the same grain."""
-    return np.array([surface * 0.7548776662 % 1.0, surface * 0.5698402909 % 1.0]) * 7.0
+    return surface[:, None] * np.array([0.7548776662, 0.5698402909]) % 1.0 * 7.0

@@ -13,6 +13,9 @@ from spd.data.rooms.shell import Opening, Room, Wall
 
 Rng = np.random.Generator
 
+_PANE_GLOW = 0.7
+_DAYLIGHT = 2.2  # a pane lights the room more than it shows: cameras compress what is outside
+
 
 def choose_openings(room: Room, rng: Rng) -> None:
     """Cut one or two doors and up to four windows into the walls."""
@@ -90,7 +93,7 @@ def _pane_material(rng: Rng, power: float) -> Material:
         )
     else:
         texture = m.plain(colour(0.93, 0.97, 1.0), mottle=0.02)
-    return Material(texture, gloss=0.0, emission=1.6 * power, transmits_sun=True)
+    return Material(texture, gloss=0.0, emission=_PANE_GLOW * power, transmits_sun=True)
 
 
 def _make_sun(room: Room, rng: Rng, power: float) -> Sun:
@@ -164,7 +167,7 @@ def _build_window(room: Room, o: Opening, pane: Material, frame: Material, rng: 
         )
     if rng.random() < 0.6:
         _casing(mesh, o, room.trim, rng.uniform(0.04, 0.09), 0.016)
-    glow = pane.mean_colour() * pane.emission
+    glow = pane.mean_colour() * (pane.emission * _DAYLIGHT)
     half_u, half_v = (mesh.to_world(p) - mesh.to_world((0, 0, 0)) for p in
                       ((-width * 0.45, 0, 0), (0, 0, height * 0.45)))  # fmt: skip
     centre = mesh.to_world(((o.low + o.high) / 2, back + 0.06, (o.bottom + o.top) / 2))

@@ -38,7 +38,7 @@ def wood_material(rng: Rng, base: RGB | None = None, *, along_u: bool = True) ->
 def furniture_body(rng: Rng) -> Material:
     """Wood, or painted board: what cabinets and tables are made of."""
     if rng.random() < 0.65:
-        return wood_material(rng)
+        return wood_material(rng, along_u=bool(rng.random() < 0.35))
     white = rng.random() < 0.5
     base = hue(rng, (0.0, 0.06), (0.82, 0.93)) if white else hue(rng, (0.0, 0.45), (0.12, 0.8))
     return Material(m.plain(base), gloss=rng.uniform(0.03, 0.3), sharpness=rng.uniform(20, 100))

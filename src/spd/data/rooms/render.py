@@ -18,6 +18,7 @@ NYU_FOCAL_SHARE = 518.8579 / 640
 """Focal length over image width of NYU Depth v2's colour camera (fx of its calibration)."""
 
 _ROOMS_TRIED = 50
+_LOOKS = ((-0.375, -0.125), (0.125, -0.375), (0.375, 0.125), (-0.125, 0.375))  # a rotated grid
 _BRIGHTEST = 6.0  # radiance limit inside a mixed pixel, so that lamps keep smooth outlines
 
 
@@ -47,7 +48,7 @@ class RoomFrame:
             PointError: points are not `[N, 2]`, not finite, or outside the image.
         """
         points = self._checked(points)
-        return self.scene.depth(self.camera, points, self.scene.view(self.camera, points).triangle)
+        return self.scene.depth(self.camera, self.scene.view(self.camera, points))
 
     def surface_at(self, points: Float[np.ndarray, "n 2"]) -> Int[np.ndarray, "n"]:
         """Surface id at any `(u, v)`, int32.
@@ -108,9 +109,9 @@ def render_room(
         furnished = furnish(rng)
         for camera in camera_candidates(furnished, intrinsics, size, rng):
             hits = furnished.scene.view(camera, points)
-            depth = furnished.scene.depth(camera, points, hits.triangle)
+            depth = furnished.scene.depth(camera, hits)
             if _is_usable(depth):
-                return _frame(furnished, camera, size, points, hits, depth, rng)
+                return _frame(furnished, camera, size, hits, depth, rng)
     raise InputError(
         f"no usable view in {_ROOMS_TRIED} rooms at focal length {focal_px:g} px and size {size}; "
         "use a field of view between about 20 and 120 degrees"
@@ -128,7 +129,6 @@ def _frame(
     furnished: FurnishedRoom,
     camera: Camera,
     size: Size,
-    points: Float[np.ndarray, "n 2"],
     hits: Hits,
     depth: Float[np.ndarray, "n"],
     rng: np.random.Generator,
@@ -136,7 +136,7 @@ def _frame(
     room, scene = furnished.room, furnished.scene
     surface = scene.mesh.surface[hits.triangle].reshape(size)
     normal = scene.facing_normal(camera, hits.triangle).reshape(*size, 3)
-    visible = surfels(scene, camera, points, hits, depth)
+    visible = surfels(scene, camera, hits, depth)
     light = light_on_grid(scene, room.lights, room.sun, visible, camera, size, rng)
     radiance = visible.radiance(light).reshape(*size, 3)
     _refine_edges(radiance, _edges(surface, normal), scene, camera, visible, light)
@@ -177,21 +177,20 @@ def _refine_edges(
     Each look takes its light from the nearby pixel whose position is nearest to what it sees.
     """
     height, width = edge.shape
-    rows, columns = np.nonzero(edge)
-    total = np.zeros((len(rows), 3), np.float32)
-    for du, dv in ((-0.375, -0.125), (0.125, -0.375), (0.375, 0.125), (-0.125, 0.375)):
-        points = np.stack([columns + du, rows + dv], axis=-1)
-        hits = scene.view(camera, points)
-        depth = scene.depth(camera, points, hits.triangle)
-        look = surfels(scene, camera, points, hits, depth)
-        best, nearest = np.zeros(len(rows), np.int64), np.full(len(rows), np.inf)
-        for dr in (0, 1 if dv > 0 else -1):
-            for dc in (0, 1 if du > 0 else -1):
-                row = np.clip(rows + dr, 0, height - 1)
-                pixel = row * width + np.clip(columns + dc, 0, width - 1)
-                gap = np.abs(visible.position[pixel] - look.position).sum(axis=1)
-                gap -= 0.2 * np.einsum("ni,ni->n", visible.normal[pixel], look.normal)
-                closer = gap < nearest
-                best[closer], nearest[closer] = pixel[closer], gap[closer]
-        total += np.minimum(look.radiance(light[best]), _BRIGHTEST)
-    radiance[rows, columns] = total / 4
+    rows, columns = (np.tile(index, len(_LOOKS)) for index in np.nonzero(edge))
+    du, dv = np.repeat(np.array(_LOOKS), int(edge.sum()), axis=0).T
+    hits = scene.view(camera, np.stack([columns + du, rows + dv], axis=-1))
+    look = surfels(scene, camera, hits, scene.depth(camera, hits))
+    best, nearest = np.zeros(len(rows), np.int64), np.full(len(rows), np.inf, np.float32)
+    for toward_row in (0, 1):
+        for toward_column in (0, 1):
+            row = np.clip(rows + toward_row * np.sign(dv).astype(int), 0, height - 1)
+            column = np.clip(columns + toward_column * np.sign(du).astype(int), 0, width - 1)
+            pixel = row * width + column
+            apart = visible.position[pixel] - look.position
+            gap = np.einsum("ni,ni->n", apart, apart)
+            gap -= 0.04 * np.einsum("ni,ni->n", visible.normal[pixel], look.normal)
+            closer = gap < nearest
+            best[closer], nearest[closer] = pixel[closer], gap[closer]
+    looks = np.minimum(look.radiance(light[best]), _BRIGHTEST).reshape(len(_LOOKS), -1, 3)
+    radiance[edge] = looks.mean(axis=0)

@@ -14,7 +14,7 @@ from embreex.rtcore_scene import EmbreeScene
 from jaxtyping import Bool, Float, Int
 
 from spd.data.rooms.materials import Material, colour, plain
-from spd.data.rooms.mesh import Mesh
+from spd.data.rooms.mesh import Mesh, facing_and_double_area
 from spd.errors import InputError
 from spd.geometry import Intrinsics
 
@@ -54,16 +54,19 @@ class Camera:
     def directions(self, points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 3"]:
         """World directions through `(u, v)`, scaled so that one unit is one metre of camera z."""
         k = self.intrinsics
-        x = (points[:, 0] - k.cx) / k.fx
-        y = (points[:, 1] - k.cy) / k.fy
-        return x[:, None] * self.axes[0] + y[:, None] * self.axes[1] + self.axes[2]
+        inverse = np.array([[1 / k.fx, 0, 0], [0, 1 / k.fy, 0], [-k.cx / k.fx, -k.cy / k.fy, 1]])
+        matrix = inverse @ self.axes
+        return points @ matrix[:2] + matrix[2]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Hits:
-    """What rays met: index arrays of one length; `triangle` is -1 where nothing was met."""
+    """What rays met, one row per ray."""
 
+    rays: Float[np.ndarray, "n 3"]
+    """The rays as they were asked, float64."""
     triangle: Int[np.ndarray, "n"]
+    """Index of the first triangle, -1 where nothing was met."""
     barycentric: Float[np.ndarray, "n 2"]
     """Weights of the triangle's second and third corner, float32: for shading, not geometry."""
 
@@ -79,11 +82,13 @@ class Scene:
                 "drop broken triangles"
             )
         self.mesh = mesh
-        raw = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        double_area = np.linalg.norm(raw, axis=1)
+        self.plane_normal, double_area = facing_and_double_area(corners)
+        self.plane_normal32 = self.plane_normal.astype(np.float32)
         self.area_m2 = double_area / 2
-        self.plane_normal = raw / np.maximum(double_area, 1e-300)[:, None]
         self.plane_offset = np.einsum("ti,ti->t", self.plane_normal, corners[:, 0])
+        table = [(m.emission, m.gloss, m.sharpness) for m in mesh.materials]
+        self.material_table = np.array(table, np.float32)
+        self.shading_table = np.concatenate([mesh.normals, mesh.texture_m], axis=2)
         self._embree = EmbreeScene(robust=True)
         self._tree = TriangleMesh(self._embree, corners.astype(np.float32))
 
@@ -110,15 +115,6 @@ class Scene:
             materials=(material or Material(plain(colour(0.7, 0.7, 0.7))),),
         )
         return cls(mesh)
-
-    def cast(self, origins: Float[np.ndarray, "n 3"], rays: Float[np.ndarray, "n 3"]) -> Hits:
-        """First triangle on each ray."""
-        answer = self._embree.run(
-            np.ascontiguousarray(origins, np.float32),
-            np.ascontiguousarray(rays, np.float32),
-            output=True,
-        )
-        return Hits(answer["primID"], np.stack([answer["u"], answer["v"]], axis=-1))
 
     def first_triangle(
         self, origins: Float[np.ndarray, "n 3"], rays: Float[np.ndarray, "n 3"]
@@ -155,22 +151,23 @@ class Scene:
 
     def _view_once(self, camera: Camera, points: np.ndarray) -> Hits:
         rays = camera.directions(points)
-        return self.cast(np.broadcast_to(camera.position, rays.shape), rays)
+        origins = np.broadcast_to(camera.position.astype(np.float32), rays.shape)
+        answer = self._embree.run(np.array(origins), rays.astype(np.float32), output=True)
+        weights = np.stack([answer["u"], answer["v"]], axis=-1)
+        return Hits(rays, answer["primID"], weights)
 
-    def depth(
-        self, camera: Camera, points: Float[np.ndarray, "n 2"], triangle: Int[np.ndarray, "n"]
-    ) -> Float[np.ndarray, "n"]:
+    def depth(self, camera: Camera, hits: Hits) -> Float[np.ndarray, "n"]:
         """Exact camera z in metres, float64, where each ray meets its triangle's plane.
 
-        Where `triangle` is -1 the answer is NaN.
+        NaN where nothing was met.
         """
         above = self.plane_offset - self.plane_normal @ camera.position
-        normal = self.plane_normal[triangle]
-        rays = camera.directions(np.asarray(points, np.float64))
-        slope = np.einsum("ni,ni->n", normal, rays)
+        normal = np.take(self.plane_normal, hits.triangle, axis=0)
+        slope = np.einsum("ni,ni->n", normal, hits.rays)
         with np.errstate(divide="ignore", invalid="ignore"):
-            z = above[triangle] / slope
-        return np.where(triangle < 0, np.nan, z)
+            z = above[hits.triangle] / slope
+        z[hits.triangle < 0] = np.nan
+        return z
 
     def facing_normal(
         self, camera: Camera, triangle: Int[np.ndarray, "n"]

@@ -52,14 +52,20 @@ class CrossAttentionStage(nn.Module):
         """A projection's weight with its output rows grouped by head."""
         return projection.weight.unflatten(0, (self.heads, -1))
 
+    def by_place(
+        self, projection: nn.Linear, embedding: Float[Tensor, "n d"]
+    ) -> Float[Tensor, "n heads e"]:
+        """What the embedding of each place adds to a projected token, without the bias."""
+        return (embedding @ projection.weight.T).unflatten(-1, (self.heads, -1))
+
     def read(
         self, query: Float[Tensor, "b k d"], windows: Sequence[tuple[Tensor, Tensor]]
     ) -> Float[Tensor, "b k d"]:
         """Attend from each query to its own tokens, without projecting any token.
 
         The projections leave the tokens for the query: `q . (W t + b) = (W' q) . t + q . b`, and
-        `sum a (W t + b) = W (sum a t) + b` because the weights `a` sum to one. What is added to
-        every query's tokens alike stays out of them for the same reason.
+        `sum a (W t + b) = W (sum a t) + b` because the weights `a` sum to one. What embeddings
+        add to a key or value is the same for every query and projected once per call.
 
         Args:
             query: one per point.
@@ -71,19 +77,19 @@ class CrossAttentionStage(nn.Module):
         # The same for every token, so softmax drops it; it keeps the bias's (zero) gradient.
         constant = torch.einsum("bkhe,he->bkh", q, self.k_proj.bias.unflatten(0, (self.heads, -1)))
         scores = [
-            folded @ features.transpose(-1, -2) + folded @ embedding.T
+            folded @ features.transpose(-1, -2)
+            + torch.einsum("bkhe,nhe->bkhn", q, self.by_place(self.k_proj, embedding))
             for features, embedding in windows
         ]
         weights = (torch.cat(scores, dim=-1) + constant[..., None]).softmax(dim=-1).to(q.dtype)
+        mixed, placed = torch.zeros_like(folded), torch.zeros_like(q)
         parts = weights.split([embedding.shape[0] for _, embedding in windows], dim=-1)
-        mixed = torch.stack(
-            [
-                part @ features + part @ embedding
-                for part, (features, embedding) in zip(parts, windows, strict=True)
-            ]
-        ).sum(dim=0)  # [B, K, H, D]
-        values = torch.einsum("bkhd,hed->bkhe", mixed, self.split(self.v_proj)).flatten(-2)
-        return self.finish(query, values + self.v_proj.bias)
+        for part, (features, embedding) in zip(parts, windows, strict=True):
+            mixed = mixed + part @ features  # [B, K, H, D]
+            places = self.by_place(self.v_proj, embedding)
+            placed = placed + torch.einsum("bkhn,nhe->bkhe", part, places)
+        values = torch.einsum("bkhd,hed->bkhe", mixed, self.split(self.v_proj)) + placed
+        return self.finish(query, values.flatten(-2) + self.v_proj.bias)
 
     def finish(
         self, query: Float[Tensor, "*b d"], values: Float[Tensor, "*b d"]
@@ -168,10 +174,8 @@ class CrossAttentionPath(nn.Module):
             cells = self._project(stage, stage.v_proj, feature_map, row, size)
             for n, shifted in enumerate(self._shifts(cells, size, dilation)):
                 values = values + part[:, :, n, None] * shifted
-            by_place = (self.position_embedding @ stage.v_proj.weight.T).unflatten(
-                -1, (stage.heads, -1)
-            )
-            values = values + torch.einsum("bhnyx,nhe->bheyx", part, by_place)
+            places = stage.by_place(stage.v_proj, self.position_embedding)
+            values = values + torch.einsum("bhnyx,nhe->bheyx", part, places)
         return stage.finish(query, values.flatten(1, 2).permute(0, 2, 3, 1))
 
     def _window_scores(
@@ -181,10 +185,8 @@ class CrossAttentionPath(nn.Module):
         size = (q.shape[-2], q.shape[-1])
         cells = self._project(stage, stage.k_proj, feature_map, row, size)
         by_cell = [(q * shifted).sum(dim=2) for shifted in self._shifts(cells, size, dilation)]
-        by_place = (self.position_embedding @ stage.k_proj.weight.T).unflatten(
-            -1, (stage.heads, -1)
-        )
-        return torch.stack(by_cell, dim=2) + torch.einsum("bheyx,nhe->bhnyx", q, by_place)
+        places = stage.by_place(stage.k_proj, self.position_embedding)
+        return torch.stack(by_cell, dim=2) + torch.einsum("bheyx,nhe->bhnyx", q, places)
 
     def _project(
         self,

@@ -1,0 +1,89 @@
+import pytest
+
+from fakes import FakePredictor, make_sample, settings_of
+from spd.errors import DataError
+from spd.evaluate import evaluate, predict_set, score
+from spd.evaluation.predictions import PredictionFolder
+
+FLOAT32 = 1e-6  # answers are stored in float32: a relative 6e-8, a few of them
+
+
+def test_interrupted_predictions_go_on_where_they_stopped(tmp_path):
+    samples = [make_sample(k) for k in range(3)]
+
+    def interrupted():
+        yield from samples[:2]
+        raise KeyboardInterrupt
+
+    first = FakePredictor()
+    with pytest.raises(KeyboardInterrupt):
+        predict_set(first, interrupted(), tmp_path, settings_of(first))
+    assert [index for index, _ in first.encoded] == [0, 1]
+    with pytest.raises(DataError, match="incomplete; evaluate again with the same settings"):
+        score(tmp_path)
+    second = FakePredictor()
+    predict_set(second, samples, tmp_path, settings_of(second))
+    assert [index for index, _ in second.encoded] == [2]
+    assert score(tmp_path).count == 3
+
+
+def test_other_settings_in_the_same_folder_are_refused(tmp_path):
+    evaluate(FakePredictor(), [make_sample(0)], tmp_path)
+    message = "another model, max_points; choose another folder, or delete this one"
+    with pytest.raises(DataError, match=message):
+        evaluate(FakePredictor("other"), [make_sample(0)], tmp_path, max_points=3)
+    assert score(tmp_path).sparse.abs_rel == pytest.approx(0.1, rel=FLOAT32)
+
+
+def test_weights_retrained_in_place_are_other_settings(tmp_path):
+    checkpoint = tmp_path / "model.safetensors"
+    checkpoint.write_bytes(b"first weights")
+    first = settings_of(FakePredictor(str(checkpoint)))
+    assert first.differences(settings_of(FakePredictor(str(checkpoint)))) == []
+    checkpoint.write_bytes(b"other weights")
+    assert first.differences(settings_of(FakePredictor(str(checkpoint)))) == ["weights_sha256"]
+    assert settings_of(FakePredictor("someone/on-the-hub")).weights_sha256 is None
+
+
+def test_other_data_of_the_same_name_is_refused(tmp_path):
+    evaluate(FakePredictor(), [make_sample(0)], tmp_path)
+    changed = make_sample(0)
+    changed.depth_m[3, 3] = 2.5
+    with pytest.raises(DataError, match="predicted from other data of the name 'room/00'"):
+        evaluate(FakePredictor(), [changed], tmp_path)
+
+
+def test_two_samples_of_one_name_are_refused(tmp_path):
+    with pytest.raises(DataError, match="two samples are named 'same'"):
+        evaluate(FakePredictor(), [make_sample(k, name="same") for k in (0, 1)], tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../../up", "a/b\\c:d*e", "部屋 " * 60, "x" * 300, ".", "%2F"])
+def test_any_name_becomes_a_file_inside_the_folder(tmp_path, name):
+    folder = PredictionFolder(tmp_path)
+    path = folder.image_path(name)
+    assert path.parent == tmp_path / "predictions"
+    assert len(path.name) < 200
+    report = evaluate(FakePredictor(), [make_sample(0, name=name)], tmp_path)
+    assert path.is_file()
+    assert report.images[0].name == name
+
+
+def test_long_names_with_one_beginning_stay_apart(tmp_path):
+    paths = {PredictionFolder(tmp_path).image_path("x" * 300 + end) for end in "ab"}
+    assert len(paths) == 2
+
+
+def test_damaged_files_are_named(tmp_path):
+    evaluate(FakePredictor(), [make_sample(0)], tmp_path)
+    path = PredictionFolder(tmp_path).image_path("room/00")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match="damaged; delete it and evaluate again"):
+        score(tmp_path)
+    path.unlink()
+    with pytest.raises(DataError, match="is missing; evaluate again"):
+        score(tmp_path)
+    (tmp_path / "settings.json").write_text("{}")
+    with pytest.raises(DataError, match="not an evaluation's settings"):
+        score(tmp_path)

@@ -1,0 +1,198 @@
+"""Runs: they start, stop, resume exactly, and say what is wrong without losing anything."""
+
+import json
+import os
+import signal
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import spd
+from spd.config import ModelConfig, Recipe, TrainConfig
+from spd.data.sources import open_samples
+from spd.errors import TrainingError
+from spd.runs import Run
+from spd.train import StoppedError, Trainer
+
+CPU = torch.device("cpu")
+
+
+def recipe(small_config: ModelConfig, **changes) -> Recipe:
+    settings = {
+        "steps": 8,
+        "batch_size": 2,
+        "encoder_lr": 1e-3,
+        "decoder_lr": 1e-3,
+        "warmup_steps": 2,
+        "precision": "float32",
+        "objective": "query",
+        "points_per_image": 16,
+        "evaluate_every": 4,
+        "save_every": 3,
+    }
+    return Recipe(name="test", model=small_config, train=TrainConfig(**(settings | changes)))
+
+
+def losses(run: Run) -> list[float]:
+    return [row["loss"] for row in run.log_rows() if "loss" in row]
+
+
+@pytest.fixture
+def samples(rgbd_folder):
+    return open_samples([f"{rgbd_folder}:train"], metric_only=True)
+
+
+@pytest.fixture
+def held_out(rgbd_folder):
+    return open_samples([f"{rgbd_folder}:val"], metric_only=True)
+
+
+def test_a_run_leaves_checkpoints_a_log_and_its_best(small_config, samples, held_out, tmp_path):
+    run = Run.create(tmp_path / "run", recipe(small_config), ("data",))
+    result = Trainer(run, CPU).fit(samples, held_out)
+    assert result.steps == 8
+    assert result.images_without_reading == 0
+    rows = run.log_rows()
+    assert [row["step"] for row in rows if "loss" in row] == list(range(1, 9))
+    validated = {row["step"]: row["val_abs_rel"] for row in rows if "val_abs_rel" in row}
+    assert set(validated) == {4, 8}
+    best = json.loads((run.folder / "best.json").read_text())
+    assert best["val_abs_rel"] == min(validated.values()) == result.best_abs_rel
+    names = sorted(path.name for path in (run.folder / "checkpoints").iterdir())
+    assert names[-1] == "step-00000008"
+    assert set(names) <= {"step-00000004", "step-00000006", "step-00000008"}
+    loaded = spd.load(run.folder, device="cpu")
+    assert loaded.encode(samples[0].image, focal_px=50.0).depth_at([(3, 4)]).shape == (1,)
+
+
+@pytest.mark.parametrize("objective", ["query", "dense"])
+def test_resuming_continues_the_same_curve_and_ends_with_the_same_weights(
+    small_config, samples, tmp_path, objective
+):
+    settings = recipe(small_config, objective=objective)
+    whole = Run.create(tmp_path / "whole", settings, ("data",))
+    Trainer(whole, CPU).fit(samples)
+    cut = Run.create(tmp_path / "cut", settings, ("data",))
+    first = Trainer(cut, CPU)
+    stop_after(first, 5)
+    with pytest.raises(StoppedError, match="--resume"):
+        first.fit(samples)
+    again = Trainer(Run.open(cut.folder), CPU)
+    again.restore()
+    assert again.step == 5
+    again.fit(samples)
+    assert losses(cut) == losses(whole)
+    ends = [
+        load_file(run.folder / "checkpoints/step-00000008/model.safetensors")
+        for run in (whole, cut)
+    ]
+    assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
+
+
+def stop_after(trainer: Trainer, steps: int) -> None:
+    """Press Ctrl-C while the given step runs."""
+    original = trainer._step
+
+    def step(batch):
+        loss = original(batch)
+        if trainer.step == steps:
+            os.kill(os.getpid(), signal.SIGINT)
+        return loss
+
+    trainer._step = step
+
+
+def test_a_crash_between_checkpoints_forgets_what_was_not_saved(small_config, samples, tmp_path):
+    run = Run.create(tmp_path / "run", recipe(small_config), ("data",))
+    trainer = Trainer(run, CPU)
+    original = trainer._step
+
+    def step(batch):
+        if trainer.step == 5:
+            raise MemoryError
+        return original(batch)
+
+    trainer._step = step
+    with pytest.raises(MemoryError):
+        trainer.fit(samples)
+    assert len(losses(run)) == 5
+    again = Trainer(run, CPU)
+    again.restore()
+    assert again.step == 3
+    assert len(losses(run)) == 3
+    again.fit(samples)
+    assert len(losses(run)) == 8
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_good_weights(
+    small_config, samples, tmp_path
+):
+    run = Run.create(tmp_path / "run", recipe(small_config), ("data",))
+    trainer = Trainer(run, CPU)
+    original = trainer._step
+
+    def step(batch):
+        if trainer.step == 5:
+            batch["image"][0, 0, 0, 0] = float("nan")
+        return original(batch)
+
+    trainer._step = step
+    with pytest.raises(TrainingError, match=r"not finite at step 6 on images frame-\d\.png"):
+        trainer.fit(samples)
+    saved = load_file(run.folder / "checkpoints/step-00000005/model.safetensors")
+    assert all(torch.isfinite(tensor).all() for tensor in saved.values())
+
+
+def test_a_folder_that_holds_something_is_refused(small_config, tmp_path):
+    settings = recipe(small_config)
+    Run.create(tmp_path / "run", settings, ("data",))
+    with pytest.raises(TrainingError, match="already holds a run"):
+        Run.create(tmp_path / "run", settings, ("data",))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "file").write_text("mine")
+    with pytest.raises(TrainingError, match="not empty"):
+        Run.create(tmp_path / "other", settings, ("data",))
+    assert (tmp_path / "other" / "file").read_text() == "mine"
+    with pytest.raises(TrainingError, match="no run to go on with"):
+        Run.open(tmp_path / "other")
+
+
+def test_a_damaged_state_is_named(small_config, samples, tmp_path):
+    run = Run.create(tmp_path / "run", recipe(small_config), ("data",))
+    trainer = Trainer(run, CPU)
+    with pytest.raises(TrainingError, match="no checkpoint yet"):
+        trainer.restore()
+    trainer.fit(samples)
+    state = run.folder / "checkpoints/step-00000008/state.pt"
+    state.write_bytes(state.read_bytes()[:100])
+    with pytest.raises(TrainingError, match=r"state\.pt cannot be read"):
+        Trainer(run, CPU).restore()
+
+
+def test_overfitting_one_batch_brings_its_loss_down(small_config, samples, tmp_path):
+    settings = recipe(
+        small_config, steps=60, warmup_steps=5, encoder_lr=3e-3, decoder_lr=3e-3, save_every=60
+    )
+    run = Run.create(tmp_path / "run", settings, ("data",), overfit=True)
+    result = Trainer(run, CPU).fit(samples)
+    curve = losses(run)
+    assert sum(curve[-5:]) < 0.5 * sum(curve[:5])
+    assert result.best_abs_rel < 0.2  # of the repeated batch; a constant answer has 0.4
+
+
+def test_encoder_weights_are_taken_at_the_start_and_not_on_resume(small_config, samples, tmp_path):
+    from transformers import Dinov2Model
+
+    from spd.models.encoder_vits.vit_s import backbone_config
+
+    theirs = Dinov2Model(backbone_config(small_config.encoder))
+    theirs.save_pretrained(tmp_path / "dinov2")
+    settings = recipe(small_config, encoder_weights=str(tmp_path / "dinov2"))
+    run = Run.create(tmp_path / "run", settings, ("data",))
+    trainer = Trainer(run, CPU)
+    started = trainer.model.encoder.backbone.state_dict()
+    assert all(torch.equal(started[name], tensor) for name, tensor in theirs.state_dict().items())
+    trainer.fit(samples)
+    (tmp_path / "dinov2" / "config.json").unlink()
+    Trainer(run, CPU).restore()
