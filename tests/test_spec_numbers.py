@@ -235,7 +235,8 @@ def test_flops_of_a_query(local: CrossAttentionPath) -> None:
     points = torch.tensor([[[0.0, 0.0], [10.25, 20.5], [223.5, 167.0]]])
     terms = local_macs.sparse_as_implemented(FULL)
     counted = sum(terms.values()) - terms["sampling"]  # blends are elementwise
-    assert flops_of(local.query, feature_maps(TINY_GRID), points) == 3 * 2 * counted
+    expected = 2 * (3 * counted + local_macs.embeddings_once(FULL))
+    assert flops_of(local.query, feature_maps(TINY_GRID), points) == expected
 
 
 def test_flops_of_dense(local: CrossAttentionPath) -> None:

@@ -75,7 +75,7 @@ def _arrangements(config: ModelConfig, grid: Grid, section: Section) -> Table:
         name = f"Projecting once pays from, against {key.replace('_', ' ')}"
         pays_from = once / (costs[key][0] - each)
         rows.append(section.row(f"arrangement.pays_{key}", name, "queries", None, pays_from))
-    columns = ("per query", "once per image")
+    columns = ("per query", "once")
     return Table("The same query arranged in other ways", "10.2", columns, tuple(rows))
 
 

@@ -58,9 +58,9 @@ def sparse_as_implemented(config: ModelConfig) -> Terms:
 
     `q . (W_k t + b_k) = (W_k^T q) . t + q . b_k`, and `sum a (W_v t + b_v) = W_v (sum a t) + b_v`
     because the weights `a` of a head sum to one. Folding costs D^2 each way, once per query, and
-    every head then works on all D channels of a token: 2 H D per token in place of 2 D. The
-    embeddings are multiplied by the folded query beside the features instead of being added to
-    them: as many products again, but no second copy of every window in memory.
+    every head then works on all D channels of a token: 2 H D per token in place of 2 D. What the
+    embeddings add is the same for every query; projected once per call, it costs 2 D per token
+    and no second copy of every window in memory.
     """
     area = config.dim**2
     terms: Terms = {}
@@ -68,7 +68,7 @@ def sparse_as_implemented(config: ModelConfig) -> Terms:
         terms[f"{stage}.q_projection"] = area
         terms[f"{stage}.fold_keys"] = area + config.dim  # and q . b_k
         terms[f"{stage}.attention"] = folded_attention(config, stage)
-        terms[f"{stage}.embeddings"] = folded_attention(config, stage)
+        terms[f"{stage}.embeddings"] = embeddings(config, stage)
         terms[f"{stage}.unfold_values"] = area
         terms[f"{stage}.out_projection"] = area
         terms[f"{stage}.ffn"] = ffn(config)
@@ -80,6 +80,16 @@ def sparse_as_implemented(config: ModelConfig) -> Terms:
 def folded_attention(config: ModelConfig, stage: str) -> int:
     """Scores and weighted sums of a stage's tokens where each head works on all D channels."""
     return 2 * stage_tokens(config, stage) * config.heads * config.dim
+
+
+def embeddings(config: ModelConfig, stage: str) -> int:
+    """What a stage's projected embeddings add to scores and values, each head on its own part."""
+    return 2 * stage_tokens(config, stage) * config.dim
+
+
+def embeddings_once(config: ModelConfig) -> int:
+    """Projecting the embeddings of every place to keys and values, once per call of any K."""
+    return sum(2 * stage_tokens(config, stage) * config.dim**2 for stage in SOURCES)
 
 
 def window_sampling(config: ModelConfig) -> int:
@@ -137,7 +147,7 @@ def position_terms(config: ModelConfig, stage: str) -> int:
 
 
 def arrangements(config: ModelConfig, grid: Grid) -> dict[str, tuple[int, int]]:
-    """Ways to arrange the same query, as (MACs per query, MACs once per image).
+    """Ways to arrange the same query, as (MACs per query, MACs once per image or call).
 
     `folded` adds the embeddings to the tokens, which costs no product; `folded_by_token` also
     samples every token by itself. `projected` keeps K and V of every cell of s8, L2 and L1,
@@ -147,7 +157,7 @@ def arrangements(config: ModelConfig, grid: Grid) -> dict[str, tuple[int, int]]:
     features of K and V instead.
     """
     implemented = sum(sparse_as_implemented(config).values())
-    folded = implemented - sum(folded_attention(config, stage) for stage in SOURCES)
+    folded = implemented - sum(embeddings(config, stage) for stage in SOURCES)
     tokens, cells = MAPS * config.window**2, MAPS * (config.window + 1) ** 2
     token_samples = tokens * BILINEAR * config.dim
     layers = len(SOURCES) * (2 * config.dim**2 + ffn(config)) + head(config)
@@ -157,7 +167,7 @@ def arrangements(config: ModelConfig, grid: Grid) -> dict[str, tuple[int, int]]:
     once = 2 * config.dim**2 * (2 * grid.l2 + grid.l1)
     return {
         "literal": (sum(sparse_as_specified(config).values()), 0),
-        "implemented": (implemented, 0),
+        "implemented": (implemented, embeddings_once(config)),
         "folded": (folded, 0),
         "folded_by_token": (folded - MAPS * window_sampling(config) + token_samples, 0),
         "projected": (layers + start + on_tokens + on_cells + blended_scores, once),

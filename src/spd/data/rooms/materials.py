@@ -1,8 +1,9 @@
 """Procedural materials: colour as a function of surface coordinates in metres.
 
-A texture maps `[N, 2]` surface coordinates in metres and the `[N]` size of a pixel on the surface
-in metres to linear RGB albedo `[N, 3]`; detail finer than the pixel fades to its mean instead of
-aliasing. All textures are closures over numbers drawn once, so a scene is a value.
+A texture maps `[2, N]` surface coordinates in metres and the `[N]` size of a pixel on the surface
+in metres to linear RGB albedo `[3, N]` (channels first: several times faster in numpy); detail finer
+than the pixel fades to its mean instead of aliasing. All textures are closures over numbers drawn
+once, so a scene is a value.
 """
 
 import dataclasses
@@ -14,7 +15,7 @@ from jaxtyping import Float
 from scipy import ndimage
 
 RGB = Float[np.ndarray, "3"]
-Texture = Callable[[Float[np.ndarray, "n 2"], Float[np.ndarray, "n"]], Float[np.ndarray, "n 3"]]
+Texture = Callable[[Float[np.ndarray, "2 n"], Float[np.ndarray, "n"]], Float[np.ndarray, "3 n"]]
 
 _TABLE = 512
 
@@ -36,7 +37,7 @@ class Material:
     def mean_colour(self) -> RGB:
         """Average linear albedo, from a fixed set of places."""
         places = _halton(48) * 3.0
-        return self.texture(places, np.full(len(places), 0.01, np.float32)).mean(axis=0)
+        return self.texture(places, np.full(places.shape[1], 0.01, np.float32)).mean(axis=1)
 
 
 def colour(red: float, green: float, blue: float) -> RGB:
@@ -64,43 +65,56 @@ def _grain_table() -> Float[np.ndarray, "s s"]:
 
 
 @functools.lru_cache(maxsize=1)
-def _cell_table() -> Float[np.ndarray, "4096 3"]:
-    return np.random.default_rng(22).uniform(size=(4096, 3)).astype(np.float32)
+def _cell_table() -> Float[np.ndarray, "3 4096"]:
+    return np.random.default_rng(22).uniform(size=(3, 4096)).astype(np.float32)
 
 
-def _halton(count: int) -> Float[np.ndarray, "n 2"]:
+def _halton(count: int) -> Float[np.ndarray, "2 n"]:
     index = np.arange(1, count + 1)
-    return np.stack([index * 0.7548776662 % 1.0, index * 0.5698402909 % 1.0], -1).astype(np.float32)
+    return np.stack([index * 0.7548776662 % 1.0, index * 0.5698402909 % 1.0]).astype(np.float32)
 
 
-def clouds(p: Float[np.ndarray, "n 2"], size_m: float) -> Float[np.ndarray, "n"]:
+def clouds(p: Float[np.ndarray, "2 n"], size_m: float) -> Float[np.ndarray, "n"]:
     """Cloudy noise whose largest blobs measure about `size_m`."""
     return _lookup(_noise_table(), p, _TABLE / (8.0 * size_m))
 
 
-def grain(p: Float[np.ndarray, "n 2"], size_m: float) -> Float[np.ndarray, "n"]:
+def grain(p: Float[np.ndarray, "2 n"], size_m: float) -> Float[np.ndarray, "n"]:
     """Fine noise whose grains measure about `size_m`."""
     return _lookup(_grain_table(), p, 2.0 / size_m)
 
 
 def _lookup(table: np.ndarray, p: np.ndarray, cells_per_m: float) -> np.ndarray:
-    where = (p * np.float32(cells_per_m)) % np.float32(_TABLE)
-    corner = where.astype(np.int32)
-    fraction = where - corner
-    x0, y0 = corner[:, 0] & (_TABLE - 1), corner[:, 1] & (_TABLE - 1)
+    where = p * np.float32(cells_per_m)
+    floor = np.floor(where)
+    fx, fy = where - floor
+    x0, y0 = floor.astype(np.int32) & (_TABLE - 1)
     row0, row1 = x0 * _TABLE, ((x0 + 1) & (_TABLE - 1)) * _TABLE
     y1 = (y0 + 1) & (_TABLE - 1)
     flat = table.ravel()
-    a = flat[row0 + y0] + (flat[row0 + y1] - flat[row0 + y0]) * fraction[:, 1]
-    b = flat[row1 + y0] + (flat[row1 + y1] - flat[row1 + y0]) * fraction[:, 1]
-    return a + (b - a) * fraction[:, 0]
+    a, b = flat.take(row0 + y0), flat.take(row1 + y0)
+    a += (flat.take(row0 + y1) - a) * fy
+    b += (flat.take(row1 + y1) - b) * fy
+    return a + (b - a) * fx
 
 
-def cell_random(i: np.ndarray, j: np.ndarray | int, salt: int) -> Float[np.ndarray, "n 3"]:
+def tint(base: RGB, shade: Float[np.ndarray, "n"]) -> Float[np.ndarray, "3 n"]:
+    """One colour, lighter and darker."""
+    return base[:, None] * shade.astype(np.float32, copy=False)
+
+
+def blend(
+    first: Float[np.ndarray, "3 n"], second: Float[np.ndarray, "3 n"], share: np.ndarray
+) -> Float[np.ndarray, "3 n"]:
+    """From the first colours (share 0) to the second (share 1)."""
+    return first + (second - first) * share.astype(np.float32, copy=False)
+
+
+def cell_random(i: np.ndarray, j: np.ndarray | int, salt: int) -> Float[np.ndarray, "3 n"]:
     """Three numbers in 0..1 that depend only on the integer cell."""
     mixed = i.astype(np.int64) * 73856093 ^ np.asarray(j, np.int64) * 19349663 ^ salt * 83492791
     mixed = (mixed ^ (mixed >> 13)) * 1274126177
-    return _cell_table()[(mixed >> 7) & 4095]
+    return _cell_table()[:, (mixed >> 7) & 4095]
 
 
 def edge_line(
@@ -117,7 +131,7 @@ def plain(base: RGB, *, mottle: float = 0.02, size_m: float = 0.5) -> Texture:
     """One colour with faint clouds, as paint and lacquer have."""
 
     def texture(p: np.ndarray, footprint_m: np.ndarray) -> np.ndarray:
-        return base * (1 + mottle * clouds(p, size_m))[:, None]
+        return tint(base, 1 + np.float32(mottle) * clouds(p, size_m))
 
     return texture
 
@@ -128,7 +142,7 @@ def fabric(base: RGB, *, depth: float = 0.15, size_m: float = 0.004) -> Texture:
     def texture(p: np.ndarray, footprint_m: np.ndarray) -> np.ndarray:
         visible = np.clip(size_m / np.maximum(footprint_m, 1e-4), 0.15, 1.0)
         shade = 1 + depth * visible * grain(p, size_m) + 0.3 * depth * clouds(p, 0.4)
-        return base * np.clip(shade, 0.2, 2.0)[:, None].astype(np.float32)
+        return tint(base, np.clip(shade, 0.2, 2.0))
 
     return texture
 
@@ -137,11 +151,11 @@ def wood(base: RGB, *, contrast: float = 0.25, along_u: bool = True) -> Texture:
     """One piece of wood, its grain along one texture axis."""
 
     def texture(p: np.ndarray, footprint_m: np.ndarray) -> np.ndarray:
-        stretch = np.array([0.06, 1.0] if along_u else [1.0, 0.06], np.float32)
+        stretch = np.array([[0.06], [1.0]] if along_u else [[1.0], [0.06]], np.float32)
         q = p * stretch
-        rings = np.sin(70 * (q[:, 1 if along_u else 0] + 0.05 * clouds(q, 0.3)))
+        rings = np.sin(70 * (q[1 if along_u else 0] + 0.05 * clouds(q, 0.3)))
         shade = 1 + contrast * (0.5 * clouds(q, 0.05) + 0.25 * rings)
-        return base * np.clip(shade, 0.3, 1.7)[:, None].astype(np.float32)
+        return tint(base, np.clip(shade, 0.3, 1.7))
 
     return texture
 
@@ -153,17 +167,17 @@ def planks(
     grain_of = wood(base, contrast=contrast)
 
     def texture(p: np.ndarray, footprint_m: np.ndarray) -> np.ndarray:
-        row = np.floor(p[:, 1] / width_m).astype(np.int32)
-        u = p[:, 0] + cell_random(row, 7, salt)[:, 0] * length_m
+        row = np.floor(p[1] / width_m).astype(np.int32)
+        u = p[0] + cell_random(row, 7, salt)[0] * length_m
         board = np.floor(u / length_m).astype(np.int32)
         tone = cell_random(board, row, salt)
-        shifted = p + tone[:, 1:] * 5.0
+        shifted = p + tone[1:] * 5.0
         joint = np.maximum(
-            edge_line(p[:, 1], width_m, 0.004, footprint_m),
+            edge_line(p[1], width_m, 0.004, footprint_m),
             edge_line(u, length_m, 0.003, footprint_m),
         )
-        shade = (1 + 0.35 * contrast / 0.25 * (tone[:, 0] - 0.5)) * (1 - (1 - gap) * joint)
-        return grain_of(shifted, footprint_m) * shade[:, None]
+        shade = (1 + 0.35 * contrast / 0.25 * (tone[0] - 0.5)) * (1 - (1 - gap) * joint)
+        return grain_of(shifted, footprint_m) * shade
 
     return texture
 
@@ -175,18 +189,18 @@ def tiles(
     joint_m = min(size_m) * 0.03 + (0.006 if brick else 0.0)
 
     def texture(p: np.ndarray, footprint_m: np.ndarray) -> np.ndarray:
-        row = np.floor(p[:, 1] / size_m[1]).astype(np.int32)
-        u = p[:, 0] + (row % 2) * (size_m[0] / 2 if brick else 0.0)
+        row = np.floor(p[1] / size_m[1]).astype(np.int32)
+        u = p[0] + (row % 2) * (size_m[0] / 2 if brick else 0.0)
         column = np.floor(u / size_m[0]).astype(np.int32)
         tone = cell_random(column, row, salt)
-        other = (row + column) % 2 if not brick else (tone[:, 2] > 0.6)
-        body = np.where(other[:, None] > 0, second, first)
-        body = body * (0.94 + 0.12 * tone[:, :1] + 0.03 * clouds(p, 0.15)[:, None])
+        other = (row + column) % 2 if not brick else (tone[2] > 0.6)
+        body = np.where(other > 0, second[:, None], first[:, None])
+        body = body * (0.94 + 0.12 * tone[0] + 0.03 * clouds(p, 0.15))
         joint = np.maximum(
             edge_line(u, size_m[0], joint_m, footprint_m),
-            edge_line(p[:, 1], size_m[1], joint_m, footprint_m),
-        )[:, None]
-        return (body * (1 - joint) + grout * joint).astype(np.float32)
+            edge_line(p[1], size_m[1], joint_m, footprint_m),
+        )
+        return blend(body, grout[:, None], joint)
 
     return texture
 
@@ -195,9 +209,9 @@ def marble(base: RGB, vein: RGB) -> Texture:
     """Stone with wandering veins."""
 
     def texture(p: np.ndarray, footprint_m: np.ndarray) -> np.ndarray:
-        warp = p[:, 0] * 1.3 + p[:, 1] * 0.7 + 0.22 * clouds(p, 0.5)
+        warp = p[0] * 1.3 + p[1] * 0.7 + 0.22 * clouds(p, 0.5)
         line = np.clip(1 - np.abs(np.sin(7 * warp)) * 3, 0, 1) * 0.6
-        share = np.clip(line + 0.08 * clouds(p, 0.2) + 0.1, 0, 1)[:, None]
-        return (base * (1 - share) + vein * share).astype(np.float32)
+        share = np.clip(line + 0.08 * clouds(p, 0.2) + 0.1, 0, 1)
+        return blend(base[:, None], vein[:, None], share)
 
     return texture

@@ -67,7 +67,7 @@ class Hits:
     """The rays as they were asked, float64."""
     triangle: Int[np.ndarray, "n"]
     """Index of the first triangle, -1 where nothing was met."""
-    barycentric: Float[np.ndarray, "n 2"]
+    barycentric: Float[np.ndarray, "2 n"]
     """Weights of the triangle's second and third corner, float32: for shading, not geometry."""
 
 
@@ -88,7 +88,8 @@ class Scene:
         self.plane_offset = np.einsum("ti,ti->t", self.plane_normal, corners[:, 0])
         table = [(m.emission, m.gloss, m.sharpness) for m in mesh.materials]
         self.material_table = np.array(table, np.float32)
-        self.shading_table = np.concatenate([mesh.normals, mesh.texture_m], axis=2)
+        table5 = np.concatenate([mesh.normals, mesh.texture_m], axis=2)
+        self.shading_table = np.ascontiguousarray(table5.transpose(1, 2, 0))
         self._embree = EmbreeScene(robust=True)
         self._tree = TriangleMesh(self._embree, corners.astype(np.float32))
 
@@ -146,15 +147,14 @@ class Scene:
                 break
             again = self._view_once(camera, points[missed] + np.array(nudge))
             hits.triangle[missed] = again.triangle
-            hits.barycentric[missed] = again.barycentric
+            hits.barycentric[:, missed] = again.barycentric
         return hits
 
     def _view_once(self, camera: Camera, points: np.ndarray) -> Hits:
         rays = camera.directions(points)
         origins = np.broadcast_to(camera.position.astype(np.float32), rays.shape)
         answer = self._embree.run(np.array(origins), rays.astype(np.float32), output=True)
-        weights = np.stack([answer["u"], answer["v"]], axis=-1)
-        return Hits(rays, answer["primID"], weights)
+        return Hits(rays, answer["primID"], np.stack([answer["u"], answer["v"]]))
 
     def depth(self, camera: Camera, hits: Hits) -> Float[np.ndarray, "n"]:
         """Exact camera z in metres, float64, where each ray meets its triangle's plane.
@@ -163,7 +163,7 @@ class Scene:
         """
         above = self.plane_offset - self.plane_normal @ camera.position
         normal = np.take(self.plane_normal, hits.triangle, axis=0)
-        slope = np.einsum("ni,ni->n", normal, hits.rays)
+        slope = sum(normal[:, k] * hits.rays[:, k] for k in range(3))
         with np.errstate(divide="ignore", invalid="ignore"):
             z = above[hits.triangle] / slope
         z[hits.triangle < 0] = np.nan
