@@ -233,7 +233,7 @@ def rooms_tiny() -> Recipe:
     return Recipe(
         name="rooms_tiny",
         model=ModelConfig.tiny(),
-        train=_from_scratch(steps=1200, batch_size=8, points_per_image=256, evaluate_every=600),
+        train=_from_scratch(steps=1200, batch_size=8, points_per_image=128, evaluate_every=600),
     )
 
 

@@ -67,12 +67,13 @@ def batches(stream: ViewStream, first_step: int) -> Iterator[Batch]:
 
 def collate(views: Sequence[TrainingView]) -> Batch:
     """Stack views: image `[B, 3, H, W]`, depth_m and valid `[B, 1, H, W]`, points `[B, K, 2]`."""
+    images = np.stack([view.image.transpose(2, 0, 1) for view in views])
     return {
-        "image": torch.stack([torch.from_numpy(view.image).permute(2, 0, 1) for view in views]),
-        "depth_m": torch.stack([torch.from_numpy(view.depth_m)[None] for view in views]),
-        "valid": torch.stack([torch.from_numpy(view.valid)[None] for view in views]),
-        "points": torch.stack([torch.from_numpy(view.points) for view in views]),
-        "point_depth_m": torch.stack([torch.from_numpy(view.point_depth_m) for view in views]),
-        "point_valid": torch.stack([torch.from_numpy(view.point_valid) for view in views]),
+        "image": torch.from_numpy(images),
+        "depth_m": torch.from_numpy(np.stack([view.depth_m[None] for view in views])),
+        "valid": torch.from_numpy(np.stack([view.valid[None] for view in views])),
+        "points": torch.from_numpy(np.stack([view.points for view in views])),
+        "point_depth_m": torch.from_numpy(np.stack([view.point_depth_m for view in views])),
+        "point_valid": torch.from_numpy(np.stack([view.point_valid for view in views])),
         "names": [view.name for view in views],
     }

@@ -14,7 +14,7 @@ Rng = np.random.Generator
 
 NEAREST_M, FARTHEST_M = 0.4, 10.0
 _PREVIEW_ROWS = 18
-_CANDIDATES = 24
+_CANDIDATES = 12
 
 
 def camera_candidates(
@@ -25,7 +25,7 @@ def camera_candidates(
     if not len(places):
         return
     points = _preview_points(size)
-    scored = []
+    scored: list[tuple[float, int, Camera]] = []
     for _ in range(_CANDIDATES):
         camera = _random_camera(furnished, places, intrinsics, rng)
         score = _interest(furnished.scene, camera, points)

@@ -113,7 +113,7 @@ def plant(room: Room, rng: Rng, *, height: float | None = None) -> None:
     pot_r, pot_h = height * rng.uniform(0.12, 0.2), height * rng.uniform(0.22, 0.35)
     profile = [(0.0, 0.0), (pot_r * 0.75, 0.0), (pot_r, pot_h), (pot_r * 0.9, pot_h)]
     room.mesh.lathe([*profile, (0.0, pot_h * 0.9)], palette.glossy(rng), sides=14)
-    green = palette.colour(rng.uniform(0.12, 0.35), rng.uniform(0.35, 0.55), rng.uniform(0.1, 0.25))
+    green = colour(rng.uniform(0.12, 0.35), rng.uniform(0.35, 0.55), rng.uniform(0.1, 0.25))
     leaf = Material(m.fabric(green, depth=0.2, size_m=0.02), gloss=0.1)
     count = int(rng.integers(14, 40))
     for k in range(count):
@@ -129,7 +129,9 @@ def _leaf(room: Room, leaf: Material, z: float, spread: float, length: float) ->
     """One bent leaf that leaves the stem at height `z` along +x."""
     t = np.array([0.0, 0.35, 0.7, 1.0])
     half = length * 0.28 * np.array([0.15, 1.0, 0.8, 0.05])
-    centre = np.stack([spread * 0.3 + (spread + length) * t, 0 * t, z + length * (t - 1.3 * t * t)], -1)
+    centre = np.stack(
+        [spread * 0.3 + (spread + length) * t, 0 * t, z + length * (t - 1.3 * t * t)], -1
+    )
     side = np.array([0, 1.0, 0.25])
     points = np.stack([centre - half[:, None] * side, centre + half[:, None] * side], axis=1)
     room.mesh.grid(points, leaf)
@@ -190,7 +192,7 @@ def scatter(
         if any(math.hypot(x - a, y - b) < radius + c for a, b, c in taken):
             continue
         taken.append((x, y, radius))
-        with room.mesh.placed(x, y, z, rng.uniform(-math.pi, math.pi)):
+        with room.mesh.placed(x, y, z, yaw=rng.uniform(-math.pi, math.pi)):
             build(room, rng)
 
 
@@ -213,6 +215,6 @@ def book_row(room: Room, rng: Rng, low: float, high: float, depth: float, headro
 
 def _cover(rng: Rng, family: np.ndarray, height: float) -> Material:
     base = family if rng.random() < 0.2 else palette.hue(rng, (0.05, 0.85), (0.12, 0.92))
-    label = palette.hue(rng, (0.0, 0.5), (0.6, 0.95))
+    label = np.clip(base * rng.choice([0.35, 0.6, 1.7, 2.5]), 0, 0.9).astype(np.float32)
     salt = int(rng.integers(100))
     return Material(patterns.book_spine(base, label, height_m=height, salt=salt), gloss=0.1)

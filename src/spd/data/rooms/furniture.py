@@ -1,4 +1,4 @@
-"""Hard furniture at true size: tables, chairs, desks, shelves, cabinets, radiators.
+"""Hard furniture at true size: tables, chairs, desks, shelves, cabinets.
 
 A piece is built in its own frame: x centred, y from 0 (its back, at the wall) to its depth, z up.
 """
@@ -10,8 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from spd.data.rooms import clutter, palette
-from spd.data.rooms import materials as m
-from spd.data.rooms.materials import Material, colour
+from spd.data.rooms.materials import Material
 from spd.data.rooms.mesh import MeshBuilder
 from spd.data.rooms.shell import Room
 
@@ -205,7 +204,9 @@ def fronts(
     for i in range(columns):
         for j in range(rows):
             x, z = -width / 2 + 0.01 + i * w, foot + 0.01 + j * h
-            mesh.box((x + gap, depth - 0.01, z + gap), (x + w - gap, depth + 0.016, z + h - gap), face)
+            mesh.box(
+                (x + gap, depth - 0.01, z + gap), (x + w - gap, depth + 0.016, z + h - gap), face
+            )
             tall = h > 1.2 * w
             hx = x + w / 2 if not tall else x + (w - 0.05 if i % 2 == 0 else 0.05)
             hz = z + h / 2 if not tall or height > 1.2 else z + h - 0.08
@@ -256,10 +257,14 @@ def bookshelf(rng: Rng) -> Piece:
         if rng.random() < 0.75:
             mesh.box((-width / 2, 0, 0.05), (width / 2, 0.008, height), body)
         for k, z in enumerate(np.linspace(0.06, height - board, levels + 1)):
-            mesh.box((-width / 2, 0, z), (width / 2, depth - 0.002, z + board), body, surface=surface)
+            mesh.box(
+                (-width / 2, 0, z), (width / 2, depth - 0.002, z + board), body, surface=surface
+            )
             if k < levels:
                 with mesh.placed(z=z + board):
-                    _fill_shelf(room, rng, width - 2 * board, depth, (height - 0.06) / levels - board)
+                    _fill_shelf(
+                        room, rng, width - 2 * board, depth, (height - 0.06) / levels - board
+                    )
         low, high = (-width / 2, 0.03), (width / 2, depth - 0.03)
         clutter.scatter(room, rng, low, high, height, 2 if height < 1.9 else 0)
 
@@ -275,20 +280,3 @@ def _fill_shelf(room: Room, rng: Rng, width: float, depth: float, headroom: floa
     elif kind < 0.92:
         low, high = (-half, 0.03), (half, depth - 0.02)
         clutter.scatter(room, rng, low, high, 0.0, 4, headroom_m=headroom)
-
-
-def radiator(rng: Rng, width: float) -> Piece:
-    """A ribbed radiator, 0.45 to 0.6 m high, standing off the floor."""
-    height = float(rng.uniform(0.55, 0.72))
-    white = Material(m.plain(colour(0.9, 0.9, 0.88)), gloss=0.15)
-
-    def build(room: Room) -> None:
-        surface = room.mesh.new_surface()
-        for x in np.arange(-width / 2, width / 2 - 0.05, 0.06):
-            low, high = (x, 0.03, 0.12), (x + 0.045, 0.1, height)
-            room.mesh.box(low, high, white, surface=surface)
-        for z in (0.16, height - 0.06):
-            low, high = (-width / 2, 0.045, z), (width / 2, 0.085, z + 0.03)
-            room.mesh.box(low, high, white, surface=surface)
-
-    return Piece(width, 0.12, height, build)

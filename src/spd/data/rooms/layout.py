@@ -9,6 +9,7 @@ import numpy as np
 from spd.data.rooms import furniture, palette, patterns, soft
 from spd.data.rooms.floor_plan import FloorPlan
 from spd.data.rooms.furniture import Piece
+from spd.data.rooms.lighting import Light
 from spd.data.rooms.materials import Material
 from spd.data.rooms.openings import build_openings, choose_openings
 from spd.data.rooms.scene import Scene
@@ -176,10 +177,12 @@ def furnish(rng: Rng) -> FurnishedRoom:
     _main_pieces(furnisher, theme)
     for _ in range(int(rng.integers(2, 8))):
         piece = _FILLERS[rng.integers(len(_FILLERS))](rng)
-        if rng.random() < 0.5 or not furnisher.against_wall(piece):
+        in_the_open = piece.height_m < 1.0 and rng.random() < 0.5
+        if in_the_open or not furnisher.against_wall(piece):
             furnisher.anywhere(piece)
     hang_on_walls(room, rng, furnisher.standing)
     _hang_lamps(room, rng)
+    _light_the_dark(furnisher)
     return FurnishedRoom(room, Scene(room.mesh.build()), furnisher.plan)
 
 
@@ -208,12 +211,14 @@ def _keep_openings_clear(furnisher: _Furnisher) -> None:
                 wide = 2 * half * float(furnisher.rng.uniform(0.7, 1.0))
                 heated = o.bottom > 0.75 and furnisher.rng.random() < 0.45
                 if heated and wall.is_free(middle - half, middle + half, 0.0, 0.5):
-                    piece = furniture.radiator(furnisher.rng, wide)
+                    piece = soft.radiator(furnisher.rng, wide)
                     place = _on_wall(wall, middle, 0.0)
                     if piece.height_m < o.bottom and furnisher._build(piece, place, wall.yaw):
                         standing.append((middle - half, middle + half, piece.height_m))
             else:
-                furnisher.plan.reserve(*wall.start, wall.yaw, (o.low, 0.0), (o.high, 0.9))
+                furnisher.plan.reserve(
+                    *_on_wall(wall, 0.0, 0.0), wall.yaw, (o.low, 0.0), (o.high, 0.9)
+                )
 
 
 def _on_wall(wall: Wall, x: float, y: float) -> tuple[float, float]:
@@ -229,26 +234,40 @@ def _lay_rug(furnisher: _Furnisher) -> None:
     size = (float(rng.uniform(1.2, 2.6)), float(rng.uniform(0.8, 1.9)))
     spot = furnisher.plan.random_place(rng)
     yaw = room.walls[0].yaw + math.pi / 2 * int(rng.integers(2)) + float(rng.normal(0, 0.05))
-    if spot is None or not furnisher.plan.fits(*spot, yaw, (0, 0), size):
+    if spot is None:
+        return
+    x, y = float(spot[0]), float(spot[1])
+    if not furnisher.plan.fits(x, y, yaw, (0, 0), size):
         return
     colours = [palette.hue(rng, (0.05, 0.6), (0.2, 0.85)) for _ in range(3)]
     texture = patterns.rug(
         colours[0], colours[1], colours[2], size_m=size, salt=int(rng.integers(100))
     )
-    with room.mesh.placed(*spot, yaw=yaw):
+    with room.mesh.placed(x, y, yaw=yaw):
         room.mesh.quad((0, 0, 0.01), (size[0], 0, 0), (0, size[1], 0), Material(texture))
-        edge = Material(texture)
-        room.mesh.box((0, 0, -0.01), (size[0], size[1], 0.009), edge)
+        room.mesh.box((0, 0, -0.01), (size[0], size[1], 0.009), Material(texture))
 
 
 def _hang_lamps(room: Room, rng: Rng) -> None:
     """One or two ceiling lights over the middle of the room."""
     low, high = room.footprint.min(axis=0), room.footprint.max(axis=0)
     count = 1 + int((high - low).max() > 5.0 and rng.random() < 0.6)
-    long = int(np.argmax(high - low))
+    long, floor = int(np.argmax(high - low)), FloorPlan(room.footprint)
     for k in range(count):
         share = np.full(2, 0.5)
         share[long] = (k + 0.5) / count
         spot = low + (high - low) * (share + rng.uniform(-0.06, 0.06, 2))
-        if FloorPlan(room.footprint).fits(*spot, 0.0, (-0.2, -0.2), (0.2, 0.2)):
-            soft.hanging_lamp(room, rng, float(spot[0]), float(spot[1]))
+        x, y = float(spot[0]), float(spot[1])
+        if floor.fits(x, y, 0.0, (-0.2, -0.2), (0.2, 0.2)):
+            soft.hanging_lamp(room, rng, x, y)
+
+
+def _light_the_dark(furnisher: _Furnisher) -> None:
+    """Where hardly anything shines, one bare lamp under the ceiling: no picture is all black."""
+    room = furnisher.room
+    if sum(float(light.power.sum()) for light in room.lights) > 0.6:
+        return
+    places = furnisher.plan.standing_places(0.2)
+    x, y = places[furnisher.rng.integers(len(places))] if len(places) else (0.0, 0.0)
+    centre = np.array([x, y, room.ceiling_at(float(x), float(y)) - 0.15])
+    room.lights.append(Light(centre, np.array([1.2, 1.1, 0.95], np.float32)))

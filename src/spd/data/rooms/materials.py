@@ -1,9 +1,9 @@
 """Procedural materials: colour as a function of surface coordinates in metres.
 
 A texture maps `[2, N]` surface coordinates in metres and the `[N]` size of a pixel on the surface
-in metres to linear RGB albedo `[3, N]` (channels first: several times faster in numpy); detail finer
-than the pixel fades to its mean instead of aliasing. All textures are closures over numbers drawn
-once, so a scene is a value.
+in metres to linear RGB albedo `[3, N]` (channels first is several times faster in numpy). Detail
+finer than the pixel fades to its mean instead of aliasing. All textures are closures over numbers
+drawn once, so a scene is a value.
 """
 
 import dataclasses

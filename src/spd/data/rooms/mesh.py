@@ -14,6 +14,15 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from spd.data.rooms.materials import Material
+from spd.data.rooms.triangles import (
+    box_projection,
+    column_pairs,
+    facing_and_double_area,
+    grid_triangles,
+    perpendicular,
+    signed_power,
+    texture_shift,
+)
 
 Point = Sequence[float] | Float[np.ndarray, "3"]
 
@@ -67,7 +76,7 @@ class MeshBuilder:
 
     @contextlib.contextmanager
     def placed(
-        self, x: float = 0.0, y: float = 0.0, z: float = 0.0, yaw: float = 0.0
+        self, x: float = 0.0, y: float = 0.0, z: float = 0.0, *, yaw: float = 0.0
     ) -> Iterator[None]:
         """Everything added inside lies in a frame turned by `yaw` (radians) and moved there."""
         saved = self._rotation, self._origin
@@ -128,7 +137,7 @@ class MeshBuilder:
     ) -> None:
         """A square bar between two points; its end is `taper` times as thick as its start."""
         a, b = np.asarray(start, float), np.asarray(end, float)
-        side, up = _perpendicular(b - a)
+        side, up = perpendicular(b - a)
         square = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * (width / 2)
         ring = square[:, :1] * side + square[:, 1:] * up
         corners = np.stack([a + ring, b + ring * taper], axis=1)[[0, 3, 1, 2]].reshape(8, 3)
@@ -139,7 +148,7 @@ class MeshBuilder:
     ) -> None:
         """A round bar between two points, with smooth normals and closed ends."""
         a, b = np.asarray(start, float), np.asarray(end, float)
-        side, up = _perpendicular(b - a)
+        side, up = perpendicular(b - a)
         angle = np.linspace(0, 2 * math.pi, sides + 1)[:, None]
         out = np.cos(angle) * side + np.sin(angle) * up
         grid = np.stack([a + radius * out, b + radius * out], axis=1)
@@ -172,19 +181,19 @@ class MeshBuilder:
 
     def grid(
         self,
-        points: Float[np.ndarray, "a b 3"],
+        points: Float[np.ndarray, "*many a b 3"],
         material: Material,
         *,
-        normals: Float[np.ndarray, "a b 3"] | None = None,
-        texture_m: Float[np.ndarray, "a b 2"] | None = None,
+        normals: Float[np.ndarray, "*many a b 3"] | None = None,
+        texture_m: Float[np.ndarray, "*many a b 2"] | None = None,
         surface: int | None = None,
     ) -> None:
-        """A sheet through a grid of points, facing (first axis) x (second axis)."""
+        """A sheet, or many, through a grid of points, facing (first axis) x (second axis)."""
         self.triangles(
-            _grid_triangles(points),
+            grid_triangles(points),
             material,
-            normals=None if normals is None else _grid_triangles(normals),
-            texture_m=None if texture_m is None else _grid_triangles(texture_m),
+            normals=None if normals is None else grid_triangles(normals),
+            texture_m=None if texture_m is None else grid_triangles(texture_m),
             surface=surface,
         )
 
@@ -209,15 +218,15 @@ class MeshBuilder:
         slope /= np.maximum(np.linalg.norm(slope, axis=-1, keepdims=True), 1e-12)
         texture = np.stack(np.meshgrid(angle * r.max(), z, indexing="ij"), axis=-1)
         surface = self.new_surface() if surface is None else surface
-        for i in range(len(dr)):  # segment by segment: sharp between rings, smooth around
-            normal = np.concatenate([ring * slope[i, 0], np.full((sides + 1, 1), slope[i, 1])], 1)
-            self.grid(
-                points[:, i : i + 2],
-                material,
-                normals=np.stack([normal, normal], axis=1),
-                texture_m=points[:, i : i + 2, :2] if dz[i] == 0 else texture[:, i : i + 2],
-                surface=surface,
-            )
+        # Segment by segment: sharp between rings, smooth around; axes (segment, angle, 2 rings).
+        segments = len(dr)
+        normals = np.empty((segments, sides + 1, 2, 3))
+        normals[..., :2] = (ring * slope[:, None, :1])[:, :, None]
+        normals[..., 2] = slope[:, 1, None, None]
+        is_disc = (dz == 0)[:, None, None, None]
+        texture = np.where(is_disc, column_pairs(points[..., :2]), column_pairs(texture))
+        strips = column_pairs(points)
+        self.grid(strips, material, normals=normals, texture_m=texture, surface=surface)
 
     def cushion(
         self,
@@ -237,10 +246,10 @@ class MeshBuilder:
         )
         unit = np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], -1)
         unit[np.abs(unit) < 1e-9] = 0.0
-        wave = np.stack([_power(np.cos(lat), roundness)] * 2 + [np.ones_like(lat)], -1)
-        wave[..., 0] *= _power(np.cos(lon), roundness)
-        wave[..., 1] *= _power(np.sin(lon), roundness)
-        wave[..., 2] *= _power(np.sin(lat), roundness)
+        wave = np.stack([signed_power(np.cos(lat), roundness)] * 2 + [np.ones_like(lat)], -1)
+        wave[..., 0] *= signed_power(np.cos(lon), roundness)
+        wave[..., 1] *= signed_power(np.sin(lon), roundness)
+        wave[..., 2] *= signed_power(np.sin(lat), roundness)
         normals = np.sign(wave) * np.abs(wave) ** (2 / roundness - 1) / half
         normals /= np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-12)
         self.grid(lo + half * (wave + 1), material, normals=normals)
@@ -256,7 +265,7 @@ class MeshBuilder:
         normals = np.where(np.isnan(normals), facing[:, None], normals)
         boards = np.flatnonzero(np.isnan(texture[:, 0, 0]))
         local = np.concatenate(self._local)[boards]
-        texture[boards] = _box_projection(local) + _texture_shift(surface[boards])[:, None]
+        texture[boards] = box_projection(local) + texture_shift(surface[boards])[:, None]
         return Mesh(
             corners=corners[keep],
             normals=normals[keep].astype(np.float32),
@@ -265,46 +274,3 @@ class MeshBuilder:
             material=np.repeat(material, counts)[keep],
             materials=tuple(self._material_list),
         )
-
-
-def facing_and_double_area(
-    corners: Float[np.ndarray, "t 3 3"],
-) -> tuple[Float[np.ndarray, "t 3"], Float[np.ndarray, "t"]]:
-    """Unit normals by the right-hand rule, and twice the areas, of triangles."""
-    (ax, ay, az), (bx, by, bz) = (corners[:, k].T - corners[:, 0].T for k in (1, 2))
-    raw = np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=-1)
-    double_area = np.sqrt((raw * raw).sum(axis=-1))
-    return raw / np.maximum(double_area, 1e-300)[:, None], double_area
-
-
-def _power(value: np.ndarray, exponent: float) -> np.ndarray:
-    value = np.where(np.abs(value) < 1e-9, 0.0, value)
-    return np.sign(value) * np.abs(value) ** exponent
-
-
-def _perpendicular(direction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Two unit vectors with (side, up, direction) right-handed."""
-    axis = direction / np.linalg.norm(direction)
-    helper = np.array([1.0, 0.0, 0.0]) if abs(axis[0]) < 0.7 else np.array([0.0, 1.0, 0.0])
-    up = np.cross(axis, helper)
-    up /= np.linalg.norm(up)
-    return np.cross(up, axis), up
-
-
-def _grid_triangles(grid: np.ndarray) -> np.ndarray:
-    """[a, b, k] -> the two triangles of every cell, [2 (a-1) (b-1), 3, k]."""
-    p00, p10, p01, p11 = grid[:-1, :-1], grid[1:, :-1], grid[:-1, 1:], grid[1:, 1:]
-    pairs = np.stack([np.stack([p00, p10, p11], -2), np.stack([p00, p11, p01], -2)], axis=2)
-    return pairs.reshape(-1, 3, grid.shape[-1])
-
-
-def _box_projection(corners: np.ndarray) -> np.ndarray:
-    """Texture coordinates in metres: the two axes of the frame that the triangle faces least."""
-    axis = np.abs(facing_and_double_area(corners)[0]).argmax(axis=1)
-    pick = np.array([[1, 2], [0, 2], [0, 1]])[axis]
-    return np.take_along_axis(corners, pick[:, None, :].repeat(3, axis=1), axis=2)
-
-
-def _texture_shift(surface: Int[np.ndarray, "t"]) -> Float[np.ndarray, "t 2"]:
-    """A fixed shift per surface, so that two boards of one wood do not show the same grain."""
-    return surface[:, None] * np.array([0.7548776662, 0.5698402909]) % 1.0 * 7.0

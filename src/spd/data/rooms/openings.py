@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from spd.data.rooms import palette, patterns
 from spd.data.rooms import materials as m
+from spd.data.rooms import palette, patterns
 from spd.data.rooms.lighting import Light, Sun
 from spd.data.rooms.materials import Material, colour
 from spd.data.rooms.mesh import MeshBuilder
@@ -64,7 +64,7 @@ def build_openings(room: Room, rng: Rng) -> None:
     dressing = rng.choice(["none", "curtain", "blind"], p=[0.35, 0.5, 0.15])
     curtain = palette.cloth(rng, patterned=0.35)
     for wall in room.walls:
-        with room.mesh.placed(*wall.start, yaw=wall.yaw):
+        with wall.frame(room.mesh):
             for opening in wall.openings:
                 if opening.kind == "door":
                     _build_door(room, opening, door_material, rng)
@@ -114,7 +114,9 @@ def _casing(mesh: MeshBuilder, o: Opening, material: Material, width: float, pro
     for x in (o.low - width, o.high):
         mesh.box((x, -0.01, foot), (x + width, proud, o.top + width), material, surface=surface)
     span = ((o.low - width, o.high + width), (o.top, o.top + width))
-    mesh.box((span[0][0], -0.01, span[1][0]), (span[0][1], proud, span[1][1]), material, surface=surface)
+    mesh.box(
+        (span[0][0], -0.01, span[1][0]), (span[0][1], proud, span[1][1]), material, surface=surface
+    )
     if o.kind == "window":
         low = (o.low - width, -0.01, o.bottom - width)
         mesh.box(low, (o.high + width, proud, o.bottom), material, surface=surface)
@@ -143,7 +145,10 @@ def _build_hall(room: Room, o: Opening, rng: Rng) -> None:
     end = palette.wall(rng)
     mesh = room.mesh
     mesh.quad(
-        (o.high + 0.01, -o.recess_m, -0.01), (o.low - o.high - 0.02, 0, 0), (0, 0, o.top + 0.02), end
+        (o.high + 0.01, -o.recess_m, -0.01),
+        (o.low - o.high - 0.02, 0, 0),
+        (0, 0, o.top + 0.02),
+        end,
     )
     _casing(mesh, o, room.trim, rng.uniform(0.05, 0.1), 0.018)
     centre = mesh.to_world(((o.low + o.high) / 2, -o.recess_m * 0.6, o.top - 0.1))
@@ -158,12 +163,21 @@ def _build_window(room: Room, o: Opening, pane: Material, frame: Material, rng: 
     surface, bar = mesh.new_surface(), rng.uniform(0.035, 0.065)
     for i, x in enumerate(np.linspace(o.low, o.high, 2 + int(width > 1.0) + int(width > 1.6))):
         thick = bar * (0.7 if o.low < x < o.high else 1.0) + (i == 0) * 0.0
-        mesh.box((x - thick, back - 0.01, o.bottom), (x + thick, back + 0.04, o.top), frame, surface=surface)
+        mesh.box(
+            (x - thick, back - 0.01, o.bottom),
+            (x + thick, back + 0.04, o.top),
+            frame,
+            surface=surface,
+        )
     for z in np.linspace(o.bottom, o.top, 2 + int(rng.random() < 0.4)):
-        mesh.box((o.low, back - 0.01, z - bar), (o.high, back + 0.039, z + bar), frame, surface=surface)
+        mesh.box(
+            (o.low, back - 0.01, z - bar), (o.high, back + 0.039, z + bar), frame, surface=surface
+        )
     if o.bottom > 0.3:
         mesh.box(
-            (o.low - 0.06, back, o.bottom - 0.03), (o.high + 0.06, 0.06, o.bottom + 0.004), room.trim
+            (o.low - 0.06, back, o.bottom - 0.03),
+            (o.high + 0.06, 0.06, o.bottom + 0.004),
+            room.trim,
         )
     if rng.random() < 0.6:
         _casing(mesh, o, room.trim, rng.uniform(0.04, 0.09), 0.016)

@@ -96,9 +96,7 @@ def wall(rng: Rng) -> Material:
     second = np.clip(base * rng.uniform(0.55, 1.25), 0, 0.9).astype(np.float32)
     if kind < 0.78:
         period = rng.uniform(0.05, 0.4)
-        return Material(
-            patterns.stripes(base, second, period_m=period, share=0.5, along_u=False)
-        )
+        return Material(patterns.stripes(base, second, period_m=period, share=0.5, along_u=False))
     if kind < 0.9:
         return Material(
             patterns.motif(
@@ -109,7 +107,7 @@ def wall(rng: Rng) -> Material:
                 salt=int(rng.integers(100)),
             )
         )
-    if kind < 0.96:
+    if kind < 0.95:
         return brick(rng)
     body = wood_colour(rng)
     return Material(m.planks(body, width_m=0.12, length_m=3.0, contrast=0.2, salt=3))
@@ -121,7 +119,9 @@ def brick(rng: Rng) -> Material:
     base = hue(rng, (0.0, 0.1), (0.7, 0.9)) if painted else colour(0.6, 0.33, 0.24)
     grout = base * 0.8 if painted else colour(0.65, 0.62, 0.58)
     return Material(
-        m.tiles(base, base * 0.85, grout, size_m=(0.25, 0.075), salt=int(rng.integers(99)), brick=True)
+        m.tiles(
+            base, base * 0.85, grout, size_m=(0.25, 0.075), salt=int(rng.integers(99)), brick=True
+        )
     )
 
 
@@ -130,7 +130,12 @@ def wall_tiles(rng: Rng) -> Material:
     base = hue(rng, (0.0, 0.35), (0.6, 0.95))
     size = float(rng.choice([0.1, 0.15, 0.2]))
     texture = m.tiles(
-        base, base, colour(0.7, 0.7, 0.68), size_m=(size, size), salt=int(rng.integers(99)), brick=False
+        base,
+        base,
+        colour(0.7, 0.7, 0.68),
+        size_m=(size, size),
+        salt=int(rng.integers(99)),
+        brick=False,
     )
     return Material(texture, gloss=0.3, sharpness=120.0)
 
@@ -168,7 +173,5 @@ def ceiling(rng: Rng) -> Material:
     if kind < 0.8:
         return Material(m.plain(base, mottle=0.006))
     if kind < 0.9:
-        return Material(
-            m.tiles(base, base, base * 0.6, size_m=(0.6, 0.6), salt=4, brick=False)
-        )
+        return Material(m.tiles(base, base, base * 0.6, size_m=(0.6, 0.6), salt=4, brick=False))
     return Material(m.planks(wood_colour(rng), width_m=0.14, length_m=4.0, contrast=0.15, salt=5))

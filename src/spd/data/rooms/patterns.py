@@ -5,7 +5,16 @@ Same contract as in `materials`: `[2, N]` coordinates in metres in, linear RGB `
 
 import numpy as np
 
-from spd.data.rooms.materials import RGB, Texture, blend, cell_random, clouds, edge_line, grain, tint
+from spd.data.rooms.materials import (
+    RGB,
+    Texture,
+    blend,
+    cell_random,
+    clouds,
+    edge_line,
+    grain,
+    tint,
+)
 
 
 def stripes(first: RGB, second: RGB, *, period_m: float, share: float, along_u: bool) -> Texture:
@@ -59,7 +68,7 @@ def rug(base: RGB, second: RGB, third: RGB, *, size_m: tuple[float, float], salt
         u, v = p
         inset = np.minimum(np.minimum(u, width - u), np.minimum(v, height - v))
         lozenge = np.abs(u / 0.4 % 1.0 - 0.5) + np.abs(v / 0.4 % 1.0 - 0.5)
-        field = (lozenge < (0.28 if salt % 3 else 0.0))
+        field = lozenge < (0.28 if salt % 3 else 0.0)
         body = np.where(field, second[:, None], base[:, None])
         if salt % 4 == 1:
             oval = np.hypot((u - width / 2) / width, (v - height / 2) / height) < 0.25
@@ -78,7 +87,7 @@ def picture(size_m: tuple[float, float], palette: np.ndarray, *, kind: int, salt
     width, height = size_m
 
     def texture(p: np.ndarray, footprint_m: np.ndarray) -> np.ndarray:
-        x, y = p[0] / width, p[1] / height
+        x, y = np.clip(p[0] / width, 0, 1), np.clip(p[1] / height, 0, 1)
         if kind == 0:
             return _landscape(x, y, palette, salt)
         if kind == 1:
@@ -138,7 +147,7 @@ def screen(size_m: tuple[float, float], palette: np.ndarray, salt: int) -> Textu
     width, height = size_m
 
     def texture(p: np.ndarray, footprint_m: np.ndarray) -> np.ndarray:
-        x, y = p[0] / width, p[1] / height
+        x, y = np.clip(p[0] / width, 0, 1), np.clip(p[1] / height, 0, 1)
         body = blend(palette[0][:, None], palette[1][:, None], y)
         for k in range(2):
             x0, y0, s = cell_random(np.array([k]), salt, 9)[:, 0] * 0.4

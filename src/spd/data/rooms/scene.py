@@ -1,4 +1,4 @@
-"""Triangles in float64 with an embree tree over them: which triangle a ray meets, and exactly where.
+"""Triangles in float64 with an embree tree: which triangle a ray meets, and exactly where.
 
 Embree works in float32, so it only decides WHICH triangle is hit; the distance is then recomputed
 from that triangle's plane in float64. `(u, v)` and camera axes as in `spd.geometry`: x right,
@@ -14,7 +14,8 @@ from embreex.rtcore_scene import EmbreeScene
 from jaxtyping import Bool, Float, Int
 
 from spd.data.rooms.materials import Material, colour, plain
-from spd.data.rooms.mesh import Mesh, facing_and_double_area
+from spd.data.rooms.mesh import Mesh
+from spd.data.rooms.triangles import facing_and_double_area
 from spd.errors import InputError
 from spd.geometry import Intrinsics
 
@@ -75,19 +76,14 @@ class Scene:
     """A triangle soup that answers rays; `mesh` keeps what shading needs."""
 
     def __init__(self, mesh: Mesh) -> None:
-        corners = np.ascontiguousarray(mesh.corners, np.float64)
-        if corners.ndim != 3 or corners.shape[1:] != (3, 3) or not np.isfinite(corners).all():
-            raise InputError(
-                f"scene corners must be finite [T, 3, 3] metres, got {corners.shape}; "
-                "drop broken triangles"
-            )
+        corners = _checked(mesh.corners)
         self.mesh = mesh
         self.plane_normal, double_area = facing_and_double_area(corners)
         self.plane_normal32 = self.plane_normal.astype(np.float32)
         self.area_m2 = double_area / 2
         self.plane_offset = np.einsum("ti,ti->t", self.plane_normal, corners[:, 0])
         table = [(m.emission, m.gloss, m.sharpness) for m in mesh.materials]
-        self.material_table = np.array(table, np.float32)
+        self.material_table = np.ascontiguousarray(np.array(table, np.float32).T)
         table5 = np.concatenate([mesh.normals, mesh.texture_m], axis=2)
         self.shading_table = np.ascontiguousarray(table5.transpose(1, 2, 0))
         self._embree = EmbreeScene(robust=True)
@@ -105,13 +101,13 @@ class Scene:
         Raises:
             InputError: corners are not finite `[T, 3, 3]`.
         """
-        corners = np.asarray(corners, float)
-        count = len(corners)
+        corners = _checked(corners)
+        count, facing = len(corners), facing_and_double_area(corners)[0]
         mesh = Mesh(
             corners=corners,
-            normals=np.zeros((count, 3, 3), np.float32),
+            normals=np.repeat(facing[:, None], 3, axis=1).astype(np.float32),
             texture_m=np.zeros((count, 3, 2), np.float32),
-            surface=np.arange(count, dtype=np.int32) if surface is None else np.int32(surface),
+            surface=np.asarray(range(count) if surface is None else surface, np.int32),
             material=np.zeros(count, np.int32),
             materials=(material or Material(plain(colour(0.7, 0.7, 0.7))),),
         )
@@ -176,3 +172,13 @@ class Scene:
         side = np.sign(self.plane_normal @ camera.position - self.plane_offset)
         turned = (self.plane_normal * side[:, None]) @ camera.axes.T
         return turned.astype(np.float32)[triangle]
+
+
+def _checked(corners: Float[np.ndarray, "t 3 3"]) -> Float[np.ndarray, "t 3 3"]:
+    corners = np.ascontiguousarray(corners, np.float64)
+    if corners.ndim != 3 or corners.shape[1:] != (3, 3) or not np.isfinite(corners).all():
+        raise InputError(
+            f"scene corners must be finite [T, 3, 3] metres, got shape {corners.shape}; "
+            "give three corners per triangle and drop broken triangles"
+        )
+    return corners

@@ -5,7 +5,9 @@ has x along it, y into the room and z up. Floor and ceiling reach beyond the wal
 above the ceiling: surfaces that overlap leave no seam for a ray to slip through.
 """
 
+import contextlib
 import dataclasses
+import itertools
 import math
 
 import numpy as np
@@ -41,6 +43,10 @@ class Wall:
         """Direction of the wall's x axis in the world."""
         along = self.end - self.start
         return math.atan2(along[1], along[0])
+
+    def frame(self, mesh: MeshBuilder) -> contextlib.AbstractContextManager[None]:
+        """What is added inside is in the wall's frame."""
+        return mesh.placed(float(self.start[0]), float(self.start[1]), yaw=self.yaw)
 
     def is_free(self, low: float, high: float, bottom: float = 0.0, top: float = 9.0) -> bool:
         """Whether no opening touches x in low..high at heights bottom..top."""
@@ -148,14 +154,16 @@ def build_shell(room: Room, rng: Rng) -> None:
     skirting = rng.uniform(0.06, 0.14) if rng.random() < 0.85 else 0.0
     moulding = rng.uniform(0.04, 0.09) if rng.random() < 0.3 and room.slope is None else 0.0
     for index, wall in enumerate(room.walls):
-        with room.mesh.placed(*wall.start, yaw=wall.yaw):
+        with wall.frame(room.mesh):
             _build_wall(room, wall, index)
             if skirting:
                 _build_skirting(room, wall, skirting)
             if moulding:
                 top = room.height_m
                 room.mesh.box(
-                    (0, -0.01, top - moulding), (wall.length_m, moulding * 0.8, top + 0.01), room.trim
+                    (0, -0.01, top - moulding),
+                    (wall.length_m, moulding * 0.8, top + 0.01),
+                    room.trim,
                 )
 
 
@@ -192,8 +200,8 @@ def _build_wall(room: Room, wall: Wall, index: int) -> None:
     xs = sorted({-0.02 * _is_convex(room, index), length, *_cuts(wall, "low", "high")})
     zs = sorted({-0.02, top, *_cuts(wall, "bottom", "top")})
     surface = mesh.new_surface()
-    for x0, x1 in zip(xs[:-1], xs[1:], strict=True):
-        for z0, z1 in zip(zs[:-1], zs[1:], strict=True):
+    for x0, x1 in itertools.pairwise(xs):
+        for z0, z1 in itertools.pairwise(zs):
             if not any(
                 o.low <= x0 and x1 <= o.high and o.bottom <= z0 and z1 <= o.top
                 for o in wall.openings

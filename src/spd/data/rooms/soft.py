@@ -1,4 +1,4 @@
-"""Upholstered and large pieces: sofas, armchairs, beds, a kitchen line, floor lamps, bins, boxes.
+"""Upholstered and other pieces: sofas, beds, a kitchen line, lamps, radiators, bins, boxes.
 
 Same frame as in `furniture`: x centred, y from the back to the front, z up.
 """
@@ -10,6 +10,7 @@ import numpy as np
 from spd.data.rooms import clutter, palette
 from spd.data.rooms import materials as m
 from spd.data.rooms.furniture import Piece, fronts
+from spd.data.rooms.lighting import Light
 from spd.data.rooms.materials import Material, colour
 from spd.data.rooms.shell import Room
 
@@ -81,7 +82,10 @@ def bed(rng: Rng) -> Piece:
                 mesh.cushion((-0.33, 0.0, 0), (0.33, 0.42, 0.16), pillow, roundness=0.55)
         if rng.random() < 0.4:
             throw = palette.cloth(rng, patterned=0.6)
-            low, high = (-half - 0.075, length - 0.75, top - 0.2), (half + 0.075, length - 0.25, top + 0.085)
+            low, high = (
+                (-half - 0.075, length - 0.75, top - 0.2),
+                (half + 0.075, length - 0.25, top + 0.085),
+            )
             mesh.cushion(low, high, throw, roundness=0.2, rings=9)
 
     return Piece(width + 0.15, length + 0.05, head, build, clearance_m=0.5)
@@ -165,14 +169,18 @@ def boxes(rng: Rng) -> Piece:
     """One to three cartons, stacked askew."""
     card = Material(m.plain(colour(0.72, 0.56, 0.38), mottle=0.05))
     tape = Material(m.plain(colour(0.8, 0.7, 0.5)), gloss=0.3)
-    sizes = [rng.uniform((0.3, 0.25, 0.2), (0.55, 0.45, 0.4)) for _ in range(int(rng.integers(1, 4)))]
+    sizes = [
+        rng.uniform((0.3, 0.25, 0.2), (0.55, 0.45, 0.4)) for _ in range(int(rng.integers(1, 4)))
+    ]
 
     def build(room: Room) -> None:
         z = 0.0
         for w, d, h in sizes:
             with room.mesh.placed(y=0.25, z=z, yaw=rng.uniform(-0.25, 0.25)):
                 room.mesh.box((-w / 2, -d / 2, 0), (w / 2, d / 2, h), card)
-                room.mesh.box((-w / 2 - 1e-3, -0.025, h * 0.7), (w / 2 + 1e-3, 0.025, h + 1e-3), tape)
+                room.mesh.box(
+                    (-w / 2 - 1e-3, -0.025, h * 0.7), (w / 2 + 1e-3, 0.025, h + 1e-3), tape
+                )
             z += h
 
     return Piece(0.62, 0.55, float(sum(size[2] for size in sizes)), build)
@@ -212,10 +220,27 @@ def toy_or_bag(rng: Rng) -> Piece:
     return Piece(0.4, 0.4, 0.3, build)
 
 
+def radiator(rng: Rng, width: float) -> Piece:
+    """A ribbed radiator, 0.45 to 0.6 m high, standing off the floor."""
+    height = float(rng.uniform(0.55, 0.72))
+    white = Material(m.plain(colour(0.9, 0.9, 0.88)), gloss=0.15)
+
+    def build(room: Room) -> None:
+        surface = room.mesh.new_surface()
+        for x in np.arange(-width / 2, width / 2 - 0.05, 0.06):
+            low, high = (x, 0.03, 0.12), (x + 0.045, 0.1, height)
+            room.mesh.box(low, high, white, surface=surface)
+        for z in (0.16, height - 0.06):
+            low, high = (-width / 2, 0.045, z), (width / 2, 0.085, z + 0.03)
+            room.mesh.box(low, high, white, surface=surface)
+
+    return Piece(width, 0.12, height, build)
+
+
 def hanging_lamp(room: Room, rng: Rng, x: float, y: float) -> None:
     """A ceiling light over (x, y): a pendant, a bowl under the ceiling, or a panel; usually lit."""
     top = room.ceiling_at(x, y)
-    lit = bool(rng.random() < 0.8)
+    lit = bool(rng.random() < 0.8) or not room.lights
     warm = np.array([1.0, rng.uniform(0.82, 0.98), rng.uniform(0.6, 0.95)], np.float32)
     power = warm * np.float32(rng.uniform(0.8, 2.2))
     kind = rng.random() if room.slope is None else 1.0
@@ -242,4 +267,4 @@ def hanging_lamp(room: Room, rng: Rng, x: float, y: float) -> None:
             reach, z = 0.07, low + 0.07
         if lit:
             centre = room.mesh.to_world((0, 0, z))
-            room.lights.append(clutter.Light(centre, power, reach))
+            room.lights.append(Light(centre, power, reach))

@@ -15,7 +15,7 @@ Rng = np.random.Generator
 def hang_on_walls(room: Room, rng: Rng, blocked: list[list[tuple[float, float, float]]]) -> None:
     """Decorate every wall; `blocked` lists, per wall, (low, high, top) of what stands before it."""
     for wall, standing in zip(room.walls, blocked, strict=True):
-        with room.mesh.placed(*wall.start, yaw=wall.yaw):
+        with wall.frame(room.mesh):
             for opening in wall.openings:
                 if opening.kind != "window" and opening.low > 0.35:
                     _switch(room, rng, opening.low - 0.18, 1.05)
@@ -23,9 +23,7 @@ def hang_on_walls(room: Room, rng: Rng, blocked: list[list[tuple[float, float, f
                 _hang_one(room, wall, rng, standing)
 
 
-def _hang_one(
-    room: Room, wall: Wall, rng: Rng, standing: list[tuple[float, float, float]]
-) -> None:
+def _hang_one(room: Room, wall: Wall, rng: Rng, standing: list[tuple[float, float, float]]) -> None:
     kind = rng.random()
     is_shelf = kind > 0.88
     width = float(rng.uniform(0.5, 1.1) if is_shelf else rng.uniform(0.18, 1.1))
@@ -60,9 +58,10 @@ def _picture(room: Room, rng: Rng, width: float, height: float) -> None:
     mesh.box((0, -0.005, 0), (width, thick * 0.6, height), frame)
     if framed:
         surface = mesh.new_surface()
-        for low, high in (((0, 0), (border, height)), ((width - border, 0), (width, height)),
-                          ((0, 0), (width, border)), ((0, height - border), (width, height))):  # fmt: skip
-            mesh.box((low[0], 0, low[1]), (high[0], thick, high[1]), frame, surface=surface)
+        for x in (0.0, width - border):
+            mesh.box((x, 0, 0), (x + border, thick, height), frame, surface=surface)
+        for z in (0.0, height - border):
+            mesh.box((0, 0, z), (width, thick, z + border), frame, surface=surface)
     inset, front = border, thick * 0.6 + 1e-3
     if framed and rng.random() < 0.45:
         mount = Material(m.plain(colour(0.93, 0.92, 0.89)))
@@ -83,13 +82,12 @@ def _clock(room: Room, rng: Rng, size: float) -> None:
     mesh, r = room.mesh, size / 2
     rim, face = palette.furniture_body(rng), Material(m.plain(colour(0.93, 0.92, 0.9)))
     hand = Material(m.plain(colour(0.08, 0.08, 0.08)))
-    centre = np.array([r, 0, r])
-    mesh.tube(centre - [0, 0.005, 0], centre + [0, 0.03, 0], r, rim, sides=28)
-    mesh.tube(centre, centre + [0, 0.032, 0], r * 0.88, face, sides=28)
+    mesh.tube((r, -0.005, r), (r, 0.03, r), r, rim, sides=28)
+    mesh.tube((r, 0, r), (r, 0.032, r), r * 0.88, face, sides=28)
     for length in (0.5, 0.75):
         angle = rng.uniform(0, 2 * math.pi)
-        tip = centre + [length * r * math.cos(angle), 0.034, length * r * math.sin(angle)]
-        mesh.beam(centre + [0, 0.034, 0], tip, 0.008, hand)
+        x, z = r + length * r * math.cos(angle), r + length * r * math.sin(angle)
+        mesh.beam((r, 0.034, r), (x, 0.034, z), 0.008, hand)
 
 
 def _television(room: Room, rng: Rng, width: float) -> None:

@@ -1,0 +1,112 @@
+"""What the pages of `docs/` say is so: code runs, commands, messages, paths and packages exist."""
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from spd.cli.commands import app
+from spd.data.folder import RGBDFolder
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+RUNNABLE = ["data.md"]
+
+
+def page(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.M | re.S)
+
+
+@pytest.mark.parametrize("name", RUNNABLE)
+def test_python_blocks_run_one_after_the_other(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    code = blocks(page(name), "python")
+    assert code
+    for number, block in enumerate(code):
+        exec(compile(block, f"{name} block {number + 1}", "exec"), {"__name__": "__main__"})
+    assert capsys.readouterr().err == ""
+
+
+def test_the_script_for_own_data_writes_a_folder_that_is_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    script = blocks(page("data.md"), "python")[0]
+    assert len([line for line in script.splitlines() if line.strip()]) <= 18
+    exec(compile(script, "own data", "exec"), {})
+    train, val = RGBDFolder("mine", "train"), RGBDFolder("mine", "val")
+    assert (len(train), len(val)) == (3, 1)
+    assert val[0].depth_m[119, 7] == 4.5
+    assert val[0].intrinsics.focal_px == 262.5
+    # The page's example of an index is the first frame of this one.
+    assert ast.literal_eval(blocks(page("data.md"), "json")[0])[0] == train.entries[0]
+
+
+def commands(text: str) -> list[list[str]]:
+    lines = "\n".join(blocks(text, "")).splitlines()
+    quoted = re.findall(r"`(spd [a-z][^`]*)`", text)
+    return [c.split("#")[0].split()[1:] for c in (*lines, *quoted) if c.startswith("spd ")]
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in DOCS.glob("*.md")))
+def test_commands_and_their_options_exist(name):
+    for words in commands(page(name)):
+        command = typer.main.get_command(app)
+        while words and words[0] in getattr(command, "commands", {}):
+            command, words = command.commands[words[0]], words[1:]
+        known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+        used = {word for word in words if re.match(r"--?[a-z]", word)}
+        assert used <= known, f"{name}: {command.name} has no {used - known}"
+        assert not hasattr(command, "commands") or not words or used, f"{name}: no {words}"
+
+
+def messages_of(sources: list[Path]) -> str:
+    """Every text in these files, one a line, with … where an f-string fills something in."""
+    texts = []
+    for path in sources:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                parts = (v.value if isinstance(v, ast.Constant) else "…" for v in node.values)
+                texts.append("".join(parts))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                texts.append(node.value)
+    return "\n".join(texts)
+
+
+def test_the_refusals_on_the_data_page_are_the_programs_words():
+    table = page("data.md").split("## What is refused")[1].split("\n## ")[0]
+    rows = re.findall(r"^\|(?!---| what)(.*?)\|(.*)\|$", table, re.M)
+    assert len(rows) == 15
+    package = ROOT / "src" / "spd"
+    sources = [package / name for name in ("data/folder.py", "data/sources.py", "images.py")]
+    said = messages_of([*sources, package / "geometry.py"])
+    for what, messages in rows:
+        for message in re.findall(r"`([^`]*)`", messages):
+            assert message in said, f"nothing says {message!r} for {what}"
+
+
+def test_paths_on_the_design_page_exist():
+    text = page("design.md")
+    named = set(re.findall(r"`((?:src/spd|tests)/[\w/.]+)`", text))
+    assert len(named) > 12
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+
+
+def test_links_between_pages_lead_somewhere():
+    for path in DOCS.glob("*.md"):
+        for target in re.findall(r"\]\(([\w./-]+)\)", path.read_text(encoding="utf-8")):
+            assert (DOCS / target).exists(), f"{path.name} links to {target}"
+
+
+def test_every_dependency_has_its_line_on_the_design_page():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
+    table = page("design.md").split("## Dependencies")[1]
+    for requirement in wanted:
+        name = re.match(r"[\w-]+", requirement).group()
+        assert f"`{name}`" in table, f"{name} has no line under Dependencies"
