@@ -4,17 +4,17 @@ import concurrent.futures
 import json
 import multiprocessing
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from spd.data.folder import frame_entry, write_frame, write_index
 from spd.data.rooms import render_room
+from spd.data.rooms.render import NYU_FOCAL_SHARE
 from spd.errors import DataError
 from spd.files import write_text
 from spd.geometry import Intrinsics, Size
 
 SETTINGS = "rooms.json"
-NYU_FOCAL_SHARE = 518.8579 / 640  # focal length over image width of NYU's colour camera
 
 
 def make_rooms(
@@ -68,7 +68,7 @@ def _is_there(folder: Path, name: str) -> bool:
     return all((folder / f"{name}{ending}").is_file() for ending in (".png", ".depth.png"))
 
 
-def _run(todo: list[tuple[Path, str, int, Size]], workers: int) -> "concurrent.futures.Iterator":
+def _run(todo: list[tuple[Path, str, int, Size]], workers: int) -> Iterator[None]:
     if workers == 1 or len(todo) < 2 * workers:  # starting processes costs more than it saves
         yield from (_render(job) for job in todo)
         return
