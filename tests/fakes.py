@@ -54,4 +54,4 @@ class FakePredictor:
 
 
 def settings_of(predictor, **changes) -> EvaluationSettings:
-    return EvaluationSettings.of(predictor, data="rooms", split="test", **changes)
+    return EvaluationSettings.of(predictor, data="rooms:test", **changes)

@@ -48,6 +48,11 @@ def test_lists_are_spread_and_negative_points_are_no_options():
     assert got == ["query", "a.png", "--points=3,4", "--points=-0.5,3", "--points=-.5,2", "--json"]
 
 
+def test_a_photo_behind_the_points_is_no_point():
+    got = spread_lists(["query", "--points", "3,4", "5,6", "photo.jpg", "--set", "a=1", "b=2"])
+    assert got == ["query", "--points=3,4", "--points=5,6", "photo.jpg", "--set=a=1", "--set=b=2"]
+
+
 def test_query_answers_what_python_answers(capsys, model, photo):
     code, out, _ = spd_run(
         capsys, "query", photo, "--points", "-0.5,3", "31.25,47", "-m", model,

@@ -178,9 +178,9 @@ def test_convention_head_works_in_float32_under_bfloat16(small_model):
 
 def test_convention_both_lambdas_and_both_objectives_are_recipes():
     found = {name: recipe(name).train for name in RECIPES}
-    assert (found["nyu_v15_2"].silog_lambda, found["nyu_v15_2"].objective) == (0.5, "dense")
+    assert (found["nyu_v15_2"].silog, found["nyu_v15_2"].objective) == ("specification", "dense")
     for name in ("rooms_tiny", "rooms_small"):
-        assert (found[name].silog_lambda, found[name].objective) == (0.85, "query")
+        assert (found[name].silog, found[name].objective) == ("bts", "query")
         # 5e-6 cannot move a random encoder, so these recipes have their own rates.
         assert (found[name].encoder_weights, found[name].encoder_lr) == (None, 5e-4)
     assert found["nyu_v15_2"].encoder_weights == "facebook/dinov2-small"

@@ -26,7 +26,7 @@ FLOAT32 = 1e-6  # answers are stored in float32: a relative 6e-8, a few of them
 
 def test_every_number_of_one_image_by_hand(tmp_path):
     predictor = FakePredictor()
-    report = evaluate(predictor, [make_sample(0)], tmp_path, data="rooms", split="test")
+    report = evaluate(predictor, [make_sample(0)], tmp_path, data="rooms:test")
     assert predictor.encoded == [(0, pytest.approx(7.0))]
     assert (report.count, report.points, report.skipped) == (1, 5 * 8, {})
     # Half the pixels at 1 m and half at 3 m; sparse is 1.1 times, dense 1.2 times the truth.
@@ -85,12 +85,12 @@ def test_files_hold_the_same_numbers(tmp_path):
 def test_report_names_the_protocol_above_the_table(tmp_path):
     samples = [make_sample(0), make_sample(1, intrinsics=False), make_sample(2, depth_size=(3, 4))]
     lines = format_report(
-        evaluate(FakePredictor(), samples, tmp_path, data="rooms", split="test", max_points=7)
+        evaluate(FakePredictor(), samples, tmp_path, data="rooms:test", max_points=7)
     ).splitlines()
     assert lines[0] == (
         "protocol: native pixels, 1e-3 < d <= 10 m, per image then mean, no alignment, no flip"
     )
-    assert lines[1] == "model: fake, data: rooms, split: test"
+    assert lines[1] == "model: fake, data: rooms:test"
     assert lines[2] == "images: 2, pixels scored: 14"
     assert lines[3] == "pixels: at most 7 an image, drawn with seed 0"
     abs_rel = next(line for line in lines if line.startswith("abs_rel"))
@@ -259,8 +259,9 @@ def test_best_median_and_worst_are_drawn_where_samples_can_be_opened(tmp_path):
         assert len(opened) == expected
 
 
-def test_evaluate_draws_samples_that_can_be_iterated_again(tmp_path):
-    evaluate(FakePredictor(), [make_sample(0, size=(30, 40))], tmp_path)
+def test_evaluate_draws_samples_that_it_can_open_again(tmp_path):
+    sample = make_sample(0, size=(30, 40))
+    evaluate(FakePredictor(), iter([sample]), tmp_path, open_sample={sample.name: sample}.get)
     assert (tmp_path / PICTURE).is_file()
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from spd.config import TrainConfig, nyu_v15_2
+from spd.config import SILOG_LAMBDA, TrainConfig, nyu_v15_2
 from spd.models.spd import SPD
 from spd.optim import make_optimizer, make_schedule, objective
 
@@ -55,7 +55,8 @@ def test_the_specifications_recipe_is_the_default():
     assert (config.encoder_lr, config.decoder_lr, config.weight_decay) == (5e-6, 1e-4, 0.01)
     assert (config.warmup_steps, config.warmup_start, config.final_lr) == (500, 0.01, 1e-6)
     assert (config.batch_size, config.clip_norm, config.precision) == (2, 1.0, "bfloat16")
-    assert (config.silog_lambda, config.objective) == (0.5, "dense")
+    assert (config.silog, config.objective) == ("specification", "dense")
+    assert SILOG_LAMBDA == {"specification": 0.5, "bts": 0.85}
 
 
 def test_parameter_groups_go_by_module(small_model: SPD):

@@ -110,7 +110,7 @@ def test_fast_depth_map_is_dense_read_bilinearly(predictor):
 @pytest.mark.parametrize("size", [(1, 1), (3, 500), (500, 3), (41, 29), (700, 900)])
 def test_any_size_is_answered_everywhere(predictor, size):
     height, width = size
-    scene = predictor.encode(noise(height, width), focal_px=float(width))
+    scene = predictor.encode(noise(height, width), focal_px=float(max(size)))
     corners = [(-0.5, -0.5), (width - 0.5, height - 0.5), (0, height - 1), (width - 1, 0)]
     depth_m = scene.depth_at(corners)
     assert depth_m.shape == (4,)
@@ -130,6 +130,8 @@ def test_wrong_points_are_named(predictor):
         scene.depth_at([1, 2, 3])
     with pytest.raises(PointError, match="numbers"):
         scene.depth_at([("a", 2)])
+    with pytest.raises(InputError, match="'raise' or 'nan'"):
+        scene.depth_at([(1, 2)], outside="ignore")
     answered = scene.depth_at([(1, 2), (40, 3), (np.inf, 0)], outside="nan")
     assert np.isnan(answered).tolist() == [False, True, True]
 
@@ -153,6 +155,11 @@ def test_unknown_focal_length_is_told_once(predictor):
         predictor.encode(noise(30, 40), focal_px=33.0)
     with pytest.raises(InputError, match="range needs"):
         scene.range_at([(1, 1)])
+
+
+def test_a_focal_length_in_millimetres_is_suspected(predictor):
+    with pytest.warns(UserWarning, match="179 degrees; is it in pixels, not millimetres"):
+        predictor.encode(noise(60, 4000), focal_px=26.0)
 
 
 @pytest.mark.parametrize("focal", [0.0, -5.0, float("nan"), float("inf")])

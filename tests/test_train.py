@@ -4,12 +4,14 @@ import json
 import os
 import signal
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
 import spd
 from spd.config import ModelConfig, Recipe, TrainConfig
+from spd.data.folder import write_depth_png
 from spd.data.sources import open_samples
 from spd.errors import TrainingError
 from spd.runs import Run
@@ -156,6 +158,31 @@ def test_a_folder_that_holds_something_is_refused(small_config, tmp_path):
     assert (tmp_path / "other" / "file").read_text() == "mine"
     with pytest.raises(TrainingError, match="no run to go on with"):
         Run.open(tmp_path / "other")
+
+
+def test_an_unreadable_frame_ends_the_run_and_saves_it(
+    small_config, samples, rgbd_folder, tmp_path
+):
+    run = Run.create(tmp_path / "run", recipe(small_config, batch_size=1, steps=9), ("data",))
+    depth = rgbd_folder / "frame-1.depth.png"
+    whole = depth.read_bytes()
+    depth.write_bytes(whole[:50])
+    with pytest.raises(TrainingError, match=r"frame-1\.depth\.png is not a PNG.*--resume"):
+        Trainer(run, CPU).fit(samples)
+    depth.write_bytes(whole)
+    again = Trainer(run, CPU)
+    again.restore()
+    again.fit(samples)
+    assert [row["step"] for row in run.log_rows()] == list(range(1, 10))
+
+
+def test_a_frame_without_a_reading_adds_nothing_and_is_counted(
+    small_config, samples, rgbd_folder, tmp_path
+):
+    write_depth_png(np.zeros((48, 64), np.float32), rgbd_folder / "frame-1.depth.png")
+    run = Run.create(tmp_path / "run", recipe(small_config, steps=3), ("data",))
+    result = Trainer(run, CPU).fit(samples)
+    assert result.images_without_reading == 2  # once in each of two epochs of three frames
 
 
 def test_a_damaged_state_is_named(small_config, samples, tmp_path):

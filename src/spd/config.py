@@ -16,10 +16,11 @@ from pydantic import Field, model_validator
 from spd.errors import ConfigError
 
 Int = Annotated[int, pydantic.Strict()]  # no booleans, no "64", no 64.0
+SILOG_LAMBDA = {"specification": 0.5, "bts": 0.85}  # 0.85 is AdaBins' too
 PATCH = 14  # DINOv2's patch size; the encoder has no other.
 
 
-class _Frozen(pydantic.BaseModel):
+class Frozen(pydantic.BaseModel):
     """Base of all configurations: immutable, strict about types, closed to unknown keys."""
 
     model_config = pydantic.ConfigDict(
@@ -48,7 +49,7 @@ class _Frozen(pydantic.BaseModel):
         return self.model_dump(mode="json")
 
 
-class EncoderConfig(_Frozen):
+class EncoderConfig(Frozen):
     """DINOv2 vision transformer (specification, section 3); the defaults are ViT-S/14."""
 
     hidden_size: Int = Field(384, gt=0)
@@ -81,7 +82,7 @@ class EncoderConfig(_Frozen):
         return self
 
 
-class CameraConfig(_Frozen):
+class CameraConfig(Frozen):
     """The camera the model was trained for; metres hold only at its pixels per radian."""
 
     focal_px: float = Field(389.1, gt=0)
@@ -99,7 +100,7 @@ class CameraConfig(_Frozen):
         return self.crop_height_px, self.crop_width_px
 
 
-class ModelConfig(_Frozen):
+class ModelConfig(Frozen):
     """Everything that decides the model's shape; the defaults are SPD v15.2 at full size."""
 
     encoder: EncoderConfig = EncoderConfig()
@@ -159,7 +160,7 @@ def _nyu_camera(scale: float, crop_height_px: int, crop_width_px: int) -> Camera
     )
 
 
-class TrainConfig(_Frozen):
+class TrainConfig(Frozen):
     """The optimisation; the defaults are the specification's section 7."""
 
     steps: Int = Field(237_920, gt=0)
@@ -182,8 +183,8 @@ class TrainConfig(_Frozen):
     """Largest allowed norm of the gradient."""
     precision: Literal["float32", "bfloat16"] = "bfloat16"
     """Autocast type of the forward pass; weights and optimiser stay float32."""
-    silog_lambda: float = Field(0.5, ge=0, le=1)
-    """Variance weight of SILog: 0.5 in the specification, 0.85 in BTS and AdaBins."""
+    silog: Literal["specification", "bts"] = "specification"
+    """Preset of SILog's variance weight lambda: see `SILOG_LAMBDA`."""
     objective: Literal["dense", "query"] = "dense"
     """`dense`: the stride-4 map resized to the image; `query`: drawn native pixels."""
     points_per_image: Int = Field(1024, gt=0)
@@ -212,7 +213,7 @@ class TrainConfig(_Frozen):
         return self
 
 
-class Recipe(_Frozen):
+class Recipe(Frozen):
     """A named model and the way it is trained."""
 
     name: str
@@ -257,7 +258,7 @@ def _from_scratch(
         decoder_lr=1e-3,
         warmup_steps=min(100, steps // 10),
         precision="float32",
-        silog_lambda=0.85,
+        silog="bts",
         objective="query",
         points_per_image=points_per_image,
         evaluate_every=evaluate_every,

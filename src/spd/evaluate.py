@@ -43,38 +43,30 @@ def evaluate(
     out_dir: str | os.PathLike[str],
     *,
     data: str = "",
-    split: str = "",
     max_points: int | None = None,
     seed: int = 0,
+    open_sample: "Callable[[str], RGBDSample] | None" = None,
     progress: bool | None = None,
 ) -> EvaluationReport:
     """Predict a data set and score it; both loops with their files in `out_dir`.
 
     Args:
         predictor: the model.
-        samples: what to evaluate. If it can be iterated again, the best, median and worst image
-            are looked up in it and drawn.
+        samples: what to evaluate.
         out_dir: the folder; predictions of the same settings that are in it are kept.
         data: what the data set is called in the report.
-        split: what the part of it is called.
         max_points: score at most so many readings an image, drawn at random; None: all.
         seed: of that draw.
+        open_sample: as for :func:`score`.
         progress: draw a progress bar on stderr; None: if that is a terminal.
 
     Raises:
         DataError: as :func:`predict_set` and :func:`score`.
         InputError: if `max_points` is less than 1, or the predictor answers in another shape.
     """
-    settings = EvaluationSettings.of(
-        predictor, data=data, split=split, max_points=max_points, seed=seed
-    )
+    settings = EvaluationSettings.of(predictor, data=data, max_points=max_points, seed=seed)
     predict_set(predictor, samples, out_dir, settings, progress)
-
-    def open_sample(name: str) -> "RGBDSample":
-        return next(sample for sample in samples if sample.name == name)
-
-    is_spent = iter(samples) is samples  # a generator gives every sample once
-    return score(out_dir, open_sample=None if is_spent else open_sample)
+    return score(out_dir, open_sample=open_sample)
 
 
 def score(

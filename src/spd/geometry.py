@@ -63,6 +63,12 @@ def points_inside(points: Float[Tensor, "... 2"], image_size: Size) -> Bool[Tens
     return (u >= -0.5) & (u <= width - 0.5) & (v >= -0.5) & (v <= height - 0.5)
 
 
+def check_outside(outside: str) -> None:
+    """Refuse another word for what to do with points outside the image than the two there are."""
+    if outside not in ("raise", "nan"):
+        raise InputError(f"outside must be 'raise' or 'nan', got {outside!r}")
+
+
 def check_points(points: Tensor, image_size: Size) -> None:
     """Refuse points that are not `[..., K, 2]`, not finite, or outside the image.
 

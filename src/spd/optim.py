@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, SequentialLR
 
-from spd.config import TrainConfig
+from spd.config import SILOG_LAMBDA, TrainConfig
 from spd.losses import silog
 from spd.models.spd import SPD
 
@@ -53,4 +53,4 @@ def objective(model: SPD, batch: dict[str, Tensor], config: TrainConfig) -> tupl
         truth_m, valid = batch["depth_m"].flatten(1), batch["valid"].flatten(1)
     else:
         truth_m, valid = batch["point_depth_m"], batch["point_valid"]
-    return silog(predicted_m, truth_m, valid, config.silog_lambda)
+    return silog(predicted_m, truth_m, valid, SILOG_LAMBDA[config.silog])

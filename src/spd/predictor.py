@@ -22,7 +22,14 @@ from torch import Tensor
 from spd.checkpoint import default_device, find_checkpoint, load_checkpoint
 from spd.config import PATCH, CameraConfig, ModelConfig
 from spd.errors import CheckpointError, InputError, PointError
-from spd.geometry import Intrinsics, Size, check_points, focal_from_fov, resize_bilinear
+from spd.geometry import (
+    Intrinsics,
+    Size,
+    check_outside,
+    check_points,
+    focal_from_fov,
+    resize_bilinear,
+)
 from spd.images import ImageLike, RGBImage, read_image, resample
 from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
@@ -80,6 +87,7 @@ class Scene:
                 the photo, unless `outside="nan"`.
         """
         asked = _as_points(points)
+        check_outside(outside)
         inside: np.ndarray = np.ones(len(asked), dtype=bool)
         if outside == "raise":
             check_points(torch.from_numpy(asked), self.size)
@@ -172,6 +180,13 @@ class Predictor:
             warnings.warn(
                 f"focal length unknown: assuming {self.config.camera.fov_deg:g} degrees along the "
                 "longer side; metres scale with it, so pass focal_px where you know it",
+                stacklevel=2,
+            )
+        if focal_px is not None and focal_px < max(size) / 8:
+            warnings.warn(
+                f"focal_px {focal_px:g} is a field of view of "
+                f"{math.degrees(2 * math.atan(max(size) / 2 / focal_px)):.0f} degrees; is it in "
+                "pixels, not millimetres?",
                 stacklevel=2,
             )
         with torch.inference_mode():

@@ -19,7 +19,7 @@ from spd.checkpoint import default_device
 from spd.config import TrainConfig
 from spd.data.loader import Batch, ViewStream, batches
 from spd.data.sample import RGBDSample
-from spd.errors import TrainingError
+from spd.errors import DataError, TrainingError
 from spd.metrics.accuracy import depth_metrics
 from spd.models.encoder_vits.weights import load_dinov2
 from spd.models.spd import SPD
@@ -102,7 +102,7 @@ class Trainer:
         )
         loss, times = float("nan"), []
         with _progress(self.step, config.steps) as show, _stop_signal() as stop:
-            for batch in batches(stream, self.step):
+            for batch in self._read(stream):
                 started = time.perf_counter()
                 loss = self._step(batch)
                 times.append(time.perf_counter() - started)
@@ -117,6 +117,17 @@ class Trainer:
         best = self._overfit_abs_rel(stream) if self.run.overfit else self.run.best_abs_rel()
         seconds = sorted(times)[len(times) // 2] if times else float("nan")
         return TrainResult(self.step, loss, best, self.images_without_reading, seconds)
+
+    def _read(self, stream: ViewStream) -> Iterator[Batch]:
+        """The batches that are left; a frame that cannot be read ends the run, and saves it."""
+        try:
+            yield from batches(stream, self.step)
+        except DataError as error:
+            self.save()
+            raise TrainingError(
+                f"{error}; the {self.step} steps before are saved: mend the frame and go on with: "
+                f"spd train --resume {self.run.folder}"
+            ) from None
 
     def _step(self, batch: Batch) -> float:
         """One optimiser step; returns the loss."""
@@ -171,7 +182,7 @@ class Trainer:
         generator = torch.Generator().manual_seed(0)
         errors = []
         for sample in samples:
-            if sample.intrinsics is None:
+            if sample.intrinsics is None or not sample.valid.any():
                 continue
             points, truth_m = sample.reading_points(), sample.depth_m[sample.valid]
             drawn = torch.randperm(len(points), generator=generator)[:VALIDATION_POINTS].numpy()

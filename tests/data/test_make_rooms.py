@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import spd
 from spd.cli import run
 from spd.data.folder import RGBDFolder
 from spd.data.make_rooms import make_rooms
@@ -25,7 +26,7 @@ def rooms(tmp_path_factory):
 def test_the_folder_holds_what_the_renderer_gives(rooms):
     train, val = RGBDFolder(rooms, "train"), RGBDFolder(rooms, "val")
     assert (len(train), len(val)) == (2, 1)
-    seeds = [entry["room_seed"] for folder in (train, val) for entry in folder.entries]
+    seeds = [entry.model_extra["room_seed"] for folder in (train, val) for entry in folder.entries]
     assert seeds == [0, 2, 1]  # even ones to train on, odd ones to validate on
     for sample, seed in zip([*train, *val], seeds, strict=True):
         frame = render_room(seed, size=SIZE)
@@ -60,7 +61,11 @@ def test_the_command_makes_rooms_and_draws_them(tmp_path, capsys):
     size = ["--height", 42, "--width", 56, "--workers", 1]
     assert run([str(word) for word in (*words, *size)]) == 0
     assert "1 rooms to train on and 1 to validate on" in capsys.readouterr().out
-    assert json.loads((folder / "rooms.json").read_text()) == {"seed": 0, "size": [42, 56]}
+    assert json.loads((folder / "rooms.json").read_text()) == {
+        "seed": 0,
+        "size": [42, 56],
+        "spd": spd.__version__,
+    }
     assert run(["data", "sheet", str(folder), "-o", str(sheet)]) == 0
     with Image.open(sheet) as opened:
         assert opened.format == "PNG"

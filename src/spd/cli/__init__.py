@@ -44,12 +44,19 @@ def spread_lists(argv: Sequence[str]) -> list[str]:
     for token in argv:
         if token in _LISTS:
             option = token
-        elif option and (not token.startswith("-") or re.match(r"-\.?\d", token)):
+        elif option and _goes_on(option, token):
             spread.append(f"{option}={token}")
         else:
             option = None
             spread.append(token)
     return spread
+
+
+def _goes_on(option: str, token: str) -> bool:
+    """Whether a word belongs to the list before it: no option, and of a form that it may hold."""
+    if option == "--points":
+        return re.fullmatch(r"-?[\d.]+|.*,.*", token) is not None
+    return not token.startswith("-")
 
 
 def _fail(message: str, code: int = 2) -> int:

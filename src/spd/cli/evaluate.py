@@ -15,6 +15,13 @@ def evaluate_model(
     """Predict, score, and print the table."""
     samples = open_samples(data)
     predictor = load(model, device=choose_device(device))
-    report = evaluate(predictor, samples, out, data=" ".join(data), max_points=max_points)
+    report = evaluate(
+        predictor,
+        samples,
+        out,
+        data=" ".join(data),
+        max_points=max_points,
+        open_sample=samples.named,
+    )
     print(format_report(report))
     print(f"numbers, per-image table and pictures are in {out}")

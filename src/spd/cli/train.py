@@ -44,7 +44,8 @@ def resume_run(folder: Path, device: str | None) -> None:
     target = choose_device(device)
     samples = open_samples(run.data, metric_only=True)
     trainer = Trainer(run, target)
-    trainer.restore()
+    if run.started:
+        trainer.restore()
     if trainer.step >= trainer.config.steps:
         print(f"{folder} is finished: {trainer.step} steps")
         return

@@ -4,22 +4,70 @@ import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Literal, Self, overload
 
 import numpy as np
 from jaxtyping import Float
 from PIL import Image, UnidentifiedImageError
+from pydantic import ConfigDict, model_validator
 
+from spd.config import Frozen, Int
 from spd.data.sample import RGBDSample, valid_depth
-from spd.errors import DataError, InputError
+from spd.errors import ConfigError, DataError, InputError
 from spd.files import atomic_path, write_text
 from spd.geometry import Intrinsics, Size
 from spd.images import read_image
 
 INDEX = "frames.json"
-UNIT = "millimetre, 0 = no reading"
+UNIT: Literal["millimetre, 0 = no reading"] = "millimetre, 0 = no reading"
 # NYU's frames carry a white border; readings outside these rows and columns are not trusted.
 NYU_ROWS, NYU_COLUMNS, NYU_SIZE = slice(7, 474), slice(7, 632), (480, 640)
+
+
+class CameraEntry(Frozen):
+    """`intrinsics` of a frame: pixels of its image, integers at pixel centres."""
+
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.fx == 0 or self.fy == 0:
+            raise ValueError("fx and fy must not be 0")
+        return self
+
+    def intrinsics(self) -> Intrinsics:
+        """The camera.
+
+        A negative focal length, as ICL-NUIM gives it, turns an axis of the camera's frame around;
+        the image is the same, so its magnitude counts.
+        """
+        return Intrinsics(abs(self.fx), abs(self.fy), self.cx, self.cy)
+
+
+class FrameEntry(Frozen):
+    """One frame of `frames.json`; keys besides these are kept and mean nothing here."""
+
+    model_config = ConfigDict(extra="allow")
+
+    image: str
+    """Path of the image, from the folder."""
+    depth: str
+    """Path of its 16-bit PNG depth."""
+    depth_unit: Literal["millimetre, 0 = no reading"] = UNIT
+    """The one unit there is, spelt out."""
+    intrinsics: CameraEntry | None = None
+    """None where the focal length is not known: such a frame is neither trained on nor scored."""
+    split: str | None = None
+    """What part of the data the frame belongs to."""
+    image_size: tuple[Int, Int] | None = None
+    """(height, width); checked against the file."""
+    depth_size: tuple[Int, Int] | None = None
+    """Likewise; depth may have another resolution than the image."""
+    dataset: str = ""
+    """`NYU...` masks the white border of 480x640 frames."""
 
 
 class RGBDFolder(Sequence[RGBDSample]):
@@ -33,12 +81,11 @@ class RGBDFolder(Sequence[RGBDSample]):
         self.path = Path(path)
         self.split = split
         entries = _read_index(self.path)
-        known = sorted({str(entry["split"]) for entry in entries if entry.get("split")})
-        self.entries = [e for e in entries if split is None or e.get("split") == split]
+        self.entries = [e for e in entries if split is None or e.split == split]
         if not self.entries:
-            raise DataError(
-                f"{self.path / INDEX} has no frame of split {split!r}; it has {known or 'none'}"
-            )
+            known = sorted({e.split for e in entries if e.split is not None})
+            wanted = "" if split is None else f" of split {split!r}; its splits are {known}"
+            raise DataError(f"{self.path / INDEX} has no frame{wanted}")
         self._check_files()
 
     def __len__(self) -> int:
@@ -60,47 +107,26 @@ class RGBDFolder(Sequence[RGBDSample]):
         return f"RGBDFolder({str(self.path)!r}, split={self.split!r}, {len(self)} frames)"
 
     def _check_files(self) -> None:
-        missing = [
-            entry[key]
-            for entry in self.entries
-            for key in ("image", "depth")
-            if not (self.path / entry[key]).is_file()
-        ]
+        named = [name for entry in self.entries for name in (entry.image, entry.depth)]
+        missing = [name for name in named if not (self.path / name).is_file()]
         if missing:
             listed = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
             raise DataError(f"{self.path} lacks {len(missing)} file(s) of its index: {listed}")
 
-    def _read(self, entry: dict[str, Any]) -> RGBDSample:
-        name = str(entry["image"])
+    def _read(self, entry: FrameEntry) -> RGBDSample:
         try:
-            image = read_image(self.path / name)
+            image = read_image(self.path / entry.image)
         except InputError as error:
             raise DataError(str(error)) from None
-        depth_m = read_depth_png(self.path / entry["depth"])
-        _check_shape(name, image.shape[:2], depth_m.shape, entry)
+        depth_m = read_depth_png(self.path / entry.depth)
+        _check_shape(entry, image.shape[:2], depth_m.shape)
         valid = valid_depth(depth_m)
-        if str(entry.get("dataset", "")).startswith("NYU") and depth_m.shape == NYU_SIZE:
+        if entry.dataset.startswith("NYU") and depth_m.shape == NYU_SIZE:
             inside = np.zeros_like(valid)
             inside[NYU_ROWS, NYU_COLUMNS] = True
             valid &= inside
-        if not valid.any():
-            raise DataError(
-                f"{self.path / entry['depth']} has no reading between 1 mm and 10 m; "
-                "remove the frame or check the unit (16-bit millimetres)"
-            )
-        return RGBDSample(image, depth_m, valid, entry_intrinsics(entry), name)
-
-
-def entry_intrinsics(entry: dict[str, Any]) -> Intrinsics | None:
-    """The camera of one entry of `frames.json`, None where it is not known.
-
-    A negative focal length, as ICL-NUIM gives it, turns an axis of the camera's frame around; the
-    image is the same, so its magnitude counts.
-    """
-    camera = entry.get("intrinsics")
-    if camera is None:
-        return None
-    return Intrinsics(abs(camera["fx"]), abs(camera["fy"]), camera["cx"], camera["cy"])
+        camera = entry.intrinsics.intrinsics() if entry.intrinsics else None
+        return RGBDSample(image, depth_m, valid, camera, entry.image)
 
 
 def read_depth_png(path: Path) -> Float[np.ndarray, "h w"]:
@@ -167,7 +193,7 @@ def write_index(entries: Sequence[dict[str, Any]], folder: Path) -> None:
     write_text(folder / INDEX, json.dumps(list(entries), indent=1) + "\n")
 
 
-def _read_index(path: Path) -> list[dict[str, Any]]:
+def _read_index(path: Path) -> list[FrameEntry]:
     index = path / INDEX
     if not index.is_file():
         raise DataError(f"{path} is not an RGB-D folder: it has no {INDEX}")
@@ -177,45 +203,30 @@ def _read_index(path: Path) -> list[dict[str, Any]]:
         raise DataError(f"{index} is not valid JSON ({error})") from None
     if not isinstance(entries, list):
         raise DataError(f"{index} must be a list of frames, got {type(entries).__name__}")
+    frames = []
     for number, entry in enumerate(entries):
-        _check_entry(index, number, entry)
-    return entries
+        try:
+            frames.append(FrameEntry.from_dict(entry))
+        except ConfigError as error:
+            raise DataError(f"{index}: frame {number}: {error}") from None
+    return frames
 
 
-def _check_entry(index: Path, number: int, entry: Any) -> None:
-    if not isinstance(entry, dict) or not {"image", "depth"} <= entry.keys():
-        raise DataError(f"{index}: frame {number} must be an object with 'image' and 'depth'")
-    unit = entry.get("depth_unit", UNIT)
-    if unit != UNIT:
-        raise DataError(f"{index}: frame {number} has depth_unit {unit!r}, expected {UNIT!r}")
-    camera = entry.get("intrinsics")
-    if camera is not None and (
-        not isinstance(camera, dict)
-        or camera.keys() != {"fx", "fy", "cx", "cy"}
-        or not all(isinstance(value, int | float) for value in camera.values())
-    ):
-        raise DataError(f"{index}: frame {number}: intrinsics need numbers fx, fy, cx, cy, or null")
-    try:
-        entry_intrinsics(entry)
-    except InputError as error:
-        raise DataError(f"{index}: frame {number}: {error}") from None
-
-
-def _check_shape(
-    name: str, image: tuple[int, ...], depth: tuple[int, ...], entry: dict[str, Any]
-) -> None:
+def _check_shape(entry: FrameEntry, image: tuple[int, ...], depth: tuple[int, ...]) -> None:
     """The files must be as large as the index says, and show the same field of view."""
-    for what, shape in (("image", image), ("depth", depth)):
-        declared = entry.get(f"{what}_size")
-        if declared is not None and tuple(declared) != tuple(shape):
+    for what, shape, declared in (
+        ("image", image, entry.image_size),
+        ("depth", depth, entry.depth_size),
+    ):
+        if declared is not None and declared != tuple(shape):
             raise DataError(
-                f"{name}: the {what} is {shape[0]}x{shape[1]}, "
+                f"{entry.image}: the {what} is {shape[0]}x{shape[1]}, "
                 f"the index says {declared[0]}x{declared[1]}"
             )
     if abs(image[0] * depth[1] / (image[1] * depth[0]) - 1) > 0.02:
         raise DataError(
-            f"{name}: image {image[0]}x{image[1]} and depth {depth[0]}x{depth[1]} differ in shape "
-            "by more than 2 %; they must show the same field of view"
+            f"{entry.image}: image {image[0]}x{image[1]} and depth {depth[0]}x{depth[1]} differ in "
+            "shape by more than 2 %; they must show the same field of view"
         )
 
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from spd._version import __version__
 from spd.data.folder import frame_entry, write_frame, write_index
 from spd.data.rooms import render_room
 from spd.data.rooms.render import NYU_FOCAL_SHARE
@@ -42,7 +43,7 @@ def make_rooms(
         workers: processes; by default one per core.
         progress: told (frames done, frames in all).
     """
-    _check_settings(folder, {"seed": seed, "size": list(size)})
+    _check_settings(folder, {"seed": seed, "size": list(size), "spd": __version__})
     jobs = [(f"train-{n:06d}", _room_seed(seed, 0, n)) for n in range(count)]
     jobs += [(f"val-{n:06d}", _room_seed(seed, 1, n)) for n in range(validation)]
     todo = [(folder, name, room, size) for name, room in jobs if not _is_there(folder, name)]
@@ -70,7 +71,9 @@ def _is_there(folder: Path, name: str) -> bool:
 
 def _run(todo: list[tuple[Path, str, int, Size]], workers: int) -> Iterator[None]:
     if workers == 1 or len(todo) < 2 * workers:  # starting processes costs more than it saves
-        yield from (_render(job) for job in todo)
+        for job in todo:
+            _render(job)
+            yield
         return
     context = multiprocessing.get_context("spawn")  # threads of torch do not survive a fork
     with concurrent.futures.ProcessPoolExecutor(workers, mp_context=context) as pool:

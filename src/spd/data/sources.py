@@ -16,10 +16,16 @@ class Samples(Sequence[RGBDSample]):
     def __init__(self, folders: Sequence[RGBDFolder], *, metric_only: bool = False) -> None:
         self.folders = list(folders)
         places = [(folder, n) for folder in self.folders for n in range(len(folder))]
-        known = [(f, n) for f, n in places if f.entries[n].get("intrinsics")]
+        known = [(f, n) for f, n in places if f.entries[n].intrinsics]
         self.places = known if metric_only else places
         self.without_focal_length = len(places) - len(known)
         """Frames whose focal length is not known; left out where `metric_only`."""
+        several = len(self.folders) > 1
+        self.names = [
+            f"{folder.path.name}/{folder.entries[n].image}" if several else folder.entries[n].image
+            for folder, n in self.places
+        ]
+        """What the samples are called: their image's path, behind the folder's where several."""
 
     def __len__(self) -> int:
         return len(self.places)
@@ -35,10 +41,11 @@ class Samples(Sequence[RGBDSample]):
         if isinstance(index, slice):
             return [self[n] for n in range(*index.indices(len(self)))]
         folder, place = self.places[index]
-        sample = folder[place]
-        if len(self.folders) == 1:
-            return sample
-        return dataclasses.replace(sample, name=f"{folder.path.name}/{sample.name}")
+        return dataclasses.replace(folder[place], name=self.names[index])
+
+    def named(self, name: str) -> RGBDSample:
+        """The sample of that name."""
+        return self[self.names.index(name)]
 
 
 def open_samples(sources: Sequence[str], *, metric_only: bool = False) -> Samples:

@@ -146,7 +146,7 @@ def _above(report: EvaluationReport) -> list[str]:
     settings = report.settings
     lines = [
         f"protocol: {settings.protocol}",
-        f"model: {settings.model}, data: {settings.data}, split: {settings.split}",
+        f"model: {settings.model}, data: {settings.data}",
         f"images: {report.count}, pixels scored: {report.points:,}",
     ]
     if settings.max_points is not None:

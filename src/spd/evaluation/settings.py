@@ -66,9 +66,7 @@ class EvaluationSettings:
     device: str
     """What computed the predictions."""
     data: str
-    """The data set."""
-    split: str
-    """The part of it."""
+    """The data set, split included."""
     max_points: int | None
     """At most so many readings of an image are scored, drawn at random; None: all."""
     seed: int
@@ -90,7 +88,6 @@ class EvaluationSettings:
         predictor: DepthPredictor,
         *,
         data: str,
-        split: str,
         max_points: int | None = None,
         seed: int = 0,
     ) -> Self:
@@ -107,7 +104,6 @@ class EvaluationSettings:
             config=predictor.config.to_dict(),
             device=str(predictor.device),
             data=data,
-            split=split,
             max_points=max_points,
             seed=seed,
             protocol=PROTOCOL,

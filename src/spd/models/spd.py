@@ -8,7 +8,14 @@ from torch import Tensor, nn
 
 from spd.config import ModelConfig
 from spd.errors import InputError, PointError
-from spd.geometry import Size, check_image_size, check_points, points_inside, resize_bilinear
+from spd.geometry import (
+    Size,
+    check_image_size,
+    check_outside,
+    check_points,
+    points_inside,
+    resize_bilinear,
+)
 from spd.models.decoder.global_dpt import GlobalPath
 from spd.models.decoder.local_path import LocalPath, build_local_path
 from spd.models.encoder_vits.pyramid_neck import PyramidNeck
@@ -81,6 +88,7 @@ class SPD(nn.Module):
                 f"points must be [{maps.batch_size}, K, 2] for {maps.batch_size} encoded image(s), "
                 f"got {tuple(points.shape)}"
             )
+        check_outside(outside)
         if outside == "raise":
             check_points(points, maps.image_size)
             return self._query_inside(maps, points)

@@ -122,10 +122,10 @@ class CrossAttentionPath(nn.Module):
     def query(self, maps: FeatureMaps, points: Float[Tensor, "b k 2"]) -> Float[Tensor, "b k"]:
         """Depth in metres at each point `(u, v)` of the image (specification, section 8)."""
         s8, l2, l1 = (
-            sample_window(feature_map, points, maps.image_size, self.window)
+            self._wide(sample_window(feature_map, points, maps.image_size, self.window))
             for feature_map in (maps.stride_8_map, maps.l2, maps.l1)
         )  # [B, K, 25, D] each
-        query = self._start(s8[:, :, s8.shape[2] // 2])  # the window's centre is the point itself
+        query = s8[:, :, s8.shape[2] // 2]  # the window's centre is the point itself
         query = self.stage1.read(query, [(s8, self._key(self.S8)), (l2, self._key(self.L2))])
         query = self.stage2.read(query, [(l1, self._key(self.L1))])
         return head_depth_m(self.head, query)
@@ -138,16 +138,16 @@ class CrossAttentionPath(nn.Module):
         """
         size = (maps.l1.shape[-2], maps.l1.shape[-1])
         start = resize_bilinear(maps.stride_8_map, size).permute(0, 2, 3, 1)  # [B, Y, X, D]
-        query = self._start(start)
+        query = self._wide(start)
         query = self._read_dense(
             self.stage1, query, [(maps.stride_8_map, self.S8, 2), (maps.l2, self.L2, 2)]
         )
         query = self._read_dense(self.stage2, query, [(maps.l1, self.L1, 1)])
         return head_depth_m(self.head, query)[:, None]
 
-    def _start(self, feature: Tensor) -> Tensor:
-        """The query is a residual stream; it stays in the weights' dtype under autocast."""
-        return feature.to(self.scale_embedding.dtype)
+    def _wide(self, features: Tensor) -> Tensor:
+        """In the weights' dtype: maps may be kept narrower, the query's residual stream may not."""
+        return features.to(self.scale_embedding.dtype)
 
     def _key(self, source: int) -> Float[Tensor, "n d"]:
         """What makes keys of a map's window: its source's embedding and each cell's place."""
