@@ -2,6 +2,14 @@
 
 from pathlib import Path
 
+from jaxtyping import install_import_hook
+
+# Shapes in signatures are checked in every test, behind the doors that refuse wrong input with
+# their own words. This must come before the modules are imported.
+install_import_hook(
+    ["spd.models.decoder", "spd.models.encoder_vits", "spd.losses"], "beartype.beartype"
+)
+
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,6 @@
 """What `encode` returns: everything a question needs, and nothing else."""
 
 import dataclasses
-from typing import Self
 
 import torch
 from jaxtyping import Float
@@ -20,11 +19,11 @@ class FeatureMaps:
     names, of "stride" 8, 8 and 4; the true strides are H/rows (7, 7 and 3.5 pixels).
     """
 
-    stride_8_map: Float[Tensor, "b d 2h 2w"]
+    stride_8_map: Float[Tensor, "b d h8 w8"]
     """Output of the global path; a query starts from it (specification, section 5)."""
-    l2: Float[Tensor, "b d 2h 2w"]
+    l2: Float[Tensor, "b d h8 w8"]
     """Second level of the neck."""
-    l1: Float[Tensor, "b d 4h 4w"]
+    l1: Float[Tensor, "b d h4 w4"]
     """First and finest level of the neck."""
     image_size: Size
     """(height, width) in pixels of the image that was encoded."""
@@ -48,7 +47,7 @@ class FeatureMaps:
         """Memory held by the three maps, in bytes."""
         return sum(feature_map.nbytes for feature_map in (self.stride_8_map, self.l2, self.l1))
 
-    def to(self, target: torch.device | torch.dtype | str) -> Self:
+    def to(self, target: torch.device | torch.dtype | str) -> "FeatureMaps":
         """The same maps on another device or in another dtype."""
         return dataclasses.replace(
             self,
@@ -57,7 +56,7 @@ class FeatureMaps:
             l1=self.l1.to(target),
         )
 
-    def detach(self) -> Self:
+    def detach(self) -> "FeatureMaps":
         """The same values, cut from the graph that computed them."""
         return dataclasses.replace(
             self,

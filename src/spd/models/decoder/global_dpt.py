@@ -40,8 +40,8 @@ class GlobalPath(nn.Module):
         self.out_l3 = nn.Conv2d(dim, dim, kernel_size=1)
 
     def forward(
-        self, l3: Float[Tensor, "b d h w"], l4: Float[Tensor, "b d h4 w4"], out_size: Size
-    ) -> Float[Tensor, "b d h2 w2"]:
+        self, l3: Float[Tensor, "b d h w"], l4: Float[Tensor, "b d h28 w28"], out_size: Size
+    ) -> Float[Tensor, "b d h8 w8"]:
         """The stride-8 map at `out_size`, which is L2's."""
         size_l3: Size = (l3.shape[-2], l3.shape[-1])
         r4 = self.out_l4(resize_bilinear(self.rcu_l4(l4), size_l3))

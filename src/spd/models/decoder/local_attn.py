@@ -130,7 +130,7 @@ class CrossAttentionPath(nn.Module):
         query = self.stage2.read(query, [(l1, self._key(self.L1))])
         return head_depth_m(self.head, query)
 
-    def dense(self, maps: FeatureMaps) -> Float[Tensor, "b 1 4h 4w"]:
+    def dense(self, maps: FeatureMaps) -> Float[Tensor, "b 1 h4 w4"]:
         """Depth in metres at every cell centre of L1, keys projected once per map (section 7.1).
 
         s8 and L2 are upsampled to L1's grid, where their own cells lie two apart: dilation 2.

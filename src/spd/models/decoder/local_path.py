@@ -1,7 +1,7 @@
 """What every local path is: two methods over the same weights, and the depth head."""
 
 import math
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +13,7 @@ from spd.errors import ConfigError
 from spd.models.feature_maps import FeatureMaps
 
 
+@runtime_checkable
 class LocalPath(Protocol):
     """Depth from feature maps, at points or on the path's own grid; both the same function."""
 
