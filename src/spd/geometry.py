@@ -11,7 +11,7 @@ import math
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from spd.config import PATCH
@@ -110,18 +110,34 @@ def sample_window(
     y = pixel_to_cell(points[..., 1], image_size[0], h)
     x0, y0 = x.floor(), y.floor()
     steps = torch.arange(window + 1, device=points.device) - window // 2
-    # Clamping the cells' indices is border padding: beyond the border both neighbours coincide.
-    columns = (x0.long()[..., None] + steps).clamp(0, w - 1)  # [B, K, window + 1]
-    rows = (y0.long()[..., None] + steps).clamp(0, h - 1)
-    image = torch.arange(B, device=points.device).view(B, 1, 1, 1) * (h * w)
-    cells = image + rows[..., :, None] * w + columns[..., None, :]
-    by_cell = feature_map.permute(0, 2, 3, 1).reshape(B * h * w, C)
-    patch = by_cell.index_select(0, cells.reshape(-1)).view(B, K, window + 1, window + 1, C)
+    columns = x0.long()[..., None] + steps  # [B, K, window + 1]
+    rows = y0.long()[..., None] + steps
+    image = torch.arange(B, device=points.device).repeat_interleave(K)
+    patch = gather_cells(feature_map, image, rows.flatten(0, 1), columns.flatten(0, 1))
+    patch = patch.view(B, K, window + 1, window + 1, C)
     fx = (x - x0).to(patch.dtype)[..., None, None, None]
     fy = (y - y0).to(patch.dtype)[..., None, None, None]
     patch = torch.lerp(patch[:, :, :-1], patch[:, :, 1:], fy)
     patch = torch.lerp(patch[:, :, :, :-1], patch[:, :, :, 1:], fx)
     return patch.reshape(B, K, window * window, C)
+
+
+def gather_cells(
+    feature_map: Float[Tensor, "b c h w"],
+    image: Int[Tensor, " q"],
+    rows: Int[Tensor, "q r"],
+    columns: Int[Tensor, "q s"],
+) -> Float[Tensor, "q r s c"]:
+    """The cells at the crossings of each query's rows and columns of its image.
+
+    Indices beyond a border mean the border's cell, which is border padding for whoever blends
+    neighbours: beyond the border both coincide.
+    """
+    B, C, h, w = feature_map.shape
+    rows, columns = rows.clamp(0, h - 1), columns.clamp(0, w - 1)
+    cells = image[:, None, None] * (h * w) + rows[:, :, None] * w + columns[:, None, :]
+    by_cell = feature_map.permute(0, 2, 3, 1).reshape(B * h * w, C)
+    return by_cell.index_select(0, cells.reshape(-1)).view(*cells.shape, C)
 
 
 def resize_bilinear(

@@ -1,6 +1,7 @@
 """What every local path is: two methods over the same weights, and the depth head."""
 
 import math
+from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -9,7 +10,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from spd.config import ModelConfig
-from spd.errors import ConfigError
 from spd.models.feature_maps import FeatureMaps
 
 
@@ -27,23 +27,29 @@ class LocalPath(Protocol):
 
 
 def build_local_path(config: ModelConfig) -> nn.Module:
-    """The local path that the configuration names.
+    """The local path that the configuration names."""
+    from spd.models.decoder.local_attn import CrossAttentionPath
+    from spd.models.decoder.local_bilinear import BilinearPath
+    from spd.models.decoder.local_conv import ConvPath
 
-    Raises:
-        ConfigError: if this version does not have it.
-    """
-    if config.local_path == "cross_attention":
-        from spd.models.decoder.local_attn import CrossAttentionPath
-
-        return CrossAttentionPath(config)
-    raise ConfigError(f"local_path {config.local_path!r} is not built yet; use 'cross_attention'")
+    paths: dict[str, Callable[[ModelConfig], nn.Module]] = {
+        "cross_attention": CrossAttentionPath,
+        "conv": ConvPath,
+        "bilinear_mlp": BilinearPath,
+    }
+    return paths[config.local_path](config)
 
 
 def depth_head(dim: int, width: int, initial_depth_m: float) -> nn.Sequential:
     """Linear, ReLU, Linear, whose softplus starts at about `initial_depth_m` (section 6.7)."""
     last = nn.Linear(width, 1)
-    nn.init.constant_(last.bias, math.log(math.expm1(initial_depth_m)))  # softplus's inverse
+    start_at_depth(last, initial_depth_m)
     return nn.Sequential(nn.Linear(dim, width), nn.ReLU(), last)
+
+
+def start_at_depth(last: nn.Linear, initial_depth_m: float) -> None:
+    """Set the bias under a softplus so that the first answers are about `initial_depth_m`."""
+    nn.init.constant_(last.bias, math.log(math.expm1(initial_depth_m)))
 
 
 def head_depth_m(head: nn.Sequential, features: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
