@@ -49,12 +49,12 @@ def test_the_script_for_own_data_writes_a_folder_that_is_read(tmp_path, monkeypa
 
 
 def commands(text: str) -> list[list[str]]:
-    lines = "\n".join(blocks(text, "")).splitlines()
+    lines = "\n".join(blocks(text, "(?:bash)?")).splitlines()
     quoted = re.findall(r"`(spd [a-z][^`]*)`", text)
     return [c.split("#")[0].split()[1:] for c in (*lines, *quoted) if c.startswith("spd ")]
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in DOCS.glob("*.md")))
+@pytest.mark.parametrize("name", ["../README.md", *sorted(p.name for p in DOCS.glob("*.md"))])
 def test_commands_and_their_options_exist(name):
     for words in commands(page(name)):
         command = typer.main.get_command(app)
