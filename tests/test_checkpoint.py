@@ -85,14 +85,14 @@ def test_truncated_and_missing_files_are_refused(saved, tmp_path):
 
 
 def test_names_that_are_neither_here_nor_on_a_hub(monkeypatch):
-    with pytest.raises(CheckpointError, match="no file, folder or hub model"):
+    with pytest.raises(CheckpointError, match=r"no file, folder or hub model"):
         find_checkpoint("no/such/place/at/all")
 
     def unreachable(*_, **__):
         raise ConnectionError("no network")
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", unreachable)
-    with pytest.raises(CheckpointError, match="the hub does not give it: ConnectionError"):
+    with pytest.raises(CheckpointError, match=r"could be fetched \(ConnectionError"):
         find_checkpoint("somebody/spd-model")
 
 

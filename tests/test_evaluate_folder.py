@@ -87,3 +87,10 @@ def test_damaged_files_are_named(tmp_path):
     (tmp_path / "settings.json").write_text("{}")
     with pytest.raises(DataError, match="not an evaluation's settings"):
         score(tmp_path)
+
+
+def test_a_folder_that_holds_something_else_is_refused(tmp_path):
+    (tmp_path / "frames.json").write_text("[]")
+    with pytest.raises(DataError, match="holds no evaluation; choose another folder"):
+        evaluate(FakePredictor(), [make_sample(0)], tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["frames.json"]

@@ -49,10 +49,10 @@ def test_forbidden_scales_are_corrected_in_the_answer():
     assert plan.scale == pytest.approx(0.075)
     assert plan.model_size == (28, 28)
     assert plan.depth_factor == pytest.approx(0.075 / 0.03891)
-    # A fisheye-like 100 px over 4,000 columns would grow it beyond the largest input.
-    wide = ImagePlan.make((3000, 4000), CAMERA, 100.0)
-    assert wide.scale == pytest.approx(4096 / 4000)
-    assert wide.depth_factor == pytest.approx(1.024 / 3.891)
+    # A fisheye-like 200 px over 4,000 columns would grow it beyond the largest input.
+    wide = ImagePlan.make((3000, 4000), CAMERA, 200.0)
+    assert wide.scale == pytest.approx(0.35)
+    assert wide.depth_factor == pytest.approx(0.35 / 1.9455)
 
 
 def test_resampling_has_the_exact_scale_and_repeats_borders():
@@ -158,7 +158,7 @@ def test_unknown_focal_length_is_told_once(predictor):
 
 
 def test_a_focal_length_in_millimetres_is_suspected(predictor):
-    with pytest.warns(UserWarning, match="179 degrees; is it in pixels, not millimetres"):
+    with pytest.raises(InputError, match="179 degrees; is it in pixels of this image"):
         predictor.encode(noise(60, 4000), focal_px=26.0)
 
 

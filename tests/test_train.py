@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 
 import numpy as np
@@ -13,7 +14,7 @@ import spd
 from spd.config import ModelConfig, Recipe, TrainConfig
 from spd.data.folder import write_depth_png
 from spd.data.sources import open_samples
-from spd.errors import TrainingError
+from spd.errors import CheckpointError, TrainingError
 from spd.runs import Run
 from spd.train import StoppedError, Trainer
 
@@ -160,15 +161,18 @@ def test_a_folder_that_holds_something_is_refused(small_config, tmp_path):
         Run.open(tmp_path / "other")
 
 
+@pytest.mark.parametrize("workers", [0, 1])
 def test_an_unreadable_frame_ends_the_run_and_saves_it(
-    small_config, samples, rgbd_folder, tmp_path
+    small_config, samples, rgbd_folder, tmp_path, workers
 ):
-    run = Run.create(tmp_path / "run", recipe(small_config, batch_size=1, steps=9), ("data",))
+    settings = recipe(small_config, batch_size=1, steps=9, workers=workers)
+    run = Run.create(tmp_path / "run", settings, ("data",))
     depth = rgbd_folder / "frame-1.depth.png"
     whole = depth.read_bytes()
     depth.write_bytes(whole[:50])
-    with pytest.raises(TrainingError, match=r"frame-1\.depth\.png is not a PNG.*--resume"):
+    with pytest.raises(TrainingError) as caught:
         Trainer(run, CPU).fit(samples)
+    assert re.fullmatch(r"\S*frame-1\.depth\.png is not a PNG.*--resume \S*", str(caught.value))
     depth.write_bytes(whole)
     again = Trainer(run, CPU)
     again.restore()
@@ -185,11 +189,22 @@ def test_a_frame_without_a_reading_adds_nothing_and_is_counted(
     assert result.images_without_reading == 2  # once in each of two epochs of three frames
 
 
+def test_a_run_killed_before_its_first_checkpoint_starts_over(small_config, samples, tmp_path):
+    run = Run.create(tmp_path / "run", recipe(small_config), ("data",))
+    run.log({"step": 1, "loss": 9.0})
+    with pytest.raises(CheckpointError, match="a run without a checkpoint"):
+        spd.load(run.folder)
+    again = Trainer(Run.open(run.folder), CPU)
+    again.restore()
+    assert again.step == 0
+    again.fit(samples)
+    assert [row["step"] for row in run.log_rows()] == list(range(1, 9))
+    assert 9.0 not in losses(run)
+
+
 def test_a_damaged_state_is_named(small_config, samples, tmp_path):
     run = Run.create(tmp_path / "run", recipe(small_config), ("data",))
     trainer = Trainer(run, CPU)
-    with pytest.raises(TrainingError, match="no checkpoint yet"):
-        trainer.restore()
     trainer.fit(samples)
     state = run.folder / "checkpoints/step-00000008/state.pt"
     state.write_bytes(state.read_bytes()[:100])

@@ -21,6 +21,7 @@ WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 BEST = "best.json"
 CHECKPOINTS = "checkpoints"
+RUN = "run.json"
 
 
 def save_checkpoint(model: SPD, folder: Path, about: dict[str, Any] | None = None) -> None:
@@ -62,10 +63,12 @@ def find_checkpoint(source: str | Path) -> Path:
         return path.parent
     if (path / WEIGHTS).is_file():
         return path
-    if (path / CHECKPOINTS).is_dir():
+    if (path / CHECKPOINTS).is_dir() or (path / RUN).is_file():
         return _of_run(path)
     if path.exists():
         raise CheckpointError(f"{path} holds no {WEIGHTS}; expected a checkpoint or a run")
+    if len(path.parts) > 1 and path.parent.exists():
+        raise CheckpointError(f"no file or folder {path}; {path.parent} is there, {path.name} not")
     return _from_hub(str(source))
 
 
@@ -153,7 +156,8 @@ def _from_hub(name: str) -> Path:
         raise CheckpointError(f"no file, folder or hub model {name!r}") from None
     except Exception as error:  # the hub client raises many kinds for "not to be had"
         raise CheckpointError(
-            f"no file or folder {name!r}, and the hub does not give it: {type(error).__name__}"
+            f"no file or folder {name!r}, and no hub model of that name could be fetched "
+            f"({type(error).__name__})"
         ) from None
 
 

@@ -5,9 +5,10 @@ A recipe is a function returning a :class:`Recipe`; `key=value` overrides go thr
 Importing this module imports neither torch nor transformers.
 """
 
+import difflib
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any, Literal, Self
 
 import pydantic
@@ -302,7 +303,7 @@ def override(config: Recipe, assignments: Sequence[str]) -> Recipe:
         for key in parents:
             node = node.get(key) if isinstance(node, dict) else None
         if not isinstance(node, dict) or last not in node:
-            raise ConfigError(f"no configuration key {path.strip()!r}; {_known_keys(data)}")
+            raise ConfigError(f"no configuration key {path.strip()!r}; {_suggestion(path, data)}")
         node[last] = _parse_value(text.strip())
     return Recipe.from_dict(data)
 
@@ -317,10 +318,21 @@ def _parse_value(text: str) -> Any:
     return value
 
 
-def _known_keys(data: dict[str, Any]) -> str:
-    sections = [key for key, value in data.items() if isinstance(value, dict)]
-    listed = "; ".join(f"{section}: {', '.join(data[section])}" for section in sections)
-    return f"known keys are {listed}"
+def _suggestion(path: str, data: dict[str, Any]) -> str:
+    """The keys nearest to a mistyped one, or the names of the sections."""
+    known = list(_paths(data))
+    near = difflib.get_close_matches(path.strip(), known, n=3)
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    return f"known keys are {', '.join(known)}"
+
+
+def _paths(data: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in data.items():
+        if isinstance(value, dict):
+            yield from _paths(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}"
 
 
 def _one_line(name: str, error: pydantic.ValidationError) -> str:

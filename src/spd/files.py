@@ -37,6 +37,22 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def check_writable(path: str | os.PathLike[str], suffix: str = "") -> None:
+    """Refuse a place that a later write would fail at, before the work that leads to it.
+
+    Raises:
+        DataError: if it is a folder, has another ending than `suffix`, or cannot be written.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise DataError(f"{target} is a folder; name a file in it")
+    if not target.name.lower().endswith(suffix):
+        raise DataError(f"{target} must end in {suffix}")
+    nearest = next(folder for folder in target.absolute().parents if folder.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise DataError(f"cannot write {target}: {nearest} is not a folder that can be written")
+
+
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write a text file atomically, as UTF-8."""
     with atomic_path(path) as temporary:

@@ -86,8 +86,8 @@ def check_points(points: Tensor, image_size: Size) -> None:
         u, v = flat[index].tolist()
         height, width = image_size
         raise PointError(
-            f"point {index} is ({u:g}, {v:g}), outside the image of {width}x{height}: u must be in "
-            f"[-0.5, {width - 0.5}] and v in [-0.5, {height - 0.5}] (or ask with outside='nan')"
+            f"point {index} is ({u:g}, {v:g}), outside the image of {width} columns and "
+            f"{height} rows: u must be in [-0.5, {width - 0.5}] and v in [-0.5, {height - 0.5}]"
         )
 
 

@@ -34,7 +34,8 @@ from spd.images import ImageLike, RGBImage, read_image, resample
 from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
 
-MAX_SIDE_PX = 4096  # of what the model sees; attention grows with the fourth power of it
+MAX_SIDE_PX = 1400  # of what the model sees; attention grows with the fourth power of it
+WIDEST_FOV_DEG = 170.0  # no lens that maps straight lines to straight lines sees more
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -56,8 +57,8 @@ class ImagePlan:
     @classmethod
     def make(cls, size: Size, camera: CameraConfig, focal_px: float | None) -> "ImagePlan":
         """Plan for a photo of `size` = (height, width) pixels."""
-        if focal_px is not None and not (math.isfinite(focal_px) and focal_px > 0):
-            raise InputError(f"focal_px must be a positive number of pixels, got {focal_px}")
+        if focal_px is not None:
+            _check_focal(focal_px, size)
         focal = focal_px if focal_px is not None else focal_from_fov(camera.fov_deg, size)
         wanted = camera.focal_px / focal
         smallest = (PATCH + 1) / min(size)  # two patches along the shorter side
@@ -182,13 +183,6 @@ class Predictor:
                 "longer side; metres scale with it, so pass focal_px where you know it",
                 stacklevel=2,
             )
-        if focal_px is not None and focal_px < max(size) / 8:
-            warnings.warn(
-                f"focal_px {focal_px:g} is a field of view of "
-                f"{math.degrees(2 * math.atan(max(size) / 2 / focal_px)):.0f} degrees; is it in "
-                "pixels, not millimetres?",
-                stacklevel=2,
-            )
         with torch.inference_mode():
             maps = self._model.encode(self._prepare(pixels, plan))
         return Scene(self._model, maps, size, plan)
@@ -219,6 +213,17 @@ def load(
     model, _ = load_checkpoint(folder)
     chosen = torch.device(device) if device is not None else default_device()
     return Predictor(model, chosen, str(source))
+
+
+def _check_focal(focal_px: float, size: Size) -> None:
+    if not (math.isfinite(focal_px) and focal_px > 0):
+        raise InputError(f"focal_px must be a positive number of pixels, got {focal_px}")
+    fov_deg = math.degrees(2 * math.atan(max(size) / 2 / focal_px))
+    if fov_deg > WIDEST_FOV_DEG:
+        raise InputError(
+            f"focal_px {focal_px:g} over {max(size)} pixels is a field of view of {fov_deg:.0f} "
+            "degrees; is it in pixels of this image, not in millimetres?"
+        )
 
 
 def _as_points(points: ArrayLike | Sequence[tuple[float, float]]) -> np.ndarray:

@@ -16,13 +16,12 @@ from typing import Any
 import torch
 
 from spd._version import __version__
-from spd.checkpoint import BEST, CHECKPOINTS, checkpoints_of_run, load_weights, write_model
+from spd.checkpoint import BEST, CHECKPOINTS, RUN, checkpoints_of_run, load_weights, write_model
 from spd.config import Recipe
 from spd.errors import CheckpointError, TrainingError
 from spd.files import atomic_path, write_text
 from spd.models.spd import SPD
 
-RUN = "run.json"
 LOG = "log.jsonl"
 STATE = "state.pt"
 
@@ -56,6 +55,29 @@ class Run:
             TrainingError: if the folder holds anything already.
             DataError: if it cannot be written.
         """
+        run = cls(folder, recipe, data, validation, overfit)
+        run.check_free()
+        run.write()
+        return run
+
+    def write(self) -> None:
+        """Write what the run is; from here on it can be resumed."""
+        about = {
+            "version": __version__,
+            "recipe": self.recipe.to_dict(),
+            "data": list(self.data),
+            "validation": list(self.validation),
+            "overfit": self.overfit,
+        }
+        write_text(self.folder / RUN, json.dumps(about, indent=1) + "\n")
+
+    def check_free(self) -> None:
+        """Refuse a folder that holds anything.
+
+        Raises:
+            TrainingError: naming what to do instead.
+        """
+        folder = self.folder
         if (folder / RUN).exists():
             raise TrainingError(
                 f"{folder} already holds a run; go on with --resume {folder}, or choose another "
@@ -63,16 +85,6 @@ class Run:
             )
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise TrainingError(f"{folder} exists and is not empty; choose another --out")
-        run = cls(folder, recipe, data, validation, overfit)
-        about = {
-            "version": __version__,
-            "recipe": recipe.to_dict(),
-            "data": list(data),
-            "validation": list(validation),
-            "overfit": overfit,
-        }
-        write_text(folder / RUN, json.dumps(about, indent=1) + "\n")
-        return run
 
     @classmethod
     def open(cls, folder: Path) -> "Run":
@@ -127,7 +139,7 @@ class Run:
             state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
             raise TrainingError(f"{path} cannot be read ({error}); delete its folder") from None
-        self._cut_log(int(state["step"]))
+        self.forget_log_after(int(state["step"]))
         return state
 
     def note_best(self, checkpoint: Path, step: int, abs_rel: float) -> bool:
@@ -155,8 +167,10 @@ class Run:
             return []
         return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
-    def _cut_log(self, step: int) -> None:
+    def forget_log_after(self, step: int) -> None:
         """Forget what was logged after the checkpoint that the run goes on from."""
+        if not (self.folder / LOG).is_file():
+            return
         kept = [json.dumps(row) + "\n" for row in self.log_rows() if row["step"] <= step]
         write_text(self.folder / LOG, "".join(kept))
 

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -65,7 +66,10 @@ class Trainer:
         self.images_without_reading = 0
 
     def restore(self) -> None:
-        """Go on from the run's last checkpoint, exactly."""
+        """Go on from the run's last checkpoint, exactly; from the start where there is none."""
+        if not self.run.started:
+            self.run.forget_log_after(0)
+            return
         state = self.run.restore(self.model)
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
@@ -124,8 +128,10 @@ class Trainer:
             yield from batches(stream, self.step)
         except DataError as error:
             self.save()
+            # A loader process sends its traceback along; its last line is the message.
+            said = str(error).strip().splitlines()[-1].removeprefix("spd.errors.DataError: ")
             raise TrainingError(
-                f"{error}; the {self.step} steps before are saved: mend the frame and go on with: "
+                f"{said}; the run is saved at step {self.step}: mend the frame and go on with: "
                 f"spd train --resume {self.run.folder}"
             ) from None
 
@@ -236,6 +242,7 @@ def _stop_signal() -> Iterator[threading.Event]:
 
     def request(number: int, frame: FrameType | None) -> None:
         stop.set()
+        print("stopping after this step; once more to stop at once", file=sys.stderr, flush=True)
         signal.signal(number, previous[signal.Signals(number)])
 
     for number in previous:

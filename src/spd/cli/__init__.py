@@ -41,11 +41,13 @@ def spread_lists(argv: Sequence[str]) -> list[str]:
     """`--points 3,4 -0.5,3` as `--points=3,4 --points=-0.5,3`, which every parser understands."""
     spread: list[str] = []
     option: str | None = None
+    first = False
     for token in argv:
         if token in _LISTS:
-            option = token
-        elif option and _goes_on(option, token):
+            option, first = token, True
+        elif option and (_goes_on(option, token) or (first and not token.startswith("-"))):
             spread.append(f"{option}={token}")
+            first = False
         else:
             option = None
             spread.append(token)

@@ -88,8 +88,9 @@ def query(
 @app.command()
 def train(
     recipe: Annotated[
-        str, typer.Option("--recipe", help="nyu_v15_2, rooms_tiny or rooms_small.")
-    ] = "nyu_v15_2",
+        str | None,
+        typer.Option("--recipe", help="nyu_v15_2 (the default), rooms_tiny or rooms_small."),
+    ] = None,
     data: Annotated[
         list[str] | None,
         typer.Option("--data", help="Training folders, FOLDER or FOLDER:SPLIT."),
@@ -111,7 +112,7 @@ def train(
     ] = False,
     overrides: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Override, such as train.steps=100 or model.dim=32."),
+        typer.Option("--set", help="Override, such as train.batch_size=4 or model.dim=32."),
     ] = None,
     device: Device = None,
 ) -> None:
@@ -122,11 +123,13 @@ def train(
     from spd.cli.train import resume_run, start_run
 
     if resume is not None:
-        if data or val or overrides or overfit or out is not None:
+        if recipe or data or val or overrides or overfit or out is not None:
             raise typer.BadParameter("--resume takes no other settings; the run knows its own")
         resume_run(resume, device)
     else:
-        start_run(recipe, data or [], val or [], out, overfit, overrides or [], device)
+        start_run(
+            recipe or "nyu_v15_2", data or [], val or [], out, overfit, overrides or [], device
+        )
 
 
 @app.command()

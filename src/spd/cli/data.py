@@ -29,6 +29,7 @@ def rooms(
 
     from spd.data.make_rooms import make_rooms
 
+    print(f"rendering {count + val} rooms into {folder}", flush=True)
     with Progress() as progress:
         task = progress.add_task("rendering rooms", total=count + val)
         make_rooms(

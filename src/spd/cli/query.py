@@ -12,7 +12,7 @@ import numpy as np
 
 from spd.cli.devices import choose_device
 from spd.errors import InputError, PointError
-from spd.files import write_text
+from spd.files import check_writable, write_text
 from spd.images import read_image
 from spd.predictor import Scene, load
 
@@ -37,6 +37,10 @@ def query_image(
         asked += read_points(points_file)
     if not asked:
         raise PointError("no points; name some with --points 320,240 100.5,57 or --points-file")
+    if out is not None:
+        check_writable(out)
+    if overlay is not None:
+        check_writable(overlay, ".png")
     pixels = read_image(image)
     predictor = load(model, device=choose_device(device))
     with warnings.catch_warnings(record=True) as caught:
@@ -109,7 +113,9 @@ def _from_csv(path: Path, text: str) -> list[tuple[float, float]]:
         try:
             points.append((float(row[columns[0]]), float(row[columns[1]])))
         except (IndexError, ValueError):
-            raise PointError(f"{path}: point {number} is {','.join(row)!r}, not u,v") from None
+            raise PointError(
+                f"{path}: row {number} is {','.join(row)!r}, expected u,v (a header is u,v too)"
+            ) from None
     return points
 
 

@@ -34,8 +34,11 @@ def start_run(
     samples = open_samples(data, metric_only=True)
     held_out = _open_validation(validation)
     folder = out or Path("runs") / recipe_name
-    run = Run.create(folder, chosen, tuple(data), tuple(validation), overfit=overfit)
-    _fit(Trainer(run, target), samples, held_out)
+    run = Run(folder, chosen, tuple(data), tuple(validation), overfit)
+    run.check_free()
+    trainer = Trainer(run, target)  # may find that the encoder's weights are not to be had
+    run.write()
+    _fit(trainer, samples, held_out)
 
 
 def resume_run(folder: Path, device: str | None) -> None:
@@ -44,8 +47,7 @@ def resume_run(folder: Path, device: str | None) -> None:
     target = choose_device(device)
     samples = open_samples(run.data, metric_only=True)
     trainer = Trainer(run, target)
-    if run.started:
-        trainer.restore()
+    trainer.restore()
     if trainer.step >= trainer.config.steps:
         print(f"{folder} is finished: {trainer.step} steps")
         return
@@ -62,7 +64,8 @@ def _fit(trainer: Trainer, samples: Samples, validation: Samples | None) -> None
     parameters = sum(p.numel() for p in trainer.model.parameters())
     print(
         f"{run.recipe.name}: {parameters / 1e6:.2f} M parameters on {trainer.device}, "
-        f"{len(samples)} frames, {config.steps} steps of {config.batch_size}"
+        f"{len(samples)} frames, {config.steps} steps of {config.batch_size}",
+        flush=True,
     )
     if samples.without_focal_length:
         print(f"left out for want of a focal length: {samples.without_focal_length} frame(s)")

@@ -84,7 +84,11 @@ class RGBDFolder(Sequence[RGBDSample]):
         self.entries = [e for e in entries if split is None or e.split == split]
         if not self.entries:
             known = sorted({e.split for e in entries if e.split is not None})
-            wanted = "" if split is None else f" of split {split!r}; its splits are {known}"
+            wanted = (
+                ""
+                if split is None
+                else f" of split {split!r}; its splits are {', '.join(known) or 'none'}"
+            )
             raise DataError(f"{self.path / INDEX} has no frame{wanted}")
         self._check_files()
 
@@ -119,7 +123,7 @@ class RGBDFolder(Sequence[RGBDSample]):
         except InputError as error:
             raise DataError(str(error)) from None
         depth_m = read_depth_png(self.path / entry.depth)
-        _check_shape(entry, image.shape[:2], depth_m.shape)
+        _check_shape(self.path / entry.image, entry, image.shape[:2], depth_m.shape)
         valid = valid_depth(depth_m)
         if entry.dataset.startswith("NYU") and depth_m.shape == NYU_SIZE:
             inside = np.zeros_like(valid)
@@ -212,7 +216,9 @@ def _read_index(path: Path) -> list[FrameEntry]:
     return frames
 
 
-def _check_shape(entry: FrameEntry, image: tuple[int, ...], depth: tuple[int, ...]) -> None:
+def _check_shape(
+    path: Path, entry: FrameEntry, image: tuple[int, ...], depth: tuple[int, ...]
+) -> None:
     """The files must be as large as the index says, and show the same field of view."""
     for what, shape, declared in (
         ("image", image, entry.image_size),
@@ -220,12 +226,12 @@ def _check_shape(entry: FrameEntry, image: tuple[int, ...], depth: tuple[int, ..
     ):
         if declared is not None and declared != tuple(shape):
             raise DataError(
-                f"{entry.image}: the {what} is {shape[0]}x{shape[1]}, "
+                f"{path}: the {what} is {shape[0]}x{shape[1]}, "
                 f"the index says {declared[0]}x{declared[1]}"
             )
     if abs(image[0] * depth[1] / (image[1] * depth[0]) - 1) > 0.02:
         raise DataError(
-            f"{entry.image}: image {image[0]}x{image[1]} and depth {depth[0]}x{depth[1]} differ in "
+            f"{path}: image {image[0]}x{image[1]} and depth {depth[0]}x{depth[1]} differ in "
             "shape by more than 2 %; they must show the same field of view"
         )
 

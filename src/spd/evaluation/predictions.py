@@ -86,7 +86,8 @@ class PredictionFolder:
         """Open a folder for predicting, new or with predictions of the same settings.
 
         Raises:
-            DataError: if it holds predictions of other settings; the message says which differ.
+            DataError: if it holds predictions of other settings (the message says which differ),
+                or anything else.
         """
         folder = cls(Path(path))
         if folder.settings_path.exists():
@@ -96,6 +97,10 @@ class PredictionFolder:
                     f"{folder.path} holds an evaluation with another {', '.join(different)}; "
                     "choose another folder, or delete this one to evaluate anew"
                 )
+        elif folder.path.exists() and (not folder.path.is_dir() or any(folder.path.iterdir())):
+            raise DataError(
+                f"{folder.path} is not empty and holds no evaluation; choose another folder"
+            )
         else:
             write_text(folder.settings_path, settings.to_json())
         folder.images_path.unlink(missing_ok=True)  # not complete until `finish` says so

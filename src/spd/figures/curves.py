@@ -76,7 +76,7 @@ def _draw_loss(
     else:
         axes.plot(steps, loss, color=_BLUE, alpha=0.3, linewidth=canvas.points(1.5), label="loss")
         smooth = running_mean(loss, window)
-        label = f"mean of the last {window} rows"
+        label = f"mean of the last {window} steps"
         axes.plot(steps, smooth, color=_BLUE, linewidth=canvas.points(3), label=label)
     _log_if_wide(axes, loss[np.isfinite(loss)])
     axes.set_ylabel("training loss")

@@ -89,9 +89,9 @@ def relative_error(
 
 
 def _error_scale(errors: Sequence[npt.NDArray[np.float64]]) -> Normalize:
-    """From 0 to the largest 95th percentile of any row; outliers saturate."""
+    """From 0 to the largest 95th percentile of any row, at most 1; outliers saturate."""
     ends = [np.percentile(error[np.isfinite(error)], 95) for error in errors if _any_finite(error)]
-    return Normalize(0.0, max(0.01, *map(float, ends)) if ends else 1.0)
+    return Normalize(0.0, min(1.0, max(0.01, *map(float, ends))) if ends else 1.0)
 
 
 def _any_finite(error: npt.NDArray[np.float64]) -> bool:

@@ -1,5 +1,8 @@
 """Starting the encoder from DINOv2, strictly: every tensor is accounted for."""
 
+import contextlib
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 from transformers.models.dinov2.modeling_dinov2 import Dinov2Backbone
@@ -21,16 +24,20 @@ def load_dinov2(encoder: Encoder, source: str | Path) -> None:
     """
     wanted = encoder.backbone.config
     try:
-        loaded, report = Dinov2Backbone.from_pretrained(
-            source,
-            out_indices=wanted.out_indices,
-            apply_layernorm=True,
-            reshape_hidden_states=True,
-            output_loading_info=True,
-        )
+        with _quiet("huggingface_hub", "transformers", "httpx"):
+            loaded, report = Dinov2Backbone.from_pretrained(
+                source,
+                out_indices=wanted.out_indices,
+                apply_layernorm=True,
+                reshape_hidden_states=True,
+                output_loading_info=True,
+            )
     except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise CheckpointError(f"no DINOv2 checkpoint at {source}: {reason}") from None
+        raise CheckpointError(
+            f"no DINOv2 checkpoint at {source}: {reason} (name a local directory with "
+            "train.encoder_weights=DIR, or start at random with train.encoder_weights=null)"
+        ) from None
     if loaded.config.model_type != "dinov2":
         raise CheckpointError(f"{source} is a {loaded.config.model_type}, expected a dinov2")
     problems = {
@@ -49,3 +56,17 @@ def load_dinov2(encoder: Encoder, source: str | Path) -> None:
                 f"the configuration makes it {shapes[1]}"
             )
     encoder.backbone.load_state_dict(given)
+
+
+@contextlib.contextmanager
+def _quiet(*names: str) -> Iterator[None]:
+    """Errors only from these loggers: what goes wrong is said once, by the exception."""
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
