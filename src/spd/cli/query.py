@@ -47,12 +47,6 @@ def query_image(
         warnings.simplefilter("always")
         scene = predictor.encode(pixels, focal_px=focal_px)
     rows = _ask(scene, asked)
-    text = _TEXT[form](rows)
-    if out is not None:
-        write_text(out, text + "\n")
-        print(f"{len(rows)} points are in {out}")
-    else:
-        print(text)
     if overlay is not None:
         from spd.figures import point_overlay
 
@@ -61,6 +55,12 @@ def query_image(
             pixels, np.array(asked), depth_m, overlay, depth_map_m=scene.depth_map(fast=True)
         )
         _note(f"the picture is in {overlay}")
+    text = _TEXT[form](rows)
+    if out is not None:
+        write_text(out, text + "\n")
+        print(f"{len(rows)} points are in {out}")
+    else:
+        print(text)
     for warning in caught:
         _note(str(warning.message))
 
