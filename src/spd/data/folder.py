@@ -2,9 +2,9 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Self, overload
+from typing import Any, Literal, Self
 
 import numpy as np
 from jaxtyping import Float
@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 from pydantic import ConfigDict, model_validator
 
 from spd.config import Frozen, Int
-from spd.data.sample import RGBDSample, valid_depth
+from spd.data.sample import RGBDSample, SampleSequence, valid_depth
 from spd.errors import ConfigError, DataError, InputError
 from spd.files import atomic_path, write_text
 from spd.geometry import Intrinsics, Size
@@ -70,7 +70,7 @@ class FrameEntry(Frozen):
     """`NYU...` masks the white border of 480x640 frames."""
 
 
-class RGBDFolder(Sequence[RGBDSample]):
+class RGBDFolder(SampleSequence):
     """The frames of a folder, or of one of its splits, read from disk when asked for.
 
     Raises:
@@ -95,17 +95,9 @@ class RGBDFolder(Sequence[RGBDSample]):
     def __len__(self) -> int:
         return len(self.entries)
 
-    def __iter__(self) -> Iterator[RGBDSample]:
-        return (self[n] for n in range(len(self)))
-
-    @overload
-    def __getitem__(self, index: int) -> RGBDSample: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[RGBDSample]: ...
-    def __getitem__(self, index: int | slice) -> RGBDSample | Sequence[RGBDSample]:
-        if isinstance(index, slice):
-            return [self[n] for n in range(*index.indices(len(self)))]
-        return self._read(self.entries[index])
+    def read(self, number: int) -> RGBDSample:
+        """The sample of that number, read from disk."""
+        return self._read(self.entries[number])
 
     def __repr__(self) -> str:
         return f"RGBDFolder({str(self.path)!r}, split={self.split!r}, {len(self)} frames)"

@@ -1,6 +1,9 @@
 """The one sample type that every source yields and every transform returns."""
 
+import abc
 import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import overload
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -63,6 +66,26 @@ class RGBDSample:
         u = (columns + 0.5) * (width / depth_width) - 0.5
         v = (rows + 0.5) * (height / depth_height) - 0.5
         return np.stack([u, v], axis=-1)
+
+
+class SampleSequence(Sequence[RGBDSample]):
+    """Samples by number or slice, for sources that define `__len__` and `read`."""
+
+    @abc.abstractmethod
+    def read(self, number: int) -> RGBDSample:
+        """The sample of that number, from 0."""
+
+    def __iter__(self) -> Iterator[RGBDSample]:
+        return (self.read(n) for n in range(len(self)))
+
+    @overload
+    def __getitem__(self, index: int) -> RGBDSample: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[RGBDSample]: ...
+    def __getitem__(self, index: int | slice) -> RGBDSample | Sequence[RGBDSample]:
+        if isinstance(index, slice):
+            return [self.read(n) for n in range(*index.indices(len(self)))]
+        return self.read(index)
 
 
 def valid_depth(depth_m: Float[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:

@@ -1,16 +1,15 @@
 """Opening data by name: folders, with an optional split, one or several joined."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import overload
 
 from spd.data.folder import RGBDFolder
-from spd.data.sample import RGBDSample
+from spd.data.sample import RGBDSample, SampleSequence
 from spd.errors import DataError
 
 
-class Samples(Sequence[RGBDSample]):
+class Samples(SampleSequence):
     """Frames of one or several folders, one after the other."""
 
     def __init__(self, folders: Sequence[RGBDFolder], *, metric_only: bool = False) -> None:
@@ -30,18 +29,10 @@ class Samples(Sequence[RGBDSample]):
     def __len__(self) -> int:
         return len(self.places)
 
-    def __iter__(self) -> Iterator[RGBDSample]:
-        return (self[n] for n in range(len(self)))
-
-    @overload
-    def __getitem__(self, index: int) -> RGBDSample: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[RGBDSample]: ...
-    def __getitem__(self, index: int | slice) -> RGBDSample | Sequence[RGBDSample]:
-        if isinstance(index, slice):
-            return [self[n] for n in range(*index.indices(len(self)))]
-        folder, place = self.places[index]
-        return dataclasses.replace(folder[place], name=self.names[index])
+    def read(self, number: int) -> RGBDSample:
+        """The sample of that number, read from disk."""
+        folder, place = self.places[number]
+        return dataclasses.replace(folder[place], name=self.names[number])
 
     def named(self, name: str) -> RGBDSample:
         """The sample of that name."""
