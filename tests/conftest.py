@@ -63,10 +63,8 @@ def slanted_sample(name: str = "slanted", size: tuple[int, int] = (48, 64)) -> R
     return RGBDSample(image.astype(np.uint8), depth_m, np.ones(size, dtype=bool), camera, name)
 
 
-@pytest.fixture
-def rgbd_folder(tmp_path: Path) -> Path:
+def write_rgbd_folder(folder: Path) -> Path:
     """A folder of five slanted frames: three to train on, two to validate on."""
-    folder = tmp_path / "frames"
     entries = []
     for number in range(5):
         sample = slanted_sample(f"frame-{number}")
@@ -75,6 +73,12 @@ def rgbd_folder(tmp_path: Path) -> Path:
         entries.append(frame_entry(sample.name, sample.image_size, sample.intrinsics, split))
     write_index(entries, folder)
     return folder
+
+
+@pytest.fixture
+def rgbd_folder(tmp_path: Path) -> Path:
+    """The folder that `write_rgbd_folder` writes."""
+    return write_rgbd_folder(tmp_path / "frames")
 
 
 @pytest.fixture

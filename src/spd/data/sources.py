@@ -1,38 +1,43 @@
-"""Opening data by name: folders, with an optional split, one or several joined."""
+"""Opening data by name: sources of any form, with an optional split, one or several joined."""
 
 import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 
-from spd.data.folder import RGBDFolder
+from spd.data.forms import open_source
 from spd.data.sample import RGBDSample, SampleSequence
+from spd.data.source import Frame, Source
 from spd.errors import DataError
 
 
 class Samples(SampleSequence):
-    """Frames of one or several folders, one after the other."""
+    """Frames of one or several sources, one after the other."""
 
-    def __init__(self, folders: Sequence[RGBDFolder], *, metric_only: bool = False) -> None:
-        self.folders = list(folders)
-        places = [(folder, n) for folder in self.folders for n in range(len(folder))]
-        known = [(f, n) for f, n in places if f.entries[n].intrinsics]
+    def __init__(self, sources: Sequence[Source], *, metric_only: bool = False) -> None:
+        self.sources = list(sources)
+        places = [(source, n) for source in self.sources for n in range(len(source))]
+        known = [(source, n) for source, n in places if source.frames[n].has_focal]
         self.places = known if metric_only else places
         self.without_focal_length = len(places) - len(known)
         """Frames whose focal length is not known; left out where `metric_only`."""
-        several = len(self.folders) > 1
+        several = len(self.sources) > 1
         self.names = [
-            f"{folder.path.name}/{folder.entries[n].image}" if several else folder.entries[n].image
-            for folder, n in self.places
+            f"{source.path.name}/{source.frames[n].name}" if several else source.frames[n].name
+            for source, n in self.places
         ]
-        """What the samples are called: their image's path, behind the folder's where several."""
+        """What the samples are called, behind the name of their source where several."""
 
     def __len__(self) -> int:
         return len(self.places)
 
+    @property
+    def frames(self) -> list[Frame]:
+        """What is known of every frame before it is read."""
+        return [source.frames[n] for source, n in self.places]
+
     def read(self, number: int) -> RGBDSample:
         """The sample of that number, read from disk."""
-        folder, place = self.places[number]
-        return dataclasses.replace(folder[place], name=self.names[number])
+        source, place = self.places[number]
+        return dataclasses.replace(source[place], name=self.names[number])
 
     def named(self, name: str) -> RGBDSample:
         """The sample of that name."""
@@ -40,24 +45,20 @@ class Samples(SampleSequence):
 
 
 def open_samples(sources: Sequence[str], *, metric_only: bool = False) -> Samples:
-    """Open `FOLDER` or `FOLDER:SPLIT` specifications.
+    """Open sources written as `PATH[:SPLIT][,key=value]...` (`spd.data.source`).
 
     Args:
-        sources: one or several; a split is what follows the last colon.
+        sources: one or several.
         metric_only: leave frames out whose focal length is unknown; without it their depth
             cannot be trained on.
 
     Raises:
-        DataError: if a folder or split is not there, files are missing, or nothing is left.
+        DataError: if a source or split is not there, files are missing, or nothing is left.
     """
-    samples = Samples([_open(source) for source in sources], metric_only=metric_only)
+    samples = Samples([open_source(source) for source in sources], metric_only=metric_only)
     if not samples:
-        raise DataError(f"{', '.join(sources)}: no frame has intrinsics, so none can be used")
+        raise DataError(
+            f"{', '.join(sources)}: no frame has intrinsics, so none can be used; where you know "
+            "the focal length, say so: PATH,focal_px=518.9"
+        )
     return samples
-
-
-def _open(source: str) -> RGBDFolder:
-    path, colon, split = source.rpartition(":")
-    if colon and not Path(source).exists():
-        return RGBDFolder(path, split)
-    return RGBDFolder(source)

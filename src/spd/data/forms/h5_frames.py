@@ -1,0 +1,207 @@
+"""One HDF5 file a frame, as sparse-to-dense and fast-depth published NYU; also in tar shards."""
+
+import dataclasses
+import io
+import itertools
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import ClassVar
+
+import numpy as np
+
+from spd.data import nyu_dataset as nyu
+from spd.data.depth_units import to_metres
+from spd.data.forms.hdf5 import dataset, keys_of, open_hdf5
+from spd.data.forms.nyu_source import NyuSource, unit_words
+from spd.data.forms.tar_index import TarMember, first_member, index_tar
+from spd.data.sample import RGBDSample
+from spd.data.source import Frame, SourceOptions, no_such_split, refuse_options
+from spd.errors import DataError
+
+SPLITS = {"train": "train", "val": "val", "validation": "val", "test": "test"}
+OFFICIAL = "official"  # the folder of the 654 test frames, below val
+DEEPEST = 3  # folders between the opened one and a file: nyudepthv2/train/kitchen_0004
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Place:
+    """One file, and what the folders it lies in say of it."""
+
+    file: Path | TarMember
+    name: str
+    stem: str
+    folder: str | None
+    """The one it lies in; None where that tells nothing."""
+    split: str | None
+
+    @property
+    def scene(self) -> str | None:
+        """Folders are scenes, besides those that are splits."""
+        return None if self.folder in (*SPLITS, OFFICIAL) else self.folder
+
+
+class H5Frames(NyuSource):
+    """Frames of a folder, of tar shards, or of their split `train` or `val`.
+
+    The path is the folder above `train` and `val`, any folder below, one .h5 file, a folder of
+    shards such as `train-000000.tar` (or the one above its `data`), or one shard. Shards are
+    indexed when opened and then read at random; nothing is unpacked.
+
+    Files in `val/official` carry their number among the labelled frames, from 1 as in `splits.mat`
+    (00001, 00002, 00009, 00014, ...): that is their official number here, from 0, unless some
+    number is of no official test frame, which shows that somebody has counted anew.
+    """
+
+    form: ClassVar[str] = "nyu-h5"
+
+    def __init__(
+        self, path: str | Path, split: str | None = None, options: SourceOptions | None = None
+    ) -> None:
+        super().__init__(path, split, options)
+        refuse_options(self.form, self.options, ("unit", "focal_px", "border"))
+        if not self.path.exists():
+            raise DataError(f"no file or folder {self.path}")
+        places = _places(self.path)
+        numbers = _official_numbers(places)
+        chosen = [place for place in places if split is None or place.split == split]
+        if not chosen:
+            raise no_such_split(self.path, split, [place.split for place in places])
+        self.files = [place.file for place in chosen]
+        self.frames = [
+            Frame(place.name, place.split, place.scene, numbers.get(place.name)) for place in chosen
+        ]
+
+    @classmethod
+    def recognise(cls, path: Path) -> str | None:
+        """One of the first .h5 files holds `rgb` and `depth`, or the first shard holds any."""
+        if path.name.endswith((".tar.gz", ".tgz")) and path.is_file():
+            return f"{path.name} is a packed archive"
+        for shard in _shards(path)[:1]:
+            member = first_member(shard, ".h5")
+            return f"{shard.name} holds {member}" if member else None
+        # A damaged file among them must not hide what they are.
+        for file in itertools.islice(_h5_files(path, widest=8), 5):
+            if {"rgb", "depth"} <= keys_of(file):
+                return f"{file.name} holds rgb and depth"
+        return None
+
+    @property
+    def stored(self) -> str:
+        """As the data set is published, unless somebody said otherwise."""
+        unit = "metre" if self.options.unit is None else self.options.unit
+        return f"float32 HDF5, {unit_words(unit)}"
+
+    def read(self, number: int) -> RGBDSample:
+        """The sample of that number, from its file or its place in a shard."""
+        file, where = self.files[number], str(self.files[number])
+        source = io.BytesIO(file.read()) if isinstance(file, TarMember) else file
+        with open_hdf5(source, where) as opened:
+            rgb = np.asarray(dataset(opened, "rgb", where)[()])
+            stored = np.asarray(dataset(opened, "depth", where)[()])
+        if rgb.ndim != 3 or rgb.shape[0] != 3 or rgb.dtype != "uint8":
+            raise DataError(f"{where}: rgb is {rgb.dtype} {rgb.shape}, expected uint8 (3, H, W)")
+        depth_m = to_metres(stored, self.options.unit, f"{where}: depth")
+        image = rgb.transpose(1, 2, 0)
+        return self.sample(image, depth_m, self.frames[number].name, where=where)
+
+
+def _places(path: Path) -> list[_Place]:
+    """All frames, of files or of shards; both in one folder would be the same frames twice."""
+    if path.name.endswith((".tar.gz", ".tgz")):
+        raise DataError(
+            f"{path} is compressed and cannot be read at random; unpack it (tar -xzf) and name "
+            "the folder"
+        )
+    shards = _shards(path)
+    files = sorted(_h5_files(path))
+    if shards and files:
+        raise DataError(
+            f"{path} holds {len(shards)} tar shard(s) and {len(files)} .h5 file(s), perhaps of the "
+            "same frames; move one of them into a folder of its own and name that"
+        )
+    if shards:
+        return [place for shard in shards for place in _places_in(shard)]
+    return [_place_of(path, file) for file in files]
+
+
+def _places_in(shard: Path) -> Iterator[_Place]:
+    """What a shard holds; its own name says the split where the folders in it do not."""
+    own = re.split(r"[^a-z]", shard.name)[0]
+    for member in index_tar(shard, ".h5"):
+        inside = PurePosixPath(member.name)
+        yield _Place(
+            file=member,
+            name=f"{shard.stem}/{inside.with_suffix('')}",
+            stem=inside.stem,
+            folder=inside.parent.name or None,
+            split=_split_of([own, *inside.parent.parts]),
+        )
+
+
+def _place_of(path: Path, file: Path) -> _Place:
+    root = path if path.is_dir() else path.parent
+    inside = file.relative_to(root)
+    above = root.absolute()
+    outer = [above.parent.name, above.name]
+    # The opened folder is a scene only where it lies in a split; else it is anybody's folder.
+    own = above.name if {above.parent.name, above.name} & {*SPLITS, OFFICIAL} else None
+    return _Place(
+        file=file,
+        name=inside.with_suffix("").as_posix(),
+        stem=file.stem,
+        folder=inside.parent.name or own,
+        split=_split_of([*outer, *inside.parent.parts]),
+    )
+
+
+def _split_of(folders: Sequence[str]) -> str | None:
+    """What the innermost folder with a split's name says."""
+    return next((SPLITS[name] for name in reversed(folders) if name in SPLITS), None)
+
+
+def _official_numbers(places: Sequence[_Place]) -> dict[str, int]:
+    """By name, the official numbers, from 0, of the frames in `official`.
+
+    Shards may have lost that folder: frames of `val` without any are the official ones if they are
+    all 654 by number.
+    """
+    test = nyu.official_test_frames()
+    official = [place for place in places if place.folder == OFFICIAL]
+    val = [place for place in places if place.split == "val" and place.scene is None]
+    for found, enough in ((official, 1), (val, nyu.TEST_FRAMES)):
+        numbers = {p.name: int(p.stem) - 1 for p in found if p.stem.isdecimal()}
+        if len(numbers) == len(found) >= enough and set(numbers.values()) <= test:
+            return numbers
+    return {}
+
+
+def _shards(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path] if path.suffix == ".tar" else []
+    return sorted(path.glob("*.tar")) or sorted((path / "data").glob("*.tar"))
+
+
+def _h5_files(path: Path, widest: int | None = None, deepest: int = DEEPEST) -> Iterator[Path]:
+    """The .h5 files below, those of a folder itself first; links to folders are followed.
+
+    Args:
+        path: a folder, or one file.
+        widest: look into no more folders of a folder than these.
+        deepest: and no deeper.
+    """
+    if path.is_file() and path.suffix == ".h5":
+        yield path
+    if not path.is_dir():
+        return
+    folders = []
+    with os.scandir(path) as found:
+        entries = sorted(found, key=lambda entry: entry.name)
+    for entry in entries:
+        if entry.name.endswith(".h5") and not entry.name.startswith("."):
+            yield Path(entry.path)
+        elif deepest and entry.is_dir():
+            folders.append(Path(entry.path))
+    for folder in folders[:widest]:
+        yield from _h5_files(folder, widest, deepest - 1)

@@ -1,0 +1,204 @@
+"""Two folders side by side: images in one, depth maps of the same names in the other.
+
+As Ultralytics ships NYU (`images/train`, `depth/train`), and as TUM RGB-D comes (`rgb`, `depth`),
+whose names are the times at which the two were taken.
+"""
+
+import math
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from spd.data.folder import INDEX
+from spd.data.forms.file_pairs import FilePair, PairedFiles
+from spd.data.forms.stated import SPLITS, canonical_split, has_focal
+from spd.data.forms.timestamps import FURTHEST_PAIR_US, nearest, timestamp_us
+from spd.data.source import Frame, SourceOptions, no_such_split
+from spd.errors import DataError
+
+IMAGE_FOLDERS = ("image", "images", "rgb", "color", "colour")
+DEPTH_FOLDERS = ("depth", "depths")
+IMAGE_ENDINGS = (".jpg", ".jpeg", ".png")
+DEPTH_ENDINGS = (".png", ".tif", ".tiff", ".npy")
+MOST_LEFT_OVER = 0.05
+"""Share of images without a depth map in time beyond which something else is wrong."""
+
+
+class ImageDepthFolders(PairedFiles):
+    """Images and depth maps that belong together by name, or by time.
+
+    A pair has the same path below both folders but for its ending, such as `train/00001`; a first
+    folder called train, val, validation or test is the split, any folder below it the scene. Where
+    all names are times and differ, each image takes the nearest depth map of its folder; images
+    that have none within 0.02 s are left out, and named in `left_over`.
+
+    Raises:
+        DataError: at once, with every file that has no partner counted.
+    """
+
+    form: ClassVar[str] = "image-depth-folders"
+
+    def __init__(
+        self, path: str | Path, split: str | None = None, options: SourceOptions | None = None
+    ) -> None:
+        super().__init__(path, split, options)
+        images = _by_stem(_only_folder(self.path, IMAGE_FOLDERS), IMAGE_ENDINGS)
+        depths = _by_stem(_only_folder(self.path, DEPTH_FOLDERS), DEPTH_ENDINGS)
+        known = [_split_of(stem) for stem in images]
+        wanted = canonical_split(split)
+        images, depths = (
+            {s: f for s, f in files.items() if wanted is None or _split_of(s) == wanted}
+            for files in (images, depths)
+        )
+        if not images:
+            raise no_such_split(self.path, split, known)
+        stems, self.left_over = _pair(self.path, images, depths)
+        unit = self.options.unit if self.options.unit is not None else _yaml_unit(self.path)
+        known_focal = has_focal(None, self.options)
+        self._keep(
+            [
+                FilePair(_frame(stem, known_focal), images[stem], depths[depth_stem], unit)
+                for stem, depth_stem in stems
+            ]
+        )
+
+    @classmethod
+    def recognise(cls, path: Path) -> str | None:
+        """A folder of images lies beside a folder of depth maps, and no index tells of them."""
+        if not path.is_dir() or (path / INDEX).is_file():
+            return None
+        found = []
+        for names, endings in ((IMAGE_FOLDERS, IMAGE_ENDINGS), (DEPTH_FOLDERS, DEPTH_ENDINGS)):
+            holding = [f for f in _folders(path, names) if next(_files(f, endings), None)]
+            if not holding:
+                return None
+            found.append(f"{holding[0].name}/")
+        return f"it holds {' and '.join(found)}"
+
+
+def _frame(stem: str, known_focal: bool) -> Frame:
+    split = _split_of(stem)
+    folders = stem.split("/")[:-1]
+    scene = "/".join(folders if split is None else folders[1:])
+    return Frame(stem, split, scene or None, has_focal=known_focal)
+
+
+def _split_of(stem: str) -> str | None:
+    first, slash, _ = stem.partition("/")
+    return canonical_split(first) if slash and first in SPLITS else None
+
+
+def _folders(path: Path, names: Sequence[str]) -> list[Path]:
+    with os.scandir(path) as entries:
+        return sorted(Path(e.path) for e in entries if e.name.lower() in names and e.is_dir())
+
+
+def _only_folder(path: Path, names: Sequence[str]) -> Path:
+    found = _folders(path, names) if path.is_dir() else []
+    if len(found) != 1:
+        there = ", ".join(folder.name for folder in found) or "none"
+        raise DataError(f"{path} must hold one folder named {' or '.join(names)}, has {there}")
+    return found[0]
+
+
+def _files(folder: Path, endings: Sequence[str]) -> Iterator[str]:
+    """Paths below a folder, at any depth; hidden files are some system's own."""
+    for parent, _, names in os.walk(folder, followlinks=True):
+        below = Path(parent).relative_to(folder).as_posix()
+        before = "" if below == "." else f"{below}/"
+        for name in names:
+            if name.lower().endswith(tuple(endings)) and not name.startswith("."):
+                yield before + name
+
+
+def _by_stem(folder: Path, endings: Sequence[str]) -> dict[str, Path]:
+    """Files by their path below the folder, without the ending."""
+    files: dict[str, Path] = {}
+    for name in sorted(_files(folder, endings)):
+        stem = name.rpartition(".")[0]
+        if stem in files:
+            other = files[stem].name
+            raise DataError(f"{folder / name} and {other} are two files of one name; keep one")
+        files[stem] = folder / name
+    return files
+
+
+def _pair(
+    path: Path, images: Mapping[str, Path], depths: Mapping[str, Path]
+) -> tuple[list[tuple[str, str]], list[str]]:
+    """Stems of images and depth maps that belong together, and images that are left over."""
+    if images.keys() == depths.keys():
+        return [(stem, stem) for stem in images], []
+    if all(_time(stem) >= 0 for stem in (*images, *depths)):
+        return _pair_in_time(path, list(images), list(depths))
+    alone = (
+        _alone("image(s) without depth", sorted(images.keys() - depths.keys())),
+        _alone("depth map(s) without image", sorted(depths.keys() - images.keys())),
+    )
+    raise DataError(f"{path} has {' and '.join(text for text in alone if text)}")
+
+
+def _alone(what: str, stems: Sequence[str]) -> str:
+    listed = ", ".join(stems[:5]) + (", ..." if len(stems) > 5 else "")
+    return f"{len(stems)} {what}: {listed}" if stems else ""
+
+
+def _pair_in_time(
+    path: Path, images: Sequence[str], depths: Sequence[str]
+) -> tuple[list[tuple[str, str]], list[str]]:
+    by_folder: dict[str, dict[int, str]] = defaultdict(dict)
+    for stem in sorted(depths, key=_time):
+        by_folder[_folder(stem)][_time(stem)] = stem
+    times_us = {folder: list(by_time) for folder, by_time in by_folder.items()}
+    pairs: list[tuple[str, str]] = []
+    gaps: dict[str, float] = {}
+    for stem in images:
+        place = nearest(_time(stem), times_us.get(_folder(stem), ()))
+        gap_us = math.inf if place is None else abs(place - _time(stem))
+        if place is not None and gap_us <= FURTHEST_PAIR_US:
+            pairs.append((stem, by_folder[_folder(stem)][place]))
+        else:
+            gaps[stem] = gap_us
+    if not pairs or len(gaps) > MOST_LEFT_OVER * len(images):
+        worst = max(gaps, key=lambda stem: gaps[stem])
+        raise DataError(
+            f"{path}: {len(gaps)} of {len(images)} images have no depth map within "
+            f"{FURTHEST_PAIR_US / 1e6:g} s; the largest gap is {gaps[worst] / 1e6:g} s, at {worst}"
+        )
+    return pairs, list(gaps)
+
+
+def _folder(stem: str) -> str:
+    return stem.rpartition("/")[0]
+
+
+def _time(stem: str) -> int:
+    """Microseconds; -1 for a name that is no time."""
+    time_us = timestamp_us(stem.rpartition("/")[2])
+    return -1 if time_us is None else time_us
+
+
+def _yaml_unit(path: Path) -> float | None:
+    """Units per metre from `depth_scale:` of a YAML file beside the folders."""
+    found: dict[float, Path] = {}
+    for file in sorted((*path.glob("*.yaml"), *path.glob("*.yml"))):
+        text = file.read_text(encoding="utf-8", errors="replace")
+        for value in re.findall(r"(?m)^depth_scale[ \t]*:[ \t]*([^#\r\n]*)", text):
+            found[_scale(value.strip(), file)] = file
+    if len(found) > 1:
+        told = ", ".join(f"{file.name} {scale:g}" for scale, file in found.items())
+        raise DataError(f"{path} has different values of depth_scale: {told}; say unit=")
+    return next(iter(found), None)
+
+
+def _scale(text: str, file: Path) -> float:
+    try:
+        scale = float(text)
+    except ValueError:
+        scale = 0.0
+    if not 0 < scale < float("inf"):
+        raise DataError(f"{file}: depth_scale is {text!r}, expected units per metre, such as 1000")
+    return scale

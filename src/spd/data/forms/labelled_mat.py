@@ -1,0 +1,157 @@
+"""`nyu_depth_v2_labeled.mat`: NYU's 1,449 labelled frames as their authors published them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from spd.data import nyu_dataset as nyu
+from spd.data.depth_units import to_metres
+from spd.data.forms.hdf5 import dataset, keys_of, open_hdf5
+from spd.data.forms.nyu_source import NyuSource
+from spd.data.sample import RGBDSample
+from spd.data.source import Frame, SourceOptions, no_such_split, refuse_options
+from spd.errors import DataError
+
+if TYPE_CHECKING:
+    import h5py
+
+FILE = "nyu_depth_v2_labeled.mat"
+SPLITS = "splits.mat"
+KEYS = {"raw": "rawDepths", "filled": "depths"}
+
+
+class LabelledMat(NyuSource):
+    """Frames of the labelled .mat file, or of its split `train` or `test`.
+
+    The path is the file, or a folder that holds it. `depth=raw`, which is meant without a word, is
+    the sensor's depth with holes, on which everybody scores; `depth=filled` has them painted over.
+    Splits are those of `splits.mat` beside the file, whose numbers count from 1. Without it, a
+    file of all 1,449 frames has the official ones, which are known here; no other file has any.
+    """
+
+    form: ClassVar[str] = "nyu-labelled-mat"
+
+    def __init__(
+        self, path: str | Path, split: str | None = None, options: SourceOptions | None = None
+    ) -> None:
+        super().__init__(path, split, options)
+        refuse_options(self.form, self.options, ("depth", "focal_px", "border"))
+        self.file = self.path / FILE if self.path.is_dir() else self.path
+        if not self.file.is_file():
+            raise DataError(f"no file {self.file}")
+        self.depth_key = KEYS[self.options.depth or "raw"]
+        with open_hdf5(self.file, str(self.file)) as opened:
+            count = self._count(opened)
+            scenes = _scenes(opened, count, str(self.file))
+        splits = _splits(self.file, count)
+        if split is not None and not splits:
+            raise DataError(
+                f"{self.file} holds {count} of the {nyu.LABELLED_FRAMES} labelled frames, so split "
+                f"{split!r} needs a {SPLITS} beside it that counts within this file"
+            )
+        self.numbers = [n for n in range(count) if split is None or splits.get(n) == split]
+        """Places in the file, from 0."""
+        if not self.numbers:
+            raise no_such_split(self.file, split, list(splits.values()))
+        whole = count == nyu.LABELLED_FRAMES
+        self.frames = [
+            Frame(f"labelled/{n:05d}", splits.get(n), scenes[n], n if whole else None)
+            for n in self.numbers
+        ]
+
+    @classmethod
+    def recognise(cls, path: Path) -> str | None:
+        """An HDF5 file with arrays of images and depths; damaged, it still has its name."""
+        file = path / FILE if path.is_dir() else path
+        if file.suffix != ".mat" or not file.is_file():
+            return None
+        keys = keys_of(file)
+        found = next((key for key in KEYS.values() if key in keys), None)
+        if found and "images" in keys:
+            return f"{file.name} holds images and {found}"
+        return f"a file is called {FILE}" if file.name == FILE else None
+
+    @property
+    def stored(self) -> str:
+        """Always metres; which of the two depths was chosen."""
+        holes = "holes filled" if self.depth_key == "depths" else "0 = no reading"
+        return f"float32 {self.depth_key}, metres, {holes}"
+
+    def read(self, number: int) -> RGBDSample:
+        """The sample of that number; nothing of the file's other frames is read."""
+        place, name = self.numbers[number], self.frames[number].name
+        where = f"{self.file}: frame {place}"
+        with open_hdf5(self.file, where) as opened:
+            # MATLAB counts columns first, so each array comes out with its axes reversed.
+            image = dataset(opened, "images", str(self.file))[place].transpose(2, 1, 0)
+            stored = dataset(opened, self.depth_key, str(self.file))[place].T
+        return self.sample(image, to_metres(stored, "metre", where), name, where=where)
+
+    def _count(self, opened: "h5py.File") -> int:
+        """How many frames there are, once their arrays are of the shapes and types they must be."""
+        images = dataset(opened, "images", str(self.file))
+        depths = dataset(opened, self.depth_key, str(self.file))
+        count = images.shape[0] if images.ndim else 0
+        width, height = nyu.SIZE[1], nyu.SIZE[0]
+        for key, found, shape, kind in (
+            ("images", images, (count, 3, width, height), "uint8"),
+            (self.depth_key, depths, (count, width, height), "float32"),
+        ):
+            if found.shape != shape or found.dtype != kind:
+                raise DataError(
+                    f"{self.file}: {key} is {found.dtype} {found.shape}, expected {kind} {shape}"
+                )
+        return count
+
+
+def _scenes(opened: "h5py.File", count: int, name: str) -> list[str | None]:
+    """The scene of every frame: references to arrays of 16-bit characters."""
+    if "scenes" not in opened:
+        return [None] * count
+    references = dataset(opened, "scenes", name)[()].ravel()
+    if len(references) != count:
+        raise DataError(f"{name}: scenes names {len(references)} frames, images holds {count}")
+    try:
+        return ["".join(map(chr, opened[reference][()].ravel())) for reference in references]
+    except (ValueError, TypeError, AttributeError, KeyError):
+        raise DataError(f"{name}: scenes must be references to names; is it complete?") from None
+
+
+def _splits(file: Path, count: int) -> dict[int, str]:
+    """The split of each place in the file: by `splits.mat`, else the official ones of them all."""
+    beside = file.with_name(SPLITS)
+    if beside.is_file():
+        return _read_splits(beside, file, count)
+    if count != nyu.LABELLED_FRAMES:
+        return {}
+    test = nyu.official_test_frames()
+    return {n: "test" if n in test else "train" for n in range(count)}
+
+
+def _read_splits(path: Path, file: Path, count: int) -> dict[int, str]:
+    contents = _load_mat(path)
+    splits: dict[int, str] = {}
+    for split, key in (("train", "trainNdxs"), ("test", "testNdxs")):
+        if key not in contents:
+            raise DataError(f"{path} has no {key}; expected trainNdxs and testNdxs, from 1")
+        for number in contents[key].ravel().tolist():
+            if not 1 <= number <= count:
+                raise DataError(
+                    f"{path}: {key} has {number}, but {file.name} holds frames 1 to {count}"
+                )
+            if splits.setdefault(int(number) - 1, split) != split:
+                raise DataError(f"{path}: frame {number} is in trainNdxs and in testNdxs")
+    return splits
+
+
+def _load_mat(path: Path) -> dict[str, Any]:
+    """The arrays of an old .mat file, which is not HDF5."""
+    import zlib
+
+    from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
+
+    try:
+        return loadmat(path)
+    except (MatReadError, OSError, ValueError, TypeError, NotImplementedError, zlib.error) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"{path} is damaged or no MATLAB file before 7.3 ({reason})") from None

@@ -1,0 +1,170 @@
+"""The splits of parquet tables, opened through the `datasets` library: files here, or the hub."""
+
+import contextlib
+import dataclasses
+import glob
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from spd.data.forms.parquet_rows import require_pixel_columns
+from spd.data.forms.stated import SPLITS, canonical_split
+from spd.data.source import HUB, no_such_split
+from spd.errors import DataError, SPDError
+
+MAGIC = b"PAR1"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Part:
+    """One split as files or hub name it."""
+
+    split: str | None
+    rows: Any
+    """Of the library: a Dataset or an IterableDataset, whose rows are Arrow tables of one row."""
+    image: str
+    depth: str
+
+
+def open_parts(address: str, split: str | None, *, streaming: bool) -> list[Part]:
+    """The parts that may hold the split, of files or of the hub.
+
+    Args:
+        address: a file, a folder, or `hf://datasets/NAME[@REVISION]`.
+        split: the split; None is all.
+        streaming: without a copy on disk, and so in order alone.
+
+    Raises:
+        DataError: if files, columns or the split lack, or the library refuses.
+    """
+    with naming_the_source(address), _without_progress_bars(address):
+        calls = _hub_calls(address, split) if address.startswith(HUB) else _calls(address, split)
+        return [_part(name, call, address, streaming) for name, call in calls.items()]
+
+
+def _part(name: str | None, call: dict[str, Any], address: str, streaming: bool) -> Part:
+    import datasets
+
+    rows = datasets.load_dataset(streaming=streaming, **call).with_format("arrow")
+    columns = rows.column_names  # None of a stream whose columns nobody has written down
+    if columns is None:
+        columns = next((row.column_names for row in rows), [])
+    return Part(canonical_split(name), rows, *require_pixel_columns(columns, address))
+
+
+def _hub_calls(address: str, split: str | None) -> dict[str | None, dict[str, Any]]:
+    """How to ask the library for each split of a data set of the hub."""
+    import datasets
+
+    repository, _, revision = address.removeprefix(HUB).partition("@")
+    if re.fullmatch(r"[\w.-]+(/[\w.-]+)?", repository) is None:
+        raise DataError(f"{address} names no data set; expected {HUB}OWNER/NAME or {HUB}NAME")
+    about = {"revision": revision} if revision else {}
+    names = _wanted(datasets.get_dataset_split_names(repository, **about), split, address)
+    return {name: {"path": repository, "split": name, **about} for name in names}
+
+
+def _calls(address: str, split: str | None) -> dict[str | None, dict[str, Any]]:
+    """How to ask it for the files of each split; it takes their paths for patterns."""
+    return {
+        name: {
+            "path": "parquet",
+            "data_files": [glob.escape(str(file.resolve())) for file in files],
+            "split": "train",
+        }
+        for name, files in _local_files(address, split).items()
+    }
+
+
+def _local_files(address: str, split: str | None) -> dict[str | None, list[Path]]:
+    """The files that may hold the split."""
+    by_split = files_by_split(Path(address))
+    if not by_split:
+        raise DataError(f"{address} is no parquet file, and no folder with any")
+    columns = [columns_of(file) for files in by_split.values() for file in files]
+    for names in columns:
+        require_pixel_columns(names, address)
+    if any("split" in names for names in columns) and canonical_split(split) not in {
+        canonical_split(name) for name in by_split
+    }:
+        return by_split  # the column may have it
+    return {name: by_split[name] for name in _wanted(list(by_split), split, address)}
+
+
+def _wanted(names: Sequence[str | None], split: str | None, address: str) -> Sequence[str | None]:
+    """The names that mean the split; all of them where none is asked for."""
+    if split is None:
+        return names
+    wanted = [name for name in names if canonical_split(name) == canonical_split(split)]
+    if not wanted:
+        raise no_such_split(address, split, names)
+    return wanted
+
+
+def files_by_split(path: Path) -> dict[str | None, list[Path]]:
+    """Parquet files by the split that their names tell; of a folder, or one level below it."""
+    if path.is_file():
+        with path.open("rb") as opened:
+            return {_split_of(path.stem): [path]} if opened.read(len(MAGIC)) == MAGIC else {}
+    by_split: dict[str | None, list[Path]] = {}
+    for file in sorted(path.glob("*.parquet")) or sorted(path.glob("*/*.parquet")):
+        if not file.name.startswith("."):
+            split = _split_of(file.stem)
+            if split is None and file.parent != path and file.parent.name in SPLITS:
+                split = file.parent.name
+            by_split.setdefault(split, []).append(file)
+    return by_split
+
+
+def _split_of(stem: str) -> str | None:
+    numbered = re.fullmatch(r"(\w+)-\d{5}-of-\d{5}", stem)
+    if numbered is not None:
+        return numbered[1]
+    first = re.split(r"[-_.]", stem)[0]
+    return first if first in SPLITS else None
+
+
+def columns_of(file: Path) -> list[str]:
+    """Names of a file's columns.
+
+    Raises:
+        DataError: if its end, where a parquet file is described, is not there.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return list(pq.read_schema(file).names)
+    except (pa.ArrowException, OSError):
+        raise DataError(f"{file} is not a parquet file that can be read; is it complete?") from None
+
+
+@contextlib.contextmanager
+def naming_the_source(address: str) -> Iterator[None]:
+    """What the library refuses, in one line that names the source."""
+    from datasets.exceptions import DatasetsError
+
+    try:
+        yield
+    except SPDError:
+        raise
+    except (DatasetsError, OSError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error.__cause__ or error).split())
+        raise DataError(f"{address} cannot be read by the datasets library: {reason}") from None
+
+
+@contextlib.contextmanager
+def _without_progress_bars(address: str) -> Iterator[None]:
+    """Files on this machine are copied in silence; of a download the library tells."""
+    import datasets
+
+    insisted = datasets.config.HF_DATASETS_DISABLE_PROGRESS_BARS is False  # by its variable
+    if address.startswith(HUB) or insisted or datasets.are_progress_bars_disabled():
+        yield
+        return
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        datasets.enable_progress_bars()

@@ -1,0 +1,179 @@
+"""One row of a parquet table as pixels: bytes of image files, or nested numbers.
+
+Rows stay Arrow tables until here. Neither the `datasets` library nor anything else decodes an
+image before: what it makes of 16-bit depth depends on its version and on the schema's metadata.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from spd.data.depth_units import Unit, to_metres, unit_of
+from spd.data.forms.depth_files import (
+    decode_depth,
+    decode_image,
+    describe_depth,
+    type_words,
+    unit_words,
+)
+from spd.data.forms.stated import (
+    CAMERA_COLUMNS,
+    FOCAL_COLUMNS,
+    StatedCamera,
+    canonical_split,
+    stated_camera,
+)
+from spd.errors import DataError
+
+IMAGE_COLUMNS = ("image", "rgb")
+DEPTH_COLUMNS = ("depth_map", "depth")
+NAME_COLUMNS = ("name", "filename", "id")
+FACT_COLUMNS = ("split", "scene", *NAME_COLUMNS, *CAMERA_COLUMNS, *FOCAL_COLUMNS)
+
+
+def pixel_columns(columns: Sequence[str]) -> tuple[str, str] | None:
+    """The columns of images and of depth; None where either lacks."""
+    image = next((name for name in IMAGE_COLUMNS if name in columns), None)
+    depth = next((name for name in DEPTH_COLUMNS if name in columns), None)
+    return None if image is None or depth is None else (image, depth)
+
+
+def require_pixel_columns(columns: Sequence[str], address: str) -> tuple[str, str]:
+    """Likewise, refusing a table without them."""
+    found = pixel_columns(columns)
+    if found is None:
+        raise DataError(
+            f"{address} must have a column image (or rgb) and a column depth_map (or depth); "
+            f"it has {', '.join(columns) or 'none'}"
+        )
+    return found
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RowFacts:
+    """What a row says beside its pixels."""
+
+    split: str | None
+    name: str | None
+    scene: str | None
+    stated: StatedCamera
+
+
+def row_facts(cells: Mapping[str, object], where: str) -> RowFacts:
+    """The facts among a row's cells; columns it lacks say nothing."""
+    names = (_text(cells.get(column)) for column in NAME_COLUMNS)
+    return RowFacts(
+        split=canonical_split(_text(cells.get("split"))),
+        name=next((name for name in names if name is not None), None),
+        scene=_text(cells.get("scene")),
+        stated=stated_camera(cells, where),
+    )
+
+
+def _text(cell: object) -> str | None:
+    is_text = isinstance(cell, str | int) and not isinstance(cell, bool)
+    return str(cell) if is_text and cell != "" else None
+
+
+def row_image(row: Any, column: str, name: str) -> UInt8[np.ndarray, "h w 3"]:
+    """The image of a table of one row.
+
+    Raises:
+        DataError: if it is empty, damaged, or an array that is no RGB image.
+    """
+    cell = _cell(row, column, name)
+    if isinstance(cell, bytes):
+        return decode_image(cell, name)
+    shape = cell.shape
+    if cell.ndim == 3 and shape[0] == 3 and shape[2] != 3:
+        cell = cell.transpose(1, 2, 0)
+    if cell.ndim != 3 or cell.shape[2] != 3:
+        raise DataError(f"{name} must hold an image as [3, H, W] or [H, W, 3], got {shape}")
+    whole = cell.dtype.kind in "ui"
+    largest = 255 if whole else 1
+    if not (cell.min(initial=0) >= 0 and cell.max(initial=0) <= largest):  # nor NaN
+        raise DataError(
+            f"{name} holds an image of {cell.dtype} from {cell.min():g} to {cell.max():g}; "
+            "expected whole numbers in 0..255 or floats in 0..1"
+        )
+    scaled = cell if whole else (cell.astype(np.float64) * 255).round()
+    return np.ascontiguousarray(scaled, dtype=np.uint8)
+
+
+def row_depth(row: Any, column: str, unit: Unit | None, name: str) -> Float[np.ndarray, "h w"]:
+    """The depth of a table of one row, in metres.
+
+    Raises:
+        DataError: if it is empty, damaged, 8-bit, or of another shape.
+    """
+    cell = _cell(row, column, name)
+    if isinstance(cell, bytes):
+        return decode_depth(cell, unit, name)
+    return to_metres(_single_channel(cell), unit, name)
+
+
+def describe_row_depth(row: Any, column: str, unit: Unit | None, name: str) -> str:
+    """How a row stores its depth, such as `float32 array, metres`."""
+    cell = _cell(row, column, name)
+    if isinstance(cell, bytes):
+        return describe_depth(cell, unit, name)
+    return f"{type_words(cell.dtype)} array, {unit_words(unit_of(cell.dtype, unit, name))}"
+
+
+def _single_channel(array: np.ndarray) -> np.ndarray:
+    if array.ndim == 3:
+        for axis in (0, 2):
+            if array.shape[axis] == 1:
+                return array.squeeze(axis)
+    return array
+
+
+def _cell(row: Any, column: str, name: str) -> bytes | np.ndarray:
+    """The bytes, or the numbers, of the only cell in a column."""
+    import pyarrow as pa
+
+    values = row.column(column).combine_chunks()
+    values = values.chunk(0) if isinstance(values, pa.ChunkedArray) else values
+    if isinstance(values, pa.ExtensionArray):  # Array2D and Array3D of the datasets library
+        values = values.storage
+    kind = values.type
+    if values.null_count:
+        raise DataError(f"{name}: its {column} is empty")
+    if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
+        data = values.field(kind.get_field_index("bytes"))[0].as_py()
+        if not data:
+            raise DataError(f"{name}: its {column} has no bytes, only the path of a file")
+        return data
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return values[0].as_py()
+    return _numbers(values, column, name)
+
+
+def _numbers(values: Any, column: str, name: str) -> np.ndarray:
+    """Nested lists of one length each as an array, without a Python object for every number."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    shape: list[int] = []
+    while pa.types.is_list(values.type) or _is_other_list(values.type):
+        lengths = pc.list_value_length(values).unique().to_pylist()
+        if len(lengths) != 1 or lengths[0] is None:
+            raise DataError(f"{name}: the lists in its {column} differ in length")
+        shape.append(lengths[0])
+        values = values.flatten()
+    is_number = pa.types.is_integer(values.type) or pa.types.is_floating(values.type)
+    if not shape or not is_number:
+        raise DataError(
+            f"{name}: its {column} is of type {values.type}; expected the bytes of an image file, "
+            "or nested lists of numbers"
+        )
+    return values.to_numpy(zero_copy_only=False).reshape(shape)
+
+
+def _is_other_list(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)

@@ -1,0 +1,1 @@
+"""Facts about NYU Depth V2: its camera, its border, its official split."""

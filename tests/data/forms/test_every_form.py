@@ -1,0 +1,128 @@
+"""Checking, converting and comparing, on a miniature of every form that data comes in."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from frames import miniature_frames
+from spd.data.check import check_source
+from spd.data.convert import convert
+from spd.data.evidence import preflight
+from spd.data.folder import RGBDFolder
+from spd.data.forms import open_source
+from spd.data.overlap import find_overlap, refuse_overlap
+from spd.data.sources import open_samples
+from spd.errors import DataError
+from write_general import write_image_folders, write_parquet, write_table
+from write_nyu import write_bts, write_h5, write_h5_tars, write_labelled_mat
+
+FRAMES = miniature_frames()
+TRAIN, TEST = FRAMES[0], FRAMES[5]
+FEW = [FRAMES[n] for n in (0, 2, 4, 5)]
+WRITERS = {
+    "nyu-labelled-mat": write_labelled_mat,
+    "bts": write_bts,
+    "nyu-h5": write_h5,
+    "tars": write_h5_tars,
+    "parquet": write_parquet,
+    "image-depth-folders": write_image_folders,
+    "table": write_table,
+}
+WITHOUT_CAMERA = ("parquet", "image-depth-folders")
+FILES = ("bts", "image-depth-folders", "table")
+"""Forms whose images are files."""
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """The text that opens each form, of two training and two test frames."""
+    texts = {}
+    for name, write in WRITERS.items():
+        path = write(tmp_path_factory.mktemp(name) / "data", FEW)
+        texts[name] = f"{path},camera=nyu" if name in WITHOUT_CAMERA else str(path)
+    return texts
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_every_form_converts_to_a_folder_that_reads_the_same(written, name, tmp_path):
+    source = open_source(written[name])
+    done = convert(written[name], tmp_path / "new", workers=1)
+    folder = RGBDFolder(tmp_path / "new")
+    assert len(folder) == done.written == len(source)
+    for number, (old, new) in enumerate(zip(source, folder, strict=True)):
+        assert np.array_equal(old.image, new.image)
+        assert np.array_equal(old.depth_m, new.depth_m)  # the miniatures are whole millimetres
+        assert np.array_equal(old.valid, new.valid)
+        assert old.intrinsics == new.intrinsics
+        frame = dataclasses.replace(source.frames[number], name=folder.frames[number].name)
+        assert frame == folder.frames[number]
+    assert folder.is_nyu == source.is_nyu
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_photos_are_copied_unchanged(written, name, tmp_path):
+    convert(written[name], tmp_path / "new", workers=1)
+    copies = [path.read_bytes() for path in (tmp_path / "new").rglob("*.jpg")]
+    assert {frame.jpeg for frame in FEW} == set(copies)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_every_form_is_recognised_described_and_usable(written, name):
+    report = check_source(written[name])
+    assert report.form == ("nyu-h5" if name == "tars" else name)
+    assert report.recognised_by
+    assert report.usable, report.problems
+    assert set(report.splits) in ({"train", "test"}, {"train", "val"})
+    assert report.image_sizes == {"480x640": report.frames}
+    assert report.focal_px == [pytest.approx(519.16, abs=0.01)]  # sqrt(518.8579 * 519.46961)
+    holes = 1 - np.mean([(frame.depth_mm > 0).mean() for frame in FEW])
+    assert report.no_reading_share == pytest.approx(holes, abs=0.02)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_every_form_may_be_trained_on(written, name):
+    samples = open_samples([f"{written[name].split(',')[0]}:train"])
+    preflight(samples)
+    refuse_overlap(samples, None)
+
+
+def test_a_test_scene_among_training_frames_is_refused(tmp_path):
+    leak = dataclasses.replace(TEST, split="train")
+    write_h5(tmp_path / "h5", [TRAIN, leak])
+    report = check_source(f"{tmp_path / 'h5'}:train")
+    assert not report.usable
+    assert "of NYU's official test set or its scenes: train/bathroom_0009" in report.problems[0]
+    with pytest.raises(DataError, match=r"scenes that NYU does not train on \(bathroom_0009\)"):
+        refuse_overlap(open_samples([f"{tmp_path / 'h5'}:train"]), None)
+    write_bts(tmp_path / "bts", [TRAIN, leak])
+    with pytest.raises(DataError, match=r"1 training frame\(s\) are of NYU's official test set"):
+        refuse_overlap(open_samples([f"{tmp_path / 'bts' / 'official_splits' / 'train'}"]), None)
+
+
+def test_a_test_frame_in_a_form_that_keeps_no_numbers_is_found_by_sight(written, tmp_path):
+    leak = dataclasses.replace(TEST, split="train")
+    folders = write_image_folders(tmp_path / "mixed", [TRAIN, FRAMES[2], leak])
+    train, test = open_samples([f"{folders}:train"]), open_samples([f"{written['bts']}:test"])
+    assert find_overlap(train, test, fingerprints=False) == []
+    (found,) = find_overlap(train, test, fingerprints=True)
+    assert found.startswith("1 training frame(s) show what is tested on: ")
+    assert f"{TEST.number:05d}" in found
+
+
+def test_disparity_of_any_form_is_refused_before_training(tmp_path):
+    rows, columns = np.mgrid[:480, :640]
+    slanted = 0.2 + rows / 480 * 0.6 + columns / 640 * 0.1
+    disparity = dataclasses.replace(TRAIN, depth_mm=(5000 * slanted).astype(np.uint16))
+    path = write_table(tmp_path / "mine", [disparity])
+    with pytest.raises(DataError, match=rf"^{path}: values look like disparity"):
+        preflight(open_samples([str(path)]))
+
+
+def test_eight_bit_depth_of_folders_is_refused(tmp_path):
+    folders = write_image_folders(tmp_path / "mine", [TRAIN, TEST])
+    for path in (folders / "depth").rglob("*.png"):
+        Image.fromarray((TRAIN.depth_mm // 40).astype(np.uint8)).save(path)
+    with pytest.raises(DataError, match="8-bit"):
+        preflight(open_samples([f"{folders},camera=nyu"]))
