@@ -18,6 +18,7 @@ from spd.config import PATCH
 from spd.errors import InputError, PointError
 
 Size = tuple[int, int]  # (height, width)
+MAX_SIDE_PX = 1400  # of what the model sees; attention grows with the fourth power of it
 
 
 def check_image_size(size: Size) -> None:
@@ -33,6 +34,15 @@ def check_image_size(size: Size) -> None:
                 f"image {name} {pixels} is not a multiple of {PATCH} of at least {2 * PATCH}; "
                 f"resize to {below} or pad to {below + PATCH}"
             )
+
+
+def allowed_scale(size: Size, wanted: float) -> float:
+    """The scale nearest to `wanted` that an image of `size` may be given to the model at.
+
+    Its shorter side gets at least two patches, its longer at most `MAX_SIDE_PX`.
+    """
+    smallest = (PATCH + 1) / min(size)
+    return min(max(wanted, smallest), MAX_SIDE_PX / max(size))
 
 
 def pixel_to_cell(pixel: Tensor, pixels: int, cells: int) -> Tensor:

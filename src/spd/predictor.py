@@ -25,6 +25,7 @@ from spd.errors import CheckpointError, InputError, PointError
 from spd.geometry import (
     Intrinsics,
     Size,
+    allowed_scale,
     check_outside,
     check_points,
     focal_from_fov,
@@ -34,7 +35,6 @@ from spd.images import ImageLike, RGBImage, read_image, resample
 from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
 
-MAX_SIDE_PX = 1400  # of what the model sees; attention grows with the fourth power of it
 WIDEST_FOV_DEG = 170.0  # no lens that maps straight lines to straight lines sees more
 
 
@@ -61,8 +61,7 @@ class ImagePlan:
             _check_focal(focal_px, size)
         focal = focal_px if focal_px is not None else focal_from_fov(camera.fov_deg, size)
         wanted = camera.focal_px / focal
-        smallest = (PATCH + 1) / min(size)  # two patches along the shorter side
-        scale = min(max(wanted, smallest), MAX_SIDE_PX / max(size))
+        scale = allowed_scale(size, wanted)
         rows, columns = (
             max(2, math.ceil(pixels * scale / PATCH - 1e-9)) * PATCH for pixels in size
         )

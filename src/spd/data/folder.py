@@ -4,7 +4,7 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from jaxtyping import Float
@@ -12,7 +12,17 @@ from PIL import Image, UnidentifiedImageError
 from pydantic import ConfigDict, model_validator
 
 from spd.config import Frozen, Int
-from spd.data.sample import RGBDSample, SampleSequence, valid_depth
+from spd.data import nyu_dataset as nyu
+from spd.data.depth_units import Unit, to_metres
+from spd.data.sample import RGBDSample, check_exact_points, valid_depth
+from spd.data.source import (
+    Frame,
+    Source,
+    SourceOptions,
+    missing_files,
+    no_such_split,
+    refuse_options,
+)
 from spd.errors import ConfigError, DataError, InputError
 from spd.files import atomic_path, write_text
 from spd.geometry import Intrinsics, Size
@@ -20,8 +30,6 @@ from spd.images import read_image
 
 INDEX = "frames.json"
 UNIT: Literal["millimetre, 0 = no reading"] = "millimetre, 0 = no reading"
-# NYU's frames carry a white border; readings outside these rows and columns are not trusted.
-NYU_ROWS, NYU_COLUMNS, NYU_SIZE = slice(7, 474), slice(7, 632), (480, 640)
 
 
 class CameraEntry(Frozen):
@@ -68,46 +76,65 @@ class FrameEntry(Frozen):
     """Likewise; depth may have another resolution than the image."""
     dataset: str = ""
     """`NYU...` masks the white border of 480x640 frames."""
+    scene: str | None = None
+    """Room or sequence it was taken in; training refuses scenes of the validation data."""
+    official_number: Int | None = None
+    """Of frames of NYU's labelled set: the place among its 1,449, from 0."""
+    points: str | None = None
+    """Path of exact points: `.npy`, float32 [n, 3] of (u, v, depth in metres) on the image."""
 
 
-class RGBDFolder(SampleSequence):
+class RGBDFolder(Source):
     """The frames of a folder, or of one of its splits, read from disk when asked for.
 
     Raises:
         DataError: at once, if the index is missing or malformed or any file it names is missing.
     """
 
-    def __init__(self, path: str | Path, split: str | None = None) -> None:
-        self.path = Path(path)
-        self.split = split
+    form: ClassVar[str] = "rgbd-folder"
+
+    def __init__(
+        self, path: str | Path, split: str | None = None, options: SourceOptions | None = None
+    ) -> None:
+        super().__init__(path, split, options)
+        refuse_options(self.form, self.options, ())
         entries = _read_index(self.path)
         self.entries = [e for e in entries if split is None or e.split == split]
         if not self.entries:
-            known = sorted({e.split for e in entries if e.split is not None})
-            wanted = (
-                ""
-                if split is None
-                else f" of split {split!r}; its splits are {', '.join(known) or 'none'}"
-            )
-            raise DataError(f"{self.path / INDEX} has no frame{wanted}")
+            raise no_such_split(self.path / INDEX, split, [e.split for e in entries])
+        self.frames = [_frame(entry) for entry in self.entries]
         self._check_files()
 
-    def __len__(self) -> int:
-        return len(self.entries)
+    @classmethod
+    def recognise(cls, path: Path) -> str | None:
+        """An index of frames lies in the folder."""
+        return f"it holds {INDEX}" if (path / INDEX).is_file() else None
+
+    @property
+    def stored(self) -> str:
+        """16-bit PNG; the format knows no other unit."""
+        return "16-bit PNG, millimetres"
+
+    @property
+    def is_nyu(self) -> bool:
+        """Whether every frame says so."""
+        return all(entry.dataset.startswith("NYU") for entry in self.entries)
 
     def read(self, number: int) -> RGBDSample:
         """The sample of that number, read from disk."""
         return self._read(self.entries[number])
 
-    def __repr__(self) -> str:
-        return f"RGBDFolder({str(self.path)!r}, split={self.split!r}, {len(self)} frames)"
+    def image_file(self, number: int) -> Path:
+        """The file that the index names."""
+        return self.path / self.entries[number].image
 
     def _check_files(self) -> None:
-        named = [name for entry in self.entries for name in (entry.image, entry.depth)]
-        missing = [name for name in named if not (self.path / name).is_file()]
+        named = [
+            name for entry in self.entries for name in (entry.image, entry.depth, entry.points)
+        ]
+        missing = [name for name in named if name and not (self.path / name).is_file()]
         if missing:
-            listed = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
-            raise DataError(f"{self.path} lacks {len(missing)} file(s) of its index: {listed}")
+            raise missing_files(self.path, missing)
 
     def _read(self, entry: FrameEntry) -> RGBDSample:
         try:
@@ -115,18 +142,33 @@ class RGBDFolder(SampleSequence):
         except InputError as error:
             raise DataError(str(error)) from None
         depth_m = read_depth_png(self.path / entry.depth)
-        _check_shape(self.path / entry.image, entry, image.shape[:2], depth_m.shape)
+        _check_sizes(self.path / entry.image, entry, image.shape[:2], depth_m.shape)
         valid = valid_depth(depth_m)
-        if entry.dataset.startswith("NYU") and depth_m.shape == NYU_SIZE:
-            inside = np.zeros_like(valid)
-            inside[NYU_ROWS, NYU_COLUMNS] = True
-            valid &= inside
+        if entry.dataset.startswith("NYU") and depth_m.shape == nyu.SIZE:
+            valid &= nyu.inside_border(nyu.SIZE)
         camera = entry.intrinsics.intrinsics() if entry.intrinsics else None
-        return RGBDSample(image, depth_m, valid, camera, entry.image)
+        points = None
+        if entry.points is not None:
+            points = read_exact_points(self.path / entry.points, (image.shape[0], image.shape[1]))
+        return RGBDSample(image, depth_m, valid, camera, entry.image, points)
 
 
-def read_depth_png(path: Path) -> Float[np.ndarray, "h w"]:
-    """Metres, float32, from a 16-bit PNG in millimetres where 0 is no reading.
+def _frame(entry: FrameEntry) -> Frame:
+    return Frame(
+        name=entry.image,
+        split=entry.split,
+        scene=entry.scene,
+        official_number=entry.official_number,
+        has_focal=entry.intrinsics is not None,
+    )
+
+
+def read_depth_png(path: Path, unit: Unit = "millimetre") -> Float[np.ndarray, "h w"]:
+    """Metres, float32, from a 16-bit PNG where 0 is no reading.
+
+    Args:
+        path: the file.
+        unit: of its whole numbers; millimetres unless somebody says otherwise.
 
     Raises:
         DataError: if the file is missing, damaged, or not 16-bit grey.
@@ -136,15 +178,15 @@ def read_depth_png(path: Path) -> Float[np.ndarray, "h w"]:
     try:
         with Image.open(path) as opened:
             mode = opened.mode
-            millimetres = np.asarray(opened)
+            stored = np.asarray(opened)
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
         raise DataError(f"{path} is not a PNG that can be read; is it complete?") from None
-    if not mode.startswith("I") or millimetres.ndim != 2:
+    if not mode.startswith("I") or stored.ndim != 2:
         raise DataError(
             f"{path} is {_describe(mode)}, expected 16-bit grey in millimetres; "
             "8-bit depth has lost its metres"
         )
-    return (millimetres.astype(np.float32) / np.float32(1000.0)).astype(np.float32)
+    return to_metres(stored, unit, str(path))
 
 
 def write_depth_png(depth_m: Float[np.ndarray, "h w"], path: Path) -> None:
@@ -160,8 +202,34 @@ def write_depth_png(depth_m: Float[np.ndarray, "h w"], path: Path) -> None:
         Image.fromarray(millimetres.round().astype(np.uint16)).save(temporary)
 
 
+def read_exact_points(path: Path, size: Size) -> Float[np.ndarray, "n 3"]:
+    """`(u, v, depth_m)` on an image of `size` = (height, width), float32, from a `.npy` file.
+
+    Raises:
+        DataError: if the file is missing or damaged, or a point is not finite, outside the image
+            or without depth.
+    """
+    try:
+        with path.open("rb") as file:
+            points = np.load(file, allow_pickle=False)
+    except (OSError, EOFError, ValueError):
+        raise DataError(f"{path} is not an .npy array that can be read; is it complete?") from None
+    if not isinstance(points, np.ndarray):
+        raise DataError(f"{path} holds several arrays, expected one .npy array of exact points")
+    check_exact_points(points, size, str(path))
+    return points
+
+
 def write_frame(sample: RGBDSample, folder: Path) -> None:
-    """Write one sample's image and depth under the names that `frame_entry` gives them."""
+    """Write one sample's files: `NAME.png`, `NAME.depth.png`, `NAME.points.npy`.
+
+    `frame_entry` gives image and depth these names; the last is there where the sample has exact
+    points, and is named by `frame_entry(..., points=...)`.
+    """
+    if sample.exact_points is not None:
+        path = folder / f"{sample.name}.points.npy"
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            np.save(file, sample.exact_points)
     with atomic_path(folder / f"{sample.name}.png") as temporary:
         Image.fromarray(sample.image).save(temporary)
     write_depth_png(np.where(sample.valid, sample.depth_m, 0), folder / f"{sample.name}.depth.png")
@@ -208,10 +276,10 @@ def _read_index(path: Path) -> list[FrameEntry]:
     return frames
 
 
-def _check_shape(
+def _check_sizes(
     path: Path, entry: FrameEntry, image: tuple[int, ...], depth: tuple[int, ...]
 ) -> None:
-    """The files must be as large as the index says, and show the same field of view."""
+    """The files must be as large as the index says."""
     for what, shape, declared in (
         ("image", image, entry.image_size),
         ("depth", depth, entry.depth_size),
@@ -221,11 +289,6 @@ def _check_shape(
                 f"{path}: the {what} is {shape[0]}x{shape[1]}, "
                 f"the index says {declared[0]}x{declared[1]}"
             )
-    if abs(image[0] * depth[1] / (image[1] * depth[0]) - 1) > 0.02:
-        raise DataError(
-            f"{path}: image {image[0]}x{image[1]} and depth {depth[0]}x{depth[1]} differ in "
-            "shape by more than 2 %; they must show the same field of view"
-        )
 
 
 def _describe(mode: str) -> str:

@@ -1,21 +1,28 @@
 """Writing synthetic rooms as an RGB-D folder: parallel, resumable, the same from the same seed."""
 
 import concurrent.futures
+import dataclasses
 import json
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import Float
+
 from spd._version import __version__
 from spd.data.folder import frame_entry, write_frame, write_index
-from spd.data.rooms import render_room
+from spd.data.rooms import RoomFrame, render_room
 from spd.data.rooms.render import NYU_FOCAL_SHARE
 from spd.errors import DataError
 from spd.files import write_text
 from spd.geometry import Intrinsics, Size
 
 SETTINGS = "rooms.json"
+_POINT_STREAM = 1_000_000  # of random numbers; rendering a room uses those of its attempts, from 0
+
+Job = tuple[Path, str, int, Size, int]  # folder, name, seed of the room, size, points
 
 
 def make_rooms(
@@ -25,6 +32,7 @@ def make_rooms(
     validation: int = 0,
     seed: int = 0,
     size: Size = (480, 640),
+    points: int = 4096,
     workers: int | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
@@ -40,24 +48,46 @@ def make_rooms(
         validation: rooms of the split `val`.
         seed: of everything.
         size: (height, width) of the images in pixels; the field of view is NYU's.
+        points: exact depth at so many random sub-pixel points of each frame; 0 writes none.
         workers: processes; by default one per core.
         progress: told (frames done, frames in all).
     """
-    _check_settings(folder, {"seed": seed, "size": list(size), "spd": __version__})
+    settings = {"seed": seed, "size": list(size), "points": points, "spd": __version__}
+    _check_settings(folder, settings)
     jobs = [(f"train-{n:06d}", _room_seed(seed, 0, n)) for n in range(count)]
     jobs += [(f"val-{n:06d}", _room_seed(seed, 1, n)) for n in range(validation)]
-    todo = [(folder, name, room, size) for name, room in jobs if not _is_there(folder, name)]
+    todo = [
+        (folder, name, room, size, points)
+        for name, room in jobs
+        if not _is_there(folder, name, points)
+    ]
     done = len(jobs) - len(todo)
     progress(done, len(jobs))
     for _ in _run(todo, workers or os.cpu_count() or 1):
         done += 1
         progress(done, len(jobs))
     camera = Intrinsics.centred(NYU_FOCAL_SHARE * size[1], size)
-    entries = [
-        frame_entry(name, size, camera, name.split("-")[0], dataset="SPD rooms", room_seed=room)
-        for name, room in jobs
-    ]
+    entries = []
+    for name, room in jobs:
+        about = {"points": f"{name}.points.npy"} if points else {}
+        split = name.split("-")[0]
+        entries.append(
+            frame_entry(name, size, camera, split, dataset="SPD rooms", room_seed=room, **about)
+        )
     write_index(entries, folder)
+
+
+def exact_points(frame: RoomFrame, count: int, seed: int) -> Float[np.ndarray, "n 3"]:
+    """Exact depth at `count` places, uniform over the image: `(u, v, depth_m)`, float32.
+
+    Places are rounded to what is stored before their depth is asked, which keeps it exact. A ray
+    that meets nothing has no depth and is left out.
+    """
+    rng = np.random.default_rng([seed, _POINT_STREAM])
+    height, width = frame.depth_m.shape
+    places = (rng.random((count, 2)) * (width, height) - 0.5).astype(np.float32)
+    depth_m = frame.depth_at(places).astype(np.float32)
+    return np.column_stack([places, depth_m])[np.isfinite(depth_m)]
 
 
 def _room_seed(seed: int, split: int, number: int) -> int:
@@ -65,11 +95,12 @@ def _room_seed(seed: int, split: int, number: int) -> int:
     return 2 * (seed * 1_000_000 + number) + split
 
 
-def _is_there(folder: Path, name: str) -> bool:
-    return all((folder / f"{name}{ending}").is_file() for ending in (".png", ".depth.png"))
+def _is_there(folder: Path, name: str, points: int) -> bool:
+    endings = (".png", ".depth.png", ".points.npy") if points else (".png", ".depth.png")
+    return all((folder / f"{name}{ending}").is_file() for ending in endings)
 
 
-def _run(todo: list[tuple[Path, str, int, Size]], workers: int) -> Iterator[None]:
+def _run(todo: list[Job], workers: int) -> Iterator[None]:
     if workers == 1 or len(todo) < 2 * workers:  # starting processes costs more than it saves
         for job in todo:
             _render(job)
@@ -80,15 +111,20 @@ def _run(todo: list[tuple[Path, str, int, Size]], workers: int) -> Iterator[None
         yield from pool.map(_render, todo, chunksize=4)
 
 
-def _render(job: tuple[Path, str, int, Size]) -> None:
-    folder, name, room, size = job
-    write_frame(render_room(room, size=size).sample(name), folder)
+def _render(job: Job) -> None:
+    folder, name, room, size, points = job
+    frame = render_room(room, size=size)
+    sample = frame.sample(name)
+    if points:
+        sample = dataclasses.replace(sample, exact_points=exact_points(frame, points, room))
+    write_frame(sample, folder)
 
 
 def _check_settings(folder: Path, settings: dict[str, object]) -> None:
     path = folder / SETTINGS
     if path.is_file():
-        found = json.loads(path.read_text(encoding="utf-8"))
+        # Folders of a time before there were exact points have none.
+        found = {"points": 0} | json.loads(path.read_text(encoding="utf-8"))
         if found != settings:
             raise DataError(
                 f"{folder} holds rooms of {found}, asked for {settings}; choose another folder"

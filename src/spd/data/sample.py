@@ -34,6 +34,9 @@ class RGBDSample:
     """Of the image; None where the source does not know them."""
     name: str
     """What messages, tables and files call this sample."""
+    exact_points: Float[np.ndarray, "n 3"] | None = None
+    """`(u, v, depth_m)` at sub-pixel places of the image, float32, where depth is known exactly
+    between pixels; None where it is not."""
 
     def __post_init__(self) -> None:
         if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8:
@@ -48,6 +51,14 @@ class RGBDSample:
             )
         if self.valid.shape != self.depth_m.shape or self.valid.dtype != np.bool_:
             raise DataError(f"{self.name}: valid mask must be boolean and as large as the depth")
+        (height, width), (rows, columns) = self.image_size, self.depth_size
+        if abs(height * columns / (width * rows) - 1) > 0.02:
+            raise DataError(
+                f"{self.name}: image {height}x{width} and depth {rows}x{columns} differ in shape "
+                "by more than 2 %; they must show the same field of view"
+            )
+        if self.exact_points is not None:
+            check_exact_points(self.exact_points, self.image_size, self.name)
 
     @property
     def image_size(self) -> Size:
@@ -66,6 +77,34 @@ class RGBDSample:
         u = (columns + 0.5) * (width / depth_width) - 0.5
         v = (rows + 0.5) * (height / depth_height) - 0.5
         return np.stack([u, v], axis=-1)
+
+
+def check_exact_points(points: np.ndarray, size: Size, name: str) -> None:
+    """Refuse exact points that are not float32 `[n, 3]`, or one that cannot be.
+
+    Args:
+        points: `(u, v, depth_m)`.
+        size: (height, width) of the image they lie on.
+        name: what messages call them.
+
+    Raises:
+        DataError: naming the first bad point.
+    """
+    if points.ndim != 2 or points.shape[1] != 3 or points.dtype != np.float32:
+        raise DataError(
+            f"{name}: exact points must be float32 [n, 3] of (u, v, depth in metres), got "
+            f"{points.dtype} {points.shape}"
+        )
+    u, v, depth_m = points.T
+    height, width = size
+    inside = (u >= -0.5) & (u <= width - 0.5) & (v >= -0.5) & (v <= height - 0.5)
+    bad = ~(inside & np.isfinite(depth_m) & (depth_m > 0))
+    if bad.any():
+        index = int(bad.argmax())
+        raise DataError(
+            f"{name}: exact point {index} is ({u[index]:g}, {v[index]:g}) at {depth_m[index]:g} m; "
+            f"expected a place on the image of {height}x{width} and a finite depth above 0"
+        )
 
 
 class SampleSequence(Sequence[RGBDSample]):

@@ -8,5 +8,13 @@ neither map and means "no reading".
 from spd.figures.curves import training_curve
 from spd.figures.overlay import point_overlay
 from spd.figures.sheets import SheetRow, contact_sheet, evaluation_sheet
+from spd.figures.views import view_sheet
 
-__all__ = ["SheetRow", "contact_sheet", "evaluation_sheet", "point_overlay", "training_curve"]
+__all__ = [
+    "SheetRow",
+    "contact_sheet",
+    "evaluation_sheet",
+    "point_overlay",
+    "training_curve",
+    "view_sheet",
+]
