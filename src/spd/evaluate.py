@@ -2,7 +2,8 @@
 
 `predict_set` runs the network and writes its answers; `score` reads them and never needs the
 network, so a new metric costs no new predictions. `evaluate` does both. Numbers are of native
-ground-truth pixels: nothing is resized, cropped, flipped or aligned.
+ground-truth pixels: truth is never resized, nothing is flipped or aligned, and nothing is cropped
+unless the view `crop` is asked for.
 """
 
 import os
@@ -13,10 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spd.errors import DataError
-from spd.evaluation.predict import predict_set
+from spd.evaluation.predict import crop_of, predict_set
 from spd.evaluation.predictions import ImagePredictions, PredictionFolder
 from spd.evaluation.report import EvaluationReport, ImageScore, ModeGap, format_report
-from spd.evaluation.settings import PROTOCOL, DepthPredictor, EvaluationSettings
+from spd.evaluation.settings import PROTOCOL, DepthPredictor, EvaluationSettings, View
 from spd.metrics.accuracy import clamp_prediction, depth_metrics, mean_metrics
 
 if TYPE_CHECKING:  # at run time this would import torch, which re-scoring has no use for
@@ -45,6 +46,7 @@ def evaluate(
     data: str = "",
     max_points: int | None = None,
     seed: int = 0,
+    view: View = "whole",
     open_sample: "Callable[[str], RGBDSample] | None" = None,
     progress: bool | None = None,
 ) -> EvaluationReport:
@@ -57,14 +59,19 @@ def evaluate(
         data: what the data set is called in the report.
         max_points: score at most so many readings an image, drawn at random; None: all.
         seed: of that draw.
+        view: `whole` photos, or the training camera's `crop` in their middle and the native
+            pixels inside it (for NYU rows 5..355, columns 2..478 of the frame at 0.75).
         open_sample: as for :func:`score`.
         progress: draw a progress bar on stderr; None: if that is a terminal.
 
     Raises:
         DataError: as :func:`predict_set` and :func:`score`.
-        InputError: if `max_points` is less than 1, or the predictor answers in another shape.
+        InputError: if `max_points` is less than 1, the predictor answers in another shape, or its
+            model has no training camera to crop to.
     """
-    settings = EvaluationSettings.of(predictor, data=data, max_points=max_points, seed=seed)
+    settings = EvaluationSettings.of(
+        predictor, data=data, max_points=max_points, seed=seed, view=view
+    )
     predict_set(predictor, samples, out_dir, settings, progress)
     return score(out_dir, open_sample=open_sample)
 
@@ -162,11 +169,15 @@ def _draw(
         image = ranked[place]
         sample = open_sample(image.name)
         predictions = ImagePredictions.read(folder.image_path(image.name))
+        shown, (depth_m, valid) = sample.image, (sample.depth_m, sample.valid)
+        crop = crop_of(sample, report.settings)
+        if crop is not None:
+            shown, (depth_m, valid) = crop.image(sample.image), crop.readings(sample)
         rows.append(
             SheetRow(
                 title=f"{word}: {image.name}",
-                image=sample.image,
-                truth_m=np.where(sample.valid, sample.depth_m, np.nan),
+                image=shown,
+                truth_m=np.where(valid, depth_m, np.nan),
                 predicted_m=predictions.dense_preview_m.astype(np.float32),
                 abs_rel=image.sparse.abs_rel,
                 delta1=image.sparse.delta1,

@@ -11,11 +11,12 @@ import numpy.typing as npt
 
 from spd.errors import DataError, InputError
 from spd.evaluation.predictions import ImagePredictions, PredictionFolder
-from spd.evaluation.settings import DepthPredictor, EvaluationSettings
+from spd.evaluation.settings import DepthPredictor, EvaluationSettings, camera_of
 from spd.metrics.accuracy import within_range
 
 if TYPE_CHECKING:  # at run time this would import torch, which re-scoring has no use for
     from spd.data.sample import RGBDSample
+    from spd.data.views import Placement
 
 NO_FOCAL = "no focal length"
 NO_READING = "no valid reading"
@@ -37,6 +38,10 @@ def predict_set(
     nearest pixel of the photo; with depth of the photo's resolution that is indexing. Predictions
     that are already in the folder are kept, so an interrupted run goes on.
 
+    Under the view `crop` the network sees the training camera's crop in the middle of each photo,
+    and the native pixels inside it are scored. They lie between the crop's pixels, so its fast
+    map is read bilinearly there, as the map of a whole photo is at the photo's pixels.
+
     Args:
         predictor: the model.
         samples: what to predict; names must differ. One without intrinsics has no metric scale:
@@ -46,18 +51,22 @@ def predict_set(
         progress: draw a bar with the time left on stderr; None: if that is a terminal.
 
     Raises:
-        DataError: on a folder of other settings or data, on equal names, and on no sample at all.
+        DataError: on a folder of other settings or data, on equal names, on no sample at all,
+            and under the view `crop` on a photo smaller than the crop or squeezed.
         InputError: if the predictor's answers have another shape than asked for.
     """
     folder = PredictionFolder.start(out_dir, settings)
     scored: list[str] = []
     skipped: dict[str, str] = {}
     for sample in _distinct(_track(samples, progress)):
-        reason = _reason_to_skip(sample)
-        if reason is not None:
-            skipped[sample.name] = reason
+        if sample.intrinsics is None:
+            skipped[sample.name] = NO_FOCAL
             continue
-        _predict_once(predictor, sample, folder, settings)
+        pixel_index = _scored_pixels(sample, settings)
+        if len(pixel_index) == 0:
+            skipped[sample.name] = NO_READING
+            continue
+        _predict_once(predictor, sample, folder, settings, pixel_index)
         scored.append(sample.name)
     if not scored and not skipped:
         raise DataError("no sample to evaluate; is the split empty?")
@@ -75,15 +84,13 @@ def _distinct(samples: "Iterable[RGBDSample]") -> "Iterator[RGBDSample]":
         yield sample
 
 
-def _reason_to_skip(sample: "RGBDSample") -> str | None:
-    if sample.intrinsics is None:
-        return NO_FOCAL
-    return None if _scorable(sample).any() else NO_READING
+def crop_of(sample: "RGBDSample", settings: EvaluationSettings) -> "Placement | None":
+    """The crop that is seen and scored; None where it is the whole photo."""
+    if settings.view == "whole":
+        return None
+    from spd.data.views import middle_placement  # brings torch along
 
-
-def _scorable(sample: "RGBDSample") -> npt.NDArray[np.bool_]:
-    """Valid readings inside the protocol's range; a source may allow more."""
-    return sample.valid & within_range(sample.depth_m)
+    return middle_placement(sample, camera_of(settings.config))
 
 
 def _predict_once(
@@ -91,11 +98,12 @@ def _predict_once(
     sample: "RGBDSample",
     folder: PredictionFolder,
     settings: EvaluationSettings,
+    pixel_index: npt.NDArray[np.int64],
 ) -> None:
-    pixel_index = _scored_pixels(sample, settings)
     path = folder.image_path(sample.name)
     if not path.exists():
-        _predict_image(predictor, sample, pixel_index).write(path)
+        crop = crop_of(sample, settings)
+        _predict_image(predictor, sample, pixel_index, crop).write(path)
         return
     kept = ImagePredictions.read(path)
     same_pixels = np.array_equal(kept.pixel_index, pixel_index)
@@ -107,8 +115,13 @@ def _predict_once(
 
 
 def _scored_pixels(sample: "RGBDSample", settings: EvaluationSettings) -> npt.NDArray[np.int64]:
-    """Flat indices of the depth pixels to score, ascending."""
-    readings = np.flatnonzero(_scorable(sample))
+    """Flat indices of the depth pixels to score, ascending.
+
+    They are valid readings inside the protocol's range; a source may allow more.
+    """
+    crop = crop_of(sample, settings)
+    readings = np.flatnonzero(sample.valid) if crop is None else crop.readings_inside(sample)
+    readings = readings[within_range(sample.depth_m.take(readings))]
     if settings.max_points is None or len(readings) <= settings.max_points:
         return readings
     # Seeded by the name too, so that a draw does not depend on the order of the samples.
@@ -117,35 +130,65 @@ def _scored_pixels(sample: "RGBDSample", settings: EvaluationSettings) -> npt.ND
 
 
 def _predict_image(
-    predictor: DepthPredictor, sample: "RGBDSample", pixel_index: npt.NDArray[np.int64]
+    predictor: DepthPredictor,
+    sample: "RGBDSample",
+    pixel_index: npt.NDArray[np.int64],
+    crop: "Placement | None",
 ) -> ImagePredictions:
     assert sample.intrinsics is not None  # skipped before
-    (height, width) = sample.image_size
-    # reading_points lists every valid pixel row by row; keep those that are scored.
-    points = sample.reading_points()[np.isin(np.flatnonzero(sample.valid), pixel_index)]
-    scene = predictor.encode(sample.image, focal_px=sample.intrinsics.focal_px)
+    if crop is None:
+        image, focal_px = sample.image, sample.intrinsics.focal_px
+        # reading_points lists every valid pixel row by row; keep those that are scored.
+        points = sample.reading_points()[np.isin(np.flatnonzero(sample.valid), pixel_index)]
+    else:
+        image, focal_px = crop.image(sample.image), crop.intrinsics.focal_px
+        points = crop.reading_points(sample, pixel_index)
+    height, width = image.shape[:2]
+    scene = predictor.encode(image, focal_px=focal_px)
     sparse_m, dense_map_m = scene.depth_at(points), scene.depth_map(fast=True)
     if sparse_m.shape != (len(points),) or dense_map_m.shape != (height, width):
         raise InputError(
             f"{sample.name}: the predictor answered {sparse_m.shape} and {dense_map_m.shape}; "
             f"expected ({len(points)},) and ({height}, {width})"
         )
-    # Nearest pixel; a point halfway between two takes the right or the lower one.
-    columns = np.floor(points[:, 0] + 0.5).astype(np.int64).clip(0, width - 1)
-    rows = np.floor(points[:, 1] + 0.5).astype(np.int64).clip(0, height - 1)
+    read = _read_nearest if crop is None else _read_bilinear
     step = math.ceil(max(height, width) / _PREVIEW_PX)
     return ImagePredictions(
         name=sample.name,
         pixel_index=pixel_index,
         depth_size=np.array(sample.depth_size),
         sparse_m=sparse_m.astype(np.float32),
-        dense_m=dense_map_m[rows, columns].astype(np.float32),
-        truth_m=sample.depth_m.flat[pixel_index],
+        dense_m=read(dense_map_m, points).astype(np.float32),
+        truth_m=sample.depth_m.take(pixel_index),
         dense_preview_m=dense_map_m[step // 2 :: step, step // 2 :: step]
         .clip(0, 6e4)
         .astype(np.float16),
-        dense_is_exact=sample.depth_size == sample.image_size,
+        dense_is_exact=crop is not None or sample.depth_size == sample.image_size,
     )
+
+
+def _read_nearest(
+    depth_m: npt.NDArray[np.float32], points: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float32]:
+    """A map at the nearest pixels; a point halfway between two takes the right or the lower one."""
+    height, width = depth_m.shape
+    columns = np.floor(points[:, 0] + 0.5).astype(np.int64).clip(0, width - 1)
+    rows = np.floor(points[:, 1] + 0.5).astype(np.int64).clip(0, height - 1)
+    return depth_m[rows, columns]
+
+
+def _read_bilinear(
+    depth_m: npt.NDArray[np.float32], points: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """A map between its pixels, its border repeated."""
+    last = np.array(depth_m.shape[::-1]) - 1
+    points = points.clip(0, last)
+    column, row = np.floor(points).astype(np.int64).T
+    right, below = np.minimum(column + 1, last[0]), np.minimum(row + 1, last[1])
+    x, y = points[:, 0] - column, points[:, 1] - row
+    upper = depth_m[row, column] * (1 - x) + depth_m[row, right] * x
+    lower = depth_m[below, column] * (1 - x) + depth_m[below, right] * x
+    return upper * (1 - y) + lower * y
 
 
 def _track(items: Iterable[T], progress: bool | None) -> Iterator[T]:

@@ -45,7 +45,8 @@ class ImagePredictions:
     dense_preview_m: Float[np.ndarray, "h w"]
     """Every so many-th pixel of the dense map, half precision; for pictures only."""
     dense_is_exact: bool
-    """Whether the depth map has the photo's resolution, so that reading is indexing."""
+    """Whether no point was rounded to a pixel to read the dense map: depth has the photo's
+    resolution, or the map was read bilinearly (view `crop`)."""
 
     def write(self, path: Path) -> None:
         """Write the file whole or not at all."""

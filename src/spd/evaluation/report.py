@@ -50,7 +50,7 @@ class ImageScore:
     gap: ModeGap
     """Between the two."""
     dense_is_exact: bool
-    """Whether the depth map has the photo's resolution, so that reading is indexing."""
+    """Whether no point was rounded to a pixel to read the dense map."""
     non_finite: int
     """Predictions of either mode that were NaN or infinite and were scored as 1e-3 or 10 m."""
 
@@ -97,6 +97,7 @@ class EvaluationReport:
         """As written to `metrics.json`: plain data without the per-image rows."""
         return {
             "protocol": self.settings.protocol,
+            "view": self.settings.view,
             "count": self.count,
             "points": self.points,
             "sparse": self.sparse.to_dict(),

@@ -5,16 +5,41 @@ import hashlib
 import json
 import platform
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from spd._version import __version__
+from spd.config import CameraConfig
 from spd.errors import DataError, InputError
 
 PROTOCOL = "native pixels, 1e-3 < d <= 10 m, per image then mean, no alignment, no flip"
 """How truth and prediction are compared; printed above every table."""
+
+View = Literal["whole", "crop"]
+"""What the network sees: the whole photo, or the training camera's crop in its middle."""
+
+
+def protocol_of(view: View, config: dict[str, Any]) -> str:
+    """The protocol, with the crop named where only that is seen and scored."""
+    if view == "whole":
+        return PROTOCOL
+    camera = camera_of(config)
+    height, width = camera.crop_size
+    crop = f"the middle crop of {height}x{width} at focal length {camera.focal_px:g} px"
+    return PROTOCOL.replace("native pixels", f"native pixels inside {crop}", 1)
+
+
+def camera_of(config: dict[str, Any]) -> CameraConfig:
+    """The training camera of a model's configuration.
+
+    Raises:
+        InputError: if the model has none.
+    """
+    if "camera" not in config:
+        raise InputError("the model has no training camera, so no crop; evaluate with view whole")
+    return CameraConfig.from_dict(config["camera"])
 
 
 class PlainConfig(Protocol):
@@ -75,12 +100,16 @@ class EvaluationSettings:
     """See :data:`PROTOCOL`."""
     versions: dict[str, str]
     """Of this package and of what computes for it."""
+    view: View = "whole"
+    """See :data:`View`."""
 
     def __post_init__(self) -> None:
         if self.max_points is not None and self.max_points < 1:
             raise InputError(
                 f"max_points must be at least 1, or None for all, got {self.max_points}"
             )
+        if self.view not in get_args(View):
+            raise InputError(f"view must be whole or crop, got {self.view!r}")
 
     @classmethod
     def of(
@@ -90,29 +119,33 @@ class EvaluationSettings:
         data: str,
         max_points: int | None = None,
         seed: int = 0,
+        view: View = "whole",
     ) -> Self:
         """The settings of this predictor on this data under the protocol.
 
         Raises:
-            InputError: if `max_points` is less than 1.
+            InputError: if `max_points` is less than 1, there is no such view, or the model has
+                no training camera to crop to.
         """
         import torch  # for its version; scoring alone gets by without
 
+        config = predictor.config.to_dict()
         return cls(
             model=predictor.source,
             weights_sha256=_weights_digest(predictor.source),
-            config=predictor.config.to_dict(),
+            config=config,
             device=str(predictor.device),
             data=data,
             max_points=max_points,
             seed=seed,
-            protocol=PROTOCOL,
+            protocol=protocol_of(view, config),
             versions={
                 "spd": __version__,
                 "torch": str(torch.__version__),
                 "numpy": np.__version__,
                 "python": platform.python_version(),
             },
+            view=view,
         )
 
     def to_json(self) -> str:
