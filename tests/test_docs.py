@@ -79,13 +79,14 @@ def messages_of(sources: list[Path]) -> str:
     return "\n".join(texts)
 
 
-def test_the_refusals_on_the_data_page_are_the_programs_words():
-    table = page("data.md").split("## What is refused")[1].split("\n## ")[0]
+@pytest.mark.parametrize(("name", "count"), [("data.md", 12), ("formats.md", 14)])
+def test_the_refusals_on_the_pages_about_data_are_the_programs_words(name, count):
+    table = page(name).split("## What is refused")[1].split("\n## ")[0]
     rows = re.findall(r"^\|(?!---| what)(.*?)\|(.*)\|$", table, re.M)
-    assert len(rows) == 12
+    assert len(rows) == count
     package = ROOT / "src" / "spd"
-    sources = [package / name for name in ("data/folder.py", "data/sources.py", "images.py")]
-    said = messages_of([*sources, package / "geometry.py"])
+    sources = [*(package / "data").glob("*.py"), *(package / "data" / "forms").glob("*.py")]
+    said = messages_of([*sources, package / "images.py", package / "geometry.py"])
     for what, messages in rows:
         for message in re.findall(r"`([^`]*)`", messages):
             assert message in said, f"nothing says {message!r} for {what}"

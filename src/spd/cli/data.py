@@ -1,5 +1,8 @@
-"""`spd data`: make rooms, look at data."""
+"""`spd data`: make rooms; look at data, check, convert and fetch it."""
 
+import contextlib
+import enum
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +19,9 @@ def rooms(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed, other rooms.")] = 0,
     height: Annotated[int, typer.Option("--height", min=28, help="Rows of the images.")] = 480,
     width: Annotated[int, typer.Option("--width", min=28, help="Columns of the images.")] = 640,
+    points: Annotated[
+        int, typer.Option("--points", min=0, help="Exact sub-pixel points of each frame.")
+    ] = 4096,
     workers: Annotated[
         int | None,
         typer.Option("--workers", min=1, help="Processes; by default one per core."),
@@ -38,6 +44,7 @@ def rooms(
             validation=val,
             seed=seed,
             size=(height, width),
+            points=points,
             workers=workers,
             progress=lambda done, total: progress.update(task, completed=done),
         )
@@ -62,3 +69,160 @@ def sheet(
     step = len(samples) / shown
     contact_sheet([samples[int(n * step)] for n in range(shown)], out)
     print(f"{shown} of {len(samples)} frames are drawn in {out}")
+
+
+@app.command()
+def views(
+    source: Annotated[str, typer.Argument(help="PATH[:SPLIT][,key=value]...")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The PNG to write.")],
+    recipe: Annotated[str, typer.Option("--recipe", help="Whose camera and points.")] = "nyu_v15_2",
+    count: Annotated[int, typer.Option("--count", min=1, help="Views to show.")] = 12,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed, other views.")] = 0,
+) -> None:
+    """Draw what the network sees in training: augmented crops, their depth and points.
+
+    Example: `spd data views rooms:train --recipe nyu_v15_2 --out out/views.png`
+    """
+    import numpy as np
+
+    from spd.data.sources import open_samples
+    from spd.data.transforms import training_view
+    from spd.figures import view_sheet
+    from spd.files import check_writable
+    from spd.recipes import recipe as find_recipe
+
+    camera, how = find_recipe(recipe).model.camera, find_recipe(recipe).train
+    check_writable(out, ".png")
+    samples = open_samples([source], metric_only=True)
+    drawn = [
+        training_view(
+            samples[number * len(samples) // count],
+            camera,
+            how.points_per_image,
+            np.random.default_rng([seed, number]),
+            augment=how.augment,
+        )
+        for number in range(count)
+    ]
+    size = f"{camera.crop_height_px}x{camera.crop_width_px} px"
+    title = f"{source} as {recipe} sees it: {size}, focal length {camera.focal_px:g} px"
+    view_sheet(drawn, out, title)
+    print(f"{count} views of {len(samples)} frames are drawn in {out}")
+
+
+@app.command()
+def check(
+    source: Annotated[str, typer.Argument(help="PATH[:SPLIT][,key=value]...")],
+    against: Annotated[
+        str | None,
+        typer.Option("--against", help="A source it must hold no frame of, compared by sight."),
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Read every frame, not 32.")] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=1, help="Processes; by default one per core."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what a source is and what speaks against it; exits with 0 if it is usable, else 2.
+
+    Example: `spd data check nyu_depth_v2_labeled.mat:train --full`
+    """
+    import json
+
+    from spd.data.check import check_source, format_check
+
+    with _bar("reading frames") as progress:
+        report = check_source(source, against, full, workers=workers, progress=progress)
+    print(json.dumps(report.to_dict(), indent=1) if as_json else format_check(report))
+    if not report.usable:
+        raise typer.Exit(2)
+
+
+@app.command()
+def convert(
+    source: Annotated[str, typer.Argument(help="PATH[:SPLIT][,key=value]...")],
+    folder: Annotated[Path, typer.Argument(help="Where to write the RGB-D folder.")],
+    split: Annotated[
+        str | None,
+        typer.Option("--split", help="What to call the split, instead of its name there."),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=1, help="Processes; by default one per core."),
+    ] = None,
+    max_broken: Annotated[
+        int, typer.Option("--max-broken", min=0, help="Unreadable frames to leave out.")
+    ] = 0,
+) -> None:
+    """Write any source as an RGB-D folder; goes on where it was interrupted.
+
+    Example: `spd data convert nyu/data nyu-folder`
+    """
+    from spd.data.convert import broken_lines
+    from spd.data.convert import convert as convert_source
+
+    with _bar("converting frames") as progress:
+        done = convert_source(
+            source, folder, split=split, workers=workers, max_broken=max_broken, progress=progress
+        )
+    for line in broken_lines(done):
+        print(f"left out: {line}")
+    print(f"{done.written} frames written and {done.kept} kept in {folder}")
+
+
+class NYUSplit(enum.StrEnum):
+    """What of NYU to fetch."""
+
+    TRAIN = "train"
+    VAL = "val"
+    ALL = "all"
+
+
+class Fetchable(enum.StrEnum):
+    """Data sets that can be fetched."""
+
+    NYU = "nyu"
+
+
+@app.command()
+def fetch(
+    dataset: Annotated[Fetchable, typer.Argument(help="Which data set.")],
+    folder: Annotated[Path, typer.Argument(help="Where to put it.")],
+    split: Annotated[NYUSplit, typer.Option("--split", help="What of it.")] = NYUSplit.ALL,
+) -> None:
+    """Download NYU Depth V2 (35 GB) from the hub; goes on where it was interrupted.
+
+    Example: `spd data fetch nyu nyu --split val`
+    """
+    from spd.data.fetch import fetch_nyu
+
+    archives = fetch_nyu(folder, split.value, tell=lambda text: print(text, flush=True))
+    print(f"{len(archives)} archives are in {archives[0].parent}; look: spd data check {folder}")
+
+
+@app.command()
+def extract(
+    archives: Annotated[list[Path], typer.Argument(help="The tar files.")],
+    folder: Annotated[Path, typer.Argument(help="Where to unpack them.")],
+) -> None:
+    """Unpack tar archives, safely; goes on where it was interrupted.
+
+    Example: `spd data extract nyu/data/val-000000.tar nyu/data/val-000001.tar nyu-files`
+    """
+    from spd.data.fetch import extract as extract_archives
+
+    with _bar("unpacking") as progress:
+        written = extract_archives(archives, folder, progress=progress)
+    print(f"{written} files unpacked into {folder}")
+
+
+@contextlib.contextmanager
+def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on stderr, told (done, in all)."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

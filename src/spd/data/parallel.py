@@ -1,0 +1,69 @@
+"""Doing something with many frames of a source in several processes."""
+
+import concurrent.futures
+import concurrent.futures.process
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from spd.data.source import Source
+from spd.errors import DataError, SPDError
+
+Result = TypeVar("Result")
+Work = Callable[[Source, int], Result]
+
+CHUNK = 8
+"""Frames a process is given at once."""
+
+_given: "tuple[Source, Work[Any]] | None" = None  # to a worker process, once
+
+
+def map_frames(
+    source: Source, numbers: Sequence[int], work: Work[Result], workers: int | None = None
+) -> Iterator[Result | SPDError]:
+    """`work(source, number)` for every number, in their order; an input's fault comes as a value.
+
+    Args:
+        source: what is worked on.
+        numbers: of its frames.
+        work: a function of a module, or a `functools.partial` of one.
+        workers: processes; by default one per core.
+
+    Raises:
+        DataError: if a process was ended from outside, as happens when memory runs out.
+    """
+    workers = workers or os.cpu_count() or 1
+    if workers == 1 or len(numbers) <= 2 * CHUNK:  # starting processes costs more than it saves
+        yield from (_attempt(source, work, number) for number in numbers)
+        return
+    context = multiprocessing.get_context("spawn")  # threads of torch do not survive a fork
+    pool = concurrent.futures.ProcessPoolExecutor(
+        workers, mp_context=context, initializer=_start, initargs=(source, work)
+    )
+    try:
+        yield from pool.map(_in_worker, numbers, chunksize=CHUNK)
+    except concurrent.futures.process.BrokenProcessPool:
+        raise DataError(
+            f"{source.path}: a worker process ended unexpectedly; is there enough memory? "
+            "--workers 1 needs least"
+        ) from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _start(source: Source, work: Work[Any]) -> None:
+    global _given
+    _given = source, work
+
+
+def _in_worker(number: int) -> Any:
+    assert _given is not None
+    return _attempt(*_given, number)
+
+
+def _attempt(source: Source, work: Work[Result], number: int) -> Result | SPDError:
+    try:
+        return work(source, number)
+    except SPDError as error:
+        return error
