@@ -1,13 +1,13 @@
-"""The encoder against transformers' own DINOv2, and its strict loading."""
+"""The encoder against transformers' own DINOv2; where its weights come from has its own file."""
 
 import pytest
 import torch
 from transformers import Dinov2Config, Dinov2Model
 
 from spd.config import EncoderConfig, ModelConfig
-from spd.errors import CheckpointError, InputError
+from spd.encoder_weights import load_encoder
+from spd.errors import InputError
 from spd.models.encoder_vits.vit_s import IMAGENET_MEAN, IMAGENET_STD, Encoder
-from spd.models.encoder_vits.weights import load_dinov2
 from spd.models.spd import SPD
 
 SMALL = EncoderConfig(hidden_size=22, layers=5, heads=2, taps=(0, 1, 3, 4), position_size_px=42)
@@ -39,7 +39,7 @@ def test_features_are_dinov2s_hidden_states_at_the_specified_blocks(config, tmp_
         theirs.layernorm.bias.uniform_(-0.5, 0.5)
     theirs.save_pretrained(tmp_path / "dinov2")
     ours = Encoder(config).eval()
-    load_dinov2(ours, tmp_path / "dinov2")
+    load_encoder(ours, tmp_path / "dinov2")
     images = torch.rand(2, 3, 56, 98)
     mean, std = (torch.tensor(x).view(1, 3, 1, 1) for x in (IMAGENET_MEAN, IMAGENET_STD))
     with torch.no_grad():
@@ -63,23 +63,6 @@ def test_the_position_table_is_resized_bicubically_by_size():
     )
     assert torch.allclose(got[:, 1:], expected.permute(0, 2, 3, 1).reshape(1, 28, 22))
     assert torch.equal(got[:, :1], table[:, :1])
-
-
-def test_a_smaller_dinov2_is_refused(tmp_path):
-    dinov2(hidden_size=24).save_pretrained(tmp_path / "other")
-    with pytest.raises(CheckpointError, match="does not fit the configured encoder"):
-        load_dinov2(Encoder(SMALL), tmp_path / "other")
-
-
-def test_a_shallower_dinov2_is_refused(tmp_path):
-    dinov2(num_hidden_layers=4).save_pretrained(tmp_path / "other")
-    with pytest.raises(CheckpointError):
-        load_dinov2(Encoder(SMALL), tmp_path / "other")
-
-
-def test_a_directory_without_a_checkpoint_is_refused(tmp_path):
-    with pytest.raises(CheckpointError, match="no DINOv2 checkpoint"):
-        load_dinov2(Encoder(SMALL), tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The model: `encode` once per image, `query` once per pixel asked, `dense` for whole maps."""
 
+import warnings
 from typing import Literal, cast
 
 import torch
@@ -104,6 +105,15 @@ class SPD(nn.Module):
         """Depth in metres at every pixel: `dense`, then bilinear to the image's size."""
         maps = self.encode(images)
         return resize_bilinear(self.dense(maps), maps.image_size)
+
+    def checkpoint_encoder(self) -> None:
+        """From now on recompute the encoder's activations in the backward pass, to save memory."""
+        with warnings.catch_warnings():
+            # transformers renames this within version 5; the new name is not in all of them.
+            warnings.simplefilter("ignore", FutureWarning)
+            self.encoder.backbone.gradient_checkpointing_enable(
+                gradient_checkpointing_kwargs={"use_reentrant": False}
+            )
 
     @property
     def dtype(self) -> torch.dtype:

@@ -1,72 +1,114 @@
-"""Starting the encoder from DINOv2, strictly: every tensor is accounted for."""
+"""Filling the encoder from another model's tensors, strictly: every one is accounted for."""
 
-import contextlib
-import logging
-from collections.abc import Iterator
-from pathlib import Path
+import dataclasses
+import math
+from collections.abc import Mapping
 
-from transformers.models.dinov2.modeling_dinov2 import Dinov2Backbone
+import torch
+from torch import Tensor, nn
+from transformers.models.dinov2.modeling_dinov2 import Dinov2Embeddings
 
+from spd.config import PATCH
 from spd.errors import CheckpointError
+from spd.models.encoder_vits.checkpoint_names import common_name, take_apart
 from spd.models.encoder_vits.vit_s import Encoder
 
+POSITIONS = "embeddings.position_embeddings"
 
-def load_dinov2(encoder: Encoder, source: str | Path) -> None:
-    """Replace an encoder's weights by a DINOv2 checkpoint in transformers' format.
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EncoderStart:
+    """Where an encoder's weights came from; `str` is one line for a log."""
+
+    source: str
+    """The file, folder or hub id."""
+    form: str
+    """What that is a checkpoint of, and whose names it uses."""
+    taken: int
+    """Tensors of the source that went into the encoder."""
+    left_out: tuple[tuple[str, int, str], ...]
+    """(first part of the names, number of tensors, reason) of all others."""
+    position_resized: tuple[int, int] | None
+    """Patches along a side of the source's position table and of ours; None if equal."""
+
+    def __str__(self) -> str:
+        parts = [f"encoder starts from {self.source} ({self.form}): {self.taken} tensors taken"]
+        parts += [f"{count} of {name} left out ({why})" for name, count, why in self.left_out]
+        if self.position_resized is not None:
+            given, ours = self.position_resized
+            parts.append(f"position table resized from {given}x{given} to {ours}x{ours}")
+        return ", ".join(parts)
+
+
+def fill_encoder(encoder: Encoder, tensors: Mapping[str, Tensor], source: str) -> EncoderStart:
+    """Replace all of an encoder's weights by those of a DINOv2 under any of its names.
 
     Args:
-        encoder: the encoder to fill; its sizes must be the checkpoint's.
-        source: a local directory, or a hub id such as `facebook/dinov2-small`.
+        encoder: the encoder to fill; untouched if anything is wrong.
+        tensors: a checkpoint's tensors under its own names.
+        source: what messages call it.
 
     Raises:
-        CheckpointError: if the source cannot be had, is not a DINOv2 of the encoder's sizes, or
-            lacks a tensor.
+        CheckpointError: if a tensor is missing, unknown, of another shape or not finite.
     """
-    wanted = encoder.backbone.config
-    try:
-        with _quiet("huggingface_hub", "transformers", "httpx"):
-            loaded, report = Dinov2Backbone.from_pretrained(
-                source,
-                out_indices=wanted.out_indices,
-                apply_layernorm=True,
-                reshape_hidden_states=True,
-                output_loading_info=True,
-            )
-    except (OSError, ValueError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0]
+    found = take_apart(tensors, source)
+    given = dict(found.encoder)
+    own_names = {common_name(name): name for name in encoder.backbone.state_dict()}
+    expected = {common_name(name): w for name, w in encoder.backbone.state_dict().items()}
+    _complain(source, "lacks", expected.keys() - given.keys())
+    _complain(source, "has unknown", given.keys() - expected.keys())
+    table = given[POSITIONS]
+    ours = encoder.backbone.config.image_size // PATCH
+    given[POSITIONS] = resize_positions(encoder, table, ours, source)
+    for name in sorted(expected):
+        _check(source, name, given[name], expected[name])
+    encoder.backbone.load_state_dict({own_names[name]: w for name, w in given.items()})
+    resized = None if _side(table) == ours else (_side(table), ours)
+    return EncoderStart(source, found.form, found.taken, found.left_out, resized)
+
+
+def resize_positions(encoder: Encoder, table: Tensor, side: int, source: str) -> Tensor:
+    """A position table `[1, 1 + n n, C]` as `[1, 1 + side side, C]`, the class position untouched.
+
+    It is transformers' own resizing (bicubic, by size, `align_corners=False`, no antialiasing, in
+    float32), which a forward pass with an image of `side` patches would do.
+
+    Raises:
+        CheckpointError: if the table is not of a square grid.
+    """
+    if table.ndim != 3 or len(table) != 1 or not _side(table) ** 2 + 1 == table.shape[1] > 1:
         raise CheckpointError(
-            f"no DINOv2 checkpoint at {source}: {reason} (name a local directory with "
-            "train.encoder_weights=DIR, or start at random with train.encoder_weights=null)"
-        ) from None
-    if loaded.config.model_type != "dinov2":
-        raise CheckpointError(f"{source} is a {loaded.config.model_type}, expected a dinov2")
-    problems = {
-        kind: sorted(map(str, report.get(f"{kind}_keys") or ()))
-        for kind in ("missing", "unexpected", "mismatched")
-    }
-    for kind, names in problems.items():
-        if names:
-            raise CheckpointError(f"{source} has {len(names)} {kind} tensor(s): {names[0]}, ...")
-    given, expected = loaded.state_dict(), encoder.backbone.state_dict()
-    for name in sorted(expected.keys() | given.keys()):
-        shapes = [list(w[name].shape) if name in w else None for w in (given, expected)]
-        if shapes[0] != shapes[1]:
-            raise CheckpointError(
-                f"{source} does not fit the configured encoder: {name} is {shapes[0]}, "
-                f"the configuration makes it {shapes[1]}"
-            )
-    encoder.backbone.load_state_dict(given)
+            f"{source} has a position table of {list(table.shape)}; expected [1, 1 + n x n, C]"
+        )
+    if _side(table) == side:
+        return table
+    with torch.device("meta"):  # no other tensor of it is used, and no random number is drawn
+        embeddings = Dinov2Embeddings(encoder.backbone.config)
+    embeddings.position_embeddings = nn.Parameter(table.float(), requires_grad=False)
+    tokens = table.new_zeros(1, 1 + side * side, table.shape[2])
+    return embeddings.interpolate_pos_encoding(tokens, side * PATCH, side * PATCH)
 
 
-@contextlib.contextmanager
-def _quiet(*names: str) -> Iterator[None]:
-    """Errors only from these loggers: what goes wrong is said once, by the exception."""
-    loggers = [logging.getLogger(name) for name in names]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+def _side(table: Tensor) -> int:
+    """Patches along a side of the square grid of a position table."""
+    return math.isqrt(max(table.shape[1] - 1, 0))
+
+
+def _check(source: str, name: str, given: Tensor, expected: Tensor) -> None:
+    if given.shape != expected.shape:
+        raise CheckpointError(
+            f"{source} does not fit the configured encoder: {name} is {list(given.shape)}, "
+            f"the configuration makes it {list(expected.shape)}"
+        )
+    if not given.is_floating_point():
+        raise CheckpointError(f"{source} has {name} as {given.dtype}; expected floating point")
+    if not given.isfinite().all():
+        raise CheckpointError(f"{source} has values in {name} that are not finite; is it damaged?")
+
+
+def _complain(source: str, verb: str, names: set[str]) -> None:
+    if names:
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        raise CheckpointError(
+            f"{source} {verb} tensor {min(names)!r}{more}; is it a DINOv2 of the configured depth?"
+        )

@@ -1,0 +1,159 @@
+"""What DINOv2's tensors are called wherever they are published, brought to one set of names.
+
+The one set is that of transformers' model in memory. Its files on disk, the original code and what
+is built on either have others; `docs/encoder_weights.md` shows them side by side.
+"""
+
+import dataclasses
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from torch import Tensor
+
+from spd.errors import CheckpointError
+
+HEAD = "a head"
+OTHER_DECODER = "another decoder"
+QKV = ".attention.qkv."  # query, key and value stacked in this order, along the rows
+REGISTERS = "embeddings.register_tokens"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Layout:
+    """One way a DINOv2 lies in a checkpoint."""
+
+    form: str
+    """What it is a checkpoint of."""
+    prefix: str
+    """What stands in front of the encoder's own names."""
+    beside: Mapping[str, str]
+    """First parts of the names beside the encoder, and why they are left out."""
+
+
+LAYOUTS = (
+    Layout("DINOv2", "", {}),
+    Layout("DINOv2", "dinov2.", {"classifier": HEAD}),
+    Layout("DINOv2", "backbone.", {"dino_head": HEAD, "ibot_head": HEAD}),
+    Layout("Depth Anything", "backbone.", {"neck": OTHER_DECODER, "head": HEAD}),
+    Layout("Depth Anything", "pretrained.", {"depth_head": OTHER_DECODER}),
+    Layout(
+        "SPD",
+        "encoder.backbone.",
+        dict.fromkeys(("neck", "global_path", "local_path"), OTHER_DECODER),
+    ),
+)
+CLASS_TOKEN = re.compile(r"(.*?)(?:embeddings\.)?cls_token")
+# The original code may hold its blocks in chunks: blocks.CHUNK.BLOCK, where BLOCK counts them all.
+RULES = [
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (r"^blocks\.(?:\d+\.)?(\d+)\.", r"encoder.layer.\1."),
+        (r"^(cls_token|mask_token|register_tokens)$", r"embeddings.\1"),
+        (r"^pos_embed$", "embeddings.position_embeddings"),
+        (r"^patch_embed\.proj\.", "embeddings.patch_embeddings.projection."),
+        (r"^norm\.", "layernorm."),
+        (r"\.attn\.qkv\.", ".attention.qkv."),
+        (r"\.attn\.proj\.", ".attention.o_proj."),
+        (r"\.ls([12])\.gamma$", r".layer_scale\1.lambda1"),
+        (r"\.attention\.attention\.query\.", ".attention.q_proj."),
+        (r"\.attention\.attention\.key\.", ".attention.k_proj."),
+        (r"\.attention\.attention\.value\.", ".attention.v_proj."),
+        (r"\.attention\.output\.dense\.", ".attention.o_proj."),
+    )
+]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Found:
+    """A checkpoint taken apart: each of its tensors is the encoder's or left out."""
+
+    form: str
+    """What it is a checkpoint of, and whose names it uses."""
+    encoder: Mapping[str, Tensor]
+    """The encoder's tensors under their one name; query, key and value apart."""
+    taken: int
+    """How many tensors of the checkpoint these are."""
+    left_out: tuple[tuple[str, int, str], ...]
+    """(first part of the names, number of tensors, reason)."""
+
+
+def common_name(name: str) -> str:
+    """The one name of a tensor of DINOv2; a name that is in no table stays as it is."""
+    for pattern, replacement in RULES:
+        name = pattern.sub(replacement, name)
+    return name
+
+
+def take_apart(tensors: Mapping[str, Tensor], source: str) -> Found:
+    """Find the DINOv2 in a checkpoint and account for everything else.
+
+    Args:
+        tensors: the checkpoint's, under its own names.
+        source: what messages call it.
+
+    Raises:
+        CheckpointError: if there is none or more than one, it has registers, or a tensor beside
+            it is unknown.
+    """
+    while tensors and all(name.startswith("module.") for name in tensors):
+        tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
+    layout = _layout(tensors, source)
+    own = {
+        name.removeprefix(layout.prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(layout.prefix)
+    }
+    beside = Counter(_first(name) for name in tensors if not name.startswith(layout.prefix))
+    renamed = [pair for name, tensor in own.items() for pair in _renamed(name, tensor)]
+    encoder = dict(renamed)
+    if REGISTERS in encoder:
+        raise has_registers(source)
+    if len(encoder) < len(renamed):
+        raise CheckpointError(f"{source} holds a tensor under two of its names; is it one model?")
+    naming = "original" if "pos_embed" in own else "transformers'"
+    left_out = tuple((name, beside[name], layout.beside[name]) for name in sorted(beside))
+    return Found(f"{layout.form}, {naming} names", encoder, len(own), left_out)
+
+
+def _renamed(name: str, tensor: Tensor) -> Iterator[tuple[str, Tensor]]:
+    name = common_name(name)
+    if QKV not in name or tensor.ndim == 0:
+        yield name, tensor
+        return
+    for letter, part in zip("qkv", tensor.tensor_split(3), strict=True):
+        yield name.replace(QKV, f".attention.{letter}_proj."), part
+
+
+def has_registers(source: str) -> CheckpointError:
+    """The error for the other architecture that goes by nearly the same names."""
+    return CheckpointError(
+        f"{source} is a DINOv2 with registers, another architecture; take the one without"
+    )
+
+
+def _layout(names: Mapping[str, Tensor], source: str) -> Layout:
+    prefixes = {match[1] for name in names if (match := CLASS_TOKEN.fullmatch(name))}
+    if not prefixes:
+        raise CheckpointError(f"{source} holds no DINOv2: none of its tensors is a cls_token")
+    if len(prefixes) > 1:
+        listed = ", ".join(f"{prefix}cls_token" for prefix in sorted(prefixes))
+        raise CheckpointError(f"{source} holds {len(prefixes)} encoders ({listed}); keep one")
+    prefix = prefixes.pop()
+    layouts = [layout for layout in LAYOUTS if layout.prefix == prefix]
+    if not layouts:
+        known = ", ".join(sorted({layout.prefix for layout in LAYOUTS if layout.prefix}))
+        raise CheckpointError(
+            f"{source} has its encoder under {prefix!r}; expected none or one of {known}"
+        )
+    beside = sorted(name for name in names if not name.startswith(prefix))
+    for layout in layouts:
+        if {_first(name) for name in beside} <= layout.beside.keys():
+            return layout
+    expected = {name for layout in layouts for name in layout.beside}
+    unknown = [name for name in beside if _first(name) not in expected] or beside
+    raise CheckpointError(f"{source} has unknown tensor {unknown[0]!r} beside its encoder")
+
+
+def _first(name: str) -> str:
+    return name.partition(".")[0]
