@@ -180,7 +180,7 @@ def test_train_evaluate_and_resume_end_to_end(capsys, rgbd_folder, tmp_path):
     [
         (["train"], "no training data"),
         (["train", "--recipe", "kitti"], "no recipe 'kitti'"),
-        (["train", "--data", "nowhere"], "not an RGB-D folder"),
+        (["train", "--data", "nowhere"], "no file or folder nowhere"),
         (["train", "--data", "nowhere", "--set", "train.speed=3"], "train.speed"),
         (["train", "--data", "nowhere", "--set", "train.steps=many"], "valid integer"),
         (["train", "--data", "nowhere", "--set", "train.steps"], "has no '='"),
@@ -188,7 +188,7 @@ def test_train_evaluate_and_resume_end_to_end(capsys, rgbd_folder, tmp_path):
         (["train", "--resume", "nowhere", "--overfit"], "--resume takes no other settings"),
         (["train", "--resume", "x", "--recipe", "rooms_tiny"], "--resume takes no other settings"),
         (["train", "--data", "nowhere", "--set", "train.step=3"], r"did you mean train\.steps"),
-        (["evaluate", "nowhere", "--data", "nowhere", "-o", "x"], "not an RGB-D folder"),
+        (["evaluate", "nowhere", "--data", "nowhere", "-o", "x"], "no file or folder nowhere"),
         (["cost", "--size", "350"], "HEIGHTxWIDTH"),
         (["cost", "--size", "351x476"], "351"),
         (["frobnicate"], "frobnicate"),

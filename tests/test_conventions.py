@@ -13,11 +13,12 @@ import torch
 import spd
 from conftest import random_maps, slanted_sample
 from spd.checkpoint import load_checkpoint, save_checkpoint
-from spd.config import RECIPES, ModelConfig, recipe
+from spd.config import ModelConfig
 from spd.data.sample import RGBDSample
 from spd.errors import DataError
 from spd.geometry import Intrinsics, resize_bilinear
 from spd.predictor import Predictor
+from spd.recipes import RECIPES, recipe
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "spd"

@@ -5,9 +5,10 @@ import math
 import pytest
 import torch
 
-from spd.config import SILOG_LAMBDA, TrainConfig, nyu_v15_2
 from spd.models.spd import SPD
-from spd.optim import make_optimizer, make_schedule, objective
+from spd.optim import make_optimizer, make_schedule
+from spd.recipes import SILOG_LAMBDA, TrainConfig, nyu_v15_2
+from spd.training.objective import Objective
 
 
 def rates_at(config: TrainConfig, steps: set[int]) -> dict[int, list[float]]:
@@ -80,11 +81,12 @@ def test_both_objectives_see_their_own_readings(small_model: SPD, name):
         "point_valid": torch.ones(2, 9, dtype=torch.bool),
     }
     config = TrainConfig(objective=name, precision="float32")
-    loss, empty = objective(small_model, batch, config)
+    objective = Objective(small_model, config)
+    loss, empty = objective(batch)
     assert empty == 0
     used, other = ("valid", "point_valid") if name == "dense" else ("point_valid", "valid")
-    unchanged, _ = objective(small_model, batch | {other: ~batch[other]}, config)
+    unchanged, _ = objective(batch | {other: ~batch[other]})
     assert torch.equal(unchanged, loss)
-    nothing, empty = objective(small_model, batch | {used: ~batch[used]}, config)
+    nothing, empty = objective(batch | {used: ~batch[used]})
     assert empty == 2
     assert float(nothing.detach()) == 0.0

@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from conftest import random_maps
-from spd.config import ModelConfig, override, rooms_tiny
+from spd.config import ModelConfig
 from spd.data.rooms import render_room
 from spd.data.sample import RGBDSample
 from spd.geometry import cell_centres
 from spd.models.decoder.local_attn import CrossAttentionPath
+from spd.recipes import override, rooms_tiny
 from spd.runs import Run
 from spd.train import Trainer
 

@@ -11,10 +11,11 @@ import torch
 from safetensors.torch import load_file
 
 import spd
-from spd.config import ModelConfig, Recipe, TrainConfig
+from spd.config import ModelConfig
 from spd.data.folder import write_depth_png
 from spd.data.sources import open_samples
 from spd.errors import CheckpointError, TrainingError
+from spd.recipes import Recipe, TrainConfig
 from spd.runs import Run
 from spd.train import StoppedError, Trainer
 
@@ -33,6 +34,7 @@ def recipe(small_config: ModelConfig, **changes) -> Recipe:
         "points_per_image": 16,
         "evaluate_every": 4,
         "save_every": 3,
+        "tracker": "none",
     }
     return Recipe(name="test", model=small_config, train=TrainConfig(**(settings | changes)))
 
@@ -95,28 +97,28 @@ def test_resuming_continues_the_same_curve_and_ends_with_the_same_weights(
 
 def stop_after(trainer: Trainer, steps: int) -> None:
     """Press Ctrl-C while the given step runs."""
-    original = trainer._step
+    original = trainer.train_step
 
-    def step(batch):
-        loss = original(batch)
+    def step(parts, stop):
+        numbers = original(parts, stop)
         if trainer.step == steps:
             os.kill(os.getpid(), signal.SIGINT)
-        return loss
+        return numbers
 
-    trainer._step = step
+    trainer.train_step = step
 
 
 def test_a_crash_between_checkpoints_forgets_what_was_not_saved(small_config, samples, tmp_path):
     run = Run.create(tmp_path / "run", recipe(small_config), ("data",))
     trainer = Trainer(run, CPU)
-    original = trainer._step
+    original = trainer.train_step
 
-    def step(batch):
+    def step(parts, stop):
         if trainer.step == 5:
             raise MemoryError
-        return original(batch)
+        return original(parts, stop)
 
-    trainer._step = step
+    trainer.train_step = step
     with pytest.raises(MemoryError):
         trainer.fit(samples)
     assert len(losses(run)) == 5
@@ -133,14 +135,14 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_good_weights(
 ):
     run = Run.create(tmp_path / "run", recipe(small_config), ("data",))
     trainer = Trainer(run, CPU)
-    original = trainer._step
+    original = trainer.train_step
 
-    def step(batch):
+    def step(parts, stop):
         if trainer.step == 5:
-            batch["image"][0, 0, 0, 0] = float("nan")
-        return original(batch)
+            parts[0]["image"][0, 0, 0, 0] = float("nan")
+        return original(parts, stop)
 
-    trainer._step = step
+    trainer.train_step = step
     with pytest.raises(TrainingError, match=r"not finite at step 6 on images frame-\d\.png"):
         trainer.fit(samples)
     saved = load_file(run.folder / "checkpoints/step-00000005/model.safetensors")

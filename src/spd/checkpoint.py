@@ -10,11 +10,12 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as safetensors_bytes
 
 from spd.config import ModelConfig
 from spd.errors import CheckpointError, ConfigError
-from spd.files import atomic_path, write_text
+from spd.files import atomic_path, write_bytes, write_text
 from spd.models.spd import SPD
 
 WEIGHTS = "model.safetensors"
@@ -42,8 +43,8 @@ def save_checkpoint(model: SPD, folder: Path, about: dict[str, Any] | None = Non
 def write_model(model: SPD, folder: Path, about: dict[str, Any] | None = None) -> None:
     """Write the two files into an existing directory."""
     weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-    with atomic_path(folder / WEIGHTS) as temporary:
-        save_file(weights, temporary, metadata={"format": "pt"})
+    # As bytes first: a full disk is then one kind of error, whichever library serialises.
+    write_bytes(folder / WEIGHTS, safetensors_bytes(weights, metadata={"format": "pt"}))
     config = {"spd": "v15.2", "model": model.config.to_dict(), "about": about or {}}
     write_text(folder / CONFIG, json.dumps(config, indent=1) + "\n")
 

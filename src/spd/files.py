@@ -9,6 +9,8 @@ from pathlib import Path
 
 from spd.errors import DataError
 
+UNFINISHED = ".writing-"
+
 
 @contextlib.contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
@@ -23,7 +25,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=".writing-", dir=target.parent))
+        folder = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=target.parent))
     except OSError as error:
         reason = error.strerror or str(error)
         raise DataError(f"cannot write {target}: {reason.lower()}; choose another place") from None
@@ -51,6 +53,27 @@ def check_writable(path: str | os.PathLike[str], suffix: str = "") -> None:
     nearest = next(folder for folder in target.absolute().parents if folder.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
         raise DataError(f"cannot write {target}: {nearest} is not a folder that can be written")
+
+
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file atomically, and onto the disk before it takes its name."""
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what a killed process left half written or half removed directly in a folder."""
+    for path in folder.glob(f"{UNFINISHED}*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder so that it is whole or gone, even if that is interrupted."""
+    gone = folder.with_name(f"{UNFINISHED}{folder.name}")
+    os.replace(folder, gone)
+    shutil.rmtree(gone, ignore_errors=True)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -1,7 +1,7 @@
 """SILog, the training loss (specification, section 7.2; Eigen et al. 2014)."""
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 EPSILON = 1e-8  # inside the root, so that a perfect image has a gradient
@@ -13,7 +13,7 @@ def silog(
     truth_m: Float[Tensor, "b n"],
     valid: Bool[Tensor, "b n"],
     variance_weight: float,
-) -> tuple[Float[Tensor, ""], int]:
+) -> tuple[Float[Tensor, ""], Int[Tensor, ""]]:
     """Scale-invariant logarithmic loss, per image, then the mean over the batch.
 
     With `d = ln(predicted) - ln(truth)` over an image's valid pixels:
@@ -42,4 +42,4 @@ def silog(
     per_image = (mean_square - variance_weight * mean.square() + EPSILON).sqrt()
     has_readings = count > 0
     loss = torch.where(has_readings, per_image, 0.0).mean()
-    return loss, int((~has_readings).sum())
+    return loss, (~has_readings).sum()

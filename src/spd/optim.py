@@ -1,12 +1,12 @@
-"""Optimiser, schedule and objective of the specification's section 7."""
+"""Optimiser and schedule of the specification's section 7."""
+
+import math
 
 import torch
-from torch import Tensor
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, SequentialLR
 
-from spd.config import SILOG_LAMBDA, TrainConfig
-from spd.losses import silog
 from spd.models.spd import SPD
+from spd.recipes import TrainConfig
 
 
 def make_optimizer(model: SPD, config: TrainConfig) -> torch.optim.AdamW:
@@ -37,20 +37,13 @@ def make_schedule(optimizer: torch.optim.Optimizer, config: TrainConfig) -> LRSc
     return SequentialLR(optimizer, [warmup, cosine], milestones=[config.warmup_steps])
 
 
-def objective(model: SPD, batch: dict[str, Tensor], config: TrainConfig) -> tuple[Tensor, int]:
-    """The loss of one batch and the number of its images without a reading.
+def rate_at(step: int, peak: float, config: TrainConfig) -> float:
+    """The schedule in closed form: the learning rate of step `step`, from 0, of a peak rate.
 
-    `dense` is the specification's (7.1): the stride-4 map, resized, against depth at every pixel.
-    `query` asks native readings through the sparse path, which is what inference does.
+    `make_schedule` is what training steps; this says the same without stepping there.
     """
-    device_type = batch["image"].device.type
-    with torch.autocast(device_type, torch.bfloat16, enabled=config.precision == "bfloat16"):
-        if config.objective == "dense":
-            predicted_m = model(batch["image"]).flatten(1)
-        else:
-            predicted_m = model.query(model.encode(batch["image"]), batch["points"])
-    if config.objective == "dense":
-        truth_m, valid = batch["depth_m"].flatten(1), batch["valid"].flatten(1)
-    else:
-        truth_m, valid = batch["point_depth_m"], batch["point_valid"]
-    return silog(predicted_m, truth_m, valid, SILOG_LAMBDA[config.silog])
+    if step < config.warmup_steps:
+        start = config.warmup_start
+        return peak * (start + (1 - start) * step / config.warmup_steps)
+    done = (step - config.warmup_steps) / (config.steps - config.warmup_steps)
+    return config.final_lr + (peak - config.final_lr) * (1 + math.cos(math.pi * done)) / 2

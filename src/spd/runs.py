@@ -4,26 +4,51 @@ RUN/run.json                     recipe, data, version: what `--resume` goes on 
 RUN/log.jsonl                    one line a step
 RUN/checkpoints/step-00001000/   model.safetensors, config.json, state.pt
 RUN/best.json                    the checkpoint with the lowest AbsRel on the validation set
+RUN/tensorboard/                 the same curves for TensorBoard
+RUN/lock                         held by the process that trains
+
+A run may be killed at any moment: files and checkpoints appear whole or not at all, best.json is
+worked out anew from the checkpoints, and lines of the log that no checkpoint stands behind are
+forgotten on resuming.
 """
 
+import contextlib
 import dataclasses
+import io
 import json
 import pickle
-import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import filelock
 import torch
 
 from spd._version import __version__
-from spd.checkpoint import BEST, CHECKPOINTS, RUN, checkpoints_of_run, load_weights, write_model
-from spd.config import Recipe
-from spd.errors import CheckpointError, TrainingError
-from spd.files import atomic_path, write_text
+from spd.checkpoint import (
+    BEST,
+    CHECKPOINTS,
+    RUN,
+    checkpoints_of_run,
+    load_weights,
+    read_config,
+    write_model,
+)
+from spd.errors import CheckpointError, DataError, TrainingError
+from spd.files import (
+    UNFINISHED,
+    atomic_path,
+    remove_folder,
+    remove_unfinished,
+    write_bytes,
+    write_text,
+)
 from spd.models.spd import SPD
+from spd.recipes import Recipe
 
 LOG = "log.jsonl"
 STATE = "state.pt"
+LOCK = "lock"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -83,7 +108,7 @@ class Run:
                 f"{folder} already holds a run; go on with --resume {folder}, or choose another "
                 "--out"
             )
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if folder.exists() and (not folder.is_dir() or any(map(_is_foreign, folder.iterdir()))):
             raise TrainingError(f"{folder} exists and is not empty; choose another --out")
 
     @classmethod
@@ -108,19 +133,60 @@ class Run:
         except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
             raise TrainingError(f"{path} is damaged ({error})") from None
 
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder; whoever trains into it does. A killed process holds nothing.
+
+        Raises:
+            TrainingError: if another process holds it.
+            DataError: if the folder cannot be written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            held = filelock.FileLock(self.folder / LOCK, timeout=0)
+            held.acquire()
+        except filelock.Timeout:
+            raise TrainingError(
+                f"another process is training in {self.folder}; wait for it, or choose another "
+                "--out"
+            ) from None
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise DataError(f"cannot write {self.folder}: {reason}; choose another --out") from None
+        try:
+            yield
+        finally:
+            held.release()
+
     @property
     def started(self) -> bool:
         """Whether there is a checkpoint to go on from."""
         return bool(checkpoints_of_run(self.folder))
 
-    def save(self, model: SPD, state: dict[str, Any], step: int) -> Path:
-        """Write a checkpoint of `step` finished steps, whole or not at all; prune old ones."""
+    def save(
+        self, model: SPD, state: dict[str, Any], step: int, val_abs_rel: float | None = None
+    ) -> Path:
+        """Write a checkpoint of `step` finished steps, whole or not at all; prune old ones.
+
+        Args:
+            model: what is to be used: the trained weights, or their average.
+            state: what else going on needs; plain data and tensors.
+            step: how many steps are finished.
+            val_abs_rel: on the validation set, where it was just measured.
+
+        Raises:
+            DataError: if it cannot be written; what stood there before still does.
+        """
         folder = self.folder / CHECKPOINTS / f"step-{step:08d}"
         if not folder.exists():
+            about = {"recipe": self.recipe.name, "step": step, "val_abs_rel": val_abs_rel}
+            buffer = io.BytesIO()
+            torch.save(state, buffer)
             with atomic_path(folder) as temporary:
                 temporary.mkdir()
-                write_model(model, temporary, {"recipe": self.recipe.name, "step": step})
-                torch.save(state, temporary / STATE)
+                write_model(model, temporary, about)
+                write_bytes(temporary / STATE, buffer.getvalue())
+        self._note_best()
         self._prune()
         return folder
 
@@ -139,16 +205,13 @@ class Run:
             state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
             raise TrainingError(f"{path} cannot be read ({error}); delete its folder") from None
-        self.forget_log_after(int(state["step"]))
         return state
 
-    def note_best(self, checkpoint: Path, step: int, abs_rel: float) -> bool:
-        """Make a checkpoint the best one if its AbsRel is the lowest so far."""
-        if abs_rel >= self.best_abs_rel():
-            return False
-        about = {"checkpoint": checkpoint.name, "step": step, "val_abs_rel": abs_rel}
-        write_text(self.folder / BEST, json.dumps(about) + "\n")
-        return True
+    def clean(self) -> None:
+        """Tidy up what a killed process left half done; hold the lock."""
+        remove_unfinished(self.folder)
+        remove_unfinished(self.folder / CHECKPOINTS)
+        self._note_best()
 
     def best_abs_rel(self) -> float:
         """Lowest validation AbsRel so far; infinite before the first."""
@@ -156,16 +219,30 @@ class Run:
         return float(self._read_best()["val_abs_rel"]) if path.is_file() else float("inf")
 
     def log(self, row: dict[str, Any]) -> None:
-        """Append one line to the log."""
-        with (self.folder / LOG).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        """Append one line to the log.
+
+        Raises:
+            DataError: if it cannot be written.
+        """
+        try:
+            with (self.folder / LOG).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise DataError(f"cannot write {self.folder / LOG}: {reason}") from None
 
     def log_rows(self) -> list[dict[str, Any]]:
-        """All lines of the log."""
+        """All lines of the log; half a line at its end, of a killed process, is passed over."""
         path = self.folder / LOG
-        if not path.is_file():
-            return []
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        rows = []
+        for number, line in enumerate(lines):
+            try:
+                rows.append(json.loads(line))
+            except json.JSONDecodeError:
+                if number < len(lines) - 1:
+                    raise TrainingError(f"{path} is damaged in line {number + 1}") from None
+        return rows
 
     def forget_log_after(self, step: int) -> None:
         """Forget what was logged after the checkpoint that the run goes on from."""
@@ -173,6 +250,18 @@ class Run:
             return
         kept = [json.dumps(row) + "\n" for row in self.log_rows() if row["step"] <= step]
         write_text(self.folder / LOG, "".join(kept))
+
+    def _note_best(self) -> None:
+        """Point best.json at the kept checkpoint with the lowest AbsRel; the best one is kept."""
+        scored = []
+        for folder in checkpoints_of_run(self.folder):
+            about = read_config(folder)[1]
+            if about.get("val_abs_rel") is not None:
+                scored.append((float(about["val_abs_rel"]), int(about["step"]), folder.name))
+        if scored:
+            abs_rel, step, name = min(scored)
+            best = {"checkpoint": name, "step": step, "val_abs_rel": abs_rel}
+            write_text(self.folder / BEST, json.dumps(best) + "\n")
 
     def _prune(self) -> None:
         keep = {
@@ -182,7 +271,7 @@ class Run:
             keep.add(self._read_best()["checkpoint"])
         for path in checkpoints_of_run(self.folder):
             if path.name not in keep:
-                shutil.rmtree(path)
+                remove_folder(path)
 
     def _read_best(self) -> dict[str, Any]:
         path = self.folder / BEST
@@ -191,3 +280,8 @@ class Run:
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise CheckpointError(f"{path} is damaged ({error}); delete it") from None
         return best
+
+
+def _is_foreign(path: Path) -> bool:
+    """Whether this is anything but what a run leaves that was killed before it was one."""
+    return path.name != LOCK and not path.name.startswith(UNFINISHED)

@@ -1,4 +1,4 @@
-"""The command line: `spd query`, `train`, `evaluate`, `cost`, `data`.
+"""The command line: `spd query`, `train`, `evaluate`, `cost`, `data`, `benchmark`.
 
 Each command is one typed function that imports what it needs when it runs, so that `spd --help`
 loads neither torch nor transformers.

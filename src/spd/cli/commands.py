@@ -4,11 +4,11 @@ Help texts keep their line breaks (backslash-b paragraphs), each with one exampl
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from spd.cli import data
+from spd.cli import benchmark, data
 
 app = typer.Typer(
     help="Metric depth at exactly the pixels you ask for.",
@@ -17,6 +17,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 app.add_typer(data.app, name="data")
+app.add_typer(benchmark.app, name="benchmark")
 
 Model = Annotated[
     str | None,
@@ -93,11 +94,11 @@ def train(
     ] = None,
     data: Annotated[
         list[str] | None,
-        typer.Option("--data", help="Training folders, FOLDER or FOLDER:SPLIT."),
+        typer.Option("--data", help="Training sources, PATH or PATH:SPLIT (docs/data.md)."),
     ] = None,
     val: Annotated[
         list[str] | None,
-        typer.Option("--val", help="Validation folders, likewise."),
+        typer.Option("--val", help="Validation sources, likewise."),
     ] = None,
     out: Annotated[
         Path | None,
@@ -114,6 +115,9 @@ def train(
         list[str] | None,
         typer.Option("--set", help="Override, such as train.batch_size=4 or model.dim=32."),
     ] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Say what would be done, memory included, and stop.")
+    ] = False,
     device: Device = None,
 ) -> None:
     """Train a model; Ctrl-C saves and says how to go on.
@@ -123,12 +127,19 @@ def train(
     from spd.cli.train import resume_run, start_run
 
     if resume is not None:
-        if recipe or data or val or overrides or overfit or out is not None:
+        if recipe or data or val or overrides or overfit or plan or out is not None:
             raise typer.BadParameter("--resume takes no other settings; the run knows its own")
         resume_run(resume, device)
     else:
         start_run(
-            recipe or "nyu_v15_2", data or [], val or [], out, overfit, overrides or [], device
+            recipe or "nyu_v15_2",
+            data or [],
+            val or [],
+            out,
+            overfit,
+            overrides or [],
+            device,
+            plan,
         )
 
 
@@ -141,6 +152,10 @@ def evaluate(
         int | None,
         typer.Option("--max-points", min=1, help="Readings drawn per image; by default all."),
     ] = None,
+    view: Annotated[
+        Literal["whole", "crop"],
+        typer.Option("--view", help="Whole photos, or the training camera's crop in the middle."),
+    ] = "whole",
     device: Device = None,
 ) -> None:
     """Score a model, sparse and dense, at native ground-truth pixels.
@@ -149,7 +164,7 @@ def evaluate(
     """
     from spd.cli.evaluate import evaluate_model
 
-    evaluate_model(model, data, out, max_points, device)
+    evaluate_model(model, data, out, max_points, device, view)
 
 
 @app.command()
@@ -162,8 +177,8 @@ def cost(
 
     Example: `spd cost --size 350x476`
     """
-    from spd.config import recipe as find_recipe
     from spd.cost import cost_command
+    from spd.recipes import recipe as find_recipe
 
     height, cross, width = size.lower().partition("x")
     if not (cross and height.isdigit() and width.isdigit()):

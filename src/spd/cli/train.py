@@ -1,5 +1,6 @@
 """What `spd train` does."""
 
+import contextlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,12 +8,17 @@ from pathlib import Path
 import torch
 
 from spd.cli.devices import choose_device
-from spd.config import override, recipe
+from spd.data.evidence import preflight
+from spd.data.focal import check_focal_lengths
+from spd.data.overlap import refuse_overlap
 from spd.data.sources import Samples, open_samples
 from spd.errors import ConfigError
 from spd.figures import training_curve
+from spd.recipes import Recipe, override, recipe
 from spd.runs import Run
 from spd.train import Trainer
+from spd.training.parallel import is_main_process, launched_processes
+from spd.training.plan import plan_text
 
 CURVE = "training.png"
 
@@ -25,57 +31,78 @@ def start_run(
     overfit: bool,
     overrides: Sequence[str],
     device: str | None,
+    plan: bool = False,
 ) -> None:
-    """Check everything, then make the run's folder and train."""
+    """Check everything, then make the run's folder and train; or only say what would be done."""
     chosen = override(recipe(recipe_name), overrides)
     if not data:
         raise ConfigError("no training data; name folders with --data (spd data rooms makes some)")
     target = choose_device(device)
-    samples = open_samples(data, metric_only=True)
-    held_out = _open_validation(validation)
-    folder = out or Path("runs") / recipe_name
-    run = Run(folder, chosen, tuple(data), tuple(validation), overfit)
-    run.check_free()
-    trainer = Trainer(run, target)  # may find that the encoder's weights are not to be had
-    run.write()
-    _fit(trainer, samples, held_out)
+    samples, held_out = _open(data, validation)
+    if plan:
+        print(plan_text(chosen, samples, held_out, launched_processes(), str(target)))
+        return
+    run = Run(out or Path("runs") / recipe_name, chosen, tuple(data), tuple(validation), overfit)
+    with run.lock() if is_main_process() else contextlib.nullcontext():
+        if is_main_process():
+            run.check_free()
+            _check_data(samples, None if overfit else held_out, chosen)
+        trainer = Trainer(run, target)  # may find that the encoder's weights are not to be had
+        if is_main_process():
+            run.write()
+        _fit(trainer, samples, held_out)
 
 
 def resume_run(folder: Path, device: str | None) -> None:
     """Open a run's own data and go on from its last checkpoint."""
     run = Run.open(folder)
     target = choose_device(device)
-    samples = open_samples(run.data, metric_only=True)
-    trainer = Trainer(run, target)
-    trainer.restore()
-    if trainer.step >= trainer.config.steps:
-        print(f"{folder} is finished: {trainer.step} steps")
-        return
-    print(f"going on after step {trainer.step} of {trainer.config.steps}")
-    _fit(trainer, samples, _open_validation(run.validation))
+    samples, held_out = _open(run.data, run.validation)
+    with run.lock() if is_main_process() else contextlib.nullcontext():
+        if is_main_process():
+            run.clean()
+        trainer = Trainer(run, target)
+        trainer.restore()
+        if trainer.step >= trainer.config.steps:
+            _say(f"{folder} is finished: {trainer.step} steps")
+            return
+        _say(f"going on after step {trainer.step} of {trainer.config.steps}")
+        _fit(trainer, samples, held_out)
 
 
-def _open_validation(sources: Sequence[str]) -> Samples | None:
-    return open_samples(sources, metric_only=True) if sources else None
+def _open(data: Sequence[str], validation: Sequence[str]) -> tuple[Samples, Samples | None]:
+    samples = open_samples(data, metric_only=True)
+    return samples, open_samples(validation, metric_only=True) if validation else None
+
+
+def _check_data(samples: Samples, held_out: Samples | None, chosen: Recipe) -> None:
+    """What would spoil a run without a word: units, test scenes in training, focal lengths."""
+    preflight(samples)
+    refuse_overlap(samples, held_out)
+    check_focal_lengths(samples, held_out or samples, chosen.model.camera)
 
 
 def _fit(trainer: Trainer, samples: Samples, validation: Samples | None) -> None:
     run, config = trainer.run, trainer.config
     parameters = sum(p.numel() for p in trainer.model.parameters())
-    print(
+    _say(
         f"{run.recipe.name}: {parameters / 1e6:.2f} M parameters on {trainer.device}, "
-        f"{len(samples)} frames, {config.steps} steps of {config.batch_size}",
-        flush=True,
+        f"{len(samples)} frames, {config.steps} steps of {config.batch_size}"
     )
+    if trainer.encoder_start is not None:
+        _say(f"encoder: {trainer.encoder_start}")
     if samples.without_focal_length:
-        print(f"left out for want of a focal length: {samples.without_focal_length} frame(s)")
+        _say(f"left out for want of a focal length: {samples.without_focal_length} frame(s)")
     started = time.perf_counter()
     result = trainer.fit(samples, validation or ())
     minutes = (time.perf_counter() - started) / 60
+    if not is_main_process():
+        return
     training_curve(run.log_rows(), run.folder / CURVE)
     print(
         f"finished {result.steps} steps in {minutes:.1f} minutes "
-        f"(median {result.seconds_per_step:.3f} s a step), last loss {result.last_loss:.4f}"
+        f"(median {result.seconds_per_step:.3f} s a step, {result.waiting_share:.0%} of the time "
+        f"waiting for data), last loss {result.last_loss:.4f}"
     )
     if torch.isfinite(torch.tensor(result.best_abs_rel)):
         where = "the repeated batch" if run.overfit else "the validation set (best checkpoint)"
@@ -83,3 +110,8 @@ def _fit(trainer: Trainer, samples: Samples, validation: Samples | None) -> None
     if result.images_without_reading:
         print(f"crops without a reading: {result.images_without_reading}")
     print(f"the run is in {run.folder}, its curve in {run.folder / CURVE}")
+
+
+def _say(text: str) -> None:
+    if is_main_process():
+        print(text, flush=True)

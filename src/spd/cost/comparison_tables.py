@@ -2,12 +2,13 @@
 
 import dataclasses
 
-from spd.config import ModelConfig, TrainConfig
+from spd.config import ModelConfig
 from spd.cost import local_macs, parameters, shared_macs, v15_1_macs
 from spd.cost.grids import Grid
 from spd.cost.parameter_tables import percent_change
 from spd.cost.rows import Section
 from spd.cost.table import Row, Table, Unit
+from spd.recipes import TrainConfig
 
 COLUMNS = ("as specified", "as implemented")
 QUERIES = (64, 128, 256, 512, 1024, 2329)

@@ -3,6 +3,7 @@
 So a resumed run sees what the uninterrupted one would have seen, with any number of workers.
 """
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -10,11 +11,22 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from spd.config import CameraConfig, TrainConfig
+from spd.config import CameraConfig
 from spd.data.sample import RGBDSample
 from spd.data.transforms import TrainingView, training_view
+from spd.recipes import TrainConfig
 
 Batch = dict[str, Tensor | list[str]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Shard:
+    """Which part of every step's images this process computes."""
+
+    process: int = 0
+    """This process's number, from 0."""
+    processes: int = 1
+    """How many there are."""
 
 
 class ViewStream(Dataset[TrainingView]):
@@ -49,14 +61,35 @@ class ViewStream(Dataset[TrainingView]):
         )
 
 
-def batches(stream: ViewStream, first_step: int) -> Iterator[Batch]:
-    """The batches of the steps from `first_step` to the last one."""
+def batches(
+    stream: ViewStream, first_step: int, shard: Shard | None = None, *, steps: int | None = None
+) -> Iterator[Batch]:
+    """The parts of every step from `first_step` on that one process computes, in order.
+
+    A step's images are numbered through; part `a` of `accumulate` and process `r` of `processes`
+    take a run of them each. So all processes and parts together see, step by step, what one
+    process sees that computes whole steps.
+
+    Args:
+        stream: the views.
+        first_step: steps that are done.
+        shard: which process this is; None is the only one.
+        steps: where to end; None is the configuration's number of steps.
+    """
     config = stream.config
-    numbers = range(first_step * config.batch_size, config.steps * config.batch_size)
+    shard = shard or Shard()
+    part = config.batch_size // config.accumulate
+    mine = part // shard.processes
+    numbers = [
+        step * config.batch_size + number * part + shard.process * mine + image
+        for step in range(first_step, config.steps if steps is None else steps)
+        for number in range(config.accumulate)
+        for image in range(mine)
+    ]
     return iter(
         DataLoader(
             stream,
-            batch_size=config.batch_size,
+            batch_size=mine,
             sampler=numbers,
             num_workers=config.workers,
             collate_fn=collate,

@@ -1,0 +1,145 @@
+"""How fast a recipe loads and trains on this machine, and how much memory it takes."""
+
+import dataclasses
+import multiprocessing
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from spd.benchmark.machine import machine, peak_bytes
+from spd.data.loader import ViewStream, batches
+from spd.data.sources import open_samples
+from spd.recipes import Recipe
+from spd.runs import Run
+from spd.train import Trainer
+from spd.training.memory import estimate_memory
+
+WARM_UP = 1  # steps that are not counted: they allocate, and on a GPU they choose kernels
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class LoaderSpeed:
+    """The loader alone, nothing trained."""
+
+    workers: int
+    images_per_s: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class StepSpeed:
+    """Whole training steps, measured in a process of their own."""
+
+    steps: int
+    step_s_median: float
+    step_s_quartiles: tuple[float, float]
+    images_per_s: float
+    waiting_share: float
+    """Of the time, spent waiting for data."""
+    peak_bytes: int
+    """Of the process on a CPU, libraries included; of the allocator on a GPU."""
+    standing_bytes: int
+    """Before the first step, measured alike: interpreter, libraries, weights."""
+    estimated_bytes: int
+    """What `--plan` says the step keeps."""
+
+
+def loader_speed(recipe: Recipe, data: Sequence[str], workers: int, images: int) -> LoaderSpeed:
+    """Load so many training views and throw them away; the first batch is not counted."""
+    train = recipe.train.model_copy(update={"workers": workers})
+    stream = ViewStream(open_samples(data, metric_only=True), recipe.model.camera, train)
+    steps = -(-images // train.batch_size) + 1
+    loaded = batches(stream, 0, steps=steps)
+    next(loaded)
+    started = time.perf_counter()
+    count = sum(len(batch["names"]) for batch in loaded)
+    return LoaderSpeed(workers=workers, images_per_s=count / (time.perf_counter() - started))
+
+
+def step_speed(recipe: Recipe, data: Sequence[str], steps: int, device: str) -> StepSpeed:
+    """Train so many steps in a new process, so that its peak memory is theirs alone."""
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1) as pool:
+        return pool.apply(_measure_steps, (recipe.to_dict(), list(data), steps, device))
+
+
+def _measure_steps(recipe: dict[str, Any], data: list[str], steps: int, device: str) -> StepSpeed:
+    chosen = Recipe.from_dict(recipe)
+    target = torch.device(device)
+    samples = open_samples(data, metric_only=True)
+    waits, times = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = Trainer(Run(Path(folder), chosen, tuple(data), (), False), target)
+        standing = peak_bytes(target)
+        stream = ViewStream(samples, chosen.model.camera, chosen.train)
+        parts = batches(stream, 0, steps=WARM_UP + steps)
+        for _ in range(WARM_UP + steps):
+            asked = time.perf_counter()
+            step = [next(parts) for _ in range(chosen.train.accumulate)]
+            started = time.perf_counter()
+            trainer.train_step(step, stop=False)  # reads its numbers back, so the device is done
+            times.append(time.perf_counter() - started)
+            waits.append(started - asked)
+        peak = peak_bytes(target)
+        trainer.parallel.close()
+    times, waits = times[WARM_UP:], waits[WARM_UP:]
+    low, _, high = statistics.quantiles(times, n=4) if len(times) > 1 else (times[0],) * 3
+    return StepSpeed(
+        steps=steps,
+        step_s_median=statistics.median(times),
+        step_s_quartiles=(low, high),
+        images_per_s=chosen.train.batch_size * steps / (sum(times) + sum(waits)),
+        waiting_share=sum(waits) / (sum(times) + sum(waits)),
+        peak_bytes=peak,
+        standing_bytes=standing,
+        estimated_bytes=estimate_memory(
+            chosen, chosen.train.batch_size // chosen.train.accumulate
+        ).total,
+    )
+
+
+def training_benchmark(
+    recipe: Recipe,
+    data: Sequence[str],
+    *,
+    steps: int,
+    images: int,
+    workers: Sequence[int],
+    device: str,
+) -> dict[str, Any]:
+    """Loader alone for each number of workers, then training steps; plain data for JSON."""
+    loaders = [loader_speed(recipe, data, count, images) for count in workers]
+    step = step_speed(recipe, data, steps, device)
+    return {
+        "machine": machine(),
+        "recipe": recipe.to_dict(),
+        "data": list(data),
+        "device": device,
+        "loader": [dataclasses.asdict(speed) for speed in loaders],
+        "step": dataclasses.asdict(step),
+    }
+
+
+def format_benchmark(result: dict[str, Any]) -> str:
+    """The result for a terminal."""
+    about, step = result["machine"], result["step"]
+    low, high = step["step_s_quartiles"]
+    lines = [
+        f"on: {about['processor']}, {about['cores']} cores ({about['vector_instructions']}), "
+        f"GPU {about['gpu']}, torch {about['torch']}, load {about['load_average']}",
+        *(
+            f"loader alone, {speed['workers']} worker(s): {speed['images_per_s']:.1f} images/s"
+            for speed in result["loader"]
+        ),
+        f"training step: median {step['step_s_median']:.3f} s "
+        f"(quartiles {low:.3f} to {high:.3f}, {step['steps']} steps), "
+        f"{step['images_per_s']:.2f} images/s, {step['waiting_share']:.1%} waiting for data",
+        f"peak memory: {step['peak_bytes'] / 1e9:.2f} GB, of which "
+        f"{step['standing_bytes'] / 1e9:.2f} GB before the first step; "
+        f"the step keeps {step['estimated_bytes'] / 1e9:.2f} GB by count",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,113 @@
+"""One process or many: who this process is, and what all of them say together.
+
+Through accelerate, so that one GPU, several (torchrun) and several machines need no code of ours.
+"""
+
+import importlib.util
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from accelerate.utils import DataLoaderConfiguration, gather_object
+from torch import Tensor, nn
+
+from spd.data.loader import Shard
+from spd.errors import ConfigError
+from spd.recipes import TrainConfig
+
+T = TypeVar("T")
+PROJECTS = {"tensorboard": "tensorboard", "wandb": "spd", "trackio": "spd"}
+
+
+def launched_processes() -> int:
+    """How many processes torchrun (or another launcher) started; 1 without one."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def is_main_process() -> bool:
+    """Whether this process is the one that writes and speaks, known before any of them meet."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+class Parallel:
+    """Gradients, numbers and decisions shared by all processes of a run."""
+
+    def __init__(self, config: TrainConfig, device: torch.device, folder: Path) -> None:
+        parts = config.accumulate * launched_processes()
+        if config.batch_size % parts:
+            raise ConfigError(
+                f"train.batch_size {config.batch_size} is not divisible by {parts} "
+                f"(train.accumulate {config.accumulate} times {launched_processes()} process(es)); "
+                "it counts the images of one optimiser step in all"
+            )
+        if config.tracker != "none" and importlib.util.find_spec(config.tracker) is None:
+            raise ConfigError(
+                f"train.tracker {config.tracker} is not installed; pip install {config.tracker}, "
+                "or train.tracker=tensorboard"
+            )
+        AcceleratorState._reset_state(reset_partial_state=launched_processes() == 1)
+        self.tracker = config.tracker
+        self.accelerator = Accelerator(
+            cpu=device.type == "cpu",
+            device_placement=False,
+            mixed_precision="no",  # the objective has its own autocast
+            dataloader_config=DataLoaderConfiguration(),
+            log_with=None if config.tracker == "none" else config.tracker,
+            project_dir=folder,
+        )
+        self.shard = Shard(self.accelerator.process_index, self.accelerator.num_processes)
+        self.device = device if self.is_alone else self.accelerator.device
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether there is no other process to agree with."""
+        return self.shard.processes == 1
+
+    def wrap(self, module: nn.Module) -> nn.Module:
+        """The module, with gradients averaged over processes where there are several."""
+        if self.is_alone:
+            return module
+        return self.accelerator.prepare_model(module)
+
+    def without_sync(self, module: nn.Module) -> Any:
+        """A context in which gradients are added up in this process only."""
+        return self.accelerator.no_sync(module)
+
+    def mean(self, values: Tensor) -> Tensor:
+        """The mean over processes, the same in each."""
+        return self.accelerator.reduce(values, "mean")
+
+    def gather(self, items: Sequence[T]) -> list[T]:
+        """Everybody's items, in the order of the processes."""
+        return list(items) if self.is_alone else list(gather_object(list(items)))
+
+    def wait(self) -> None:
+        """Go on when every process has come here."""
+        self.accelerator.wait_for_everyone()
+
+    def start_tracker(self, step: int, name: str) -> None:
+        """Open the configured tracker; TensorBoard forgets what it saw after this step."""
+        if self.tracker == "none":
+            return
+        options: dict[str, dict[str, Any]] = {
+            "tensorboard": {"purge_step": step + 1},
+            "wandb": {"name": name},
+            "trackio": {"name": name},
+        }
+        self.accelerator.init_trackers(
+            PROJECTS[self.tracker], init_kwargs={self.tracker: options[self.tracker]}
+        )
+
+    def track(self, values: dict[str, float], step: int) -> None:
+        """Show numbers of a step."""
+        if self.tracker != "none":
+            self.accelerator.log(values, step=step)
+
+    def close(self) -> None:
+        """Close the tracker."""
+        if self.tracker != "none":
+            self.accelerator.end_training()

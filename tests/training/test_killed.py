@@ -1,0 +1,131 @@
+"""A run that is killed at any moment and resumed ends as if nothing had happened.
+
+`make test` kills two runs, `make soak` twenty.
+"""
+
+import json
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from small_runs import last_weights, losses, same_weights
+from spd.runs import Run
+
+SOAK = bool(os.environ.get("SPD_SOAK"))
+SETTINGS = [
+    "model.encoder.hidden_size=24",
+    "model.encoder.layers=4",
+    "model.camera.crop_height_px=56",
+    "model.camera.crop_width_px=84",
+    "train.steps=12",
+    "train.warmup_steps=2",
+    "train.batch_size=2",
+    "train.points_per_image=16",
+    "train.save_every=1",
+    "train.evaluate_every=3",
+    "train.ema_decay=0.9",
+]
+
+
+def train(arguments: list[str], started) -> None:
+    """In a process of its own: `spd train`, announcing when it begins."""
+    import torch
+
+    from spd.cli import run
+
+    torch.set_num_threads(1)
+    started.set()
+    code = run(["train", "--device", "cpu", *arguments])
+    os._exit(code)
+
+
+@pytest.fixture(scope="module")
+def processes():
+    """Forks of a process that has imported everything, so that a start takes no seconds."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["spd.cli.train"])
+    return context
+
+
+class Launcher:
+    """Starts `spd train` on a folder of frames."""
+
+    def __init__(self, context, frames: Path) -> None:
+        self.context = context
+        self.data = ["--data", f"{frames}:train", "--val", f"{frames}:val"]
+
+    def begin(self, folder: Path):
+        """The process, when it has begun: a new run, or what is left of one."""
+        arguments = ["--recipe", "rooms_tiny", *self.data, "--out", str(folder), "--set", *SETTINGS]
+        if (folder / "run.json").exists():
+            arguments = ["--resume", str(folder)]
+        started = self.context.Event()
+        process = self.context.Process(target=train, args=(arguments, started))
+        process.start()
+        assert started.wait(60)
+        return process
+
+    def finish(self, folder: Path) -> float:
+        """Train to the end; returns how long that took."""
+        begun = time.perf_counter()
+        process = self.begin(folder)
+        process.join(120)
+        assert process.exitcode == 0
+        return time.perf_counter() - begun
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(processes, tmp_path_factory):
+    """A run nobody touched, how long it took, and what started it."""
+    from conftest import write_rgbd_folder
+
+    frames = write_rgbd_folder(tmp_path_factory.mktemp("frames"))
+    launcher = Launcher(processes, frames)
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    launcher.finish(tmp_path_factory.mktemp("runs") / "warm-up")  # files into the system's cache
+    seconds = launcher.finish(folder)
+    return Run.open(folder), seconds, launcher
+
+
+@pytest.mark.parametrize("number", range(20 if SOAK else 2))
+def test_a_killed_run_ends_with_the_weights_of_the_uninterrupted_one(
+    uninterrupted, tmp_path, number
+):
+    whole, seconds, launcher = uninterrupted
+    moments = np.random.default_rng(number).uniform(0, seconds, size=3)
+    folder = tmp_path / "killed"
+    for moment in moments:  # the same run is killed until it happens to finish, at most three times
+        process = launcher.begin(folder)
+        process.join(moment)
+        if process.exitcode is not None:
+            assert process.exitcode == 0
+            break
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+    launcher.finish(folder)
+    killed = Run.open(folder)
+    assert same_weights(last_weights(killed), last_weights(whole))
+    assert losses(killed) == losses(whole)
+    best = [json.loads((run.folder / "best.json").read_text()) for run in (whole, killed)]
+    assert best[0] == best[1]
+    left = [p.name for p in (*folder.iterdir(), *(folder / "checkpoints").iterdir())]
+    assert not [name for name in left if name.startswith(".")]
+
+
+def test_sigterm_saves_the_finished_steps(uninterrupted, tmp_path):
+    whole, _, launcher = uninterrupted
+    folder = tmp_path / "asked"
+    process = launcher.begin(folder)
+    while not (folder / "log.jsonl").exists() and process.exitcode is None:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGTERM)
+    process.join(60)
+    assert process.exitcode in (0, 130)  # 0 where it was faster than the signal
+    launcher.finish(folder)
+    assert same_weights(last_weights(Run.open(folder)), last_weights(whole))

@@ -1,0 +1,174 @@
+"""A full disk, a second process in the folder, half a line in the log: nothing good is lost."""
+
+import contextlib
+import json
+import random
+import resource
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+
+from small_runs import CPU, last_weights, losses, same_weights, small_recipe
+from spd.checkpoint import checkpoints_of_run
+from spd.data.sources import open_samples
+from spd.errors import TrainingError
+from spd.runs import Run
+from spd.train import Trainer
+
+
+@pytest.fixture
+def samples(rgbd_folder):
+    return open_samples([f"{rgbd_folder}:train"], metric_only=True)
+
+
+@contextlib.contextmanager
+def full_disk(size: int) -> Iterator[None]:
+    """No file may grow beyond so many bytes: the system refuses writes, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_run_goes_on_when_the_disk_is_full_and_says_so(small_config, samples, tmp_path, capsys):
+    run = Run.create(tmp_path / "run", small_recipe(small_config, steps=6, save_every=2), ("d",))
+    trainer = Trainer(run, CPU)
+    original = trainer.train_step
+
+    def step(parts, stop):
+        # The disk is full while step 4 is to be saved, and empty again afterwards.
+        limit = 30_000 if trainer.step == 3 else resource.RLIM_INFINITY
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+        return original(parts, stop)
+
+    trainer.train_step = step
+    trainer.fit(samples)
+    said = capsys.readouterr().err
+    assert "step 4 is not saved: cannot write" in said
+    assert "file too large; going on" in said
+    assert [path.name for path in checkpoints_of_run(run.folder)] == [
+        "step-00000002",
+        "step-00000006",
+    ]
+    left = [p.name for p in (run.folder / "checkpoints").iterdir() if p.name.startswith(".")]
+    assert left == []
+    whole = Run.create(tmp_path / "whole", small_recipe(small_config, steps=6), ("d",))
+    Trainer(whole, CPU).fit(samples)
+    assert same_weights(last_weights(run), last_weights(whole))
+
+
+def test_a_disk_that_stays_full_ends_the_run_with_the_old_checkpoint_intact(
+    small_config, samples, tmp_path
+):
+    run = Run.create(tmp_path / "run", small_recipe(small_config, steps=6, save_every=2), ("d",))
+    trainer = Trainer(run, CPU)
+    original = trainer.train_step
+
+    def step(parts, stop):
+        if trainer.step == 3:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, resource.RLIM_INFINITY))
+        return original(parts, stop)
+
+    trainer.train_step = step
+    # The outer one puts the limit back.
+    with full_disk(resource.RLIM_INFINITY), pytest.raises(TrainingError) as caught:
+        trainer.fit(samples)
+    said = str(caught.value)
+    assert "\n" not in said
+    assert "step 6 is not saved, the checkpoints before it are as they were" in said
+    assert said.endswith(f"go on with: spd train --resume {run.folder}")
+    again = Trainer(Run.open(run.folder), CPU)
+    again.restore()
+    assert again.step == 2
+    again.fit(samples)
+    whole = Run.create(tmp_path / "whole", small_recipe(small_config, steps=6), ("d",))
+    Trainer(whole, CPU).fit(samples)
+    assert same_weights(last_weights(run), last_weights(whole))
+
+
+def test_a_log_that_cannot_be_written_ends_the_run_saved(small_config, samples, tmp_path):
+    run = Run.create(tmp_path / "run", small_recipe(small_config), ("d",))
+    trainer = Trainer(run, CPU)
+    original = trainer.train_step
+
+    def step(parts, stop):
+        numbers = original(parts, stop)
+        if trainer.step == 4:
+            (run.folder / "log.jsonl").unlink()
+            (run.folder / "log.jsonl").mkdir()
+        return numbers
+
+    trainer.train_step = step
+    with pytest.raises(TrainingError, match=r"cannot write .*log\.jsonl: is a directory; the run"):
+        trainer.fit(samples)
+    assert checkpoints_of_run(run.folder)[-1].name == "step-00000004"
+
+
+def test_one_folder_takes_one_process_at_a_time(small_config, tmp_path):
+    run = Run.create(tmp_path / "run", small_recipe(small_config), ("d",))
+    again = Run.open(run.folder)
+    refused = pytest.raises(TrainingError, match="another process is training in")
+    with run.lock(), refused, again.lock():
+        pass
+    with run.lock():  # it is free again
+        assert (run.folder / "lock").exists()
+
+
+def test_what_a_killed_start_leaves_is_not_taken_for_somebodys_files(small_config, tmp_path):
+    run = Run(tmp_path / "run", small_recipe(small_config), ("d",), (), False)
+    with run.lock():
+        (run.folder / ".writing-abc").mkdir()
+        run.check_free()
+        run.write()
+        run.clean()
+    assert sorted(path.name for path in run.folder.iterdir()) == ["lock", "run.json"]
+
+
+def test_half_a_line_at_the_end_of_the_log_is_passed_over(small_config, samples, tmp_path):
+    run = Run.create(tmp_path / "run", small_recipe(small_config), ("d",))
+    Trainer(run, CPU).fit(samples)
+    path = run.folder / "log.jsonl"
+    whole = path.read_text()
+    path.write_text(whole + '{"step": 7, "lo')
+    assert len(losses(run)) == 6
+    path.write_text(whole.replace("}\n", "\n", 1))
+    with pytest.raises(TrainingError, match=r"log\.jsonl is damaged in line 1"):
+        run.log_rows()
+
+
+def test_the_best_checkpoint_is_known_although_best_json_is_gone(
+    small_config, rgbd_folder, samples, tmp_path
+):
+    run = Run.create(tmp_path / "run", small_recipe(small_config, steps=9), ("d",))
+    Trainer(run, CPU).fit(samples, open_samples([f"{rgbd_folder}:val"]))
+    best = json.loads((run.folder / "best.json").read_text())
+    (run.folder / "best.json").unlink()  # as if killed before it was written
+    run.clean()
+    assert json.loads((run.folder / "best.json").read_text()) == best
+    rows = {row["step"]: row["val_abs_rel"] for row in run.log_rows() if "val_abs_rel" in row}
+    assert best["val_abs_rel"] == min(rows.values()) == rows[best["step"]]
+
+
+def test_generators_are_put_back(small_config, samples, tmp_path):
+    run = Run.create(tmp_path / "run", small_recipe(small_config), ("d",))
+    seed_all(3)
+    Trainer(run, CPU).fit(samples)
+    drawn = draw_all()
+    seed_all(0)
+    assert draw_all() != drawn
+    Trainer(run, CPU).restore()
+    assert draw_all() == drawn
+
+
+def seed_all(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - the global generator is what is kept
+    torch.manual_seed(seed)
+
+
+def draw_all() -> tuple[float, float, float]:
+    return random.random(), np.random.rand(), float(torch.rand(1))  # noqa: NPY002
