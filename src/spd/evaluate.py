@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spd.errors import DataError
+from spd.evaluation.near_edges import mean_bands
 from spd.evaluation.predict import crop_of, predict_set
 from spd.evaluation.predictions import ImagePredictions, PredictionFolder
 from spd.evaluation.report import EvaluationReport, ImageScore, ModeGap, format_report
 from spd.evaluation.settings import PROTOCOL, DepthPredictor, EvaluationSettings, View
 from spd.metrics.accuracy import clamp_prediction, depth_metrics, mean_metrics
+from spd.metrics.edges import band_scores
 
 if TYPE_CHECKING:  # at run time this would import torch, which re-scoring has no use for
     from spd.data.sample import RGBDSample
@@ -106,6 +108,7 @@ def score(
         images=images,
         sparse=mean_metrics([image.sparse for image in images]),
         dense=mean_metrics([image.dense for image in images]),
+        near_edges=mean_bands([image.near_edges for image in images]),
         gap=_mean_gap([image.gap for image in images]),
         skipped=skipped,
     )
@@ -126,6 +129,13 @@ def score_image(predictions: ImagePredictions) -> ImageScore:
         points=len(predictions.truth_m),
         sparse=depth_metrics(sparse, predictions.truth_m),
         dense=depth_metrics(dense, predictions.truth_m),
+        near_edges=tuple(
+            zip(
+                band_scores(sparse, predictions.truth_m, predictions.edge_px),
+                band_scores(dense, predictions.truth_m, predictions.edge_px),
+                strict=True,
+            )
+        ),
         gap=ModeGap(
             mean_m=float(gap_m.mean()),
             median_m=float(np.median(gap_m)),

@@ -13,6 +13,7 @@ from spd.errors import DataError, InputError
 from spd.evaluation.predictions import ImagePredictions, PredictionFolder
 from spd.evaluation.settings import DepthPredictor, EvaluationSettings, camera_of
 from spd.metrics.accuracy import within_range
+from spd.metrics.edges import edge_distance_px
 
 if TYPE_CHECKING:  # at run time this would import torch, which re-scoring has no use for
     from spd.data.sample import RGBDSample
@@ -160,6 +161,7 @@ def _predict_image(
         sparse_m=sparse_m.astype(np.float32),
         dense_m=read(dense_map_m, points).astype(np.float32),
         truth_m=sample.depth_m.take(pixel_index),
+        edge_px=edge_distance_px(sample.depth_m, sample.valid).take(pixel_index),
         dense_preview_m=dense_map_m[step // 2 :: step, step // 2 :: step]
         .clip(0, 6e4)
         .astype(np.float16),

@@ -22,7 +22,9 @@ from spd.errors import DataError
 from spd.evaluation.settings import EvaluationSettings
 from spd.files import atomic_path, write_text
 
-_ARRAYS = ("pixel_index", "depth_size", "sparse_m", "dense_m", "truth_m", "dense_preview_m")
+_ARRAYS = (
+    *("pixel_index", "depth_size", "sparse_m", "dense_m", "truth_m", "edge_px", "dense_preview_m"),
+)
 _LONGEST_STEM = 120  # file systems allow 255 bytes a name; an ending and a digest are added
 
 
@@ -42,6 +44,8 @@ class ImagePredictions:
     """Metres, read off the dense map at the nearest pixel of the photo."""
     truth_m: Float[np.ndarray, " n"]
     """Metres, measured."""
+    edge_px: Float[np.ndarray, " n"]
+    """Distance to the nearest true depth edge, in pixels of the depth map."""
     dense_preview_m: Float[np.ndarray, "h w"]
     """Every so many-th pixel of the dense map, half precision; for pictures only."""
     dense_is_exact: bool

@@ -9,6 +9,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+from spd.evaluation.near_edges import BandMeans, ModeScores, format_bands
 from spd.evaluation.settings import EvaluationSettings
 from spd.files import write_text
 from spd.metrics.accuracy import METRIC_NAMES, DepthMetrics
@@ -47,6 +48,8 @@ class ImageScore:
     """Asked point by point."""
     dense: DepthMetrics
     """Read off the dense map."""
+    near_edges: tuple[ModeScores, ...]
+    """Both modes by distance to the nearest true edge, nearest first."""
     gap: ModeGap
     """Between the two."""
     dense_is_exact: bool
@@ -74,6 +77,8 @@ class EvaluationReport:
     """Asked point by point: mean over images."""
     dense: DepthMetrics
     """Read off the dense map: mean over images."""
+    near_edges: tuple[BandMeans, ...]
+    """Both modes by distance to the nearest true edge, nearest first."""
     gap: ModeGap
     """Means over images of means and medians; the largest of the largest."""
     skipped: dict[str, str]
@@ -102,6 +107,7 @@ class EvaluationReport:
             "points": self.points,
             "sparse": self.sparse.to_dict(),
             "dense": self.dense.to_dict(),
+            "near_edges": [band.to_dict() for band in self.near_edges],
             "gap": dataclasses.asdict(self.gap),
             "dense_read_at_nearest_pixel": sum(not image.dense_is_exact for image in self.images),
             "non_finite_predictions": sum(image.non_finite for image in self.images),
@@ -140,7 +146,9 @@ def format_report(report: EvaluationReport) -> str:
     console = Console(file=text, width=80, color_system=None, highlight=False, emoji=False)
     console.print(table)
     lines = [line.rstrip() for line in textwrap.dedent(text.getvalue()).strip("\n").splitlines()]
-    return "\n".join([*_above(report), "", *lines, "", *_below(report)]) + "\n"
+    bands = format_bands(report.near_edges)
+    parts = [_above(report), lines, *([bands] if bands else []), _below(report)]
+    return "\n\n".join("\n".join(part) for part in parts) + "\n"
 
 
 def _above(report: EvaluationReport) -> list[str]:

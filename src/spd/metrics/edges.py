@@ -25,10 +25,10 @@ class BandScore:
 
     pixels: int
     """How many there are."""
-    abs_rel: float
-    """Mean absolute error relative to the truth; NaN without a pixel."""
-    delta1: float
-    """Share within a factor of 1.25, exclusive; NaN without a pixel."""
+    abs_rel: float | None
+    """Mean absolute error relative to the truth; None without a pixel."""
+    delta1: float | None
+    """Share within a factor of 1.25, exclusive; None without a pixel."""
 
 
 def depth_edges(
@@ -83,8 +83,8 @@ def band_scores(
         scores.append(
             BandScore(
                 pixels,
-                float(error[inside].mean()) if pixels else float("nan"),
-                float(near[inside].mean()) if pixels else float("nan"),
+                float(error[inside].mean()) if pixels else None,
+                float(near[inside].mean()) if pixels else None,
             )
         )
     return tuple(scores)
