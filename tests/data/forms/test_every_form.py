@@ -4,9 +4,11 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from frames import miniature_frames
+from spd.config import CameraConfig
 from spd.data.check import check_source
 from spd.data.convert import convert
 from spd.data.evidence import preflight
@@ -14,7 +16,11 @@ from spd.data.folder import RGBDFolder
 from spd.data.forms import open_source
 from spd.data.overlap import find_overlap, refuse_overlap
 from spd.data.sources import open_samples
+from spd.data.transforms import training_view
 from spd.errors import DataError
+from spd.recipes import Recipe, TrainConfig
+from spd.runs import Run
+from spd.train import Trainer
 from write_general import write_image_folders, write_parquet, write_table
 from write_nyu import write_bts, write_h5, write_h5_tars, write_labelled_mat
 
@@ -126,3 +132,43 @@ def test_eight_bit_depth_of_folders_is_refused(tmp_path):
         Image.fromarray((TRAIN.depth_mm // 40).astype(np.uint8)).save(path)
     with pytest.raises(DataError, match="8-bit"):
         preflight(open_samples([f"{folders},camera=nyu"]))
+
+
+def training_tensors(text: str) -> dict[bytes, list[np.ndarray]]:
+    """What the network would be given of every training frame, by the frame's pixels."""
+    camera = CameraConfig(focal_px=181.6, crop_height_px=168, crop_width_px=224)
+    found = {}
+    for sample in open_samples([text]):
+        view = training_view(sample, camera, 64, np.random.default_rng(5), augment=True)
+        arrays = [getattr(view, field.name) for field in dataclasses.fields(view)]
+        found[sample.image.tobytes()] = [a for a in arrays if isinstance(a, np.ndarray)]
+    return found
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_the_same_frames_give_the_same_tensors_from_every_form(written, name):
+    reference = training_tensors(f"{written['nyu-labelled-mat']}:train")
+    path, *options = written[name].split(",")
+    if name == "table":  # whose cameras are columns, and which does not say that it is NYU
+        options = ["border=nyu"]
+    given = training_tensors(",".join([f"{path}:train", *options]))
+    assert given.keys() == reference.keys()
+    assert len(given) == 2
+    for pixels, arrays in given.items():
+        assert len(arrays) == len(reference[pixels]) == 6
+        for one, other in zip(arrays, reference[pixels], strict=True):
+            assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_every_form_is_trained_on(written, name, small_config, tmp_path):
+    path, *options = written[name].split(",")
+    samples = open_samples([",".join([f"{path}:train", *options])], metric_only=True)
+    settings = TrainConfig(
+        steps=2, warmup_steps=1, precision="float32", points_per_image=16, tracker="none"
+    )
+    recipe = Recipe(name="form", model=small_config, train=settings)
+    run = Run.create(tmp_path / "run", recipe, (written[name],))
+    result = Trainer(run, torch.device("cpu")).fit(samples)
+    assert (result.steps, result.images_without_reading) == (2, 0)
+    assert np.isfinite(result.last_loss)
