@@ -60,14 +60,17 @@ $(RUN)/best.json: | $(STAMP)
 			--set train.steps=400 train.warmup_steps=50 train.evaluate_every=200; \
 	fi
 
+# One process a core, each with one thread; tests of one file stay together.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+
 test: dev
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-all: dev
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 soak: dev
-	SPD_SOAK=1 $(BIN)/python -m pytest -m slow
+	SPD_SOAK=1 $(PYTEST) -m "slow or soak"
 
 check: dev
 	$(BIN)/ruff check .

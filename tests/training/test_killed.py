@@ -16,6 +16,7 @@ import pytest
 from small_runs import last_weights, losses, same_weights
 from spd.runs import Run
 
+pytestmark = pytest.mark.soak
 SOAK = bool(os.environ.get("SPD_SOAK"))
 SETTINGS = [
     "model.encoder.hidden_size=24",

@@ -30,7 +30,11 @@ def peak_bytes(device: torch.device) -> int:
     """The most memory so far: of the GPU's allocator, or of this process on the CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is bytes there, kilobytes here
+    status = Path("/proc/self/status")
+    if status.is_file():  # ru_maxrss would hold what the process had before it was this program
+        fields = dict(line.split(":", 1) for line in status.read_text("utf-8").splitlines())
+        return int(fields["VmHWM"].split()[0]) * 1024
+    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is bytes there, kilobytes elsewhere
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
