@@ -132,3 +132,26 @@ def test_an_unwritable_place_is_one_clear_error(tmp_path):
 def test_an_existing_checkpoint_is_not_overwritten(small_model, saved):
     with pytest.raises(CheckpointError, match="exists already"):
         save_checkpoint(small_model, saved)
+
+
+def test_a_checkpoint_of_a_transformers_with_other_names_is_the_same_model(small_model, tmp_path):
+    save_checkpoint(small_model, tmp_path / "model")
+    path = tmp_path / "model" / "model.safetensors"
+    older = {
+        "attention.q_proj": "attention.attention.query",
+        "attention.k_proj": "attention.attention.key",
+        "attention.v_proj": "attention.attention.value",
+        "attention.o_proj": "attention.output.dense",
+    }
+    weights = load_file(path)
+    renamed = {}
+    for name, tensor in weights.items():
+        for new, old in older.items():
+            if name.startswith("encoder."):
+                name = name.replace(new, old)
+        renamed[name] = tensor
+    assert renamed.keys() != weights.keys()
+    save_file(renamed, path)
+    loaded, _ = load_checkpoint(tmp_path / "model")
+    expected = small_model.state_dict()
+    assert all(torch.equal(tensor, expected[n]) for n, tensor in loaded.state_dict().items())

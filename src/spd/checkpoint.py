@@ -1,10 +1,12 @@
 """Checkpoints: `model.safetensors` with `config.json` beside it, in one directory.
 
 Weights load strictly: a missing, unexpected or wrongly shaped tensor is an error, never a silent
-partial load. `docs/conventions.md` lists the tensor names that are a contract.
+partial load. `docs/conventions.md` lists the tensor names that are a contract. The encoder's are
+those of one naming, whichever the installed transformers has: its versions differ.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,12 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as safetensors_bytes
+from torch import Tensor
 
 from spd.config import ModelConfig
 from spd.errors import CheckpointError, ConfigError
 from spd.files import atomic_path, write_bytes, write_text
+from spd.models.encoder_vits.checkpoint_names import common_name
 from spd.models.spd import SPD
 
 WEIGHTS = "model.safetensors"
@@ -42,11 +46,36 @@ def save_checkpoint(model: SPD, folder: Path, about: dict[str, Any] | None = Non
 
 def write_model(model: SPD, folder: Path, about: dict[str, Any] | None = None) -> None:
     """Write the two files into an existing directory."""
-    weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    weights = stored_weights(model)
     # As bytes first: a full disk is then one kind of error, whichever library serialises.
     write_bytes(folder / WEIGHTS, safetensors_bytes(weights, metadata={"format": "pt"}))
     config = {"spd": "v15.2", "model": model.config.to_dict(), "about": about or {}}
     write_text(folder / CONFIG, json.dumps(config, indent=1) + "\n")
+
+
+def stored_weights(model: SPD) -> dict[str, Tensor]:
+    """The model's tensors under the names that checkpoints have."""
+    return {common_name(name): tensor.contiguous() for name, tensor in model.state_dict().items()}
+
+
+def fill_model(model: SPD, weights: Mapping[str, Tensor], source: str | Path) -> None:
+    """Fill a model from named tensors, strictly.
+
+    Raises:
+        CheckpointError: if any tensor is missing, unexpected or of another shape.
+    """
+    own_names = {common_name(name): name for name in model.state_dict()}
+    expected = stored_weights(model)
+    given = {common_name(name): tensor for name, tensor in weights.items()}
+    _complain(source, "lacks", sorted(expected.keys() - given.keys()))
+    _complain(source, "has unknown", sorted(given.keys() - expected.keys()))
+    for name, tensor in given.items():
+        if tensor.shape != expected[name].shape:
+            raise CheckpointError(
+                f"{source} is of another architecture: {name} is {list(tensor.shape)}, the "
+                f"configuration makes it {list(expected[name].shape)}"
+            )
+    model.load_state_dict({own_names[name]: tensor for name, tensor in given.items()})
 
 
 def find_checkpoint(source: str | Path) -> Path:
@@ -117,22 +146,13 @@ def load_weights(model: SPD, path: Path) -> None:
         raise CheckpointError(f"{path} is missing") from None
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read, is it complete? ({error})") from None
-    expected = model.state_dict()
-    _complain(path, "lacks", sorted(expected.keys() - weights.keys()))
-    _complain(path, "has unknown", sorted(weights.keys() - expected.keys()))
-    for name, tensor in weights.items():
-        if tensor.shape != expected[name].shape:
-            raise CheckpointError(
-                f"{path} is of another architecture: {name} is {list(tensor.shape)}, the "
-                f"configuration makes it {list(expected[name].shape)}"
-            )
-    model.load_state_dict(weights)
+    fill_model(model, weights, path)
 
 
-def _complain(path: Path, verb: str, names: list[str]) -> None:
+def _complain(source: str | Path, verb: str, names: list[str]) -> None:
     if names:
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        raise CheckpointError(f"{path} {verb} tensor {names[0]!r}{more}; is it of this model?")
+        raise CheckpointError(f"{source} {verb} tensor {names[0]!r}{more}; is it of this model?")
 
 
 def _of_run(run: Path) -> Path:
@@ -141,7 +161,11 @@ def _of_run(run: Path) -> Path:
         raise CheckpointError(f"{run} is a run without a checkpoint; train it first")
     best = run / BEST
     if best.is_file():
-        chosen = run / CHECKPOINTS / json.loads(best.read_text(encoding="utf-8"))["checkpoint"]
+        try:
+            name = json.loads(best.read_text(encoding="utf-8"))["checkpoint"]
+        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
+            raise CheckpointError(f"{best} is damaged; delete it") from None
+        chosen = run / CHECKPOINTS / name
         if (chosen / WEIGHTS).is_file():
             return chosen
     return complete[-1]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from spd.checkpoint import default_device
+from spd.checkpoint import default_device, fill_model, stored_weights
 from spd.data.loader import Batch, ViewStream, batches
 from spd.data.sample import RGBDSample
 from spd.encoder_weights import load_encoder
@@ -113,7 +113,7 @@ class Trainer:
         if self.average is None:
             self.model.load_state_dict(self.kept_model.state_dict())
         else:
-            self.model.load_state_dict(state["weights"])
+            fill_model(self.model, state["weights"], self.run.folder)
             self.average.n_averaged.fill_(int(state["averaged"]))
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
@@ -141,7 +141,7 @@ class Trainer:
             "generators": generator_states(),
         }
         if self.average is not None:
-            state["weights"] = self.model.state_dict()
+            state["weights"] = stored_weights(self.model)
             state["averaged"] = int(self.average.n_averaged)
         self.run.save(self.kept_model, state, self.step, val_abs_rel)
 

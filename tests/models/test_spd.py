@@ -56,12 +56,14 @@ def test_points_split_into_chunks_give_the_same_answers_and_gradients(small_mode
 
 
 def test_outside_nan_answers_only_what_is_inside(small_model):
-    maps = random_maps(small_model.config.dim, (2, 3), dtype=torch.float32)
-    points = torch.tensor([[[3.0, 4.0], [-0.6, 4.0], [41.5, 27.5], [float("nan"), 1.0]]])
+    small_model.double()
+    maps = random_maps(small_model.config.dim, (2, 3))
+    points = torch.tensor([[[3.0, 4.0], [-0.6, 4.0], [41.5, 27.5], [float("nan"), 1.0]]]).double()
     depth_m = small_model.query(maps, points, outside="nan")
     assert torch.isnan(depth_m[0]).tolist() == [False, True, False, True]
     inside = small_model.query(maps, points[:, ::2])
-    assert torch.equal(depth_m[:, ::2], inside)
+    # A product of four rows may round differently from one of two.
+    assert (depth_m[:, ::2] - inside).abs().max() <= 1e-14
 
 
 def test_points_outside_are_refused_by_name(small_model):
