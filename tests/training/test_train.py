@@ -11,36 +11,18 @@ import torch
 from safetensors.torch import load_file
 
 import spd
+from small_runs import CPU, losses, small_recipe
 from spd.config import ModelConfig
 from spd.data.folder import write_depth_png
 from spd.data.sources import open_samples
 from spd.errors import CheckpointError, TrainingError
-from spd.recipes import Recipe, TrainConfig
+from spd.recipes import Recipe
 from spd.runs import Run
 from spd.train import StoppedError, Trainer
 
-CPU = torch.device("cpu")
-
 
 def recipe(small_config: ModelConfig, **changes) -> Recipe:
-    settings = {
-        "steps": 8,
-        "batch_size": 2,
-        "encoder_lr": 1e-3,
-        "decoder_lr": 1e-3,
-        "warmup_steps": 2,
-        "precision": "float32",
-        "objective": "query",
-        "points_per_image": 16,
-        "evaluate_every": 4,
-        "save_every": 3,
-        "tracker": "none",
-    }
-    return Recipe(name="test", model=small_config, train=TrainConfig(**(settings | changes)))
-
-
-def losses(run: Run) -> list[float]:
-    return [row["loss"] for row in run.log_rows() if "loss" in row]
+    return small_recipe(small_config, **({"steps": 8, "evaluate_every": 4} | changes))
 
 
 @pytest.fixture
