@@ -113,8 +113,7 @@ def test_test_frames_in_training_data_are_a_problem(rgbd_folder):
     change_index(rgbd_folder, dataset=["NYU"] * 5, official_number=[2, 3, 8, 0, 1])
     report = check_source(str(rgbd_folder))
     assert report.problems == [
-        "1 frame(s) of split 'train' are of NYU's official test set or its scenes: frame-2.png; "
-        "take them out"
+        "1 frame(s) of split 'train' are of NYU's official test set: frame-2.png; take them out"
     ]
     assert "3 frames are of NYU's official test set: to test on alone" in report.notes
     change_index(rgbd_folder, official_number=[2, 3, 4, 0, 1])
@@ -145,6 +144,8 @@ def test_unknown_focal_lengths_are_counted_with_what_to_say(rgbd_folder):
     report = check_source(str(rgbd_folder))
     assert (report.without_focal_length, report.focal_px) == (5, [])
     assert "unknown; 5 frames have none: say focal_px=" in format_check(report)
+    assert not report.usable
+    assert report.problems[0].startswith("no frame has a focal length, so none can be trained on")
 
 
 @pytest.fixture

@@ -74,6 +74,8 @@ def test_a_plan_says_data_steps_rates_memory_and_checkpoints(small_config, rgbd_
     samples = open_samples([f"{rgbd_folder}:train"], metric_only=True)
     text = plan_text(recipe, samples, None, 2, "cpu")
     assert f"{rgbd_folder}:train: 3 frames, rgbd-folder, depth as 16-bit PNG, millimetres" in text
+    # 0.81 of a width of 64 px, which is 2 atan(1 / 1.62) wide.
+    assert "focal length 51.8 px (63 degrees wide)" in text
     assert "30 steps of 4 images (2 process(es) x 2 part(s) x 1 image(s))" in text
     assert "40.00 epochs of 3 frames" in text
     assert "step         1: 1.00e-05 / 1.00e-05" in text  # a hundredth of the peak

@@ -18,7 +18,7 @@ from spd.recipes import Recipe, override, recipe
 from spd.runs import Run
 from spd.train import Trainer
 from spd.training.parallel import is_main_process, launched_processes
-from spd.training.plan import plan_text
+from spd.training.plan import camera_text, plan_text
 
 CURVE = "training.png"
 
@@ -91,6 +91,8 @@ def _fit(trainer: Trainer, samples: Samples, validation: Samples | None) -> None
     )
     if trainer.encoder_start is not None:
         _say(f"encoder: {trainer.encoder_start}")
+    for source in samples.sources:
+        _say(f"{source.path}: {camera_text(source)}")
     if samples.without_focal_length:
         _say(f"left out for want of a focal length: {samples.without_focal_length} frame(s)")
     started = time.perf_counter()

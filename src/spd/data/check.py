@@ -103,7 +103,7 @@ def check_source(
     source = open_source(text)
     numbers = list(range(len(source))) if full else spread(len(source), SAMPLED)
     frames, broken = _read(source, numbers, workers if full else 1, progress)
-    found = problems(frames) + _overlap_problems(source)
+    found = problems(frames) + _focal_problems(source) + _overlap_problems(source)
     if against is not None:
         found += _compared(source, against, workers, progress)
     return CheckReport(
@@ -228,15 +228,31 @@ def _recognised_by(source: Source) -> str:
     return found or "by its name"
 
 
-def _overlap_problems(source: Source) -> list[str]:
-    """Test frames among those that say they are for training."""
-    training = {frame.name for frame in source.frames if frame.split == "train"}
-    leaked = [name for name in official_test_names(source) if name in training]
-    if not leaked:
+def _focal_problems(source: Source) -> list[str]:
+    if any(frame.has_focal for frame in source.frames):
         return []
     return [
-        f"{len(leaked)} frame(s) of split 'train' are of NYU's official test set or its scenes: "
-        f"{listed(leaked)}; take them out"
+        "no frame has a focal length, so none can be trained on or scored; say focal_px= or "
+        "camera=nyu"
+    ]
+
+
+def _overlap_problems(source: Source) -> list[str]:
+    """Test frames among those that say they are for training."""
+    named = set(official_test_names(source))
+    leaked = [f for f in source.frames if f.split == "train" and f.name in named]
+    if not leaked:
+        return []
+    numbered = any(frame.official_number is not None for frame in leaked)
+    scenes = sorted({frame.scene for frame in leaked if frame.scene is not None})
+    whose = (
+        "NYU's official test set"
+        if numbered
+        else f"scenes that NYU does not train on ({listed(scenes)})"
+    )
+    return [
+        f"{len(leaked)} frame(s) of split 'train' are of {whose}: "
+        f"{listed([frame.name for frame in leaked])}; take them out"
     ]
 
 

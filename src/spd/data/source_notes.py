@@ -15,7 +15,8 @@ def _nyu_notes(source: Source) -> list[str]:
     if not source.is_nyu:
         return []
     found = [_count_note(source)]
-    test = official_test_names(source)
+    training = {frame.name for frame in source.frames if frame.split == "train"}
+    test = [name for name in official_test_names(source) if name not in training]
     if test:
         whole = "" if len(test) != nyu.TEST_FRAMES else ", all there are"
         found.append(f"{len(test)} frames are of NYU's official test set{whole}: to test on alone")

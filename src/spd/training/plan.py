@@ -1,5 +1,8 @@
 """What a run would do, said before it starts: data, steps, schedule, memory, disk."""
 
+import math
+
+from spd.data.source import Source
 from spd.data.sources import Samples
 from spd.optim import rate_at
 from spd.recipes import Recipe, TrainConfig
@@ -31,9 +34,21 @@ def plan_text(
 def _sources(samples: Samples) -> list[str]:
     return [
         f"{source.path}{f':{source.split}' if source.split else ''}: {len(source):,} frames, "
-        f"{source.form}, depth as {source.stored}"
+        f"{source.form}, depth as {source.stored}, {camera_text(source)}"
         for source in samples.sources
     ]
+
+
+def camera_text(source: Source) -> str:
+    """Focal length and field of view of the first frame that has any, for a person to judge."""
+    known = (number for number, frame in enumerate(source.frames) if frame.has_focal)
+    first = next(known, None)
+    intrinsics = None if first is None else source[first].intrinsics
+    if first is None or intrinsics is None:
+        return "focal length unknown"
+    width = source[first].image_size[1]
+    fov_deg = math.degrees(2 * math.atan(width / 2 / intrinsics.fx))
+    return f"focal length {intrinsics.focal_px:.1f} px ({fov_deg:.0f} degrees wide)"
 
 
 def _steps(config: TrainConfig, frames: int, part: int, processes: int) -> list[str]:

@@ -99,7 +99,7 @@ def test_a_test_scene_among_training_frames_is_refused(tmp_path):
     write_h5(tmp_path / "h5", [TRAIN, leak])
     report = check_source(f"{tmp_path / 'h5'}:train")
     assert not report.usable
-    assert "of NYU's official test set or its scenes: train/bathroom_0009" in report.problems[0]
+    assert "of scenes that NYU does not train on (bathroom_0009)" in report.problems[0]
     with pytest.raises(DataError, match=r"scenes that NYU does not train on \(bathroom_0009\)"):
         refuse_overlap(open_samples([f"{tmp_path / 'h5'}:train"]), None)
     write_bts(tmp_path / "bts", [TRAIN, leak])
