@@ -162,16 +162,6 @@ def test_a_tracker_that_is_not_installed_is_refused_at_once(small_config, tmp_pa
         Trainer(new_run(tmp_path, small_config, tracker="trackio"), CPU)
 
 
-@pytest.mark.slow
-def test_a_compiled_run_has_the_losses_of_an_eager_one(small_config, samples, tmp_path):
-    found = []
-    for compiled in (False, True):
-        run = new_run(tmp_path, small_config, f"{compiled}", compile=compiled)
-        Trainer(run, CPU).fit(samples)
-        found.append(losses(run))
-    assert found[0] == pytest.approx(found[1], rel=1e-4)
-
-
 def test_a_recipes_options_are_overridden_by_name(small_config):
     changed = override(
         small_recipe(small_config),
