@@ -20,6 +20,13 @@ from spd.files import write_text
 from spd.geometry import Intrinsics, Size
 
 SETTINGS = "rooms.json"
+GENERATOR = 1
+"""Version of the rooms: another number, other rooms from the same seeds. `tests/data/
+test_make_rooms.py` holds rooms of this version to their values."""
+
+HELD_OUT_SEED = 1
+"""Its validation rooms are for final scores: no model is trained on them or chosen by them."""
+
 _POINT_STREAM = 1_000_000  # of random numbers; rendering a room uses those of its attempts, from 0
 
 Job = tuple[Path, str, int, Size, int]  # folder, name, seed of the room, size, points
@@ -52,7 +59,13 @@ def make_rooms(
         workers: processes; by default one per core.
         progress: told (frames done, frames in all).
     """
-    settings = {"seed": seed, "size": list(size), "points": points, "spd": __version__}
+    settings = {
+        "generator": GENERATOR,
+        "seed": seed,
+        "size": list(size),
+        "points": points,
+        "spd": __version__,
+    }
     _check_settings(folder, settings)
     jobs = [(f"train-{n:06d}", _room_seed(seed, 0, n)) for n in range(count)]
     jobs += [(f"val-{n:06d}", _room_seed(seed, 1, n)) for n in range(validation)]
@@ -123,8 +136,8 @@ def _render(job: Job) -> None:
 def _check_settings(folder: Path, settings: dict[str, object]) -> None:
     path = folder / SETTINGS
     if path.is_file():
-        # Folders of a time before there were exact points have none.
-        found = {"points": 0} | json.loads(path.read_text(encoding="utf-8"))
+        # Folders of a time before there were exact points, or versions, say nothing of them.
+        found = {"points": 0, "generator": 1} | json.loads(path.read_text(encoding="utf-8"))
         if found != settings:
             raise DataError(
                 f"{folder} holds rooms of {found}, asked for {settings}; choose another folder"
