@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from spd.errors import ConfigError
 
 Int = Annotated[int, pydantic.Strict()]  # no booleans, no "64", no 64.0
+LocalPathName = Literal["cross_attention", "conv", "bilinear_mlp"]
 PATCH = 14  # DINOv2's patch size; the encoder has no other.
 
 
@@ -110,7 +111,7 @@ class ModelConfig(Frozen):
     """Hidden width of the depth head."""
     window: Int = Field(5, gt=0)
     """Side, in cells, of the neighbourhood a query reads from each map."""
-    local_path: Literal["cross_attention", "conv", "bilinear_mlp"] = "cross_attention"
+    local_path: LocalPathName = "cross_attention"
     """v15.2 (`cross_attention`), v15.1 (`conv`), or the `bilinear_mlp` baseline."""
     initial_depth_m: float = Field(2.5, gt=0)
     """What an untrained model answers, in metres."""

@@ -1,18 +1,23 @@
 """Optimiser and schedule of the specification's section 7."""
 
 import math
+from collections.abc import Iterable
 
 import torch
+from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, SequentialLR
 
 from spd.models.spd import SPD
 from spd.recipes import TrainConfig
 
 
-def make_optimizer(model: SPD, config: TrainConfig) -> torch.optim.AdamW:
+def make_optimizer(
+    model: SPD, config: TrainConfig, beside: Iterable[nn.Parameter] = ()
+) -> torch.optim.AdamW:
     """AdamW with two groups, told apart by module: the encoder, and everything after it.
 
-    Parameters that are frozen (DINOv2's mask token) are in neither.
+    Parameters that are frozen (DINOv2's mask token) are in neither. Those of local paths trained
+    `beside` the model's own are in the second.
     """
     encoder = [p for p in model.encoder.parameters() if p.requires_grad]
     in_encoder = {id(p) for p in model.encoder.parameters()}
@@ -20,7 +25,7 @@ def make_optimizer(model: SPD, config: TrainConfig) -> torch.optim.AdamW:
     return torch.optim.AdamW(
         [
             {"params": encoder, "lr": config.encoder_lr},
-            {"params": decoder, "lr": config.decoder_lr},
+            {"params": [*decoder, *beside], "lr": config.decoder_lr},
         ],
         weight_decay=config.weight_decay,
     )

@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from spd.config import Frozen, Int, ModelConfig
+from spd.config import Frozen, Int, LocalPathName, ModelConfig
 from spd.errors import ConfigError
 
 SILOG_LAMBDA = {"specification": 0.5, "bts": 0.85}  # 0.85 is AdaBins' too
@@ -52,6 +52,11 @@ class TrainConfig(Frozen):
     """Share of the dense loss under `mix`."""
     points_per_image: Int = Field(1024, gt=0)
     """Points drawn from each image for the `query` loss."""
+    beside: tuple[LocalPathName, ...] = ()
+    """Other local paths that learn from the same maps, their `query` losses added to the model's
+    own, so that the maps favour none of them. They are kept for resuming, not in the model."""
+    beside_points: Int = Field(4, gt=0)
+    """How many of an image's points each of them is asked: few, because `conv` costs so much."""
     encoder_weights: str | None = None
     """What the encoder starts from: DINOv2, Depth Anything V2 or an SPD, as a hub id, a directory,
     a run or a file (docs/encoder_weights.md); none is random."""
@@ -125,8 +130,26 @@ def rooms_small() -> Recipe:
     )
 
 
+def rooms_trunk() -> Recipe:
+    """The shipped model, and the maps on which the experiment compares the local paths."""
+    return Recipe(
+        name="rooms_trunk",
+        model=ModelConfig.small(),
+        train=_from_scratch(
+            steps=12_000,
+            batch_size=8,
+            points_per_image=64,
+            evaluate_every=1000,
+            beside=("conv", "bilinear_mlp"),
+            beside_points=4,
+            ema_decay=0.999,
+            workers=1,
+        ),
+    )
+
+
 def _from_scratch(
-    steps: int, batch_size: int, points_per_image: int, evaluate_every: int
+    steps: int, batch_size: int, points_per_image: int, evaluate_every: int, **others: Any
 ) -> TrainConfig:
     """Rates that move a random encoder (5e-6 cannot), and queries instead of dense maps."""
     return TrainConfig(
@@ -141,6 +164,7 @@ def _from_scratch(
         points_per_image=points_per_image,
         evaluate_every=evaluate_every,
         save_every=500,
+        **others,
     )
 
 
@@ -148,6 +172,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "nyu_v15_2": nyu_v15_2,
     "rooms_tiny": rooms_tiny,
     "rooms_small": rooms_small,
+    "rooms_trunk": rooms_trunk,
 }
 
 

@@ -76,7 +76,9 @@ class Trainer:
         if self.config.encoder_weights is not None and not run.started:
             self.encoder_start = load_encoder(self.model.encoder, self.config.encoder_weights)
         self._prepare_model()
-        self.optimizer = make_optimizer(self.model, self.config)
+        objective = Objective(self.model, self.config).to(self.device)
+        self.beside = objective.beside
+        self.optimizer = make_optimizer(self.model, self.config, self.beside.parameters())
         self.schedule: LRScheduler = make_schedule(self.optimizer, self.config)
         self.scaler = torch.amp.GradScaler(  # of the loss, for gradients that float16 would lose
             self.device.type, init_scale=2.0**12, enabled=self.config.precision == "float16"
@@ -85,7 +87,7 @@ class Trainer:
         if self.config.ema_decay:
             average = get_ema_multi_avg_fn(self.config.ema_decay)
             self.average = AveragedModel(self.model, multi_avg_fn=average)
-        self.objective: nn.Module = self.parallel.wrap(Objective(self.model, self.config))
+        self.objective: nn.Module = self.parallel.wrap(objective)
         if self.config.compile:
             self.objective.compile()
         self.step = 0
@@ -116,6 +118,7 @@ class Trainer:
             fill_model(self.model, state["weights"], self.run.folder)
             self.average.n_averaged.fill_(int(state["averaged"]))
         self.optimizer.load_state_dict(state["optimizer"])
+        self.beside.load_state_dict(state.get("beside", {}))
         self.schedule.load_state_dict(state["schedule"])
         self.scaler.load_state_dict(state["scaler"])
         set_generator_states(state["generators"])
@@ -135,6 +138,7 @@ class Trainer:
         state: dict[str, Any] = {
             "step": self.step,
             "images_without_reading": self.images_without_reading,
+            "beside": self.beside.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "scaler": self.scaler.state_dict(),
@@ -223,7 +227,7 @@ class Trainer:
             losses[0] += loss
             losses[1] += empty
         self.scaler.unscale_(self.optimizer)
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+        norm = torch.nn.utils.clip_grad_norm_(self.objective.parameters(), self.config.clip_norm)
         mean_loss, empty_share, stops = self.parallel.mean(losses).tolist()
         numbers = StepNumbers(
             loss=mean_loss,
@@ -274,7 +278,7 @@ class Trainer:
         if torch.isfinite(norm).all() or (overflow and torch.isfinite(norm[0])):
             return
         names = ", ".join(self.parallel.gather([name for part in parts for name in part["names"]]))
-        if all(bool(torch.isfinite(p).all()) for p in self.model.parameters()):
+        if all(bool(torch.isfinite(p).all()) for p in self.objective.parameters()):
             self.save()
         raise TrainingError(
             f"loss {numbers.loss:g} or its gradient is not finite at step {self.step + 1} on "

@@ -83,6 +83,7 @@ def test_the_command_makes_rooms_and_draws_them(tmp_path, capsys):
         "seed": 0,
         "size": [42, 56],
         "points": 4096,
+        "generator": 1,
         "spd": spd.__version__,
     }
     assert run(["data", "sheet", str(folder), "-o", str(sheet)]) == 0

@@ -1,5 +1,7 @@
 """What a recipe can ask of the loop beside the specification's: each against its definition."""
 
+import itertools
+
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -13,8 +15,11 @@ from small_runs import (
     same_weights,
     small_recipe,
 )
+from spd.checkpoint import stored_weights
+from spd.data.loader import ViewStream, batches
 from spd.data.sources import open_samples
 from spd.errors import ConfigError
+from spd.losses import silog
 from spd.models.spd import SPD
 from spd.recipes import TrainConfig, override
 from spd.runs import Run
@@ -60,6 +65,52 @@ def test_the_mixed_objective_encodes_once(small_model, monkeypatch):
     monkeypatch.setattr(SPD, "encode", lambda self, x: calls.append(1) or encode(self, x))
     Objective(small_model, TrainConfig(objective="mix", precision="float32"))(batch())
     assert calls == [1]
+
+
+def test_paths_beside_the_models_own_add_their_losses(small_model):
+    given = batch()
+    config = TrainConfig(
+        objective="query",
+        precision="float32",
+        beside=("conv", "bilinear_mlp"),
+        beside_points=4,
+        silog="bts",
+    )
+    objective = Objective(small_model, config)
+    maps = small_model.encode(given["image"])
+    truth_m = given["point_depth_m"]
+    expected = silog(small_model.query(maps, given["points"]), truth_m, truth_m > 0, 0.85)[0]
+    for path in objective.beside:
+        few_m = path.query(maps, given["points"][:, :4])
+        expected = expected + silog(few_m, truth_m[:, :4], truth_m[:, :4] > 0, 0.85)[0]
+    found = objective(given)[0]
+    assert float(found.detach()) == pytest.approx(float(expected.detach()), rel=1e-6)
+    found.backward()
+    assert all(p.grad is not None for p in objective.beside.parameters())
+
+
+def test_paths_beside_learn_resume_exactly_and_stay_out_of_the_model(
+    small_config, samples, tmp_path
+):
+    options = {"beside": ("conv",), "beside_points": 4}
+    whole = Trainer(new_run(tmp_path, small_config, "whole", **options), CPU)
+    before = [p.detach().clone() for p in whole.beside.parameters()]
+    whole.fit(samples)
+    learnt = zip(before, whole.beside.parameters(), strict=True)
+    assert not any(torch.equal(one, other) for one, other in learnt)
+    run = new_run(tmp_path, small_config, "parts", **options)
+    first = Trainer(run, CPU)
+    stream = ViewStream(samples, small_config.camera, run.recipe.train)
+    for part in itertools.islice(batches(stream, 0), 3):
+        first.train_step([part], stop=False)
+    first.save()
+    second = Trainer(run, CPU)
+    second.restore()
+    second.fit(samples)
+    for one, other in zip(whole.beside.parameters(), second.beside.parameters(), strict=True):
+        assert torch.equal(one, other)
+    assert same_weights(last_weights(whole.run), last_weights(run))
+    assert last_weights(run).keys() == stored_weights(SPD(small_config)).keys()
 
 
 def test_the_average_of_the_weights_is_what_is_saved(small_config, samples, tmp_path):

@@ -51,17 +51,19 @@ def estimate_memory(recipe: Recipe, images: int) -> MemoryEstimate:
         model.encoder.requires_grad_(False)
     if config.checkpoint_encoder:
         model.checkpoint_encoder()
+    with torch.random.fork_rng():
+        objective = Objective(model, config)
     fake = FakeTensorMode()
-    _make_fake(model, fake)
+    _make_fake(objective, fake)
     with fake:
-        activations = _kept(Objective(model, config), _batch(recipe, images))
-    every = sum(p.numel() for p in model.parameters()) * FLOAT_BYTES
-    trained = sum(p.numel() for p in model.parameters() if p.requires_grad) * FLOAT_BYTES
+        activations = _kept(objective, _batch(recipe, images))
+    every = sum(p.numel() for p in objective.parameters()) * FLOAT_BYTES
+    trained = sum(p.numel() for p in objective.parameters() if p.requires_grad) * FLOAT_BYTES
     return MemoryEstimate(
         weights=every,
         gradients=trained,
         optimizer=ADAM_MOMENTS * trained,
-        average=every if config.ema_decay else 0,
+        average=sum(p.numel() for p in model.parameters()) * FLOAT_BYTES if config.ema_decay else 0,
         activations=activations,
     )
 
