@@ -72,6 +72,21 @@ class CrossAttentionStage(nn.Module):
             windows: per source map, the features `[B, K, n, D]` around each point, and the
                 embedding `[n, D]` that makes keys of them.
         """
+        weights = self.attention(query, windows)
+        parts = weights.split([embedding.shape[0] for _, embedding in windows], dim=-1)
+        read = [
+            (part @ features, torch.einsum("bkhn,nhe->bkhe", part, self.by_place(self.v_proj, e)))
+            for part, (features, e) in zip(parts, windows, strict=True)
+        ]
+        mixed = torch.stack([features for features, _ in read]).sum(dim=0)  # [B, K, H, D]
+        placed = torch.stack([places for _, places in read]).sum(dim=0)  # [B, K, H, e]
+        values = torch.einsum("bkhd,hed->bkhe", mixed, self.split(self.v_proj)) + placed
+        return self.finish(query, values.flatten(-2) + self.v_proj.bias)
+
+    def attention(
+        self, query: Float[Tensor, "b k d"], windows: Sequence[tuple[Tensor, Tensor]]
+    ) -> Float[Tensor, "b k heads n"]:
+        """How much each query reads of each of its tokens, head by head; sums to one over them."""
         q = self.heads_of(query)  # [B, K, H, e]
         folded = torch.einsum("bkhe,hed->bkhd", q, self.split(self.k_proj))
         # The same for every token, so softmax drops it; it keeps the bias's (zero) gradient.
@@ -81,15 +96,7 @@ class CrossAttentionStage(nn.Module):
             + torch.einsum("bkhe,nhe->bkhn", q, self.by_place(self.k_proj, embedding))
             for features, embedding in windows
         ]
-        weights = (torch.cat(scores, dim=-1) + constant[..., None]).softmax(dim=-1).to(q.dtype)
-        mixed, placed = torch.zeros_like(folded), torch.zeros_like(q)
-        parts = weights.split([embedding.shape[0] for _, embedding in windows], dim=-1)
-        for part, (features, embedding) in zip(parts, windows, strict=True):
-            mixed = mixed + part @ features  # [B, K, H, D]
-            places = self.by_place(self.v_proj, embedding)
-            placed = placed + torch.einsum("bkhn,nhe->bkhe", part, places)
-        values = torch.einsum("bkhd,hed->bkhe", mixed, self.split(self.v_proj)) + placed
-        return self.finish(query, values.flatten(-2) + self.v_proj.bias)
+        return (torch.cat(scores, dim=-1) + constant[..., None]).softmax(dim=-1).to(q.dtype)
 
     def finish(
         self, query: Float[Tensor, "*b d"], values: Float[Tensor, "*b d"]
@@ -121,14 +128,17 @@ class CrossAttentionPath(nn.Module):
 
     def query(self, maps: FeatureMaps, points: Float[Tensor, "b k 2"]) -> Float[Tensor, "b k"]:
         """Depth in metres at each point `(u, v)` of the image (specification, section 8)."""
-        s8, l2, l1 = (
-            self._wide(sample_window(feature_map, points, maps.image_size, self.window))
-            for feature_map in (maps.stride_8_map, maps.l2, maps.l1)
-        )  # [B, K, 25, D] each
-        query = s8[:, :, s8.shape[2] // 2]  # the window's centre is the point itself
-        query = self.stage1.read(query, [(s8, self._key(self.S8)), (l2, self._key(self.L2))])
-        query = self.stage2.read(query, [(l1, self._key(self.L1))])
+        query, coarse, fine = self._windows(maps, points)
+        query = self.stage2.read(self.stage1.read(query, coarse), fine)
         return head_depth_m(self.head, query)
+
+    def attention(
+        self, maps: FeatureMaps, points: Float[Tensor, "b k 2"]
+    ) -> tuple[Float[Tensor, "b k heads n1"], Float[Tensor, "b k heads n2"]]:
+        """What both stages of `query` attend to: s8's window then L2's, and L1's, row-major."""
+        query, coarse, fine = self._windows(maps, points)
+        first = self.stage1.attention(query, coarse)
+        return first, self.stage2.attention(self.stage1.read(query, coarse), fine)
 
     def dense(self, maps: FeatureMaps) -> Float[Tensor, "b 1 h4 w4"]:
         """Depth in metres at every cell centre of L1, keys projected once per map (section 7.1).
@@ -144,6 +154,18 @@ class CrossAttentionPath(nn.Module):
         )
         query = self._read_dense(self.stage2, query, [(maps.l1, self.L1, 1)])
         return head_depth_m(self.head, query)[:, None]
+
+    def _windows(
+        self, maps: FeatureMaps, points: Float[Tensor, "b k 2"]
+    ) -> tuple[Tensor, list[tuple[Tensor, Tensor]], list[tuple[Tensor, Tensor]]]:
+        """The query's start, and what each stage reads: windows and what makes keys of them."""
+        s8, l2, l1 = (
+            self._wide(sample_window(feature_map, points, maps.image_size, self.window))
+            for feature_map in (maps.stride_8_map, maps.l2, maps.l1)
+        )  # [B, K, 25, D] each
+        start = s8[:, :, s8.shape[2] // 2]  # the window's centre is the point itself
+        coarse = [(s8, self._key(self.S8)), (l2, self._key(self.L2))]
+        return start, coarse, [(l1, self._key(self.L1))]
 
     def _wide(self, features: Tensor) -> Tensor:
         """In the weights' dtype: maps may be kept narrower, the query's residual stream may not."""
