@@ -31,6 +31,21 @@ def test_training_curve_has_a_panel_for_validation_where_there_is_one(tmp_path):
     assert (np.abs(plain - orange).max(axis=-1) <= 2).sum() == 0
 
 
+def test_training_curve_has_a_title_and_labels_that_lie_on_the_page(tmp_path):
+    rows = [*log(100), {"step": 100, "val_abs_rel": 0.3}]
+    plain = read_png(training_curve(rows, tmp_path / "plain.png"))
+    titled = read_png(training_curve(rows, tmp_path / "titled.png", title="mine: rooms_tiny"))
+    assert titled.shape[0] == plain.shape[0] + 34
+    assert np.array_equal(titled[-900:], plain[-900:])
+    assert (titled[:50].max(axis=-1) < 100).sum() > 200
+    assert (plain[:30] == 255).all()
+    # Left of the tick labels stand two lines a panel, whole: nothing touches the border.
+    assert (plain[:, :10] == 255).all()
+    for top in (34, 34 + 284, 34 + 2 * 284):
+        ink = (plain[top : top + 250, :66].max(axis=-1) < 150).any(axis=0)
+        assert np.diff(ink.astype(int)).tolist().count(1) == 2
+
+
 @pytest.mark.parametrize(
     "rows",
     [

@@ -86,12 +86,42 @@ def test_depth_map_shares_the_markers_scale_and_its_holes_are_grey(tmp_path):
     second = int(900 + overlay._MARGIN_PX)  # columns from the first panel to the second
     row, column = panel_pixel(10, 10, image)
     assert near(drawn[row, column], colour_of(6.0, 2.0, 6.0))
+    assert near(drawn[row, column + second], colour_of(6.0, 2.0, 6.0))  # the point is on it too
+    row, column = panel_pixel(20, 10, image)
     assert near(drawn[row, column + second], GREY)
     for u, v, expected in ((10, 30, 2.0), (40, 10, 4.0)):
         row, column = panel_pixel(u, v, image)
         assert near(drawn[row, column + second], colour_of(expected, 2.0, 6.0))
     row, column = panel_pixel(50, 30, image)
     assert near(drawn[row, column + second], GREY)
+
+
+def test_a_flat_map_gets_no_more_colours_than_its_share_of_the_least_span(tmp_path):
+    image = np.zeros((40, 60, 3), np.uint8)
+    depth_map = np.full((40, 60), 1.9, np.float32)
+    depth_map[20:] = 2.0
+    path = point_overlay(image, [], [], tmp_path / "flat.png", depth_map_m=depth_map)
+    drawn = read_png(path)
+    # A quarter of 2 m around 1.95 m: from 1.7 to 2.2 m, of which the map covers a fifth.
+    for v, metres in ((5, 1.9), (35, 2.0)):
+        row, column = panel_pixel(30, v, image)
+        pixel = drawn[row, column + int(900 + overlay._MARGIN_PX)]
+        assert near(pixel, colour_of(metres, 1.7, 2.2))
+
+
+def test_a_title_stands_above_the_panels_in_as_many_lines_as_it_needs(tmp_path):
+    image = np.full((40, 60, 3), 77, np.uint8)
+    plain = read_png(point_overlay(image, [], [], tmp_path / "plain.png"))
+    for words, lines in ((3, 1), (15, 2), (400, 3)):  # past three lines it is cut
+        title = " ".join(["photo.jpg"] * words)
+        titled = read_png(point_overlay(image, [], [], tmp_path / "titled.png", title=title))
+        more = titled.shape[0] - plain.shape[0]
+        assert more == lines * 35
+        margin = int(overlay._MARGIN_PX)
+        assert np.array_equal(titled[more + margin :, :950], plain[margin:, :950])
+        head = titled[: more + margin]
+        assert (head.max(axis=-1) < 100).sum() > 200 * lines  # ink
+        assert (head[:, -10:] == 255).all()  # that ends on the page
 
 
 def test_labels_are_white_and_stop_past_25_points(tmp_path):
@@ -283,6 +313,23 @@ def test_contact_sheet_wraps_into_columns(tmp_path):
     for bad, columns in (([], 3), (samples, 0)):
         with pytest.raises(InputError, match="contact sheet"):
             contact_sheet(bad, tmp_path / "bad.png", columns=columns)
+
+
+def test_a_contact_sheet_has_a_heading_where_it_is_given_a_title(tmp_path):
+    sample = RGBDSample(
+        np.full((30, 40, 3), 77, np.uint8),
+        np.full((30, 40), 2.0, np.float32),
+        np.ones((30, 40), bool),
+        None,
+        "one",
+    )
+    plain = read_png(contact_sheet([sample], tmp_path / "plain.png"))
+    titled = read_png(contact_sheet([sample], tmp_path / "t.png", title="rooms: 1 of 3 frames"))
+    more = titled.shape[0] - plain.shape[0]
+    assert more == round(2 * 1.9 * 17)  # a title and a legend
+    assert np.array_equal(titled[more:, :270], plain[:, :270])  # what is below is as it was
+    assert (titled[: more // 2].max(axis=-1) < 100).sum() > 200
+    assert titled.shape[1] > plain.shape[1]  # wide enough for the legend
 
 
 def test_canvas_is_as_large_as_asked(tmp_path):

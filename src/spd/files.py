@@ -50,7 +50,21 @@ def check_writable(path: str | os.PathLike[str], suffix: str = "") -> None:
         raise DataError(f"{target} is a folder; name a file in it")
     if not target.name.lower().endswith(suffix):
         raise DataError(f"{target} must end in {suffix}")
-    nearest = next(folder for folder in target.absolute().parents if folder.exists())
+    _check_place(target, target.absolute().parent)
+
+
+def check_folder(path: str | os.PathLike[str]) -> None:
+    """Refuse a folder that could not be made or filled, before the work that fills it.
+
+    Raises:
+        DataError: if something else has its name, or it cannot be written.
+    """
+    _check_place(Path(path), Path(path).absolute())
+
+
+def _check_place(target: Path, folder: Path) -> None:
+    """Whether the nearest of a folder and those above it that is there can be written to."""
+    nearest = next(place for place in (folder, *folder.parents) if place.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
         raise DataError(f"cannot write {target}: {nearest} is not a folder that can be written")
 

@@ -25,30 +25,12 @@ import filelock
 import torch
 
 from spd._version import __version__
-from spd.checkpoint import (
-    BEST,
-    CHECKPOINTS,
-    RUN,
-    checkpoints_of_run,
-    load_weights,
-    read_config,
-    write_model,
-)
+from spd.checkpoint import checkpoints_of_run, load_weights, read_config, write_model
 from spd.errors import CheckpointError, DataError, TrainingError
-from spd.files import (
-    UNFINISHED,
-    atomic_path,
-    remove_folder,
-    remove_unfinished,
-    write_bytes,
-    write_text,
-)
+from spd.files import atomic_path, remove_folder, remove_unfinished, write_bytes, write_text
 from spd.models.spd import SPD
 from spd.recipes import Recipe
-
-LOG = "log.jsonl"
-STATE = "state.pt"
-LOCK = "lock"
+from spd.run_folder import BEST, CHECKPOINTS, LOCK, LOG, RUN, STATE, check_free, check_run
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -81,7 +63,7 @@ class Run:
             DataError: if it cannot be written.
         """
         run = cls(folder, recipe, data, validation, overfit)
-        run.check_free()
+        check_free(folder)
         run.write()
         return run
 
@@ -96,21 +78,6 @@ class Run:
         }
         write_text(self.folder / RUN, json.dumps(about, indent=1) + "\n")
 
-    def check_free(self) -> None:
-        """Refuse a folder that holds anything.
-
-        Raises:
-            TrainingError: naming what to do instead.
-        """
-        folder = self.folder
-        if (folder / RUN).exists():
-            raise TrainingError(
-                f"{folder} already holds a run; go on with --resume {folder}, or choose another "
-                "--out"
-            )
-        if folder.exists() and (not folder.is_dir() or any(map(_is_foreign, folder.iterdir()))):
-            raise TrainingError(f"{folder} exists and is not empty; choose another --out")
-
     @classmethod
     def open(cls, folder: Path) -> "Run":
         """An existing run, to be resumed or looked at.
@@ -118,9 +85,8 @@ class Run:
         Raises:
             TrainingError: if there is none.
         """
+        check_run(folder)
         path = folder / RUN
-        if not path.is_file():
-            raise TrainingError(f"{folder} holds no run to go on with: {path} is missing")
         try:
             about = json.loads(path.read_text(encoding="utf-8"))
             return cls(
@@ -280,8 +246,3 @@ class Run:
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise CheckpointError(f"{path} is damaged ({error}); delete it") from None
         return best
-
-
-def _is_foreign(path: Path) -> bool:
-    """Whether this is anything but what a run leaves that was killed before it was one."""
-    return path.name != LOCK and not path.name.startswith(UNFINISHED)

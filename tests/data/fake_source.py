@@ -8,7 +8,8 @@ import numpy as np
 
 from spd.data.depth_units import to_metres
 from spd.data.sample import RGBDSample, valid_depth
-from spd.data.source import Frame, Source, SourceOptions
+from spd.data.source import Frame, Source
+from spd.data.source_name import SourceOptions
 from spd.errors import DataError
 from spd.geometry import Intrinsics
 

@@ -63,6 +63,43 @@ def test_holes_and_other_sizes_are_told(rgbd_folder):
     assert "16.7% holes" in format_check(report)
 
 
+def test_what_is_neither_valid_nor_a_hole_is_accounted_for(tmp_path):
+    depth_mm = np.full((480, 640), 2000, np.uint16)
+    depth_mm[100:148] = 12_000
+    folder = tmp_path / "nyu"
+    sample = slanted_sample("one", (480, 640))
+    write_frame(sample, folder)
+    Image.fromarray(depth_mm).save(folder / "one.depth.png")
+    entry = frame_entry(sample.name, sample.image_size, sample.intrinsics, "train")
+    write_index([{**entry, "dataset": "NYU"}], folder)
+    report = check_source(str(folder))
+    # Inside the border are 467 rows of 625, of which 48 are beyond 10 m, as are 48 of 640 in all.
+    assert report.valid_share == (467 - 48) * 625 / (480 * 640)
+    assert report.out_of_range_share == 0.1
+    assert report.border_share == pytest.approx(0.9 - report.valid_share)
+    assert (
+        "  readings      85.2% valid, 0.0% holes, 10.0% outside 1 mm to 10 m, 4.8% in the border, "
+        "which is left out"
+    ) in format_check(report).splitlines()
+
+
+def test_readings_that_are_all_valid_need_no_account(rgbd_folder):
+    lines = format_check(check_source(str(rgbd_folder))).splitlines()
+    assert "  readings      100.0% valid, 0.0% holes" in lines
+
+
+def test_centimetres_read_as_millimetres_are_noted_and_no_problem(rgbd_folder):
+    for number in range(5):
+        path = rgbd_folder / f"frame-{number}.depth.png"
+        metres = np.asarray(Image.open(path)) / 1000
+        Image.fromarray((metres * 100).round().astype(np.uint16)).save(path)
+    report = check_source(str(rgbd_folder))
+    assert report.usable
+    (note,) = report.notes
+    assert note.startswith("99% of the depth is nearer than 0.39 m; is the unit right?")
+    assert "unit=100 for centimetres" in note
+
+
 def test_truncated_frames_are_listed_and_make_a_source_not_usable(rgbd_folder):
     for name in ("frame-1.png", "frame-4.depth.png"):
         content = (rgbd_folder / name).read_bytes()

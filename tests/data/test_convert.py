@@ -13,7 +13,8 @@ from spd.cli import run
 from spd.data import convert as module
 from spd.data.convert import broken_lines, convert
 from spd.data.folder import RGBDFolder, frame_entry, write_frame, write_index
-from spd.data.source import Frame, SourceOptions
+from spd.data.source import Frame
+from spd.data.source_name import SourceOptions
 from spd.errors import DataError
 
 

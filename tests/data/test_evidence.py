@@ -208,6 +208,27 @@ def test_preflight_names_the_source_and_reads_no_more_than_it_was_told():
         preflight(Samples([good, bad]), count=5)
 
 
+def test_preflight_notes_a_source_of_which_hardly_anything_is_a_metre_away():
+    metre_rooms = [millimetres(room) for room in ROOMS]
+    near = FakeSource([(room / 10).astype(np.uint16) for room in metre_rooms], path="cm")
+    (note,) = preflight(Samples([FakeSource(metre_rooms, path="good"), near]))
+    # The farthest corners of these rooms are about 6 m away.
+    assert note.startswith("cm: 99% of the depth is nearer than 0.")
+    assert "unit=100" in note
+
+
+@pytest.mark.parametrize(("far_m", "noted"), [(0.99, True), (1.0, False)])
+def test_a_metre_is_where_the_note_on_nearness_ends(far_m, noted):
+    frames = looked_at(np.full((48, 64), far_m, np.float32))
+    assert any(note.startswith("99% of the depth is nearer") for note in notes(frames)) == noted
+
+
+def test_no_note_is_added_to_a_problem_of_the_unit():
+    frames = looked_at(*[room.astype(np.float32) for room in ROOMS], unit="millimetre")
+    assert problems(frames)
+    assert not any("nearer than" in note for note in notes(frames))
+
+
 def test_preflight_passes_folders_and_lets_unreadable_frames_speak(rgbd_folder):
     preflight(open_samples([f"{rgbd_folder}:train", f"{rgbd_folder}:val"]))
     (rgbd_folder / "frame-2.depth.png").write_bytes(b"\x89PNG")

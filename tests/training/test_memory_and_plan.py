@@ -12,7 +12,7 @@ from spd.models.spd import SPD
 from spd.recipes import nyu_v15_2, override
 from spd.training.memory import _batch, estimate_memory
 from spd.training.objective import Objective
-from spd.training.plan import plan_text
+from spd.training.plan import plan_text, repetition_note
 
 
 def really_kept(recipe, images: int) -> int:
@@ -82,6 +82,50 @@ def test_a_plan_says_data_steps_rates_memory_and_checkpoints(small_config, rgbd_
     assert "step        11: 1.00e-03 / 1.00e-03" in text
     assert re.search(r"together +\d", text)
     assert "every 3 steps" in text
+    # What does not apply is left out: nothing is evaluated, nothing was left out, nothing is zero.
+    assert "validation\n  none: no AbsRel is measured (--val)" in text
+    assert text.count("evaluat") == 0
+    assert "left out" not in text
+    assert "kept: the last 2" in text
+    assert "up to 3 of" in text  # two, and the one being written
+    assert re.search(r"\b0(\.0+)? (MB|frame)", text) is None
+
+
+def test_a_plan_with_validation_says_how_often_and_how_its_numbers_differ(
+    small_config, rgbd_folder
+):
+    samples, held_out = (
+        open_samples([f"{rgbd_folder}:{split}"], metric_only=True) for split in ("train", "val")
+    )
+    text = plan_text(small_recipe(small_config), samples, held_out, 1, "cpu")
+    assert f"{rgbd_folder}:val: 2 frames" in text
+    assert "  every 3 steps, at most 4,096 readings an image; spd evaluate asks them all" in text
+    assert "kept: the best and the last 2" in text
+    assert "up to 4 of" in text
+
+
+def test_a_plan_leaves_out_the_rates_of_a_frozen_encoder_and_the_epochs_of_a_repeated_batch(
+    small_config, rgbd_folder
+):
+    recipe = small_recipe(small_config, encoder_frozen=True, steps=3000)
+    samples = open_samples([f"{rgbd_folder}:train"], metric_only=True)
+    text = plan_text(recipe, samples, None, 1, "cpu", overfit=True)
+    assert "learning rates (rest)\n  step         1: 1.00e-05\n" in text
+    assert "the first batch in every step (--overfit)" in text
+    assert "epochs" not in text
+    assert "note:" not in text
+
+
+def test_a_run_that_sees_few_frames_very_often_is_noted(small_config, rgbd_folder):
+    samples = open_samples([f"{rgbd_folder}:train"], metric_only=True)
+
+    def plan(steps: int) -> str:
+        return plan_text(small_recipe(small_config, steps=steps), samples, None, 1, "cpu")
+
+    assert "note:" not in plan(300)  # 300 steps of 2 images are 200 epochs of 3 frames
+    assert "note: each of only 3 frame(s) is seen 201 times" in plan(302)
+    assert "1,800 times" in plan(2700)
+    assert repetition_note(small_recipe(small_config, steps=300).train, 3) is None
 
 
 def test_the_plan_of_the_specification_has_237_920_steps(rgbd_folder, capsys, tmp_path):

@@ -14,6 +14,7 @@ from small_runs import CPU, last_weights, losses, same_weights, small_recipe
 from spd.checkpoint import checkpoints_of_run
 from spd.data.sources import open_samples
 from spd.errors import TrainingError
+from spd.run_folder import check_free
 from spd.runs import Run
 from spd.train import Trainer
 
@@ -122,7 +123,7 @@ def test_what_a_killed_start_leaves_is_not_taken_for_somebodys_files(small_confi
     run = Run(tmp_path / "run", small_recipe(small_config), ("d",), (), False)
     with run.lock():
         (run.folder / ".writing-abc").mkdir()
-        run.check_free()
+        check_free(run.folder)
         run.write()
         run.clean()
     assert sorted(path.name for path in run.folder.iterdir()) == ["lock", "run.json"]

@@ -31,6 +31,9 @@ def rooms(
 
     Example: `spd data rooms rooms --count 400 --val-count 24`
     """
+    from spd.files import check_folder
+
+    check_folder(folder)
     from rich.progress import Progress
 
     from spd.data.make_rooms import make_rooms
@@ -61,14 +64,20 @@ def sheet(
 
     Example: `spd data sheet rooms:train --out out/rooms.png`
     """
+    from spd.cli.early import check_sources
+    from spd.files import check_writable
+
+    check_writable(out, ".png")
+    check_sources(sources)
     from spd.data.sources import open_samples
     from spd.figures import contact_sheet
 
     samples = open_samples(sources)
     shown = min(count, len(samples))
-    step = len(samples) / shown
-    contact_sheet([samples[int(n * step)] for n in range(shown)], out)
-    print(f"{shown} of {len(samples)} frames are drawn in {out}")
+    drawn = [samples[n * len(samples) // shown] for n in range(shown)]
+    which = f"{shown:,} of {len(samples):,} frame(s)"
+    contact_sheet(drawn, out, title=f"{' '.join(sources)}: whole frames, {which}")
+    print(f"the picture is in {out}: {which}")
 
 
 @app.command()
@@ -76,38 +85,43 @@ def views(
     source: Annotated[str, typer.Argument(help="PATH[:SPLIT][,key=value]...")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The PNG to write.")],
     recipe: Annotated[str, typer.Option("--recipe", help="Whose camera and points.")] = "nyu_v15_2",
-    count: Annotated[int, typer.Option("--count", min=1, help="Views to show.")] = 12,
+    count: Annotated[int, typer.Option("--count", min=1, help="Views to show, one a frame.")] = 12,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed, other views.")] = 0,
 ) -> None:
     """Draw what the network sees in training: augmented crops, their depth and points.
 
     Example: `spd data views rooms:train --recipe nyu_v15_2 --out out/views.png`
     """
-    import numpy as np
-
-    from spd.data.sources import open_samples
-    from spd.data.transforms import training_view
-    from spd.figures import view_sheet
+    from spd.cli.early import check_sources
     from spd.files import check_writable
     from spd.recipes import recipe as find_recipe
 
     camera, how = find_recipe(recipe).model.camera, find_recipe(recipe).train
     check_writable(out, ".png")
+    check_sources([source])
+    import numpy as np
+
+    from spd.data.sources import open_samples
+    from spd.data.transforms import training_view
+    from spd.figures import view_sheet
+
     samples = open_samples([source], metric_only=True)
+    shown = min(count, len(samples))
     drawn = [
         training_view(
-            samples[number * len(samples) // count],
+            samples[number * len(samples) // shown],
             camera,
             how.points_per_image,
             np.random.default_rng([seed, number]),
             augment=how.augment,
         )
-        for number in range(count)
+        for number in range(shown)
     ]
     size = f"{camera.crop_height_px}x{camera.crop_width_px} px"
-    title = f"{source} as {recipe} sees it: {size}, focal length {camera.focal_px:g} px"
-    view_sheet(drawn, out, title)
-    print(f"{count} views of {len(samples)} frames are drawn in {out}")
+    which = f"{shown:,} of {len(samples):,} frame(s)"
+    seen = f"random crops of {size} at focal length {camera.focal_px:g} px"
+    view_sheet(drawn, out, f"{source} as {recipe} trains on it: {seen}, {which}")
+    print(f"the picture is in {out}: one {size} view each of {which}")
 
 
 @app.command()
@@ -128,6 +142,9 @@ def check(
 
     Example: `spd data check nyu_depth_v2_labeled.mat:train --full`
     """
+    from spd.cli.early import check_sources
+
+    check_sources([source] if against is None else [source, against])
     import json
 
     from spd.data.check import check_source, format_check
@@ -159,6 +176,11 @@ def convert(
 
     Example: `spd data convert nyu/data nyu-folder`
     """
+    from spd.cli.early import check_sources
+    from spd.files import check_folder
+
+    check_sources([source])
+    check_folder(folder)
     from spd.data.convert import broken_lines
     from spd.data.convert import convert as convert_source
 
@@ -196,7 +218,9 @@ def fetch(
     Example: `spd data fetch nyu nyu --split val`
     """
     from spd.data.fetch import fetch_nyu
+    from spd.files import check_folder
 
+    check_folder(folder)
     archives = fetch_nyu(folder, split.value, tell=lambda text: print(text, flush=True))
     print(f"{len(archives)} archives are in {archives[0].parent}; look: spd data check {folder}")
 

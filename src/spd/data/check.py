@@ -19,6 +19,7 @@ from spd.data.evidence import (
 from spd.data.forms import open_source
 from spd.data.overlap import find_same_images, official_test_names
 from spd.data.parallel import map_frames
+from spd.data.sample import MAX_DEPTH_M, MIN_DEPTH_M
 from spd.data.source import Source
 from spd.data.source_notes import source_notes
 from spd.data.sources import Samples, open_samples
@@ -57,6 +58,10 @@ class CheckReport:
     """What the planes in it speak for: depth, disparity, undecided."""
     valid_share: float | None
     no_reading_share: float | None
+    out_of_range_share: float | None
+    """Readings that are not within 1 mm to 10 m."""
+    border_share: float | None
+    """Readings within that range in a border that is left out (NYU's)."""
     percentiles_m: dict[str, float] | None
     """Of all positive readings."""
     focal_px: list[float]
@@ -151,9 +156,7 @@ def _rows(report: CheckReport) -> list[tuple[str, str]]:
         shown = " / ".join(f"{value:.2f}" for value in report.percentiles_m.values())
         rows.append(("range", f"{shown} m (1st, 50th, 99th percentile)"))
     if report.valid_share is not None:
-        rows.append(
-            ("readings", f"{report.valid_share:.1%} valid, {report.no_reading_share:.1%} holes")
-        )
+        rows.append(("readings", _shares(report)))
     focal = "unknown"
     if report.focal_px:
         focal = (
@@ -163,6 +166,17 @@ def _rows(report: CheckReport) -> list[tuple[str, str]]:
     if report.without_focal_length:
         focal += f"; {report.without_focal_length:,} frames have none: say focal_px= or camera=nyu"
     return [*rows, ("focal length", focal)]
+
+
+def _shares(report: CheckReport) -> str:
+    """What becomes of all pixels of the depth maps; together 100 %."""
+    unused = {
+        "holes": report.no_reading_share,
+        f"outside {MIN_DEPTH_M * 1e3:g} mm to {MAX_DEPTH_M:g} m": report.out_of_range_share,
+        "in the border, which is left out": report.border_share,
+    }
+    shown = [f"{share:.1%} {what}" for what, share in unused.items() if share or what == "holes"]
+    return ", ".join([f"{report.valid_share:.1%} valid", *shown])
 
 
 def _read(
@@ -183,7 +197,10 @@ def _read(
 
 def _numbers(source: Source, frames: Sequence[FrameEvidence]) -> dict[str, Any]:
     """The fields of a report that come from the frames that were read."""
-    pixels = sum(frame.pixels for frame in frames)
+    pixels, valid, positive, out_of_range = (
+        sum(getattr(frame, name) for frame in frames)
+        for name in ("pixels", "valid", "positive", "out_of_range")
+    )
     drawn_m = np.concatenate([np.zeros(0, np.float32), *(frame.drawn_m for frame in frames)])
     focal = [(f.focal_px, f.fov_deg) for f in frames if f.focal_px is not None and f.fov_deg]
     return {
@@ -192,8 +209,10 @@ def _numbers(source: Source, frames: Sequence[FrameEvidence]) -> dict[str, Any]:
         "stored": source.stored,
         "stored_types": sorted({frame.stored_type for frame in frames}),
         "kind": planes_say(frames),
-        "valid_share": sum(frame.valid for frame in frames) / pixels if pixels else None,
-        "no_reading_share": 1 - sum(f.positive for f in frames) / pixels if pixels else None,
+        "valid_share": valid / pixels if pixels else None,
+        "no_reading_share": 1 - positive / pixels if pixels else None,
+        "out_of_range_share": out_of_range / pixels if pixels else None,
+        "border_share": (positive - out_of_range - valid) / pixels if pixels else None,
         "percentiles_m": _percentiles(drawn_m),
         "focal_px": _ends([px for px, _ in focal]),
         "fov_deg": _ends([deg for _, deg in focal]),

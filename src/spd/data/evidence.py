@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from spd.data.depth_units import watch_stored
-from spd.data.sample import MAX_DEPTH_M, RGBDSample
+from spd.data.sample import MAX_DEPTH_M, MIN_DEPTH_M, RGBDSample
 from spd.data.source import Source
 from spd.data.sources import Samples
 from spd.data.straightness import straight_windows
@@ -25,6 +25,8 @@ FARTHEST_MEDIAN_M = 100.0
 """Beyond it half of a data set cannot be metres: no depth camera sees so far."""
 NEAREST_MAXIMUM_M = 0.1
 """No depth camera sees so near."""
+NEAR_M = 1.0
+"""Of rooms and streets hardly all depth is nearer; another unit has it so."""
 MIN_WINDOWS = 30
 DECISIVE_SHARE = 0.85
 """Of telling windows that must agree; real frames gave 0.77 to 1 for their depth."""
@@ -51,6 +53,8 @@ class FrameEvidence:
     pixels: int
     valid: int
     positive: int
+    out_of_range: int
+    """Positive readings that are not within what is trained on and scored."""
     not_a_number: int
     negative: int
     infinite: int
@@ -91,6 +95,7 @@ def evidence_of(sample: RGBDSample, stored: np.ndarray | None = None) -> FrameEv
         pixels=values.size,
         valid=int(sample.valid.sum()),
         positive=positive_m.size,
+        out_of_range=int(((positive_m <= MIN_DEPTH_M) | (positive_m > MAX_DEPTH_M)).sum()),
         not_a_number=int(np.isnan(values).sum()),
         negative=int((values < 0).sum()),
         infinite=int(np.isinf(values).sum()),
@@ -120,17 +125,24 @@ def spread(total: int, count: int) -> list[int]:
     return np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(int)).tolist()
 
 
-def preflight(samples: Samples, count: int = 16) -> None:
+def preflight(samples: Samples, count: int = 16) -> list[str]:
     """Look at a few frames of every source before a run.
+
+    Returns:
+        What a person should know of their unit, behind the name of the source.
 
     Raises:
         DataError: on the first source that cannot be what it is read as, saying what to do.
     """
+    found = []
     for source in samples.sources:
         numbers = [number for owner, number in samples.places if owner is source]
         frames = [read_evidence(source, numbers[n]) for n in spread(len(numbers), count)]
         for problem in problems(frames):
             raise DataError(f"{source.path}: {problem}")
+        note = _nearness_note(frames)
+        found += [f"{source.path}: {note}"] if note else []
+    return found
 
 
 def problems(frames: Sequence[FrameEvidence]) -> list[str]:
@@ -160,7 +172,8 @@ def notes(frames: Sequence[FrameEvidence]) -> list[str]:
             f"{len(empty)} of {len(frames)} frames have no valid reading and are skipped: "
             + listed(empty)
         )
-    return found
+    near = _nearness_note(frames)
+    return [*found, near] if near and not problems(frames) else found
 
 
 def planes_say(frames: Sequence[FrameEvidence]) -> str:
@@ -226,6 +239,20 @@ def _unit_problem(frames: Sequence[FrameEvidence]) -> str | None:
             "is the unit right? say unit=, such as unit=5000 for TUM's 5000 a metre"
         )
     return None
+
+
+def _nearness_note(frames: Sequence[FrameEvidence]) -> str | None:
+    """Centimetres read as millimetres give a room of the size of a shoe box, which may be one."""
+    drawn_m = np.concatenate([np.zeros(0, np.float32), *(f.drawn_m for f in frames)])
+    if not drawn_m.size:
+        return None
+    far_m = float(np.percentile(drawn_m, 99))
+    if far_m >= NEAR_M:
+        return None
+    return (
+        f"99% of the depth is nearer than {far_m:.2g} m; is the unit right? if not, state it "
+        "behind the source: unit=metre, or how many make a metre, such as unit=100 for centimetres"
+    )
 
 
 def _reading_problem(frames: Sequence[FrameEvidence]) -> str | None:

@@ -15,14 +15,8 @@ from spd.config import Frozen, Int
 from spd.data import nyu_dataset as nyu
 from spd.data.depth_units import Unit, to_metres
 from spd.data.sample import RGBDSample, check_exact_points, valid_depth
-from spd.data.source import (
-    Frame,
-    Source,
-    SourceOptions,
-    missing_files,
-    no_such_split,
-    refuse_options,
-)
+from spd.data.source import Frame, Source, missing_files, no_such_split, refuse_options
+from spd.data.source_name import SourceOptions
 from spd.errors import ConfigError, DataError, InputError
 from spd.files import atomic_path, write_text
 from spd.geometry import Intrinsics, Size

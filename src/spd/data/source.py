@@ -1,82 +1,18 @@
 """What every source of frames is: named frames that are known before they are read.
 
-A source is asked for as `PATH`, `PATH:SPLIT` or `PATH:SPLIT,key=value,...`; the keys are those of
-:class:`SourceOptions`. `spd.data.sources.open_samples` opens them, whatever their form.
+How a source is asked for is in `spd.data.source_name`; `spd.data.sources.open_samples` opens one,
+whatever its form.
 """
 
 import abc
 import dataclasses
-import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import ClassVar
 
-from pydantic import Field
-
-from spd.config import Frozen
 from spd.data.sample import SampleSequence
-from spd.errors import ConfigError, DataError
-
-HUB = "hf://datasets/"  # how the hub's own clients write a data set that is not on this machine
-
-
-class SourceOptions(Frozen):
-    """What a user says about a source where its files do not say it, or say it wrongly."""
-
-    form: str | None = None
-    """Which reader to take, by its name, where several would fit."""
-    depth: Literal["raw", "filled"] | None = None
-    """`raw`: the sensor's readings with holes; `filled`: holes painted over."""
-    unit: Literal["millimetre", "metre"] | Annotated[float, Field(gt=0)] | None = None
-    """Of stored depth; a number is how many stored units make a metre (TUM: 5000)."""
-    focal_px: float | None = Field(None, gt=0)
-    """Focal length in pixels of the images as they are stored."""
-    camera: Literal["nyu"] | None = None
-    """`nyu`: NYU Depth V2's colour camera, for frames of 640x480 and their exact reductions."""
-    border: Literal["nyu", "none"] | None = None
-    """`nyu`: leave out the white border of NYU's 640x480 frames; `none`: there is none."""
-    root: str | None = None
-    """Folder that the paths in a list or table start from."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class SourceName:
-    """A source as a user writes it, taken apart."""
-
-    path: str
-    """A file, a folder, or `hf://datasets/NAME`."""
-    split: str | None
-    """One part of the data; None is all of it."""
-    options: SourceOptions
-    """What was said behind it."""
-
-    @classmethod
-    def parse(cls, text: str) -> "SourceName":
-        """Take `PATH[:SPLIT][,key=value]...` apart.
-
-        Raises:
-            DataError: on an unknown key or a value of another type.
-        """
-        if Path(text).exists():
-            return cls(text, None, SourceOptions())
-        head, *assignments = re.split(r",(?=\w+=)", text)
-        try:
-            options = SourceOptions(**dict(_assignment(item) for item in assignments))
-        except ConfigError as error:
-            raise DataError(f"{text}: {error}") from None
-        scheme = HUB if head.startswith(HUB) else ""
-        path, colon, split = head.removeprefix(scheme).rpartition(":")
-        if not colon or Path(head).exists():
-            return cls(head, None, options)
-        return cls(scheme + path, split, options)
-
-
-def _assignment(text: str) -> tuple[str, Any]:
-    key, _, value = text.partition("=")
-    try:
-        return key, float(value)
-    except ValueError:
-        return key, value
+from spd.data.source_name import SourceOptions
+from spd.errors import DataError
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -135,6 +71,11 @@ class Source(SampleSequence):
         """Whether these are frames of NYU Depth V2."""
         return False
 
+    @property
+    def notes(self) -> list[str]:
+        """What this form has to say of what it found, and no reason to refuse it."""
+        return []
+
     def image_file(self, number: int) -> Path | None:
         """The file that frame's image is, as `spd.images.read_image` takes it; None if in none.
 
@@ -173,4 +114,7 @@ def no_such_split(path: Path | str, split: str | None, known: Sequence[str | Non
 def missing_files(path: Path, missing: Sequence[str]) -> DataError:
     """The error for files that an index names and that are not there, all counted."""
     listed = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
-    return DataError(f"{path} lacks {len(missing)} file(s) of its index: {listed}")
+    return DataError(
+        f"{path} lacks {len(missing)} file(s) of its index: {listed}; bring them back, or take "
+        "their frames out of the index"
+    )

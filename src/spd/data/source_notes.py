@@ -8,7 +8,7 @@ from spd.data.source import Source
 
 def source_notes(source: Source) -> list[str]:
     """What is worth knowing and no reason to refuse it."""
-    return _left_out(source) + _nyu_notes(source) + _scene_notes(source)
+    return source.notes + _left_out(source) + _nyu_notes(source) + _scene_notes(source)
 
 
 def _nyu_notes(source: Source) -> list[str]:

@@ -45,7 +45,7 @@ class Samples(SampleSequence):
 
 
 def open_samples(sources: Sequence[str], *, metric_only: bool = False) -> Samples:
-    """Open sources written as `PATH[:SPLIT][,key=value]...` (`spd.data.source`).
+    """Open sources written as `PATH[:SPLIT][,key=value]...` (`spd.data.source_name`).
 
     Args:
         sources: one or several.

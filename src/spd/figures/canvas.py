@@ -47,11 +47,19 @@ def _colours(name: str, first: float, last: float) -> Colormap:
 def depth_limits(
     maps: Iterable[npt.NDArray[np.floating[Any]]],
     points: npt.NDArray[np.floating[Any]] | None = None,
+    *,
+    least_span: float = 0.05,
 ) -> Normalize:
     """One scale for all panels that are compared, from near to far in metres.
 
     The 1st and 99th percentile of each map, so that single wild pixels do not flatten the rest,
     widened to hold all points.
+
+    Args:
+        maps: metres; 0 or NaN is no reading.
+        points: metres, likewise.
+        least_span: from near to far at least, as a share of far; with less the noise of a flat
+            scene would get all colours.
     """
     ends: list[float] = []
     for depth_m in maps:
@@ -63,7 +71,7 @@ def depth_limits(
     if not ends:
         return Normalize(0.0, 10.0)
     near, far = min(ends), max(ends)
-    margin = max(0.0, 0.05 * far - (far - near)) / 2  # a flat scene still needs two ends
+    margin = max(0.0, least_span * far - (far - near)) / 2
     return Normalize(max(0.0, near - margin), far + margin)
 
 

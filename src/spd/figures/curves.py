@@ -16,17 +16,20 @@ from spd.figures.canvas import INK, Canvas
 _WIDTH_PX = 1100.0
 _PANEL_PX = 250.0
 _TEXT_PX = 16.0
-_LEFT_PX, _GAP_PX = 100.0, 34.0
+_LEFT_PX, _GAP_PX = 128.0, 34.0
 _BLUE, _ORANGE, _GREEN = "#0072b2", "#d55e00", "#009e73"  # told apart by colour-blind readers too
 
 
-def training_curve(log_rows: Sequence[Mapping[str, float]], path: str | os.PathLike[str]) -> Path:
+def training_curve(
+    log_rows: Sequence[Mapping[str, float]], path: str | os.PathLike[str], *, title: str = ""
+) -> Path:
     """Loss, validation AbsRel (where there is one) and learning rates against the step.
 
     Args:
         log_rows: with `step`, `loss`, `encoder_lr`, `decoder_lr`, and `val_abs_rel` where the run
             was evaluated; a row may lack any but `step`. Values that are not finite leave a gap.
         path: the PNG file to write.
+        title: written above, such as the run and its recipe.
 
     Raises:
         InputError: if there is no row, a row has no step, or the name does not end in .png.
@@ -35,12 +38,15 @@ def training_curve(log_rows: Sequence[Mapping[str, float]], path: str | os.PathL
         raise InputError("a training curve needs at least one row, and a step in every row")
     validated = _series(log_rows, "val_abs_rel")[0].size > 0
     panels = 3 if validated else 2
-    canvas = Canvas(_WIDTH_PX, panels * (_PANEL_PX + _GAP_PX) + 2 * _GAP_PX, _TEXT_PX)
+    top = _GAP_PX + (_GAP_PX if title else 0)
+    canvas = Canvas(_WIDTH_PX, panels * (_PANEL_PX + _GAP_PX) + top + _GAP_PX, _TEXT_PX)
+    if title:
+        canvas.write(_LEFT_PX, 0.8 * _GAP_PX, title, weight="bold")
     axes = [
         canvas.axes(
             (
                 _LEFT_PX,
-                _GAP_PX + k * (_PANEL_PX + _GAP_PX),
+                top + k * (_PANEL_PX + _GAP_PX),
                 _WIDTH_PX - _LEFT_PX - _GAP_PX,
                 _PANEL_PX,
             )
@@ -79,7 +85,7 @@ def _draw_loss(
         label = f"mean of the last {window} steps"
         axes.plot(steps, smooth, color=_BLUE, linewidth=canvas.points(3), label=label)
     _log_if_wide(axes, loss[np.isfinite(loss)])
-    axes.set_ylabel("training loss")
+    axes.set_ylabel("training loss\n(SILog, no unit)")
     axes.legend(frameon=False, fontsize=canvas.font, labelcolor=INK)
 
 
@@ -114,7 +120,7 @@ def _draw_validation(
 ) -> None:
     abs_rel = np.where(np.isfinite(abs_rel), abs_rel, np.nan)
     axes.plot(steps, abs_rel, "o-", color=_ORANGE, linewidth=canvas.points(3), ms=canvas.points(9))
-    axes.set_ylabel("validation AbsRel")
+    axes.set_ylabel("validation AbsRel\nmean |p − g| / g")
     if not np.isfinite(abs_rel).any():
         return
     best = int(np.nanargmin(abs_rel))
@@ -131,7 +137,7 @@ def _draw_rates(axes: Axes, log_rows: Sequence[Mapping[str, float]], canvas: Can
         steps, rates = _series(log_rows, key)
         label = key.removesuffix("_lr")
         axes.plot(steps, rates, _mark(steps), color=colour, lw=canvas.points(3), label=label)
-    axes.set_ylabel("learning rate")
+    axes.set_ylabel("learning rate\n(AdamW)")
     axes.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
     axes.yaxis.get_offset_text().set_fontsize(canvas.font)
     axes.set_ylim(bottom=0)
@@ -144,9 +150,9 @@ def _style(axes: Axes, canvas: Canvas, first: float, last: float, *, is_last: bo
     axes.set_axisbelow(True)
     axes.tick_params(labelsize=canvas.font, labelbottom=is_last, color=INK, labelcolor=INK)
     axes.yaxis.label.set(size=canvas.font, color=INK)
-    axes.yaxis.set_label_coords(-0.07, 0.5)
+    axes.yaxis.set_label_coords(-0.072, 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     margin = max(1.0, 0.01 * (last - first))
     axes.set_xlim(first - margin, last + margin)
     if is_last:
-        axes.set_xlabel("step", size=canvas.font, color=INK)
+        axes.set_xlabel("optimiser step", size=canvas.font, color=INK)

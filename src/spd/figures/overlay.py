@@ -2,6 +2,7 @@
 
 import math
 import os
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,14 @@ from spd.figures.labels import Rectangle, place_labels
 
 MOST_LABELS = 25
 """With more points than this the colours speak alone."""
+LEAST_SPAN = 0.25
+"""Of the farthest depth that the colours span at least: a flat map looks flat."""
 _PANEL_PX = 900.0  # longer side of a panel
 _NARROWEST_PX = 260.0
 _MARGIN_PX = 22.0  # more than a marker's radius, so that one in a corner touches nothing else
 _TEXT_PX = 26.0
+_TITLE_SCALE = 0.85
+_LINE_PX = 35.0  # whole, so that panels below keep to whole pixels
 _BAR_ROOM_PX = 4.8 * _TEXT_PX  # colour bar, ticks, label and margin
 
 
@@ -31,11 +36,13 @@ def point_overlay(
     path: str | os.PathLike[str],
     *,
     depth_map_m: npt.NDArray[np.floating[Any]] | None = None,
+    title: str = "",
 ) -> Path:
     """Draw a photo with a marker at each point, coloured by depth and labelled in metres.
 
-    Past 25 points there are markers only. Left out are labels that find no free place near their
-    marker, and points with a depth of NaN (asked outside the photo).
+    Past 25 points there are markers only; on the depth map there never are labels. Left out are
+    labels that find no free place near their marker, and points with a depth of NaN (asked outside
+    the photo).
 
     Args:
         image_u8: `[H, W, 3]` RGB.
@@ -43,7 +50,8 @@ def point_overlay(
         depth_m: `[K]` metres.
         path: the PNG file to write.
         depth_map_m: `[h, w]` metres of the same field of view, drawn beside the photo on the same
-            colour scale; 0 or NaN is no reading and grey.
+            colour scale, with the points; 0 or NaN is no reading and grey.
+        title: written above; an end that does not fit goes on in a second line.
 
     Raises:
         InputError: if shapes do not fit, a point with a depth is outside the photo, or the name
@@ -52,17 +60,24 @@ def point_overlay(
     check_image(image_u8)
     points, depth = _check_points(points_uv, depth_m, image_u8.shape[:2])
     maps = [] if depth_map_m is None else [depth_map_m]
-    scale = depth_limits(maps, depth)
+    scale = depth_limits(maps, depth, least_span=LEAST_SPAN)
     height, width = fit(image_u8.shape[:2], _PANEL_PX, _NARROWEST_PX)
-    canvas = _canvas(height, width, panels=1 + len(maps))
-    box = (_MARGIN_PX, _MARGIN_PX, width, height)
-    canvas.photo(box, image_u8)
-    for depth_map in maps:
-        canvas.depth((2 * _MARGIN_PX + width, _MARGIN_PX, width, height), depth_map, scale)
-    right = canvas.width_px - _BAR_ROOM_PX
-    canvas.colour_bar((right, _MARGIN_PX, _TEXT_PX, height), scale, "depth (m)")
+    full_width = (1 + len(maps)) * (width + _MARGIN_PX) + _MARGIN_PX + _BAR_ROOM_PX
+    lines = _title_lines(title, full_width)
+    top = _MARGIN_PX + len(lines) * _LINE_PX
+    canvas = Canvas(full_width, top + height + _MARGIN_PX, _TEXT_PX)
+    for number, line in enumerate(lines):
+        canvas.write(_MARGIN_PX, _MARGIN_PX + (number + 0.3) * _LINE_PX, line, scale=_TITLE_SCALE)
     centres = (points + 0.5) * (width / image_u8.shape[1], height / image_u8.shape[0])
-    _draw_points(canvas, box, centres, depth, scale)
+    box = (_MARGIN_PX, top, width, height)
+    canvas.photo(box, image_u8)
+    _draw_points(canvas, box, centres, depth, scale, labelled=len(centres) <= MOST_LABELS)
+    for depth_map in maps:
+        beside = (2 * _MARGIN_PX + width, top, width, height)
+        canvas.depth(beside, depth_map, scale)
+        _draw_points(canvas, beside, centres, depth, scale, labelled=False)
+    bar = (full_width - _BAR_ROOM_PX, top, _TEXT_PX, height)
+    canvas.colour_bar(bar, scale, "depth (m)")
     return canvas.save(path)
 
 
@@ -89,9 +104,9 @@ def _check_points(
     return points, depth
 
 
-def _canvas(height: float, width: float, panels: int) -> Canvas:
-    full_width = panels * (width + _MARGIN_PX) + _MARGIN_PX + _BAR_ROOM_PX
-    return Canvas(full_width, height + 2 * _MARGIN_PX, _TEXT_PX)
+def _title_lines(title: str, width_px: float) -> list[str]:
+    letters = int((width_px - 2 * _MARGIN_PX) / (0.58 * _TEXT_PX * _TITLE_SCALE))
+    return textwrap.wrap(title, max(1, letters), max_lines=3, placeholder=" …")
 
 
 def _draw_points(
@@ -100,14 +115,15 @@ def _draw_points(
     centres: npt.NDArray[np.float64],
     depth_m: npt.NDArray[np.float64],
     scale: Normalize,
+    *,
+    labelled: bool,
 ) -> None:
     """Markers and labels on a sheet over the photo whose coordinates are the page's pixels."""
     axes = canvas.axes(box)
     axes.set(xlim=(0, box[2]), ylim=(box[3], 0), facecolor="none")
     axes.set_axis_off()
-    labelled = len(centres) <= MOST_LABELS
-    # Beyond that the dots shrink, so that they cover no more of the photo.
-    shrink = 1.0 if labelled else max(0.3, math.sqrt(MOST_LABELS / len(centres)))
+    # Many dots are smaller, so that they cover no more of the photo.
+    shrink = max(0.3, math.sqrt(MOST_LABELS / max(MOST_LABELS, len(centres))))
     radius = _TEXT_PX * 0.42 * shrink
     outlines = [(radius * 1.45, ["black"]), (radius * 1.25, ["white"])]
     for size, colours in [*outlines, (radius, depth_colours()(scale(depth_m)))]:

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import os
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ _LINE_PX = 1.9 * _TEXT_PX
 _BAR_PX = 14.0
 _BAR_ROOM_PX = 5.6 * _TEXT_PX  # colour bar, ticks, label and margin
 _THUMBNAIL_PX = 240.0
+_LEGEND = "above: the image; below: its valid depth, grey where there is none"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -45,8 +47,12 @@ class SheetRow:
     """As scored."""
 
 
-def evaluation_sheet(rows: Sequence[SheetRow], path: str | os.PathLike[str]) -> Path:
+def evaluation_sheet(
+    rows: Sequence[SheetRow], path: str | os.PathLike[str], *, heading: Sequence[str] = ()
+) -> Path:
     """Photo, ground truth, prediction and relative error |p - g| / g, one image a row.
+
+    Lines of `heading` stand above all; long ones are broken.
 
     Truth and prediction of a row share one colour scale; the error's scale is shared by all rows,
     so that rows can be compared. Grey is where there is no truth to compare with.
@@ -64,12 +70,17 @@ def evaluation_sheet(rows: Sequence[SheetRow], path: str | os.PathLike[str]) -> 
     column = max(width for _, width in sizes)
     lefts = [_GAP_PX + k * (column + _GAP_PX) for k in range(3)]
     lefts.append(lefts[2] + column + _GAP_PX + _BAR_ROOM_PX)
-    full_height = _LINE_PX + sum(height + _LINE_PX + _GAP_PX for height, _ in sizes)
-    canvas = Canvas(lefts[3] + column + _GAP_PX + _BAR_ROOM_PX, full_height, _TEXT_PX)
+    full_width = lefts[3] + column + _GAP_PX + _BAR_ROOM_PX
+    letters = int((full_width - 2 * _GAP_PX) / (_TEXT_PX * 0.56))
+    lines = [part for line in heading for part in textwrap.wrap(line, letters)]
+    top = (len(lines) + 1) * _LINE_PX
+    full_height = top + sum(height + _LINE_PX + _GAP_PX for height, _ in sizes)
+    canvas = Canvas(full_width, full_height, _TEXT_PX)
+    for number, line in enumerate(lines):
+        canvas.write(lefts[0], (number + 0.5) * _LINE_PX + 4, line)
     headings = ("photo", "ground truth", "prediction", "relative error")
-    for left, heading in zip(lefts, headings, strict=True):
-        canvas.write(left, _LINE_PX / 2 + 4, heading, weight="bold")
-    top = _LINE_PX
+    for left, word in zip(lefts, headings, strict=True):
+        canvas.write(left, top - _LINE_PX / 2 + 4, word, weight="bold")
     for row, error, size in zip(rows, errors, sizes, strict=True):
         _draw_row(canvas, row, error, error_scale, (lefts, top, size))
         top += _LINE_PX + size[0] + _GAP_PX
@@ -120,11 +131,21 @@ def _draw_row(
 
 
 def contact_sheet(
-    samples: "Sequence[RGBDSample]", path: str | os.PathLike[str], columns: int = 4
+    samples: "Sequence[RGBDSample]",
+    path: str | os.PathLike[str],
+    columns: int = 4,
+    *,
+    title: str = "",
 ) -> Path:
     """Photo above depth for each sample, with its name; all share one scale in metres.
 
     Only valid readings are coloured; the rest is grey.
+
+    Args:
+        samples: what to draw.
+        path: the PNG file to write.
+        columns: samples beside each other.
+        title: written above, over a line that says what is drawn how.
 
     Raises:
         InputError: if there is no sample, `columns` is less than 1, or the name does not end
@@ -144,17 +165,23 @@ def contact_sheet(
     cell_height = 2 * photo_height + 4 + _LINE_PX
     body = lines * cell_height
     bar_left = columns * cell_width + 2 * _GAP_PX
-    canvas = Canvas(bar_left + _BAR_ROOM_PX, body + 2 * _GAP_PX, _TEXT_PX)
+    head = _GAP_PX + (round(2 * _LINE_PX) if title else 0)
+    widest = max((0.6 * _TEXT_PX * len(title), 0.5 * _TEXT_PX * len(_LEGEND))) if title else 0
+    width_px = max(bar_left + _BAR_ROOM_PX, widest + 2 * _GAP_PX)
+    canvas = Canvas(width_px, head + body + _GAP_PX, _TEXT_PX)
+    if title:
+        canvas.write(_GAP_PX, 0.7 * _LINE_PX, title, weight="bold")
+        canvas.write(_GAP_PX, 1.55 * _LINE_PX, _LEGEND, scale=0.85)
     for index, (sample, depth_m) in enumerate(zip(samples, depths, strict=True)):
         line, column = divmod(index, columns)
         height, width = sizes[index]
-        left, top = _GAP_PX + column * cell_width, _GAP_PX + line * cell_height
+        left, top = _GAP_PX + column * cell_width, head + line * cell_height
         canvas.photo((left, top + photo_height - height, width, height), sample.image)
         canvas.depth((left, top + photo_height + 4, width, height), depth_m, scale)
         name = _shorten(sample.name, int(cell_width / (_TEXT_PX * 0.56)))
         canvas.write(left, top + cell_height - _LINE_PX / 2, name, scale=0.85)
     bar_height = min(body - _LINE_PX, 2 * photo_height + 4)
-    canvas.colour_bar((bar_left, _GAP_PX, _BAR_PX, bar_height), scale, "depth (m)")
+    canvas.colour_bar((bar_left, head, _BAR_PX, bar_height), scale, "depth (m)")
     return canvas.save(path)
 
 

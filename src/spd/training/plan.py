@@ -7,35 +7,83 @@ from spd.data.sources import Samples
 from spd.optim import rate_at
 from spd.recipes import Recipe, TrainConfig
 from spd.training.memory import MemoryEstimate, estimate_memory
+from spd.training.validation import POINTS_PER_IMAGE
+
+SMALLEST = 50_000
+"""Bytes below which 0.0 MB would be shown."""
+MANY_EPOCHS = 200
+"""Beyond it a run has so few frames for its steps that a person should know."""
 
 
 def plan_text(
-    recipe: Recipe, samples: Samples, validation: Samples | None, processes: int, device: str
+    recipe: Recipe,
+    samples: Samples,
+    validation: Samples | None,
+    processes: int,
+    device: str,
+    *,
+    overfit: bool = False,
 ) -> str:
-    """The whole plan as text, one thing a line."""
+    """The whole plan as text, one thing a line; what does not apply is left out.
+
+    Args:
+        recipe: what would be trained.
+        samples: on what.
+        validation: what it would be evaluated on; None: on nothing.
+        processes: how many share the work.
+        device: what they compute on, in words.
+        overfit: whether the first batch would be repeated.
+    """
     config = recipe.train
     part = config.batch_size // (config.accumulate * processes)
     memory = estimate_memory(recipe, part)
-    left_out = f"left out, no focal length known: {samples.without_focal_length:,} frame(s)"
     sections = [
-        ("data", [*_sources(samples), left_out]),
-        ("validation", _sources(validation) if validation else ["none"]),
-        ("steps", _steps(config, len(samples), part, processes)),
-        ("learning rates (encoder / rest)", _rates(config)),
+        ("data", _sources(samples)),
+        ("validation", _validation(validation, config)),
+        ("steps", _steps(config, len(samples), part, processes, overfit)),
+        (
+            f"learning rates ({'rest' if config.encoder_frozen else 'encoder / rest'})",
+            _rates(config),
+        ),
         ("model", _model(recipe, device)),
         (f"memory of a process, {part} image(s) at a time", _memory(memory)),
-        ("checkpoints", _checkpoints(memory, config)),
+        ("checkpoints", _checkpoints(memory, config, validated=validation is not None)),
     ]
     return "\n".join(
         line for title, lines in sections for line in (title, *(f"  {text}" for text in lines))
     )
 
 
+def repetition_note(config: TrainConfig, frames: int) -> str | None:
+    """What to know of a run that sees the same few frames very often; None of any other."""
+    epochs = config.steps * config.batch_size / frames
+    if epochs <= MANY_EPOCHS:
+        return None
+    return (
+        f"each of only {frames:,} frame(s) is seen {epochs:,.0f} times: the model learns them by "
+        "heart, and how well it knows them says nothing of others; add frames, or take fewer "
+        "steps (--set train.steps=)"
+    )
+
+
 def _sources(samples: Samples) -> list[str]:
-    return [
+    left_out = samples.without_focal_length
+    rows = [
         f"{source.path}{f':{source.split}' if source.split else ''}: {len(source):,} frames, "
         f"{source.form}, depth as {source.stored}, {camera_text(source)}"
         for source in samples.sources
+    ]
+    return rows + ([f"left out, no focal length known: {left_out:,} frame(s)"] if left_out else [])
+
+
+def _validation(validation: Samples | None, config: TrainConfig) -> list[str]:
+    if validation is None:
+        return ["none: no AbsRel is measured (--val), and the last checkpoint is the one to use"]
+    every = min(config.evaluate_every, config.steps)
+    return [
+        *_sources(validation),
+        f"every {every:,} steps, at most {POINTS_PER_IMAGE:,} readings an image; spd evaluate asks "
+        "them all",
     ]
 
 
@@ -51,14 +99,15 @@ def camera_text(source: Source) -> str:
     return f"focal length {intrinsics.focal_px:.1f} px ({fov_deg:.0f} degrees wide)"
 
 
-def _steps(config: TrainConfig, frames: int, part: int, processes: int) -> list[str]:
-    epochs = config.steps * config.batch_size / frames
+def _steps(config: TrainConfig, frames: int, part: int, processes: int, overfit: bool) -> list[str]:
     made = f"{processes} process(es) x {config.accumulate} part(s) x {part} image(s)"
-    return [
-        f"{config.steps:,} steps of {config.batch_size} images ({made})",
-        f"{epochs:.2f} epochs of {frames:,} frames",
-        f"evaluation every {config.evaluate_every:,} steps",
-    ]
+    steps = f"{config.steps:,} steps of {config.batch_size} images ({made})"
+    if overfit:
+        return [steps, "the first batch in every step (--overfit)"]
+    epochs = config.steps * config.batch_size / frames
+    often = repetition_note(config, frames)
+    rows = [steps, f"{epochs:,.2f} epochs of {frames:,} frames"]
+    return rows if often is None else [*rows, f"note: {often}"]
 
 
 def _rates(config: TrainConfig) -> list[str]:
@@ -66,7 +115,10 @@ def _rates(config: TrainConfig) -> list[str]:
     corners = {0, config.warmup_steps, (config.warmup_steps + config.steps) // 2, config.steps - 1}
     rows = []
     for step in sorted(corners):
-        rates = (rate_at(step, peak, config) for peak in (config.encoder_lr, config.decoder_lr))
+        peaks = [config.decoder_lr]
+        if not config.encoder_frozen:
+            peaks.insert(0, config.encoder_lr)
+        rates = (rate_at(step, peak, config) for peak in peaks)
         rows.append(f"step {step + 1:>9,}: {' / '.join(f'{rate:.2e}' for rate in rates)}")
     return rows
 
@@ -94,17 +146,19 @@ def _memory(estimate: MemoryEstimate) -> list[str]:
         **{f"kept by {name}": size for name, size in estimate.activations.items()},
     }
     return [
-        *(f"{name:<28}{_size(size):>10}" for name, size in rows.items() if size),
+        *(f"{name:<28}{_size(size):>10}" for name, size in rows.items() if size >= SMALLEST),
         f"{'together':<28}{_size(estimate.total):>10}, and what libraries and one operation need",
     ]
 
 
-def _checkpoints(estimate: MemoryEstimate, config: TrainConfig) -> list[str]:
+def _checkpoints(estimate: MemoryEstimate, config: TrainConfig, *, validated: bool) -> list[str]:
     each = estimate.weights + estimate.optimizer + estimate.average
+    every = min(config.save_every, config.steps)
+    kept = f"{'the best and ' if validated else ''}the last {config.keep_last}"
+    most = config.keep_last + (2 if validated else 1)
     return [
-        f"every {config.save_every:,} steps and on Ctrl-C or SIGTERM; kept are the best and the "
-        f"last {config.keep_last}",
-        f"up to {config.keep_last + 2} of {_size(each)} on disk, the one being written included",
+        f"every {every:,} steps and on Ctrl-C or SIGTERM; kept: {kept}",
+        f"up to {most} of {_size(each)} on disk, the one being written included",
     ]
 
 

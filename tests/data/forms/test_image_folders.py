@@ -132,7 +132,9 @@ def test_files_without_a_partner_are_counted_and_listed(tmp_path):
         open_source(str(folder))
     assert str(caught.value) == (
         f"{folder} has 7 image(s) without depth: train/10, train/11, train/12, train/13, "
-        "train/14, ... and 1 depth map(s) without image: train/x"
+        "train/14, ... and 1 depth map(s) without image: train/x; the two of a pair have one name "
+        "below both folders but for its ending: add what is missing, move what has no partner "
+        "away, or list the pairs in a CSV file (docs/formats.md)"
     )
     assert len(open_source(f"{folder}:val")) == 1
 
@@ -200,7 +202,8 @@ def test_more_than_5_percent_left_over_are_refused_with_the_largest_gap(tmp_path
         open_source(str(tum(tmp_path, images, depths)))
     assert str(caught.value) == (
         f"{tmp_path}: 1 of 19 images have no depth map within 0.02 s; "
-        "the largest gap is 0.25 s, at 1305031118.000000"
+        "the largest gap is 0.25 s, at 1305031118.000000; are both of one recording? list the "
+        "pairs in a CSV file (docs/formats.md)"
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from frames import miniature_frames
 from same_frames import assert_same
+from spd.data.check import check_source
 from spd.data.forms import open_source, recognise
 from spd.data.forms.labelled_mat import LabelledMat
 from spd.errors import DataError
@@ -91,6 +92,19 @@ def test_a_split_needs_splits_mat_where_frames_are_missing(small_mat):
     assert open_source(str(small_mat)).frames[0].split is None
     with pytest.raises(DataError, match=r"holds 1 of the 1449 .* needs a splits\.mat beside it"):
         open_source(f"{small_mat}:train")
+
+
+def test_a_missing_splits_mat_is_noted_with_what_it_means(small_mat, whole_mat, mat):
+    assert open_source(str(mat)).notes == []
+    assert open_source(str(whole_mat)).notes == [
+        "no splits.mat beside it; all 1,449 frames are there, so the split is the official one, "
+        "known here: train 795, test 654"
+    ]
+    (small_mat.parent / "splits.mat").unlink()
+    (note,) = open_source(str(small_mat)).notes
+    assert note.startswith("1 of the 1,449 labelled frames and no splits.mat beside them: there is")
+    assert note.endswith("or look with --against a test set")
+    assert note in check_source(str(small_mat)).notes
 
 
 @pytest.mark.parametrize(

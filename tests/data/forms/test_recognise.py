@@ -4,7 +4,7 @@ import pytest
 
 from frames import miniature_frames
 from spd.data.forms import FORMS, open_source, recognise
-from spd.data.source import SourceName, SourceOptions
+from spd.data.source_name import SourceName, SourceOptions
 from spd.errors import DataError
 from write_general import (
     write_array_parquet,

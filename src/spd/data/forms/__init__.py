@@ -9,7 +9,8 @@ from spd.data.forms.image_folders import ImageDepthFolders
 from spd.data.forms.labelled_mat import LabelledMat
 from spd.data.forms.parquet import ParquetTables
 from spd.data.forms.table import Table
-from spd.data.source import HUB, Source, SourceName
+from spd.data.source import Source
+from spd.data.source_name import HUB, SourceName
 from spd.errors import DataError
 
 FORMS: tuple[type[Source], ...] = (
@@ -50,7 +51,6 @@ def open_source(text: str) -> Source:
 
 
 def _reader(name: SourceName) -> type[Source]:
-    path = Path(name.path)
     if name.options.form is not None:
         for form in FORMS:
             if form.form == name.options.form:
@@ -58,8 +58,8 @@ def _reader(name: SourceName) -> type[Source]:
         raise DataError(f"no form {name.options.form!r}; there are {_listed(FORMS)}")
     if name.path.startswith(HUB):
         return ParquetTables
-    if not path.exists():
-        raise DataError(f"no file or folder {path}")
+    name.check_there()
+    path = Path(name.path)
     found = recognise(path)
     if len(found) == 1:
         return next(iter(found))

@@ -13,7 +13,8 @@ from spd.data import nyu_dataset as nyu
 from spd.data.folder import read_depth_png
 from spd.data.forms.nyu_source import NyuSource, unit_words
 from spd.data.sample import RGBDSample
-from spd.data.source import Frame, SourceOptions, missing_files, no_such_split, refuse_options
+from spd.data.source import Frame, missing_files, no_such_split, refuse_options
+from spd.data.source_name import SourceOptions
 from spd.errors import DataError, InputError
 from spd.geometry import Intrinsics
 from spd.images import read_image

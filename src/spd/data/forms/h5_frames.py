@@ -17,7 +17,8 @@ from spd.data.forms.hdf5 import dataset, keys_of, open_hdf5
 from spd.data.forms.nyu_source import NyuSource, unit_words
 from spd.data.forms.tar_index import TarMember, first_member, index_tar
 from spd.data.sample import RGBDSample
-from spd.data.source import Frame, SourceOptions, no_such_split, refuse_options
+from spd.data.source import Frame, no_such_split, refuse_options
+from spd.data.source_name import SourceOptions
 from spd.errors import DataError
 
 SPLITS = {"train": "train", "val": "val", "validation": "val", "test": "test"}

@@ -16,7 +16,8 @@ from spd.data.folder import INDEX
 from spd.data.forms.file_pairs import FilePair, PairedFiles
 from spd.data.forms.stated import SPLITS, canonical_split, has_focal
 from spd.data.forms.timestamps import FURTHEST_PAIR_US, nearest, timestamp_us
-from spd.data.source import Frame, SourceOptions, no_such_split
+from spd.data.source import Frame, no_such_split
+from spd.data.source_name import SourceOptions
 from spd.errors import DataError
 
 IMAGE_FOLDERS = ("image", "images", "rgb", "color", "colour")
@@ -138,7 +139,11 @@ def _pair(
         _alone("image(s) without depth", sorted(images.keys() - depths.keys())),
         _alone("depth map(s) without image", sorted(depths.keys() - images.keys())),
     )
-    raise DataError(f"{path} has {' and '.join(text for text in alone if text)}")
+    raise DataError(
+        f"{path} has {' and '.join(text for text in alone if text)}; the two of a pair have one "
+        "name below both folders but for its ending: add what is missing, move what has no "
+        "partner away, or list the pairs in a CSV file (docs/formats.md)"
+    )
 
 
 def _alone(what: str, stems: Sequence[str]) -> str:
@@ -166,7 +171,8 @@ def _pair_in_time(
         worst = max(gaps, key=lambda stem: gaps[stem])
         raise DataError(
             f"{path}: {len(gaps)} of {len(images)} images have no depth map within "
-            f"{FURTHEST_PAIR_US / 1e6:g} s; the largest gap is {gaps[worst] / 1e6:g} s, at {worst}"
+            f"{FURTHEST_PAIR_US / 1e6:g} s; the largest gap is {gaps[worst] / 1e6:g} s, at "
+            f"{worst}; are both of one recording? list the pairs in a CSV file (docs/formats.md)"
         )
     return pairs, list(gaps)
 

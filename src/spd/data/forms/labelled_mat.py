@@ -8,7 +8,8 @@ from spd.data.depth_units import to_metres
 from spd.data.forms.hdf5 import dataset, keys_of, open_hdf5
 from spd.data.forms.nyu_source import NyuSource
 from spd.data.sample import RGBDSample
-from spd.data.source import Frame, SourceOptions, no_such_split, refuse_options
+from spd.data.source import Frame, no_such_split, refuse_options
+from spd.data.source_name import SourceOptions
 from spd.errors import DataError
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class LabelledMat(NyuSource):
                 f"{self.file} holds {count} of the {nyu.LABELLED_FRAMES} labelled frames, so split "
                 f"{split!r} needs a {SPLITS} beside it that counts within this file"
             )
+        self.held = count
         self.numbers = [n for n in range(count) if split is None or splits.get(n) == split]
         """Places in the file, from 0."""
         if not self.numbers:
@@ -75,6 +77,23 @@ class LabelledMat(NyuSource):
         """Always metres; which of the two depths was chosen."""
         holes = "holes filled" if self.depth_key == "depths" else "0 = no reading"
         return f"float32 {self.depth_key}, metres, {holes}"
+
+    @property
+    def notes(self) -> list[str]:
+        """What it means that no `splits.mat` lies beside the file, where none does."""
+        if self.file.with_name(SPLITS).is_file():
+            return []
+        if self.held == nyu.LABELLED_FRAMES:
+            train = nyu.LABELLED_FRAMES - nyu.TEST_FRAMES
+            return [
+                f"no {SPLITS} beside it; all {self.held:,} frames are there, so the split is the "
+                f"official one, known here: train {train}, test {nyu.TEST_FRAMES}"
+            ]
+        return [
+            f"{self.held} of the {nyu.LABELLED_FRAMES:,} labelled frames and no {SPLITS} beside "
+            "them: there is no split to ask for, and which are test frames is not known by number; "
+            "put one there that counts within this file, or look with --against a test set"
+        ]
 
     def read(self, number: int) -> RGBDSample:
         """The sample of that number; nothing of the file's other frames is read."""

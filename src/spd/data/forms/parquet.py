@@ -33,7 +33,8 @@ from spd.data.forms.stated import (
     make_sample,
 )
 from spd.data.sample import RGBDSample
-from spd.data.source import Frame, SourceName, SourceOptions, no_such_split
+from spd.data.source import Frame, no_such_split
+from spd.data.source_name import SourceName, SourceOptions
 
 
 class ParquetTables(StatedSource):

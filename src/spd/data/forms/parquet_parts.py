@@ -10,7 +10,8 @@ from typing import Any
 
 from spd.data.forms.parquet_rows import require_pixel_columns
 from spd.data.forms.stated import SPLITS, canonical_split
-from spd.data.source import HUB, no_such_split
+from spd.data.source import no_such_split
+from spd.data.source_name import HUB
 from spd.errors import DataError, SPDError
 
 MAGIC = b"PAR1"

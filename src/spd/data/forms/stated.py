@@ -14,7 +14,8 @@ from jaxtyping import Float, UInt8
 from spd.data import nyu_dataset as nyu
 from spd.data.folder import CameraEntry
 from spd.data.sample import RGBDSample, valid_depth
-from spd.data.source import Source, SourceOptions, refuse_options
+from spd.data.source import Source, refuse_options
+from spd.data.source_name import SourceOptions
 from spd.errors import DataError
 from spd.geometry import Intrinsics, Size
 

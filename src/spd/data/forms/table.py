@@ -10,7 +10,8 @@ from spd.data.depth_units import Unit
 from spd.data.forms.file_pairs import FilePair, PairedFiles
 from spd.data.forms.stated import canonical_split, has_focal, stated_camera
 from spd.data.forms.timestamps import FURTHEST_STATED_US, timestamp_us
-from spd.data.source import Frame, SourceOptions, missing_files
+from spd.data.source import Frame, missing_files
+from spd.data.source_name import SourceOptions
 from spd.errors import DataError
 
 REQUIRED = ("image", "depth")
