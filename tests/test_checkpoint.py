@@ -105,7 +105,8 @@ def test_a_hub_model_is_taken_from_where_the_client_puts_it(saved, monkeypatch):
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", give)
     assert spd.load("somebody/spd-model", device="cpu").config.dim == 12
-    assert asked == {"somebody/spd-model": ["model.safetensors", "config.json"]}
+    files = ["model.safetensors", "config.json", "preprocessor_config.json"]
+    assert asked == {"somebody/spd-model": files}
 
 
 def test_a_failed_write_leaves_what_was_there(tmp_path):

@@ -16,37 +16,61 @@ from safetensors.torch import load_file
 from safetensors.torch import save as safetensors_bytes
 from torch import Tensor
 
+from spd.checkpoint_folder import CONFIG, WEIGHTS, checkpoints_of_run, find_checkpoint
 from spd.config import ModelConfig
 from spd.errors import CheckpointError, ConfigError
 from spd.files import atomic_path, write_bytes, write_text
 from spd.models.encoder_vits.checkpoint_names import common_name
 from spd.models.spd import SPD
 
-WEIGHTS = "model.safetensors"
-CONFIG = "config.json"
-BEST = "best.json"
-CHECKPOINTS = "checkpoints"
-RUN = "run.json"
+__all__ = [
+    "CONFIG",
+    "WEIGHTS",
+    "checkpoints_of_run",
+    "default_device",
+    "fill_model",
+    "find_checkpoint",
+    "load_checkpoint",
+    "load_weights",
+    "read_config",
+    "save_checkpoint",
+    "stored_weights",
+    "write_model",
+]
 
 
-def save_checkpoint(model: SPD, folder: Path, about: dict[str, Any] | None = None) -> None:
+def save_checkpoint(
+    model: SPD,
+    folder: Path,
+    about: dict[str, Any] | None = None,
+    dtype: torch.dtype | None = None,
+) -> None:
     """Write a model so that `load_checkpoint` gives it back; the directory appears whole.
 
     Args:
         model: the model.
         folder: the directory to make; must not exist.
         about: anything worth keeping with the weights (step, recipe, metrics); plain JSON.
+        dtype: what to store weights as; float16 halves the file, and loading widens it again.
+
+    Raises:
+        CheckpointError: if the directory exists.
     """
     if folder.exists():
         raise CheckpointError(f"{folder} exists already; remove it or choose another name")
     with atomic_path(folder) as temporary:
         temporary.mkdir()
-        write_model(model, temporary, about)
+        write_model(model, temporary, about, dtype)
 
 
-def write_model(model: SPD, folder: Path, about: dict[str, Any] | None = None) -> None:
-    """Write the two files into an existing directory."""
-    weights = stored_weights(model)
+def write_model(
+    model: SPD,
+    folder: Path,
+    about: dict[str, Any] | None = None,
+    dtype: torch.dtype | None = None,
+) -> None:
+    """Write the two files into an existing directory; `dtype` may store weights narrower."""
+    weights = {name: tensor.to(dtype) for name, tensor in stored_weights(model).items()}
     # As bytes first: a full disk is then one kind of error, whichever library serialises.
     write_bytes(folder / WEIGHTS, safetensors_bytes(weights, metadata={"format": "pt"}))
     config = {"spd": "v15.2", "model": model.config.to_dict(), "about": about or {}}
@@ -76,35 +100,6 @@ def fill_model(model: SPD, weights: Mapping[str, Tensor], source: str | Path) ->
                 f"configuration makes it {list(expected[name].shape)}"
             )
     model.load_state_dict({own_names[name]: tensor for name, tensor in given.items()})
-
-
-def find_checkpoint(source: str | Path) -> Path:
-    """The directory that holds the weights: of a file, a checkpoint, a run, or a hub id.
-
-    A run's best checkpoint is taken, or its last where none was evaluated.
-
-    Raises:
-        CheckpointError: if there is none.
-    """
-    path = Path(source)
-    if path.is_file():
-        if path.name != WEIGHTS:
-            raise CheckpointError(f"{path} is not a checkpoint; expected a file named {WEIGHTS}")
-        return path.parent
-    if (path / WEIGHTS).is_file():
-        return path
-    if (path / CHECKPOINTS).is_dir() or (path / RUN).is_file():
-        return _of_run(path)
-    if path.exists():
-        raise CheckpointError(f"{path} holds no {WEIGHTS}; expected a checkpoint or a run")
-    if len(path.parts) > 1 and path.parent.exists():
-        raise CheckpointError(f"no file or folder {path}; {path.parent} is there, {path.name} not")
-    return _from_hub(str(source))
-
-
-def checkpoints_of_run(run: Path) -> list[Path]:
-    """A run's complete checkpoints, first step first."""
-    return sorted(path.parent for path in (run / CHECKPOINTS).glob(f"step-*/{WEIGHTS}"))
 
 
 def load_checkpoint(folder: Path) -> tuple[SPD, dict[str, Any]]:
@@ -153,37 +148,6 @@ def _complain(source: str | Path, verb: str, names: list[str]) -> None:
     if names:
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         raise CheckpointError(f"{source} {verb} tensor {names[0]!r}{more}; is it of this model?")
-
-
-def _of_run(run: Path) -> Path:
-    complete = checkpoints_of_run(run)
-    if not complete:
-        raise CheckpointError(f"{run} is a run without a checkpoint; train it first")
-    best = run / BEST
-    if best.is_file():
-        try:
-            name = json.loads(best.read_text(encoding="utf-8"))["checkpoint"]
-        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
-            raise CheckpointError(f"{best} is damaged; delete it") from None
-        chosen = run / CHECKPOINTS / name
-        if (chosen / WEIGHTS).is_file():
-            return chosen
-    return complete[-1]
-
-
-def _from_hub(name: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError
-
-    try:
-        return Path(snapshot_download(name, allow_patterns=[WEIGHTS, CONFIG]))
-    except HFValidationError:
-        raise CheckpointError(f"no file, folder or hub model {name!r}") from None
-    except Exception as error:  # the hub client raises many kinds for "not to be had"
-        raise CheckpointError(
-            f"no file or folder {name!r}, and no hub model of that name could be fetched "
-            f"({type(error).__name__})"
-        ) from None
 
 
 def default_device() -> torch.device:

@@ -157,6 +157,11 @@ def resize_bilinear(
     return F.interpolate(feature_map, size=size, mode="bilinear", align_corners=False)
 
 
+def resize_bicubic(depth: Float[Tensor, "b c h w"], size: Size) -> Float[Tensor, "b c h2 w2"]:
+    """The same, bicubic: how published depth models mean their maps to be enlarged."""
+    return F.interpolate(depth, size=size, mode="bicubic", align_corners=False)
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Intrinsics:
     """A pinhole camera in pixels, integers at pixel centres: `u = fx * X / Z + cx`."""

@@ -2,13 +2,16 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from spd.errors import InputError
-from spd.geometry import Size
+
+if TYPE_CHECKING:  # at run time this would import torch, which reading a photo has no use for
+    from spd.geometry import Size
 
 RGBImage = UInt8[np.ndarray, "h w 3"]
 ImageLike = str | os.PathLike[str] | Image.Image | np.ndarray
@@ -64,7 +67,7 @@ def _from_array(image: np.ndarray) -> RGBImage:
 
 
 def resample(
-    image: RGBImage, scale: float, out_size: Size, *, left: float = 0.0, top: float = 0.0
+    image: RGBImage, scale: float, out_size: "Size", *, left: float = 0.0, top: float = 0.0
 ) -> RGBImage:
     """Scale an image uniformly and cut or pad a window out of it, in one resampling.
 

@@ -9,33 +9,26 @@ scene.depth_map()                               # [H, W] metres
 import dataclasses
 import math
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from numpy.typing import ArrayLike
 from torch import Tensor
 
-from spd.checkpoint import default_device, find_checkpoint, load_checkpoint
+from spd.checkpoint import default_device, load_checkpoint
+from spd.checkpoint_folder import SHIPPED, find_checkpoint
 from spd.config import PATCH, CameraConfig, ModelConfig
-from spd.errors import CheckpointError, InputError, PointError
-from spd.geometry import (
-    Intrinsics,
-    Size,
-    allowed_scale,
-    check_outside,
-    check_points,
-    focal_from_fov,
-    resize_bilinear,
-)
+from spd.geometry import Size, allowed_scale, focal_from_fov, resize_bilinear
 from spd.images import ImageLike, RGBImage, read_image, resample
 from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
+from spd.peers.kinds import DepthKind, read_peer
+from spd.scenes import PhotoScene, check_focal
 
-WIDEST_FOV_DEG = 170.0  # no lens that maps straight lines to straight lines sees more
+if TYPE_CHECKING:
+    from spd.peers.predictor import PeerPredictor
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -58,7 +51,7 @@ class ImagePlan:
     def make(cls, size: Size, camera: CameraConfig, focal_px: float | None) -> "ImagePlan":
         """Plan for a photo of `size` = (height, width) pixels."""
         if focal_px is not None:
-            _check_focal(focal_px, size)
+            check_focal(focal_px, size)
         focal = focal_px if focal_px is not None else focal_from_fov(camera.fov_deg, size)
         wanted = camera.focal_px / focal
         scale = allowed_scale(size, wanted)
@@ -68,56 +61,15 @@ class ImagePlan:
         return cls(scale, (rows, columns), scale / wanted, focal, focal_px is not None)
 
 
-class Scene:
+class Scene(PhotoScene):
     """One encoded photo; ask it as often as you like. Nothing in it changes when asked."""
 
     def __init__(self, model: SPD, maps: FeatureMaps, size: Size, plan: ImagePlan) -> None:
+        focal_px, assumed_px = (plan.focal_px, None) if plan.focal_known else (None, plan.focal_px)
+        super().__init__(size, focal_px, assumed_px)
         self._model = model
         self._maps = maps
-        self.size = size
         self.plan = plan
-
-    def depth_at(
-        self, points: ArrayLike, *, outside: Literal["raise", "nan"] = "raise"
-    ) -> Float[np.ndarray, " k"]:
-        """Depth (camera z) in metres at `[K, 2]` points `(u, v)` of the photo.
-
-        Raises:
-            PointError: on another shape, or naming the first point that is not finite or outside
-                the photo, unless `outside="nan"`.
-        """
-        asked = _as_points(points)
-        check_outside(outside)
-        inside: np.ndarray = np.ones(len(asked), dtype=bool)
-        if outside == "raise":
-            check_points(torch.from_numpy(asked), self.size)
-        else:
-            low, high = -0.5, np.array([self.size[1], self.size[0]]) - 0.5
-            inside = np.all((asked >= low) & (asked <= high), axis=1)
-        depth_m = np.full(len(asked), np.nan, dtype=np.float32)
-        depth_m[inside] = self._ask(asked[inside])
-        return depth_m
-
-    def range_at(
-        self, points: ArrayLike, intrinsics: Intrinsics | None = None
-    ) -> Float[np.ndarray, " k"]:
-        """Distance in metres along the ray to each point; "how far is that" means this.
-
-        Args:
-            points: as for `depth_at`.
-            intrinsics: the photo's camera; by default its focal length with the principal point
-                in the middle.
-
-        Raises:
-            InputError: if neither intrinsics nor the photo's focal length are known.
-        """
-        if intrinsics is None:
-            if not self.plan.focal_known:
-                raise InputError("range needs the photo's focal length; encode with focal_px=...")
-            intrinsics = Intrinsics.centred(self.plan.focal_px, self.size)
-        asked = _as_points(points)
-        lengths = intrinsics.ray_lengths(torch.from_numpy(asked)).numpy()
-        return (self.depth_at(asked) * lengths).astype(np.float32)
 
     def depth_map(self, *, fast: bool = False) -> Float[np.ndarray, "h w"]:
         """Depth in metres at every pixel: `depth_map()[v, u] == depth_at([(u, v)])[0]`.
@@ -150,10 +102,20 @@ class Scene:
 class Predictor:
     """A loaded model that takes photos of any size."""
 
-    def __init__(self, model: SPD, device: torch.device, source: str) -> None:
+    kind: DepthKind = "metric"
+
+    def __init__(
+        self,
+        model: SPD,
+        device: torch.device,
+        source: str,
+        training_median_m: float | None = None,
+    ) -> None:
         self._model = model.to(device).eval()
         self.device = device
         self.source = source
+        self.training_median_m = training_median_m
+        """Of the depth it learnt from, where that is known: the constant that it has to beat."""
         self._warned = False
 
     @property
@@ -194,47 +156,30 @@ class Predictor:
 
 def load(
     source: str | Path | None = None, *, device: str | torch.device | None = None
-) -> Predictor:
+) -> "Predictor | PeerPredictor":
     """A predictor from a checkpoint: a file, a directory, a training run, or a hub id.
 
+    A depth model in transformers' own format answers like one of ours; its `kind` says whether in
+    metres (`docs/peers.md`).
+
     Args:
-        source: where the weights are.
+        source: where the weights are; None is the small model that comes with the package, which
+            learnt from synthetic rooms (`docs/model_card.md`).
         device: by default CUDA or MPS where present, else the CPU.
 
     Raises:
         CheckpointError: if there is no usable checkpoint there.
     """
-    if source is None:
-        raise CheckpointError(
-            "no trained model ships with this version; run `make run` and load runs/rooms_tiny"
-        )
+    source = SHIPPED if source is None else source
     folder = find_checkpoint(source)
-    model, _ = load_checkpoint(folder)
     chosen = torch.device(device) if device is not None else default_device()
-    return Predictor(model, chosen, str(source))
+    peer = read_peer(folder)
+    if peer is not None:
+        from spd.peers.loading import load_peer  # brings other models of transformers along
 
-
-def _check_focal(focal_px: float, size: Size) -> None:
-    if not (math.isfinite(focal_px) and focal_px > 0):
-        raise InputError(f"focal_px must be a positive number of pixels, got {focal_px}")
-    fov_deg = math.degrees(2 * math.atan(max(size) / 2 / focal_px))
-    if fov_deg > WIDEST_FOV_DEG:
-        raise InputError(
-            f"focal_px {focal_px:g} over {max(size)} pixels is a field of view of {fov_deg:.0f} "
-            "degrees; is it in pixels of this image, not in millimetres?"
-        )
-
-
-def _as_points(points: ArrayLike | Sequence[tuple[float, float]]) -> np.ndarray:
-    try:
-        asked = np.asarray(points, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise PointError("points must be numbers, [K, 2] of (u, v)") from None
-    if asked.size == 0:
-        return asked.reshape(0, 2)
-    if asked.ndim != 2 or asked.shape[1] != 2:
-        raise PointError(f"points must be [K, 2] of (u, v), got {asked.shape}")
-    return asked
+        return load_peer(peer, chosen, str(source))
+    model, about = load_checkpoint(folder)
+    return Predictor(model, chosen, str(source), about.get("training_median_m"))
 
 
 def _bilinear_lattice(depth_m: Tensor, rows: Tensor, columns: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What `spd query` does."""
+"""What `spd query` does: first what can be refused at once, then what loads torch and a model."""
 
 import csv
 import io
@@ -6,15 +6,18 @@ import json
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from spd.cli.devices import choose_device
+from spd.checkpoint_folder import find_checkpoint
 from spd.errors import InputError, PointError
 from spd.files import check_writable, write_text
-from spd.images import read_image
-from spd.predictor import Scene, load
+from spd.images import RGBImage, read_image
+from spd.peers.kinds import read_peer, refuse_relative
+
+if TYPE_CHECKING:  # at run time these load torch and transformers
+    from spd.scenes import PhotoScene
 
 Answer = Literal["table", "json", "csv"]
 Row = dict[str, float]
@@ -32,27 +35,28 @@ def query_image(
     device: str | None,
 ) -> None:
     """Ask the points of one photo and print, write or draw the answer."""
-    asked = [parse_point(text) for text in points]
-    if points_file is not None:
-        asked += read_points(points_file)
-    if not asked:
-        raise PointError("no points; name some with --points 320,240 100.5,57 or --points-file")
+    asked = _read_all(points, points_file)
     if out is not None:
         check_writable(out)
     if overlay is not None:
         check_writable(overlay, ".png")
     pixels = read_image(image)
-    predictor = load(model, device=choose_device(device))
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        scene = predictor.encode(pixels, focal_px=focal_px)
+    peer = read_peer(find_checkpoint(model))
+    if peer is not None:
+        refuse_relative(peer.kind, str(model))
+    scene = _encode(pixels, asked, model, focal_px, device)
     rows = _ask(scene, asked)
     if overlay is not None:
         from spd.figures import point_overlay
 
         depth_m = np.array([row["depth_m"] for row in rows])
         point_overlay(
-            pixels, np.array(asked), depth_m, overlay, depth_map_m=scene.depth_map(fast=True)
+            pixels,
+            np.array(asked),
+            depth_m,
+            overlay,
+            depth_map_m=scene.depth_map(fast=True),
+            title=f"{image.name}, {_focal_text(scene)}",
         )
         _note(f"the picture is in {overlay}")
     text = _TEXT[form](rows)
@@ -61,8 +65,41 @@ def query_image(
         print(f"{len(rows)} points are in {out}")
     else:
         print(text)
+
+
+def _read_all(points: Sequence[str], points_file: Path | None) -> list[tuple[float, float]]:
+    asked = [parse_point(text) for text in points]
+    if points_file is not None:
+        asked += read_points(points_file)
+    if not asked:
+        raise PointError("no points; name some with --points 320,240 100.5,57 or --points-file")
+    return asked
+
+
+def _encode(
+    pixels: RGBImage,
+    asked: Sequence[tuple[float, float]],
+    model: str | None,
+    focal_px: float | None,
+    device: str | None,
+) -> "PhotoScene":
+    """The encoded photo; what it warns of is said before any answer."""
+    from spd.scenes import as_points, check_focal, check_inside
+
+    size = (pixels.shape[0], pixels.shape[1])
+    check_inside(as_points(asked), size)
+    if focal_px is not None:
+        check_focal(focal_px, size)
+    from spd.cli.devices import choose_device
+    from spd.predictor import load
+
+    predictor = load(model, device=choose_device(device))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        scene = predictor.encode(pixels, focal_px=focal_px)
     for warning in caught:
-        _note(str(warning.message))
+        _note(f"warning: {warning.message}")
+    return scene
 
 
 def parse_point(text: str) -> tuple[float, float]:
@@ -119,16 +156,25 @@ def _from_csv(path: Path, text: str) -> list[tuple[float, float]]:
     return points
 
 
-def _ask(scene: Scene, points: Sequence[tuple[float, float]]) -> list[Row]:
+def _ask(scene: "PhotoScene", points: Sequence[tuple[float, float]]) -> list[Row]:
     depth_m = scene.depth_at(points)
     rows: list[Row] = [
         {"u": u, "v": v, "depth_m": round(float(d), 4)}
         for (u, v), d in zip(points, depth_m, strict=True)
     ]
-    if scene.plan.focal_known:
+    if scene.focal_px is not None:
         for row, range_m in zip(rows, scene.range_at(points), strict=True):
             row["range_m"] = round(float(range_m), 4)
     return rows
+
+
+def _focal_text(scene: "PhotoScene") -> str:
+    if scene.focal_px is not None:
+        return f"focal length {scene.focal_px:.1f} px, as given"
+    if scene.assumed_focal_px is not None:
+        scale = "assumed (--focal-px): metres scale with it"
+        return f"focal length {scene.assumed_focal_px:.1f} px, {scale}"
+    return "focal length not asked for by this model"
 
 
 def _table(rows: Sequence[Row]) -> str:

@@ -1,0 +1,124 @@
+"""Which published depth model lies in a folder, and whether it answers in metres.
+
+Decided by `config.json` alone, before torch is loaded and before a weight is read. What each rule
+rests on is in `docs/peers.md`.
+"""
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from spd.checkpoint_folder import CONFIG
+from spd.errors import CheckpointError, InputError
+
+DepthKind = Literal["metric", "relative-depth", "relative-disparity"]
+"""What a network's numbers are: metres; depth up to scale and shift; its inverse, likewise."""
+
+STATED = "depth_estimation_type"
+"""The key of `config.json` that says so: transformers' for Depth Anything, ours for the rest."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Peer:
+    """A published depth model on this machine."""
+
+    folder: Path
+    """Where its files are."""
+    model_type: str
+    """Its family, as transformers calls it."""
+    kind: DepthKind
+    """What its numbers are."""
+    config: dict[str, Any]
+    """`config.json`."""
+
+
+def read_peer(folder: Path) -> Peer | None:
+    """The published depth model in a folder; None where its `config.json` is not transformers'.
+
+    Raises:
+        CheckpointError: if it is a model of transformers, but not a depth model that is supported.
+    """
+    path = folder / CONFIG
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None  # whoever reads a checkpoint of ours says what is wrong with it
+    if not isinstance(config, dict) or "spd" in config or "model_type" not in config:
+        return None
+    model_type = str(config["model_type"])
+    if model_type not in _KIND_OF or not _is_depth_model(config):
+        raise CheckpointError(
+            f"{path}: {_named(config)} is no depth model that can be asked; supported are an SPD "
+            f"and, of transformers, {', '.join(sorted(_KIND_OF))}, each ForDepthEstimation"
+        )
+    return Peer(folder, model_type, _KIND_OF[model_type](config, path), config)
+
+
+def refuse_relative(kind: DepthKind, source: str) -> None:
+    """Refuse to ask metres of a model that has none.
+
+    Raises:
+        InputError: naming what to do instead.
+    """
+    if kind == "metric":
+        return
+    protocol = "native-lsq" if kind == "relative-depth" else "native-lsq-disparity"
+    raise InputError(
+        f"{source} answers {kind.replace('-', ' ')}, which has no scale, so it cannot say metres; "
+        "take a metric model (such as depth-anything/Depth-Anything-V2-Metric-Indoor-Small-hf), or "
+        f"score this one with an alignment: spd evaluate --protocol {protocol}"
+    )
+
+
+def _is_depth_model(config: Mapping[str, Any]) -> bool:
+    """A file without `architectures` names its family only; those with it say for what task."""
+    named = config.get("architectures") or ["ForDepthEstimation"]
+    return any(str(name).endswith("ForDepthEstimation") for name in named)
+
+
+def _named(config: Mapping[str, Any]) -> str:
+    architectures = ", ".join(map(str, config.get("architectures") or []))
+    return f"a model of type {config['model_type']}" + f" ({architectures})" * bool(architectures)
+
+
+def _depth_anything(config: Mapping[str, Any], path: Path) -> DepthKind:
+    kind = _stated(config, path, otherwise="relative-disparity")
+    # A config without it is built with 1 m, which no published metric model means.
+    if kind == "metric" and not config.get("max_depth"):
+        raise CheckpointError(f"{path} says metric but no max_depth in metres; add it (indoor: 20)")
+    return kind
+
+
+def _dpt(config: Mapping[str, Any], path: Path) -> DepthKind:
+    backbone = (config.get("backbone_config") or {}).get("model_type")
+    return _stated(
+        config, path, otherwise="metric" if backbone == "dinov2" else "relative-disparity"
+    )
+
+
+def _metric(config: Mapping[str, Any], path: Path) -> DepthKind:
+    return _stated(config, path, otherwise="metric")
+
+
+def _stated(config: Mapping[str, Any], path: Path, otherwise: DepthKind) -> DepthKind:
+    """What `config.json` says its numbers are, or what its family is documented to answer."""
+    kinds = get_args(DepthKind)
+    said = config.get(STATED, otherwise)
+    if said == "relative":
+        return "relative-disparity"
+    if said not in kinds:
+        raise CheckpointError(
+            f"{path}: {STATED} is {said!r}; expected relative, {', '.join(kinds)}"
+        )
+    return said
+
+
+_KIND_OF: dict[str, Callable[[Mapping[str, Any], Path], DepthKind]] = {
+    "depth_anything": _depth_anything,
+    "depth_pro": _metric,
+    "dpt": _dpt,
+    "glpn": _metric,
+    "zoedepth": _metric,
+}

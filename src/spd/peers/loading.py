@@ -1,0 +1,87 @@
+"""Reading a published depth model: weights by transformers, completely or not at all."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from spd.checkpoint_folder import WEIGHTS
+from spd.errors import CheckpointError
+from spd.peers.kinds import Peer
+from spd.peers.predictor import PeerConfig, PeerPredictor
+from spd.peers.processing import open_processing
+
+_CLASSES = {
+    "depth_anything": "DepthAnythingForDepthEstimation",
+    "depth_pro": "DepthProForDepthEstimation",
+    "dpt": "DPTForDepthEstimation",
+    "glpn": "GLPNForDepthEstimation",
+    "zoedepth": "ZoeDepthForDepthEstimation",
+}
+# The first fusion layer has nothing to add, so it never uses this; published files leave it out.
+_UNUSED = "fusion_stage.layers.0.residual_layer1."
+
+
+def load_peer(peer: Peer, device: torch.device, source: str) -> PeerPredictor:
+    """The model in a folder, ready to be asked.
+
+    Args:
+        peer: where it is and what.
+        device: where it will compute.
+        source: what its user called it.
+
+    Raises:
+        CheckpointError: if a file is missing or damaged, or a tensor is missing or of another
+            shape than `config.json` makes it.
+    """
+    processing = open_processing(peer.folder, peer.model_type)
+    if not (peer.folder / WEIGHTS).is_file():
+        raise CheckpointError(
+            f"{source} has no {WEIGHTS}; other forms of weights are not read, because they can run "
+            "code (load it once with transformers and save_pretrained() it to a folder)"
+        )
+    network, missing = _read(peer, source)
+    lacking = sorted(name for name in missing if _UNUSED not in name)
+    if lacking:
+        more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+        raise CheckpointError(f"{source} lacks tensor {lacking[0]!r}{more}; is it complete?")
+    config = PeerConfig(peer.model_type, peer.kind, peer.config)
+    return PeerPredictor(network, processing, config, device, source)
+
+
+def _read(peer: Peer, source: str) -> tuple[Any, set[str]]:
+    """The network, and the names of its tensors that the file does not hold."""
+    import transformers
+
+    try:
+        with _quiet():
+            network, told = getattr(transformers, _CLASSES[peer.model_type]).from_pretrained(
+                peer.folder,
+                dtype=torch.float32,
+                local_files_only=True,
+                use_safetensors=True,
+                output_loading_info=True,
+            )
+    except Exception as error:  # many kinds: of a wrong key, a wrong shape, a file cut off
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise CheckpointError(
+            f"{source} cannot be loaded as a {peer.model_type}, is it complete? ({reason})"
+        ) from None
+    return network, set(told["missing_keys"])
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """No bars and no reports of transformers: what goes wrong is said once, by the exception."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()

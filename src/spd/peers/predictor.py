@@ -1,0 +1,95 @@
+"""A published depth model that takes photos of any size and answers at the pixels asked."""
+
+import dataclasses
+from typing import Any
+
+import torch
+
+from spd.errors import InputError
+from spd.geometry import Size
+from spd.images import ImageLike, RGBImage, read_image
+from spd.peers.kinds import DepthKind
+from spd.peers.processing import Prepared, Processing, check_input
+from spd.peers.scene import PeerScene
+from spd.scenes import check_focal
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PeerConfig:
+    """What decides a published model's answers, beside its weights."""
+
+    model_type: str
+    """Its family, as transformers calls it."""
+    kind: DepthKind
+    """What its numbers are."""
+    network: dict[str, Any]
+    """Its `config.json`."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        return dataclasses.asdict(self)
+
+
+class PeerPredictor:
+    """A published model behind the door of ours; `kind` says what its numbers are.
+
+    Args:
+        network: the model of transformers.
+        processing: how its photos are prepared and its maps are read.
+        config: what it is.
+        device: where to compute.
+        source: where its weights come from.
+    """
+
+    def __init__(
+        self,
+        network: torch.nn.Module,
+        processing: Processing,
+        config: PeerConfig,
+        device: torch.device,
+        source: str,
+    ) -> None:
+        self._network = network.to(device).eval()
+        self._processing = processing
+        self.config = config
+        self.device = device
+        self.source = source
+
+    @property
+    def kind(self) -> DepthKind:
+        """Whether it answers metres, or numbers without a scale."""
+        return self.config.kind
+
+    def encode(self, image: ImageLike, *, focal_px: float | None = None) -> PeerScene:
+        """Read a photo and run the network once.
+
+        Args:
+            image: path, PIL image, or uint8 RGB array `[H, W, 3]`.
+            focal_px: the photo's focal length in its own pixels. Depth Pro's metres follow it;
+                the other models do not know it, and only `range_at` needs it.
+
+        Raises:
+            InputError: if the image cannot be read or prepared, `focal_px` is not positive, or the
+                model can say no metres without it.
+        """
+        pixels = read_image(image)
+        size: Size = (pixels.shape[0], pixels.shape[1])
+        if focal_px is not None:
+            check_focal(focal_px, size)
+        prepared = self._prepare(pixels, size)
+        with torch.inference_mode():
+            output = self._network(pixel_values=prepared.pixel_values.to(self.device))
+            depth, predicted_px = self._processing.read(output, prepared, size, focal_px)
+        return PeerScene(depth.cpu().numpy(), self.kind, focal_px, predicted_px)
+
+    def _prepare(self, pixels: RGBImage, size: Size) -> Prepared:
+        try:
+            prepared = self._processing.prepare(pixels)
+        except Exception as error:  # processors raise many kinds for a side that becomes nothing
+            reason = " ".join(f"{error}".split()) or type(error).__name__
+            raise InputError(
+                f"a photo of {size[1]}x{size[0]} pixels cannot be prepared for a "
+                f"{self.config.model_type}: {reason}"
+            ) from None
+        check_input(prepared.pixel_values, size)
+        return prepared

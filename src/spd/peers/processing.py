@@ -1,0 +1,227 @@
+"""A photo to a published network's input, and the network's map back to the photo's pixels.
+
+Photos are prepared by transformers' own processors, those that need no torchvision, with the
+settings that were published beside the weights. Whatever a processor did to the photo is undone
+here, so that every pixel of the photo gets the map's value at that pixel.
+"""
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from spd.checkpoint_folder import PREPROCESSOR
+from spd.errors import CheckpointError, InputError
+from spd.geometry import Size, resize_bicubic, resize_bilinear
+from spd.images import RGBImage
+
+MAX_INPUT_PX = 1536 * 1536
+"""The most that a network is given: Depth Pro's, which is more than any other chooses itself."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Prepared:
+    """A network's input, and where the photo lies in it."""
+
+    pixel_values: Tensor
+    """`[1, 3, h, w]`, as the network takes it."""
+    canvas: Size
+    """(height, width) that the whole input stands for: the photo with what was put around it."""
+    margin: Size
+    """Rows above and columns left of the photo in the canvas."""
+    inner: Size
+    """(height, width) of the photo in the canvas."""
+
+    def read(self, depth: Tensor, size: Size) -> Tensor:
+        """A network's `[1, h, w]` map as `[H, W]`, a value for each pixel of a photo of `size`."""
+        full = resize_bicubic(depth[:, None].float(), self.canvas)
+        (top, left), (height, width) = self.margin, self.inner
+        full = full[..., top : top + height, left : left + width]
+        return (full if self.inner == size else resize_bicubic(full, size))[0, 0]
+
+
+class Processing(Protocol):
+    """How one family's photos are prepared and its maps are read."""
+
+    def prepare(self, pixels: RGBImage) -> Prepared:
+        """The network's input for a photo."""
+
+    def read(
+        self, output: Any, prepared: Prepared, size: Size, focal_px: float | None
+    ) -> tuple[Tensor, float | None]:
+        """The map of a photo of `size`, and the focal length it rests on if the network has one."""
+
+
+class _ByProcessor:
+    """Prepared by a processor of transformers; the map enlarged bicubically."""
+
+    def __init__(self, processor: Any) -> None:
+        self._processor = processor
+
+    def _run(self, pixels: RGBImage, **changes: Any) -> Tensor:
+        # The layout is said, because a photo of three rows could be taken for one of three planes.
+        return self._processor(
+            pixels, input_data_format="channels_last", return_tensors="pt", **changes
+        )["pixel_values"]
+
+    def prepare(self, pixels: RGBImage) -> Prepared:
+        size = (pixels.shape[0], pixels.shape[1])
+        return Prepared(self._run(pixels), canvas=size, margin=(0, 0), inner=size)
+
+    def read(
+        self, output: Any, prepared: Prepared, size: Size, focal_px: float | None
+    ) -> tuple[Tensor, float | None]:
+        return prepared.read(output.predicted_depth, size), None
+
+
+class _Dpt(_ByProcessor):
+    """DPT and Depth Anything; some pad to whole patches, which transformers does not undo."""
+
+    def prepare(self, pixels: RGBImage) -> Prepared:
+        multiple = self._processor.size_divisor
+        if not (self._processor.do_pad and multiple):
+            return super().prepare(pixels)
+        values = self._run(pixels, do_pad=False)
+        inner = (values.shape[-2], values.shape[-1])
+        (top, bottom), (left, right) = (_around(side, multiple) for side in inner)
+        values = F.pad(values, (left, right, top, bottom))
+        return Prepared(values, (values.shape[-2], values.shape[-1]), (top, left), inner)
+
+
+class _Zoe(_ByProcessor):
+    """ZoeDepth: the photo mirrored at its borders, then resized."""
+
+    def prepare(self, pixels: RGBImage) -> Prepared:
+        size = (pixels.shape[0], pixels.shape[1])
+        margin = (0, 0)
+        if self._processor.do_pad:
+            margin = (_mirrored(size[0]), _mirrored(size[1]))
+        canvas = (size[0] + 2 * margin[0], size[1] + 2 * margin[1])
+        return Prepared(self._run(pixels), canvas, margin, inner=size)
+
+
+class _DepthPro:
+    """Depth Pro: its own processor needs torchvision, so its few steps are here.
+
+    The network answers inverse depth for a photo as wide as its focal length. Metres follow by the
+    photo's focal length where that is known, and by the one that the network predicts otherwise.
+    """
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        size = settings.get("size", {"height": 1536, "width": 1536})
+        self._size: Size = (int(size["height"]), int(size["width"]))
+        per_unit = 1.0 / settings.get("rescale_factor", 1 / 255)
+        mean, deviation = (settings.get(key, [0.5] * 3) for key in ("image_mean", "image_std"))
+        self._mean = torch.tensor(mean)[:, None, None] * per_unit
+        self._deviation = torch.tensor(deviation)[:, None, None] * per_unit
+
+    def prepare(self, pixels: RGBImage) -> Prepared:
+        size = (pixels.shape[0], pixels.shape[1])
+        values = torch.from_numpy(pixels.copy()).permute(2, 0, 1).float()
+        values = ((values - self._mean) / self._deviation)[None]
+        return Prepared(resize_bilinear(values, self._size), size, margin=(0, 0), inner=size)
+
+    def read(
+        self, output: Any, prepared: Prepared, size: Size, focal_px: float | None
+    ) -> tuple[Tensor, float | None]:
+        predicted = None
+        if focal_px is None and output.field_of_view is not None:
+            half = 0.5 * torch.deg2rad(output.field_of_view.float())
+            predicted = float(0.5 * size[1] / torch.tan(half))
+        focal = focal_px or predicted
+        if focal is None:
+            raise InputError(
+                "this Depth Pro does not predict a field of view, so metres need the photo's focal "
+                "length; give focal_px=... (spd query: --focal-px)"
+            )
+        inverse = resize_bilinear(output.predicted_depth[:, None].float() * (size[1] / focal), size)
+        return 1.0 / inverse[0, 0].clamp(1e-4, 1e4), predicted
+
+
+def open_processing(folder: Path, model_type: str) -> Processing:
+    """How this model's photos are prepared, from what was published beside its weights.
+
+    Raises:
+        CheckpointError: if that is missing, damaged, or of another kind of processor.
+    """
+    settings = _read_settings(folder / PREPROCESSOR)
+    wanted = "DPT" if model_type in ("depth_anything", "dpt") else _NAMES[model_type]
+    named = str(settings.get("image_processor_type") or settings.get("feature_extractor_type"))
+    if not named.startswith((f"{wanted}ImageProcessor", f"{wanted}FeatureExtractor")):
+        raise CheckpointError(
+            f"{folder / PREPROCESSOR} is of a {named}; a {model_type} needs {wanted}ImageProcessor"
+        )
+    try:
+        return _build(wanted, settings)
+    except Exception as error:  # whatever a wrong setting leads to in transformers
+        reason = " ".join(f"{error}".split()) or type(error).__name__
+        raise CheckpointError(f"{folder / PREPROCESSOR} has wrong settings ({reason})") from None
+
+
+def check_input(pixel_values: Tensor, size: Size) -> None:
+    """Refuse an input that would take all memory: some processors keep a photo's size.
+
+    Raises:
+        InputError: naming the size to bring the photo to.
+    """
+    height, width = pixel_values.shape[-2:]
+    if height * width > MAX_INPUT_PX:
+        fits = (MAX_INPUT_PX / (height * width)) ** 0.5 * max(size)
+        raise InputError(
+            f"this model takes photos at their own size, and {size[1]}x{size[0]} pixels are too "
+            f"many for it; shrink the photo to {int(fits)} pixels along its longer side"
+        )
+
+
+def _around(side: int, multiple: int) -> tuple[int, int]:
+    """What DPT's processor puts before and behind a side to make it a whole multiple."""
+    padding = -side % multiple
+    return padding // 2, padding - padding // 2
+
+
+def _mirrored(side: int) -> int:
+    """How much of a photo's side ZoeDepth's processor repeats at either end, mirrored."""
+    return int(math.sqrt(side / 2) * 3)
+
+
+_NAMES = {"depth_pro": "DepthPro", "glpn": "GLPN", "zoedepth": "ZoeDepth"}
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(
+            f"{path} is missing: it says how photos are prepared for this model; take it from "
+            "where the weights are from"
+        ) from None
+    except (OSError, ValueError):
+        settings = None
+    if not isinstance(settings, dict):
+        raise CheckpointError(f"{path} cannot be read as a processor's settings in JSON")
+    return settings
+
+
+def _build(wanted: str, settings: Mapping[str, Any]) -> Processing:
+    """Each class by its own module: by transformers' short names torchvision's would be taken."""
+    if wanted == "DepthPro":
+        return _DepthPro(settings)
+    if wanted == "GLPN":
+        from transformers.models.glpn.image_processing_pil_glpn import GLPNImageProcessorPil
+
+        return _ByProcessor(GLPNImageProcessorPil.from_dict(dict(settings)))
+    if wanted == "ZoeDepth":
+        from transformers.models.zoedepth.image_processing_pil_zoedepth import (
+            ZoeDepthImageProcessorPil,
+        )
+
+        return _Zoe(ZoeDepthImageProcessorPil.from_dict(dict(settings)))
+    from transformers.models.dpt.image_processing_pil_dpt import DPTImageProcessorPil
+
+    return _Dpt(DPTImageProcessorPil.from_dict(dict(settings)))
