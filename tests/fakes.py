@@ -55,3 +55,44 @@ class FakePredictor:
 
 def settings_of(predictor, **changes) -> EvaluationSettings:
     return EvaluationSettings.of(predictor, data="rooms:test", **changes)
+
+
+def map_sample(index: int, truth_m, *, focal_px=100.0) -> RGBDSample:
+    """A sample of that depth; its image says which it is, and where its left border is."""
+    image = np.zeros((*truth_m.shape, 3), np.uint8)
+    image[..., 0], image[:, 0, 1] = index, 1
+    camera = Intrinsics.centred(focal_px, truth_m.shape) if focal_px is not None else None
+    valid = np.isfinite(truth_m) & (truth_m > 0)
+    return RGBDSample(image, truth_m, valid, camera, f"map/{index}")
+
+
+class MapScene:
+    """Answers from one map: indexed as points, whole as the dense map."""
+
+    def __init__(self, depth_m) -> None:
+        self.depth_m = depth_m
+
+    def depth_at(self, points):
+        return self.depth_m[points[:, 1].astype(int), points[:, 0].astype(int)]
+
+    def depth_map(self, *, fast):
+        return self.depth_m
+
+
+class MapPredictor:
+    """Answers about `map_sample`s from given maps, and about mirrored ones from others."""
+
+    config = ModelConfig.tiny()
+    device = "cpu"
+    source = "maps"
+
+    def __init__(self, maps, mirrored=None) -> None:
+        self.maps, self.mirrored = maps, mirrored
+        self.asked: list[str] = []
+
+    def encode(self, image, *, focal_px):
+        index, is_mirrored = int(image[0, 0, 0]), bool(image[0, -1, 1])
+        self.asked.append("mirrored" if is_mirrored else "photo")
+        if is_mirrored:
+            return MapScene(self.mirrored[index][:, ::-1])
+        return MapScene(self.maps[index])

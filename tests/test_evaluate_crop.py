@@ -13,8 +13,12 @@ from spd.config import CameraConfig, ModelConfig
 from spd.data.sample import RGBDSample
 from spd.data.views import middle_placement
 from spd.errors import DataError, InputError
-from spd.evaluate import PICTURE, PROTOCOL, evaluate, format_report, score
-from spd.evaluation.predictions import ImagePredictions, PredictionFolder
+from spd.evaluate import PICTURE, evaluate, format_report, predict_set, score
+from spd.evaluation.extras import ImageMaps, MirroredPredictions
+from spd.evaluation.folder import PredictionFolder
+from spd.evaluation.predict import Wanted
+from spd.evaluation.predictions import ImagePredictions
+from spd.evaluation.protocols import protocol_named
 from spd.evaluation.settings import EvaluationSettings
 from spd.geometry import Intrinsics
 from spd.recipes import recipe
@@ -143,24 +147,27 @@ def test_the_whole_photo_stays_the_default(tmp_path):
     report = evaluate(predictor, [tilted_sample()], tmp_path)
     assert report.points == 100 * 120
     assert report.settings.view == "whole"
-    assert report.settings.protocol == PROTOCOL
+    assert "crop" not in report.words
+    assert report.share_seen == 1
     ((image, focal_px),) = predictor.encoded
     assert (image.shape, focal_px) == ((100, 120, 3), 80.0)
 
 
 def test_the_crop_is_named_in_settings_protocol_and_metrics(tmp_path):
     report = evaluate(PlanePredictor(), [tilted_sample()], tmp_path, view="crop")
-    line = (
-        "native pixels inside the middle crop of 28x42 at focal length 40 px, 1e-3 < d <= 10 m, "
-        "per image then mean, no alignment, no flip"
-    )
-    assert format_report(report).splitlines()[0] == f"protocol: {line}"
+    words = "native pixels inside the middle crop of 28x42 at focal length 40 px, 0.001 < d"
+    assert words in report.words
     written = json.loads((tmp_path / "metrics.json").read_text())
-    assert (written["view"], written["protocol"]) == ("crop", line)
+    assert (written["view"], written["protocol"]) == ("crop", report.words)
+    # 84 of 120 columns and 56 of 100 rows are seen.
+    assert written["share_of_readings_seen"] == pytest.approx(0.7 * 0.56, rel=1e-12)
+    table = format_report(report)
+    assert "the crop shows 39.2% of the frames' readings" in table
+    assert words in " ".join(table.split())
     assert written["settings"]["view"] == "crop"
     assert written["dense_read_at_nearest_pixel"] == 0
     assert score(tmp_path) == report
-    with pytest.raises(DataError, match="another protocol, view; choose another folder"):
+    with pytest.raises(DataError, match="another view; choose another folder"):
         evaluate(PlanePredictor(), [tilted_sample()], tmp_path)
 
 
@@ -207,11 +214,47 @@ def test_models_without_a_camera_and_other_views_are_refused(tmp_path):
     assert not (tmp_path / "settings.json").exists()
 
 
+def test_the_crop_is_mirrored_in_itself_and_mapped_whole(tmp_path):
+    predictor, sample = PlanePredictor(), tilted_sample()
+    settings = EvaluationSettings.of(predictor, data="", view="crop")
+    wanted = Wanted(mirrored=True, maps="sparse")
+    folder = predict_set(predictor, [sample], tmp_path, settings, wanted=wanted)
+    shown, mirrored = (image for image, _ in predictor.encoded)
+    np.testing.assert_array_equal(mirrored, shown[:, ::-1])
+    stored = ImagePredictions.read(folder.image_path("tilted"))
+    assert stored.seen == (22, 78, 18, 102)
+    assert (stored.readings, stored.readings_seen) == (100 * 120, 84 * 56)
+    # What lies at column u of the crop lies at 41 - u of the mirrored one, whose plane rises with
+    # its own columns.
+    v, u = np.mgrid[22:78, 18:102]
+    points = np.stack([(u + 0.5) * 0.5 - 9.5, (v + 0.5) * 0.5 - 11.5], axis=-1)
+    turned = plane(np.stack([41 - points[..., 0], points[..., 1]], axis=-1))
+    answers = MirroredPredictions.read(folder.mirrored_path("tilted"), 84 * 56)
+    np.testing.assert_allclose(answers.sparse_m, turned.ravel(), rtol=1e-6)
+    inner = ((points >= 0) & (points <= (41, 27))).all(axis=-1).ravel()
+    np.testing.assert_allclose(answers.dense_m[inner], turned.ravel()[inner], rtol=1e-6)
+    maps = ImageMaps.read(folder.maps_path("tilted"))
+    np.testing.assert_allclose(maps.sparse_m, plane(points), rtol=1e-6)
+    np.testing.assert_array_equal(maps.truth_m, sample.depth_m[22:78, 18:102])
+
+
+def test_a_crop_that_does_not_show_all_a_protocol_scores_is_refused():
+    bts = protocol_named("bts")
+    bts.check_frame("frame", (480, 640), (7, 474, 3, 638))  # as the specification's model sees NYU
+    message = (
+        r"crop of frame shows rows 46..474, .*; evaluate whole frames \(view whole\), or protocol"
+    )
+    with pytest.raises(InputError, match=message):
+        bts.check_frame("frame", (480, 640), (46, 474, 3, 638))
+
+
 def test_the_picture_shows_the_crop(tmp_path, monkeypatch):
     import spd.figures
 
     drawn = []
-    monkeypatch.setattr(spd.figures, "evaluation_sheet", lambda rows, path: drawn.extend(rows))
+    monkeypatch.setattr(
+        spd.figures, "evaluation_sheet", lambda rows, path, heading: drawn.extend(rows)
+    )
     sample = tilted_sample()
     sample.valid[:40] = False
     evaluate(
@@ -239,7 +282,8 @@ def test_the_command_takes_a_view(tmp_path, capsys, small_model, rgbd_folder):
     words = ["evaluate", tmp_path / "model", "--data", f"{rgbd_folder}:val", "--device", "cpu"]
     code = run([str(w) for w in (*words, "-o", tmp_path / "crop", "--view", "crop")])
     assert code == 0
-    assert "inside the middle crop of 28x42 at focal length 40 px" in capsys.readouterr().out
+    words = " ".join(capsys.readouterr().out.split())
+    assert "inside the middle crop of 28x42 at focal length 40 px" in words
     # 51.84 px become 40: 48x64 become 37.04x49.38, cropped from row 5 and column 4. From the
     # border those are the photo's rows 6.48 to 42.77 and columns 5.18 to 59.62.
     assert slanted_sample().intrinsics.focal_px == pytest.approx(51.84)

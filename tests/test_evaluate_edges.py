@@ -42,3 +42,13 @@ def test_an_image_counts_only_in_bands_it_has():
     nothing = mean_bands([other])
     assert nothing[0].to_dict()["sparse_abs_rel"] is None
     assert format_bands(nothing) == []
+
+
+def test_pooled_bands_count_every_pixel_the_same():
+    one = tuple((BandScore(30, 0.1, 1.0), BandScore(30, 0.2, 0.5)) for _ in range(5))
+    other = tuple((BandScore(10, 0.5, 0.0), BandScore(10, 0.6, 0.1)) for _ in range(5))
+    band = mean_bands([one, other], pooled=True)[0]
+    assert (band.images, band.pixels) == (2, 40)
+    assert band.sparse_abs_rel == pytest.approx((30 * 0.1 + 10 * 0.5) / 40, rel=1e-12)
+    assert band.dense_delta1 == pytest.approx((30 * 0.5 + 10 * 0.1) / 40, rel=1e-12)
+    assert mean_bands([one, other])[0].sparse_abs_rel == pytest.approx(0.3, rel=1e-12)

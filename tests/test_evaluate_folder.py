@@ -3,7 +3,7 @@ import pytest
 from fakes import FakePredictor, make_sample, settings_of
 from spd.errors import DataError
 from spd.evaluate import evaluate, predict_set, score
-from spd.evaluation.predictions import PredictionFolder
+from spd.evaluation.folder import PredictionFolder
 
 FLOAT32 = 1e-6  # answers are stored in float32: a relative 6e-8, a few of them
 

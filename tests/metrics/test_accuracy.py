@@ -14,6 +14,8 @@ from spd.metrics.accuracy import (
     clamp_prediction,
     depth_metrics,
     mean_metrics,
+    pixel_means,
+    pooled,
     within_range,
 )
 
@@ -113,6 +115,53 @@ def test_mean_is_over_images_not_over_pixels():
     assert mean.delta1 == 0.5
     for name in METRIC_NAMES:
         assert getattr(mean, name) == close((getattr(many, name) + getattr(one, name)) / 2)
+
+
+def test_pooled_pixels_are_those_of_one_large_image():
+    rng = np.random.default_rng(1)
+    truths = [rng.uniform(0.5, 9, size) for size in (1, 7, 400)]
+    answers = [truth * rng.uniform(0.5, 1.8, len(truth)) for truth in truths]
+    parts = [pixel_means(answer, truth) for answer, truth in zip(answers, truths, strict=True)]
+    whole = pixel_means(np.concatenate(answers), np.concatenate(truths))
+    for silog in ("bts", "dav2"):
+        expected = whole.metrics(silog).to_dict()
+        # 408 sums of numbers of size 1, taken in another order.
+        assert pooled(parts).metrics(silog).to_dict() == pytest.approx(expected, rel=1e-12)
+    assert pooled(parts).pixels == 408
+
+
+def test_pooling_counts_pixels_and_not_images():
+    many, one = pixel_means(np.full(99, 1.1), np.ones(99)), pixel_means([1.5], [1.0])
+    mean = pooled([many, one]).metrics()
+    assert mean.abs_rel == close((99 * 0.1 + 0.5) / 100)
+    assert mean.rmse == close(math.sqrt((99 * 0.01 + 0.25) / 100))
+    # Each image alone has no spread of log errors, but both together have.
+    logs = np.log([1.1] * 99 + [1.5])
+    assert mean.silog == close(100 * math.sqrt(np.mean(logs**2) - np.mean(logs) ** 2))
+    with pytest.raises(DataError, match="at least one image"):
+        pooled([])
+
+
+def test_silog_of_depth_anything_keeps_half_of_the_offset():
+    d = np.log([2.0, 3 / 4])  # p = (2, 3), g = (1, 4)
+    expected = math.sqrt(np.mean(d**2) - 0.5 * np.mean(d) ** 2)
+    assert depth_metrics([2.0, 3.0], [1.0, 4.0], "dav2").silog == close(expected)
+    # 10 % too far everywhere: sqrt(d^2 - d^2 / 2), where the other is 0.
+    offset = depth_metrics([1.1, 2.2], [1.0, 2.0], "dav2").silog
+    assert offset == close(math.log(1.1) / math.sqrt(2))
+
+
+def test_predictions_may_be_left_beyond_the_range():
+    answers = [-1.0, 0.0, 5.0, 14.0, np.inf, np.nan, -np.inf]
+    assert clamp_prediction(answers, above=False).tolist() == [
+        *(1e-3, 1e-3, 5, 14, 10, 1e-3, 1e-3),
+    ]
+
+
+def test_pixel_means_take_no_prediction_that_was_not_clamped():
+    for answer in (0.0, np.nan, np.inf):
+        with pytest.raises(DataError, match=r"prediction at 1 is .* clamp predictions first"):
+            pixel_means([1.0, answer], [1.0, 1.0])
 
 
 def test_field_order_is_fixed():

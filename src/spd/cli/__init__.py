@@ -1,14 +1,16 @@
-"""The command line: `spd query`, `train`, `evaluate`, `cost`, `data`, `benchmark`.
+"""The command line: `spd query`, `train`, `evaluate`, `report`, `experiment`, `cost`, ...
 
 Each command is one typed function that imports what it needs when it runs, so that `spd --help`
 loads neither torch nor transformers.
 """
 
+import itertools
 import re
 import sys
 from collections.abc import Sequence
 
-_LISTS = ("--points", "--data", "--val", "--set")  # options that take several values at once
+_LISTS = ("--points", "--data", "--val", "--set", "--training-data")  # take several values
+_BOUNDARIES = ("sparse", "dense")  # what evaluate --boundaries takes; alone it is the first
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -42,8 +44,12 @@ def spread_lists(argv: Sequence[str]) -> list[str]:
     spread: list[str] = []
     option: str | None = None
     first = False
-    for token in argv:
-        if token in _LISTS:
+    evaluates = list(argv[:1]) == ["evaluate"]
+    for token, following in itertools.zip_longest(argv, argv[1:], fillvalue=""):
+        if evaluates and token == "--boundaries" and following not in _BOUNDARIES:
+            option = None
+            spread.append(f"{token}={_BOUNDARIES[0]}")
+        elif token in _LISTS:
             option, first = token, True
         elif option and (_goes_on(option, token) or (first and not token.startswith("-"))):
             spread.append(f"{option}={token}")

@@ -14,7 +14,7 @@ ModeScores = tuple[BandScore, BandScore]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class BandMeans:
-    """One band over a data set; each number is the mean over the images that have such pixels."""
+    """One band over a data set; each number is the mean over the images, or pixels, that it has."""
 
     band: str
     """Distances to the nearest edge, such as `2-4 px`."""
@@ -33,18 +33,25 @@ class BandMeans:
         return dataclasses.asdict(self)
 
 
-def mean_bands(images: Sequence[tuple[ModeScores, ...]]) -> tuple[BandMeans, ...]:
-    """Every band over all images, nearest first."""
+def mean_bands(
+    images: Sequence[tuple[ModeScores, ...]], *, pooled: bool = False
+) -> tuple[BandMeans, ...]:
+    """Every band over all images, nearest first.
+
+    Args:
+        images: each one's bands.
+        pooled: whether every pixel counts the same, rather than every image.
+    """
     means = []
     for number, band in enumerate(BANDS_PX):
         scores = [image[number] for image in images if image[number][0].pixels]
         table = np.array(
             [(s.abs_rel, d.abs_rel, s.delta1, d.delta1) for s, d in scores], dtype=np.float64
         ).reshape(-1, 4)
-        values = table.mean(axis=0).tolist() if scores else [None] * 4
-        means.append(
-            BandMeans(band_name(band), len(scores), sum(s.pixels for s, _ in scores), *values)
-        )
+        pixels = [s.pixels for s, _ in scores]
+        weights = pixels if pooled else None
+        values = np.average(table, axis=0, weights=weights).tolist() if scores else [None] * 4
+        means.append(BandMeans(band_name(band), len(scores), sum(pixels), *values))
     return tuple(means)
 
 

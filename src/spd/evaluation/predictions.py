@@ -1,47 +1,45 @@
-"""Predictions on disk: one folder holds those of one model on one data set.
+"""Predictions on disk: what is kept of one image.
 
-settings.json          what decided the predictions; another evaluation is refused here
-predictions/NAME.npz   one image: sparse_m, dense_m, truth_m [N] and pixel_index [N]
-images.json            which images belong to the result; written when the set is complete
+A protocol decides which of these numbers are scored, so a file holds every reading, whatever the
+protocol. What only some protocols and measures need is in `spd.evaluation.extras`.
 """
 
 import dataclasses
-import hashlib
-import json
-import os
-import zipfile
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
-from urllib.parse import quote
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from spd.errors import DataError
-from spd.evaluation.settings import EvaluationSettings
-from spd.files import atomic_path, write_text
+from spd.evaluation.npz import read_arrays, write_arrays
+from spd.evaluation.protocols import Box, Size
 
-_ARRAYS = (
-    *("pixel_index", "depth_size", "sparse_m", "dense_m", "truth_m", "edge_px", "dense_preview_m"),
-)
-_LONGEST_STEM = 120  # file systems allow 255 bytes a name; an ending and a digest are added
+_ARRAYS = ("pixel_index", "sparse_m", "dense_m", "truth_m", "edge_px", "dense_preview_m")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ImagePredictions:
-    """Truth and both modes' answers at the scored pixels of one image."""
+    """Truth and both modes' answers at the readings of one image."""
 
     name: str
     """The sample's name."""
     pixel_index: Int[np.ndarray, " n"]
     """Which pixels of the depth map, counted row by row."""
-    depth_size: Int[np.ndarray, "2"]
+    depth_size: Size
     """(height, width) of the depth map that `pixel_index` counts in."""
+    seen: Box
+    """The part of the depth map that the network saw."""
+    readings: int
+    """Readings in range of the whole depth map."""
+    readings_seen: int
+    """Those that the network saw; fewer are kept where they were drawn."""
+    has_focal: bool
+    """Whether the photo's focal length was known; without one, answers have no metric scale."""
     sparse_m: Float[np.ndarray, " n"]
-    """Metres, each pixel asked as a point."""
+    """Answers in metres, each pixel asked as a point; of a relative model in its own units."""
     dense_m: Float[np.ndarray, " n"]
-    """Metres, read off the dense map at the nearest pixel of the photo."""
+    """Likewise, read off the dense map."""
     truth_m: Float[np.ndarray, " n"]
     """Metres, measured."""
     edge_px: Float[np.ndarray, " n"]
@@ -54,99 +52,42 @@ class ImagePredictions:
 
     def write(self, path: Path) -> None:
         """Write the file whole or not at all."""
-        arrays = {key: getattr(self, key) for key in _ARRAYS}
-        with atomic_path(path) as temporary:
-            np.savez_compressed(
-                temporary, name=self.name, dense_is_exact=self.dense_is_exact, **arrays
-            )
+        write_arrays(
+            path, {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        )
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls, path: Path, name: str | None = None) -> Self:
         """Read a file back.
 
-        Raises:
-            DataError: if it is missing, damaged, or something else.
-        """
-        try:
-            # Opened here, because np.load leaves a damaged file open.
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                arrays = {key: stored[key] for key in _ARRAYS}
-                exact = bool(stored["dense_is_exact"])
-                return cls(name=str(stored["name"]), dense_is_exact=exact, **arrays)
-        except FileNotFoundError:
-            raise DataError(f"{path} is missing; evaluate again to predict it") from None
-        except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
-            raise DataError(f"{path} is damaged; delete it and evaluate again") from None
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class PredictionFolder:
-    """Where an evaluation keeps its files."""
-
-    path: Path
-    """The folder."""
-
-    @classmethod
-    def start(cls, path: str | os.PathLike[str], settings: EvaluationSettings) -> Self:
-        """Open a folder for predicting, new or with predictions of the same settings.
+        Args:
+            path: the file.
+            name: whose predictions are expected.
 
         Raises:
-            DataError: if it holds predictions of other settings (the message says which differ),
-                or anything else.
+            DataError: if it is missing, damaged, something else, or of another image.
         """
-        folder = cls(Path(path))
-        if folder.settings_path.exists():
-            different = settings.differences(EvaluationSettings.read(folder.settings_path))
-            if different:
-                raise DataError(
-                    f"{folder.path} holds an evaluation with another {', '.join(different)}; "
-                    "choose another folder, or delete this one to evaluate anew"
-                )
-        elif folder.path.exists() and (not folder.path.is_dir() or any(folder.path.iterdir())):
+        stored = read_arrays(path, [field.name for field in dataclasses.fields(cls)])
+        found = str(stored["name"])
+        if name is not None and found != name:
+            raise DataError(f"{path} holds predictions of {found!r}, not of {name!r}; restore it")
+        arrays = {key: stored[key] for key in _ARRAYS}
+        depth_size, seen = stored["depth_size"].tolist(), stored["seen"].tolist()
+        lengths = {arrays[key].shape for key in _ARRAYS[:5]}
+        index = arrays["pixel_index"]
+        inside = index.size == 0 or (index.min() >= 0 and index.max() < np.prod(depth_size))
+        if len(lengths) != 1 or index.ndim != 1 or not inside:
             raise DataError(
-                f"{folder.path} is not empty and holds no evaluation; choose another folder"
+                f"{path} holds predictions of another resolution than its truth; delete it and "
+                "evaluate again"
             )
-        else:
-            write_text(folder.settings_path, settings.to_json())
-        folder.images_path.unlink(missing_ok=True)  # not complete until `finish` says so
-        return folder
-
-    @property
-    def settings_path(self) -> Path:
-        """Where the settings are."""
-        return self.path / "settings.json"
-
-    @property
-    def images_path(self) -> Path:
-        """Where the list of scored and skipped images is, once the set is complete."""
-        return self.path / "images.json"
-
-    def image_path(self, name: str) -> Path:
-        """Where the predictions of the image of that name are, whatever characters it has."""
-        stem = quote(name, safe=" ()+,=@")
-        if len(stem) > _LONGEST_STEM:
-            stem = f"{stem[:_LONGEST_STEM]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
-        return self.path / "predictions" / f"{stem}.npz"
-
-    def finish(self, scored: Sequence[str], skipped: Mapping[str, str]) -> None:
-        """Record that the set is complete: the scored names and why others were skipped."""
-        listed = {"scored": list(scored), "skipped": dict(skipped)}
-        write_text(self.images_path, json.dumps(listed, indent=1) + "\n")
-
-    def images(self) -> tuple[list[str], dict[str, str]]:
-        """The scored names in order, and the skipped names with their reasons.
-
-        Raises:
-            DataError: if the predictions were interrupted or are not there.
-        """
-        EvaluationSettings.read(self.settings_path)
-        if not self.images_path.is_file():
-            raise DataError(
-                f"the predictions in {self.path} are incomplete; evaluate again with the same "
-                "settings, those that are there are kept"
-            )
-        try:
-            listed = json.loads(self.images_path.read_text(encoding="utf-8"))
-            return list(listed["scored"]), dict(listed["skipped"])
-        except (ValueError, KeyError, TypeError):
-            raise DataError(f"{self.images_path} is damaged; evaluate again") from None
+        return cls(
+            name=found,
+            depth_size=(depth_size[0], depth_size[1]),
+            seen=(seen[0], seen[1], seen[2], seen[3]),
+            readings=int(stored["readings"]),
+            readings_seen=int(stored["readings_seen"]),
+            has_focal=bool(stored["has_focal"]),
+            dense_is_exact=bool(stored["dense_is_exact"]),
+            **arrays,
+        )

@@ -5,41 +5,15 @@ import hashlib
 import json
 import platform
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self, get_args
+from typing import Any, Protocol, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from spd._version import __version__
-from spd.config import CameraConfig
 from spd.errors import DataError, InputError
-
-PROTOCOL = "native pixels, 1e-3 < d <= 10 m, per image then mean, no alignment, no flip"
-"""How truth and prediction are compared; printed above every table."""
-
-View = Literal["whole", "crop"]
-"""What the network sees: the whole photo, or the training camera's crop in its middle."""
-
-
-def protocol_of(view: View, config: dict[str, Any]) -> str:
-    """The protocol, with the crop named where only that is seen and scored."""
-    if view == "whole":
-        return PROTOCOL
-    camera = camera_of(config)
-    height, width = camera.crop_size
-    crop = f"the middle crop of {height}x{width} at focal length {camera.focal_px:g} px"
-    return PROTOCOL.replace("native pixels", f"native pixels inside {crop}", 1)
-
-
-def camera_of(config: dict[str, Any]) -> CameraConfig:
-    """The training camera of a model's configuration.
-
-    Raises:
-        InputError: if the model has none.
-    """
-    if "camera" not in config:
-        raise InputError("the model has no training camera, so no crop; evaluate with view whole")
-    return CameraConfig.from_dict(config["camera"])
+from spd.evaluation.protocols import View, camera_of
+from spd.metrics.alignment import Kind
 
 
 class PlainConfig(Protocol):
@@ -96,12 +70,14 @@ class EvaluationSettings:
     """At most so many readings of an image are scored, drawn at random; None: all."""
     seed: int
     """Of that draw."""
-    protocol: str
-    """See :data:`PROTOCOL`."""
+    default_protocol: str
+    """The name of the protocol that such data is scored under unless another is asked for."""
     versions: dict[str, str]
     """Of this package and of what computes for it."""
     view: View = "whole"
-    """See :data:`View`."""
+    """What the network saw."""
+    kind: Kind = "metric"
+    """What the model answers."""
 
     def __post_init__(self) -> None:
         if self.max_points is not None and self.max_points < 1:
@@ -110,6 +86,10 @@ class EvaluationSettings:
             )
         if self.view not in get_args(View):
             raise InputError(f"view must be whole or crop, got {self.view!r}")
+        if self.kind not in get_args(Kind):
+            raise InputError(
+                f"a predictor's kind must be {', '.join(get_args(Kind))}; got {self.kind!r}"
+            )
 
     @classmethod
     def of(
@@ -120,16 +100,19 @@ class EvaluationSettings:
         max_points: int | None = None,
         seed: int = 0,
         view: View = "whole",
+        default_protocol: str = "native",
     ) -> Self:
-        """The settings of this predictor on this data under the protocol.
+        """The settings of this predictor on this data.
 
         Raises:
-            InputError: if `max_points` is less than 1, there is no such view, or the model has
-                no training camera to crop to.
+            InputError: if `max_points` is less than 1, there is no such view or kind, or the
+                model has no training camera to crop to.
         """
         import torch  # for its version; scoring alone gets by without
 
         config = predictor.config.to_dict()
+        if view == "crop":
+            camera_of(config)
         return cls(
             model=predictor.source,
             weights_sha256=_weights_digest(predictor.source),
@@ -138,7 +121,7 @@ class EvaluationSettings:
             data=data,
             max_points=max_points,
             seed=seed,
-            protocol=protocol_of(view, config),
+            default_protocol=default_protocol,
             versions={
                 "spd": __version__,
                 "torch": str(torch.__version__),
@@ -146,6 +129,7 @@ class EvaluationSettings:
                 "python": platform.python_version(),
             },
             view=view,
+            kind=getattr(predictor, "kind", "metric"),
         )
 
     def to_json(self) -> str:
@@ -176,9 +160,10 @@ class EvaluationSettings:
 
 def _weights_digest(source: str) -> str | None:
     """A checkpoint retrained in place keeps its path but not its predictions."""
-    if not Path(source).exists():
+    from spd.checkpoint_folder import SHIPPED, WEIGHTS, find_checkpoint
+
+    if source != SHIPPED and not Path(source).exists():
         return None
-    from spd.checkpoint import WEIGHTS, find_checkpoint
 
     with (find_checkpoint(source) / WEIGHTS).open("rb") as weights:
         return hashlib.file_digest(weights, "sha256").hexdigest()

@@ -1,17 +1,21 @@
 """Accuracy of metric depth as the NYU Depth V2 literature reports it.
 
 Numbers are taken per image over its valid pixels and then averaged over images, the way BTS,
-NeWCRFs and ZoeDepth do it. Nothing is aligned to the truth first: a prediction that is 10 % too
-far everywhere has an AbsRel of 0.1. With `d = ln p - ln g`, prediction `p` and truth `g`:
+NeWCRFs and ZoeDepth do it; :func:`pooled` counts every pixel the same instead. Nothing is aligned
+to the truth here: a prediction that is 10 % too far everywhere has an AbsRel of 0.1. With
+`d = ln p - ln g`, prediction `p` and truth `g`:
 
     abs_rel   mean |p - g| / g               rmse      sqrt mean (p - g)^2
     sq_rel    mean (p - g)^2 / g             rmse_log  sqrt mean d^2
     log10     mean |log10 p - log10 g|       silog     100 sqrt(mean d^2 - (mean d)^2)
     delta_k   share of pixels with max(p / g, g / p) < 1.25^k
+
+Depth Anything V2 reports another number as silog: sqrt(mean d^2 - 0.5 (mean d)^2), not times 100.
 """
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +26,9 @@ MIN_DEPTH_M = 1e-3
 """Predictions are clamped to no less than this, and truth must exceed it to be scored."""
 MAX_DEPTH_M = 10.0
 """Predictions are clamped to no more than this, and truth beyond it is not scored."""
+
+SILog = Literal["bts", "dav2"]
+"""`bts`: 100 sqrt(mean d^2 - (mean d)^2); `dav2`: sqrt(mean d^2 - 0.5 (mean d)^2)."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -39,7 +46,7 @@ class DepthMetrics:
     log10: float
     """Mean absolute difference of decimal logarithms."""
     silog: float
-    """Scale-invariant error: 100 times the standard deviation of `d`."""
+    """Scale-invariant error: 100 times the standard deviation of `d`, or as :data:`SILog` says."""
     delta1: float
     """Share of pixels within a factor of 1.25, exclusive."""
     delta2: float
@@ -56,10 +63,59 @@ METRIC_NAMES: tuple[str, ...] = tuple(field.name for field in dataclasses.fields
 """The names of the numbers in :class:`DepthMetrics`, in order."""
 
 
-def clamp_prediction(predicted_m: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Predictions as they are scored: float64 in 1e-3..10 m; infinity to 10, NaN to 1e-3."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class PixelMeans:
+    """Means over pixels that all metrics follow from, and that can be pooled over images."""
+
+    pixels: int
+    """How many there are."""
+    abs_rel: float
+    """Mean |p - g| / g."""
+    sq_rel: float
+    """Mean (p - g)^2 / g."""
+    squared: float
+    """Mean (p - g)^2."""
+    log10: float
+    """Mean |log10 p - log10 g|."""
+    mean_log: float
+    """Mean of `d`."""
+    variance_log: float
+    """Mean (d - mean d)^2."""
+    delta1: float
+    delta2: float
+    delta3: float
+
+    def metrics(self, silog: SILog = "bts") -> DepthMetrics:
+        """The nine numbers of these pixels."""
+        mean_squared = self.mean_log**2
+        return DepthMetrics(
+            abs_rel=self.abs_rel,
+            sq_rel=self.sq_rel,
+            rmse=self.squared**0.5,
+            rmse_log=(self.variance_log + mean_squared) ** 0.5,
+            log10=self.log10,
+            # mean d^2 - (mean d)^2 is the variance, which is taken without that cancellation.
+            silog=(
+                100 * self.variance_log**0.5
+                if silog == "bts"
+                else (self.variance_log + 0.5 * mean_squared) ** 0.5
+            ),
+            delta1=self.delta1,
+            delta2=self.delta2,
+            delta3=self.delta3,
+        )
+
+
+def clamp_prediction(predicted_m: npt.ArrayLike, *, above: bool = True) -> npt.NDArray[np.float64]:
+    """Predictions as they are scored: float64 in 1e-3..10 m; infinity to 10, NaN to 1e-3.
+
+    Args:
+        predicted_m: metres.
+        above: False: finite predictions beyond 10 m stay, and infinity becomes 10 m.
+    """
     predicted = np.asarray(predicted_m, dtype=np.float64)
-    return np.clip(np.nan_to_num(predicted, nan=MIN_DEPTH_M), MIN_DEPTH_M, MAX_DEPTH_M)
+    finite = np.nan_to_num(predicted, nan=MIN_DEPTH_M, posinf=MAX_DEPTH_M, neginf=MIN_DEPTH_M)
+    return np.clip(finite, MIN_DEPTH_M, MAX_DEPTH_M if above else None)
 
 
 def within_range(truth_m: npt.ArrayLike) -> npt.NDArray[np.bool_]:
@@ -68,33 +124,66 @@ def within_range(truth_m: npt.ArrayLike) -> npt.NDArray[np.bool_]:
     return (truth > MIN_DEPTH_M) & (truth <= MAX_DEPTH_M)
 
 
-def depth_metrics(predicted_m: npt.ArrayLike, truth_m: npt.ArrayLike) -> DepthMetrics:
+def depth_metrics(
+    predicted_m: npt.ArrayLike, truth_m: npt.ArrayLike, silog: SILog = "bts"
+) -> DepthMetrics:
     """The nine numbers of one image, in float64.
 
     Args:
         predicted_m: `[N]` predicted depth in metres; clamped by :func:`clamp_prediction`.
         truth_m: `[N]` measured depth in metres, valid readings only.
+        silog: which number is called that.
 
     Raises:
         DataError: if there is no pixel, the lengths differ, or a truth is not finite and positive.
     """
-    predicted, truth = clamp_prediction(predicted_m), np.asarray(truth_m, dtype=np.float64)
+    return pixel_means(clamp_prediction(predicted_m), truth_m).metrics(silog)
+
+
+def pixel_means(predicted_m: npt.ArrayLike, truth_m: npt.ArrayLike) -> PixelMeans:
+    """What the numbers of one image follow from, in float64.
+
+    Args:
+        predicted_m: `[N]` predicted depth in metres, finite and above 0: clamp it first.
+        truth_m: `[N]` measured depth in metres, valid readings only.
+
+    Raises:
+        DataError: as :func:`depth_metrics`; if a prediction is not finite and positive.
+    """
+    predicted = np.asarray(predicted_m, dtype=np.float64)
+    truth = np.asarray(truth_m, dtype=np.float64)
     _check(predicted, truth)
     error = predicted - truth
     d = np.log(predicted) - np.log(truth)
     ratio = np.maximum(predicted / truth, truth / predicted)
-    return DepthMetrics(
+    return PixelMeans(
+        pixels=len(truth),
         abs_rel=float(np.mean(np.abs(error) / truth)),
         sq_rel=float(np.mean(error**2 / truth)),
-        rmse=float(np.sqrt(np.mean(error**2))),
-        rmse_log=float(np.sqrt(np.mean(d**2))),
-        log10=float(np.mean(np.abs(np.log10(predicted) - np.log10(truth)))),
-        # The standard deviation is mean d^2 - (mean d)^2 under the root without its cancellation.
-        silog=float(100 * np.std(d)),
+        squared=float(np.mean(error**2)),
+        log10=float(np.mean(np.abs(d)) / np.log(10)),
+        mean_log=float(np.mean(d)),
+        variance_log=float(np.var(d)),
         delta1=float(np.mean(ratio < 1.25)),
         delta2=float(np.mean(ratio < 1.25**2)),
         delta3=float(np.mean(ratio < 1.25**3)),
     )
+
+
+def pooled(parts: Sequence[PixelMeans]) -> PixelMeans:
+    """The means over all pixels of several images, as if they were one.
+
+    Raises:
+        DataError: if there is no image.
+    """
+    if not parts:
+        raise DataError("no image to average over: score at least one image")
+    table = np.array([dataclasses.astuple(part) for part in parts])
+    means = np.average(table, axis=0, weights=table[:, 0]).tolist()
+    pixels = sum(part.pixels for part in parts)
+    whole = PixelMeans(pixels, *means[1:])
+    between = np.average((table[:, 5] - whole.mean_log) ** 2, weights=table[:, 0])
+    return dataclasses.replace(whole, variance_log=whole.variance_log + float(between))
 
 
 def mean_metrics(per_image: Sequence[DepthMetrics]) -> DepthMetrics:
@@ -117,9 +206,11 @@ def _check(predicted: npt.NDArray[np.float64], truth: npt.NDArray[np.float64]) -
         )
     if truth.size == 0:
         raise DataError("no pixel to score: expected at least one valid reading; skip this image")
-    bad = ~(np.isfinite(truth) & (truth > 0))
-    if bad.any():
-        index = int(np.argmax(bad))
-        raise DataError(
-            f"truth at {index} is {truth[index]:g} m; pass valid readings only (finite, above 0)"
-        )
+    for what, depth_m in (("truth", truth), ("prediction", predicted)):
+        bad = ~(np.isfinite(depth_m) & (depth_m > 0))
+        if bad.any():
+            index = int(np.argmax(bad))
+            advice = "pass valid readings only" if what == "truth" else "clamp predictions first"
+            raise DataError(
+                f"{what} at {index} is {depth_m[index]:g} m; {advice} (finite, above 0)"
+            )

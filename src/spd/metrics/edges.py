@@ -11,8 +11,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import distance_transform_edt
 
-from spd.metrics.accuracy import clamp_prediction
-
 EDGE_RATIO = 1.1
 """Neighbouring depths that differ by more than this factor have an edge between them."""
 BANDS_PX: tuple[tuple[float, float], ...] = ((0, 1), (1, 2), (2, 4), (4, 8), (8, np.inf))
@@ -68,11 +66,12 @@ def band_scores(
     """The numbers of one image's pixels, band by band.
 
     Args:
-        predicted_m: `[N]` predicted metres; clamped as for the other metrics.
+        predicted_m: `[N]` predicted metres as they are scored: clamped by `clamp_prediction`.
         truth_m: `[N]` measured metres, valid readings only.
         distance_px: `[N]` from :func:`edge_distance_px`.
     """
-    predicted, truth = clamp_prediction(predicted_m), np.asarray(truth_m, dtype=np.float64)
+    predicted = np.asarray(predicted_m, dtype=np.float64)
+    truth = np.asarray(truth_m, dtype=np.float64)
     distance = np.asarray(distance_px)
     error = np.abs(predicted - truth) / truth
     near = np.maximum(predicted / truth, truth / predicted) < 1.25

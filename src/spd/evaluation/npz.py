@@ -1,0 +1,44 @@
+"""Named arrays in one file, written whole and read with words for what is wrong."""
+
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spd.errors import DataError
+from spd.files import atomic_path
+
+
+def write_arrays(path: Path, values: Mapping[str, Any]) -> None:
+    """Write arrays by name, compressed lightly: depth hardly shrinks further, and time counts."""
+    with (
+        atomic_path(path) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+    ):
+        for name, value in values.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, np.asanyarray(value), allow_pickle=False)
+
+
+def read_arrays(path: Path, keys: Sequence[str]) -> dict[str, Any]:
+    """All arrays of a file, among which there must be these.
+
+    Raises:
+        DataError: if it is missing, damaged, something else, or lacks one.
+    """
+    try:
+        # Opened here, because np.load leaves a damaged file open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            missing = [key for key in keys if key not in stored.files]
+            values = {key: stored[key] for key in stored.files}
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing; evaluate again to predict it") from None
+    except (OSError, EOFError, KeyError, ValueError, AttributeError, zipfile.BadZipFile):
+        raise DataError(f"{path} is damaged; delete it and evaluate again") from None
+    if missing:
+        raise DataError(
+            f"{path} lacks {missing[0]}: another version wrote it; evaluate into another folder"
+        )
+    return values

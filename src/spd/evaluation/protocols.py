@@ -1,0 +1,236 @@
+"""How truth and prediction are compared: protocols by name.
+
+Tables in papers differ in crop, cap, averaging and alignment, and their numbers do not compare.
+So each way has a name here, and every table prints all of its settings.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from spd.config import CameraConfig
+from spd.errors import ConfigError, InputError
+from spd.metrics.accuracy import MAX_DEPTH_M, MIN_DEPTH_M, SILog, clamp_prediction
+from spd.metrics.alignment import Alignment, Kind
+
+View = Literal["whole", "crop"]
+"""What the network sees: the whole photo, or the training camera's crop in its middle."""
+Box = tuple[int, int, int, int]
+"""First row, row after the last, first column, column after the last."""
+Size = tuple[int, int]
+
+EIGEN_CROP: Box = (45, 471, 41, 601)
+EIGEN_FRAME: Size = (480, 640)
+_SILOG_WORDS: dict[SILog, str] = {
+    "bts": "silog 100 sqrt(mean d^2 - (mean d)^2)",
+    "dav2": "silog sqrt(mean d^2 - 0.5 (mean d)^2)",
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Protocol:
+    """One way of comparing."""
+
+    name: str
+    """What it is asked for by."""
+    crop: Literal["none", "eigen"] = "none"
+    """`eigen`: only rows 45..471 and columns 41..601 of NYU's 480x640 frames count."""
+    min_m: float = MIN_DEPTH_M
+    """Truth must exceed it; nearer predictions are moved to it."""
+    max_m: float = MAX_DEPTH_M
+    """Truth beyond it does not count."""
+    max_counts: bool = True
+    """Whether truth of exactly `max_m` counts."""
+    clamp_far: bool = True
+    """Whether predictions beyond `max_m` are moved to it."""
+    ground_truth: Literal["as stored", "raw"] = "as stored"
+    """`raw`: the sensor's readings; painted-over holes are refused."""
+    averaging: Literal["per image", "pooled pixels"] = "per image"
+    """Whether every image or every pixel counts the same."""
+    alignment: Alignment = "none"
+    """What a prediction is forgiven, image by image (`spd.metrics.alignment`)."""
+    flip: bool = False
+    """Whether predictions are the mean of the photo's and of its mirror image's."""
+    silog: SILog = "bts"
+    """Which number is called silog."""
+
+    def words(self, view: View = "whole", config: dict[str, Any] | None = None) -> str:
+        """All settings in one sentence, as printed above every table.
+
+        Args:
+            view: what the network saw.
+            config: of the model, whose camera decides the crop.
+        """
+        parts = [
+            f"{self.name}: {self._pixels(view, config or {})}",
+            f"{self.min_m:g} < d {'<=' if self.max_counts else '<'} {self.max_m:g} m",
+            "raw ground truth" if self.ground_truth == "raw" else "ground truth as stored",
+            "per image then mean" if self.averaging == "per image" else "all pixels pooled",
+            _alignment_words(self.alignment),
+            "mean with the mirrored photo" if self.flip else "no flip",
+            f"predictions clamped to {self.min_m:g}..{self.max_m:g} m"
+            if self.clamp_far
+            else f"predictions clamped to {self.min_m:g} m and more",
+            _SILOG_WORDS[self.silog],
+        ]
+        return ", ".join(parts)
+
+    def _pixels(self, view: View, config: dict[str, Any]) -> str:
+        pixels = "native pixels"
+        if self.crop == "eigen":
+            pixels += " in rows 45..471, columns 41..601 of 480x640 (Eigen crop)"
+        if view == "crop":
+            camera = camera_of(config)
+            height, width = camera.crop_size
+            pixels += (
+                f" inside the middle crop of {height}x{width} at focal length "
+                f"{camera.focal_px:g} px"
+            )
+        return pixels
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return dataclasses.asdict(self)
+
+    def clamp(self, predicted_m: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Predictions as they are scored."""
+        return clamp_prediction(predicted_m, above=self.clamp_far)
+
+    def scored(
+        self,
+        truth_m: npt.NDArray[np.floating[Any]],
+        pixel_index: npt.NDArray[np.int64],
+        depth_size: Size,
+    ) -> npt.NDArray[np.bool_]:
+        """Which readings count: inside the range and the crop.
+
+        Args:
+            truth_m: `[N]` metres.
+            pixel_index: `[N]` where they are in the depth map, counted row by row.
+            depth_size: (height, width) of the map.
+        """
+        counts = truth_m > self.min_m
+        counts &= truth_m <= self.max_m if self.max_counts else truth_m < self.max_m
+        if self.crop == "none":
+            return counts
+        top, bottom, left, right = EIGEN_CROP
+        row, column = np.divmod(pixel_index, depth_size[1])
+        return counts & (row >= top) & (row < bottom) & (column >= left) & (column < right)
+
+    def check_frame(self, name: str, depth_size: Size, seen: Box) -> None:
+        """Refuse a frame that this protocol's crop is not a crop of.
+
+        Args:
+            name: of the frame.
+            depth_size: (height, width) of its depth.
+            seen: the part of it that the network saw.
+
+        Raises:
+            InputError: naming the protocol that would apply.
+        """
+        if self.crop == "none":
+            return
+        top, bottom, left, right = EIGEN_CROP
+        other = f"protocol {self._whole_frame_counterpart()} applies"
+        if depth_size != EIGEN_FRAME:
+            raise InputError(
+                f"protocol {self.name} scores rows {top}..{bottom}, columns {left}..{right} of "
+                f"480x640 depth, and {name} has {depth_size[0]}x{depth_size[1]}; {other}"
+            )
+        if seen[0] > top or seen[1] < bottom or seen[2] > left or seen[3] < right:
+            raise InputError(
+                f"protocol {self.name} scores rows {top}..{bottom}, columns {left}..{right}, and "
+                f"the model's crop of {name} shows rows {seen[0]}..{seen[1]}, columns "
+                f"{seen[2]}..{seen[3]}; evaluate whole frames (view whole), or {other}"
+            )
+
+    def check_kind(self, kind: Kind) -> None:
+        """Refuse a model whose answers are not comparable with metres under this alignment.
+
+        Raises:
+            InputError: naming the protocols that would apply.
+        """
+        if kind == "metric":
+            return
+        wanted = ["median", "least squares", "least squares in inverse depth"]
+        if kind == "relative-disparity":
+            wanted = wanted[2:]
+        if self.alignment in wanted:
+            return
+        fitting = [p.name for p in PROTOCOLS if p.alignment in wanted and p.crop == self.crop]
+        raise InputError(
+            f"the model answers {kind.replace('-', ' ')}, which has no scale in metres, and "
+            f"protocol {self.name} has {_alignment_words(self.alignment)}; take "
+            f"{' or '.join(fitting or ['native-lsq-disparity'])}"
+        )
+
+    def _whole_frame_counterpart(self) -> str:
+        return next(p.name for p in PROTOCOLS if p.crop == "none" and p.alignment == self.alignment)
+
+
+def _alignment_words(alignment: Alignment) -> str:
+    if alignment == "none":
+        return "no alignment"
+    if alignment == "median":
+        return "each image scaled to its true median"
+    space = "inverse depth" if "inverse" in alignment else "depth"
+    return f"each image fitted to its truth by scale and shift in {space}"
+
+
+def _bts(name: str, **changes: Any) -> Protocol:
+    base = Protocol(name="bts", crop="eigen", max_counts=False, ground_truth="raw")
+    return dataclasses.replace(base, name=name, **changes)
+
+
+PROTOCOLS: tuple[Protocol, ...] = (
+    Protocol(name="native"),
+    Protocol(name="native-median", alignment="median"),
+    Protocol(name="native-lsq", alignment="least squares"),
+    Protocol(name="native-lsq-disparity", alignment="least squares in inverse depth"),
+    _bts("bts"),
+    _bts("bts-flip", flip=True),
+    _bts("bts-pooled", averaging="pooled pixels"),
+    _bts("bts-median", alignment="median"),
+    _bts("bts-lsq", alignment="least squares"),
+    _bts("bts-lsq-disparity", alignment="least squares in inverse depth"),
+    Protocol(name="dav2", clamp_far=False, ground_truth="raw", silog="dav2"),
+)
+"""All there are; `native` is the default, and `bts` for NYU's 480x640 frames."""
+
+PROTOCOL_NAMES: tuple[str, ...] = tuple(protocol.name for protocol in PROTOCOLS)
+
+
+def protocol_named(name: str) -> Protocol:
+    """The protocol of that name.
+
+    Raises:
+        ConfigError: naming those there are.
+    """
+    for protocol in PROTOCOLS:
+        if protocol.name == name:
+            return protocol
+    raise ConfigError(f"no protocol {name!r}; there are {', '.join(PROTOCOL_NAMES)}")
+
+
+def protocols_named(names: Sequence[str]) -> tuple[Protocol, ...]:
+    """Protocols in the order asked for, each once; a name may be several with commas between.
+
+    Raises:
+        ConfigError: if one of them is not there.
+    """
+    words = [word.strip() for name in names for word in name.split(",")]
+    return tuple(protocol_named(word) for word in dict.fromkeys(words))
+
+
+def camera_of(config: dict[str, Any]) -> CameraConfig:
+    """The training camera of a model's configuration.
+
+    Raises:
+        InputError: if the model has none.
+    """
+    if "camera" not in config:
+        raise InputError("the model has no training camera, so no crop; evaluate with view whole")
+    return CameraConfig.from_dict(config["camera"])

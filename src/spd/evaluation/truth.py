@@ -1,0 +1,57 @@
+"""Whether stored predictions are of the ground truth that a data set has."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spd.errors import DataError
+from spd.evaluation.folder import PredictionFolder
+from spd.evaluation.predictions import ImagePredictions
+
+if TYPE_CHECKING:  # at run time this would import torch, which re-scoring has no use for
+    from spd.data.sources import Samples
+
+
+def check_truth(folder: PredictionFolder, samples: "Samples", data: str) -> None:
+    """Refuse predictions of other frames, of another resolution, or of another truth.
+
+    Args:
+        folder: complete predictions.
+        samples: the ground truth.
+        data: what it is called.
+
+    Raises:
+        DataError: naming the first frames that differ, and how many do.
+    """
+    scored, skipped = folder.images()
+    _check_names(folder, {*scored, *skipped}, set(samples.names), data)
+    for name in scored:
+        path = folder.image_path(name)
+        stored, sample = ImagePredictions.read(path, name), samples.named(name)
+        if stored.depth_size != sample.depth_size:
+            raise DataError(
+                f"{path} has predictions for {_size(stored.depth_size)} depth, and {name} in "
+                f"{data} has {_size(sample.depth_size)}; evaluate into another folder"
+            )
+        if not np.array_equal(stored.truth_m, sample.depth_m.take(stored.pixel_index)):
+            raise DataError(
+                f"{path} was predicted from other data than {name} in {data}; evaluate into "
+                "another folder"
+            )
+
+
+def _check_names(folder: PredictionFolder, stored: set[str], there: set[str], data: str) -> None:
+    for what, names in (
+        (f"predictions of frames that {data} has not", stored - there),
+        (f"no predictions of frames of {data}", there - stored),
+    ):
+        if names:
+            listed = ", ".join(sorted(names)[:3]) + (", ..." if len(names) > 3 else "")
+            raise DataError(
+                f"{folder.path} holds {what} ({len(names)}): {listed}; score against the data that "
+                "was evaluated"
+            )
+
+
+def _size(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
