@@ -1,0 +1,97 @@
+"""What the experiment does, in one typed configuration; another one is another folder."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from spd.config import Frozen, Int
+from spd.errors import ConfigError
+from spd.recipes import Recipe, TrainConfig, override, recipe
+
+VariantName = Literal[
+    "v15.2", "v15.1", "bilinear", "one stage", "v15.2, a tenth", "v15.2 dense, a tenth"
+]
+
+
+class ExperimentConfig(Frozen):
+    """Rooms, trunk, heads and scores. The defaults are what `docs/results.md` reports."""
+
+    train_rooms: Int = Field(6000, gt=0)
+    """Rooms of 320x240 that trunk and heads learn from."""
+    val_rooms: Int = Field(64, gt=0)
+    """Other rooms, that the trunk's checkpoint is chosen by."""
+    held_out_rooms: Int = Field(100, gt=0)
+    """Rooms of the held-out seed at 640x480, for accuracy."""
+    held_out_points: Int = Field(2000, gt=0)
+    """Readings scored in each of them."""
+    edge_rooms: Int = Field(12, gt=0)
+    """Rooms of the held-out seed at 320x240, for boundaries: every pixel is asked."""
+    trunk: tuple[str, ...] = ()
+    """Changes to the recipe `rooms_trunk`, such as `train.steps=100`."""
+    trunk_weights: str | None = None
+    """A trained model to take encoder, neck and global path from, instead of training them."""
+    variants: tuple[VariantName, ...] = (
+        "v15.2",
+        "bilinear",
+        "one stage",
+        "v15.2, a tenth",
+        "v15.2 dense, a tenth",
+        "v15.1",
+    )
+    """What is compared; see `spd.experiment.variants`."""
+    seeds: Int = Field(5, gt=1)
+    """Runs of each, from random weights; a spread needs two."""
+    steps: Int = Field(625, gt=1)
+    """Optimiser steps of a head."""
+    batch_size: Int = Field(8, gt=0)
+    """Images in a step."""
+    points_per_image: Int = Field(32, gt=0)
+    """Exact points asked of each."""
+    lr: float = Field(1e-3, gt=0)
+    """Peak learning rate of a head."""
+
+    @model_validator(mode="after")
+    def _known_trunk(self) -> Self:
+        self.trunk_recipe()
+        return self
+
+    def trunk_recipe(self) -> Recipe:
+        """How the trunk is trained."""
+        return override(recipe("rooms_trunk"), self.trunk)
+
+    def head_training(self, share: float, objective: Literal["query", "dense"]) -> TrainConfig:
+        """How a head is trained that gets this share of the steps."""
+        steps = max(2, round(self.steps * share))
+        return TrainConfig(
+            steps=steps,
+            batch_size=self.batch_size,
+            decoder_lr=self.lr,
+            warmup_steps=min(50, steps // 10),
+            precision="float32",
+            silog="bts",
+            objective=objective,
+            points_per_image=self.points_per_image,
+        )
+
+    @classmethod
+    def with_changes(cls, assignments: Sequence[str]) -> Self:
+        """The defaults with `key=value` changes; values are JSON.
+
+        Raises:
+            ConfigError: if a key is unknown or a value of the wrong type.
+        """
+        data: dict[str, Any] = cls().to_dict()
+        for assignment in assignments:
+            key, equals, text = assignment.partition("=")
+            if not equals or key not in data:
+                raise ConfigError(
+                    f"no setting {assignment!r} of an experiment; write key=value with one of "
+                    f"{', '.join(data)}"
+                )
+            try:
+                data[key] = json.loads(text)
+            except json.JSONDecodeError:
+                raise ConfigError(f"{assignment!r}: {text!r} is not JSON") from None
+        return cls.from_dict(data)

@@ -1,0 +1,56 @@
+"""What a question costs on this machine: medians of each local path, in one run."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import numpy as np
+import torch
+
+from spd.models.decoder.local_path import LocalPath
+from spd.models.feature_maps import FeatureMaps
+from spd.models.spd import SPD
+
+COUNTS = (1, 64, 1024)
+REPEATS = 15
+Milliseconds = dict[str, float]
+
+
+def measure_latency(models: dict[str, SPD], maps: FeatureMaps) -> dict[str, Milliseconds]:
+    """Median milliseconds of `query` at K = 1, 64, 1024 and of `dense`, for every model.
+
+    The models take turns, so that whatever else the machine does meets all of them.
+    """
+    jobs: dict[tuple[str, str], Callable[[], object]] = {}
+    height, width = maps.image_size
+    rng = np.random.default_rng(0)
+    for name, model in models.items():
+        path = cast(LocalPath, model.local_path)
+        for count in COUNTS:
+            points = torch.from_numpy(rng.random((1, count, 2)) * (width - 1, height - 1)).float()
+            jobs[name, f"K={count}"] = _asking(path, maps, points)
+        jobs[name, "dense"] = _dense(path, maps)
+    seconds: dict[tuple[str, str], list[float]] = {job: [] for job in jobs}
+    with torch.inference_mode():
+        for repeat in range(REPEATS + 1):
+            for job, work in jobs.items():
+                started = time.perf_counter()
+                work()
+                if repeat:  # the first is a warm-up
+                    seconds[job].append(time.perf_counter() - started)
+    return {
+        name: {kind: _median_ms(seconds[name, kind]) for owner, kind in jobs if owner == name}
+        for name in models
+    }
+
+
+def _asking(path: LocalPath, maps: FeatureMaps, points: torch.Tensor) -> Callable[[], object]:
+    return lambda: path.query(maps, points)
+
+
+def _dense(path: LocalPath, maps: FeatureMaps) -> Callable[[], object]:
+    return lambda: path.dense(maps)
+
+
+def _median_ms(seconds: Sequence[float]) -> float:
+    return float(np.median(seconds)) * 1000

@@ -1,0 +1,162 @@
+"""The experiment's results as a page of Markdown: tables, then what they say in plain words."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from spd.experiment.summary import Comparison, Summary
+from spd.experiment.variants import VARIANTS
+
+ABOUT = {str(name): variant.about for name, variant in VARIANTS.items()}
+
+BANDS = ("0-1 px", "1-2 px", "2-4 px", "4-8 px", ">8 px")
+EDGE_NUMBERS = ("AbsRel 0-1 px", "AbsRel 1-2 px", "si_f1", "r1_f1")
+OTHERS = ("v15.1", "bilinear", "one stage", "v15.2 dense, a tenth")
+
+
+def results_text(summary: Summary) -> str:
+    """Everything, as one page."""
+    parts = [
+        _training(summary),
+        _accuracy(summary),
+        _edges(summary),
+        _boundaries(summary),
+        _latency(summary),
+        _attention(summary),
+        _conclusions(summary),
+    ]
+    return "\n".join(line for part in parts for line in [*part, ""])
+
+
+def _training(summary: Summary) -> list[str]:
+    rows = [
+        [
+            name,
+            ABOUT[name],
+            f"{t['parameters']:,.0f}",
+            f"{t['steps']:,.0f}",
+            f"{t['seconds']:.0f}",
+        ]
+        for name, t in summary.training.items()
+    ]
+    return [
+        "### What was trained",
+        "",
+        *_table(["", "", "parameters", "steps", "seconds a seed"], rows),
+    ]
+
+
+def _accuracy(summary: Summary) -> list[str]:
+    columns = ["AbsRel", "RMSE (m)", "delta1", "AbsRel dense", "gap, mean (m)", "gap, mean (share)"]
+    extra = [c for c in _all_numbers(summary) if "extra_" in c]
+    rows = _rows(summary, [*columns, *extra])
+    floors = summary.floors["held_out"]
+    for key in ("constant", "image_median"):
+        floor = floors[key]
+        known = {"AbsRel": floor["abs_rel"], "RMSE (m)": floor["rmse"], "delta1": floor["delta1"]}
+        for number in range(len(summary.extra)):
+            other = summary.floors[f"extra_{number}"][key]
+            known |= {
+                f"AbsRel extra_{number}": other["abs_rel"],
+                f"delta1 extra_{number}": other["delta1"],
+            }
+        cells = [f"{known[c]:.4f}" if c in known else "" for c in [*columns, *extra]]
+        rows.append([f"floor: {floor['name']}", *cells])
+    return ["### Held-out rooms", "", *_table(["", *columns, *extra], rows)]
+
+
+def _edges(summary: Summary) -> list[str]:
+    columns = [f"{kind} {band}" for kind in ("AbsRel", "delta1") for band in BANDS]
+    return [
+        "### By distance to the nearest true edge",
+        "",
+        *_table(["", *columns], _rows(summary, columns)),
+    ]
+
+
+def _boundaries(summary: Summary) -> list[str]:
+    columns = [
+        c for c in _all_numbers(summary) if c.startswith(("si_", "r1_", "r2_", "r3_", "dbe_"))
+    ]
+    return ["### Boundaries of whole maps", "", *_table(["", *columns], _rows(summary, columns))]
+
+
+def _latency(summary: Summary) -> list[str]:
+    found = summary.latency["milliseconds"]
+    kinds = list(next(iter(found.values())))
+    rows = [[name, *(f"{times[kind]:.2f}" for kind in kinds)] for name, times in found.items()]
+    machine = summary.latency["machine"]
+    where = (
+        f"{machine['processor']}, {machine['torch_threads']} thread(s), torch {machine['torch']}"
+    )
+    return [
+        "### Milliseconds after `encode`",
+        "",
+        f"Medians on {where}, float32.",
+        "",
+        *_table(["", *kinds], rows),
+    ]
+
+
+def _attention(summary: Summary) -> list[str]:
+    rows = []
+    for stage in (1, 2):
+        for band in BANDS:
+            here = [r for r in summary.attention if r["stage"] == stage and r["band"] == band]
+            if not here:
+                continue
+            mean = [r["mass"] for r in here if r["head"] is None]
+            heads = sorted({r["head"] for r in here if r["head"] is not None})
+            by_head = [np.mean([r["mass"] for r in here if r["head"] == head]) for head in heads]
+            spread = np.std(mean, ddof=1) if len(mean) > 1 else 0.0
+            rows.append(
+                [
+                    str(stage),
+                    band,
+                    f"{here[0]['uniform']:.3f}",
+                    f"{np.mean(mean):.3f} ± {spread:.3f}",
+                    ", ".join(f"{value:.3f}" for value in by_head),
+                ]
+            )
+    heading = [
+        "stage",
+        "distance to the edge",
+        "uniform weights",
+        "attention",
+        "attention, head by head",
+    ]
+    return ["### Attention mass on the query's own surface", "", *_table(heading, rows)]
+
+
+def _conclusions(summary: Summary) -> list[str]:
+    lines = ["### What holds", ""]
+    for other in OTHERS:
+        found = [c for name in EDGE_NUMBERS if (c := summary.compared(name, other)) is not None]
+        overall = summary.compared("AbsRel", other)
+        if overall is None:
+            continue
+        who = "v15.2, a tenth" if "tenth" in other else "v15.2"
+        edges = "; ".join(_said(c) for c in found)
+        lines.append(f"- **{who} against {other}.** Overall: {_said(overall)}. At edges: {edges}.")
+    return lines
+
+
+def _said(comparison: Comparison) -> str:
+    c = comparison
+    return f"{c.number} {c.difference:+.4f} ({c.low:+.4f} to {c.high:+.4f}): {c.verdict}"
+
+
+def _all_numbers(summary: Summary) -> list[str]:
+    return list(dict.fromkeys(name for found in summary.numbers.values() for name in found))
+
+
+def _rows(summary: Summary, columns: Sequence[str]) -> list[list[str]]:
+    return [
+        [name, *(str(found[column]) if column in found else "" for column in columns)]
+        for name, found in summary.numbers.items()
+    ]
+
+
+def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    lines = ["| " + " | ".join(heading) + " |", "|" + "---|" * len(heading)]
+    return lines + ["| " + " | ".join(row) + " |" for row in rows]

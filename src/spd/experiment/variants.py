@@ -1,0 +1,85 @@
+"""What is compared: local paths, built anew for every seed.
+
+What only the experiment asks for lives here and not in the model.
+"""
+
+import dataclasses
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from spd.config import LocalPathName, ModelConfig
+from spd.experiment.config import VariantName
+from spd.geometry import resize_bilinear
+from spd.models.decoder.local_attn import CrossAttentionPath
+from spd.models.decoder.local_path import build_local_path, head_depth_m
+from spd.models.feature_maps import FeatureMaps
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Variant:
+    """One row of the tables."""
+
+    name: VariantName
+    about: str
+    local_path: LocalPathName = "cross_attention"
+    one_stage: bool = False
+    objective: Literal["query", "dense"] = "query"
+    share: float = 1.0
+    """Of the steps that a head gets."""
+    boundaries: Literal["sparse", "dense"] = "sparse"
+    """Whose map the boundary metrics are taken from."""
+
+
+VARIANTS = {
+    variant.name: variant
+    for variant in (
+        Variant("v15.2", "two cross-attention stages (specification, section 6)"),
+        Variant(
+            "v15.1",
+            "convolutional refinenets (the baseline's document)",
+            local_path="conv",
+            boundaries="dense",  # 8.48 M MACs a pixel; both modes are one function on its grid
+        ),
+        Variant("bilinear", "bilinear features and an MLP", local_path="bilinear_mlp"),
+        Variant("one stage", "v15.2 without its second stage, so without L1", one_stage=True),
+        Variant("v15.2, a tenth", "v15.2 on a tenth of the images", share=0.1),
+        Variant(
+            "v15.2 dense, a tenth",
+            "v15.2 with the specification's objective, on a tenth of the images",
+            objective="dense",
+            share=0.1,
+        ),
+    )
+}
+
+
+class OneStagePath(CrossAttentionPath):
+    """v15.2 without its second stage: the query reads s8 and L2 and is decoded."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config)
+        del self.stage2
+
+    def query(self, maps: FeatureMaps, points: Float[Tensor, "b k 2"]) -> Float[Tensor, "b k"]:
+        """Depth in metres at each point."""
+        start, coarse, _ = self._windows(maps, points)
+        return head_depth_m(self.head, self.stage1.read(start, coarse))
+
+    def dense(self, maps: FeatureMaps) -> Float[Tensor, "b 1 h4 w4"]:
+        """Depth in metres at every cell centre of L1."""
+        size = (maps.l1.shape[-2], maps.l1.shape[-1])
+        start = resize_bilinear(maps.stride_8_map, size).permute(0, 2, 3, 1)
+        sources = [(maps.stride_8_map, self.S8, 2), (maps.l2, self.L2, 2)]
+        return head_depth_m(self.head, self._read_dense(self.stage1, start, sources))[:, None]
+
+
+def build_head(variant: Variant, config: ModelConfig, seed: int) -> nn.Module:
+    """The variant's local path with the random weights of a seed."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        if variant.one_stage:
+            return OneStagePath(config)
+        return build_local_path(config.model_copy(update={"local_path": variant.local_path}))

@@ -1,0 +1,247 @@
+"""The experiment in pictures: every seed a dot, edges side by side, what a query attends to."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+from spd.figures.canvas import INK, Canvas, depth_limits
+
+_TEXT_PX = 16.0
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#222222")
+
+
+def seeds_plot(
+    numbers: Mapping[str, Mapping[str, Sequence[float]]],
+    path: str | os.PathLike[str],
+    *,
+    panels: Sequence[tuple[str, str]],
+    title: str,
+) -> Path:
+    """One panel a number, one row a variant, one dot a seed and a bar at their mean.
+
+    Args:
+        numbers: values over seeds, by variant and number.
+        path: the PNG file to write.
+        panels: numbers shown, each with its caption.
+        title: written above.
+    """
+    names = list(numbers)
+    columns = min(4, len(panels))
+    lines = -(-len(panels) // columns)
+    left, width, height, gap = 190.0, 250.0, 34.0 * len(names), 78.0
+    canvas = Canvas(left + columns * (width + 26), 50 + lines * (height + gap), _TEXT_PX)
+    canvas.write(14, 24, title, weight="bold")
+    for number, (key, caption) in enumerate(panels):
+        line, column = divmod(number, columns)
+        box = (left + column * (width + 26), 62 + line * (height + gap), width, height)
+        axes = canvas.axes(box)
+        for row, name in enumerate(names):
+            values = numbers[name].get(key)
+            if values is None:
+                continue
+            colour = _COLOURS[row % len(_COLOURS)]
+            axes.plot(
+                values, [row] * len(values), "o", color=colour, alpha=0.55, ms=canvas.points(8)
+            )
+            axes.plot(
+                [np.mean(values)], [row], "|", color=INK, ms=canvas.points(20), mew=canvas.points(3)
+            )
+        axes.set_ylim(len(names) - 0.5, -0.5)
+        axes.set_yticks(range(len(names)), names if column == 0 else [])
+        axes.tick_params(labelsize=canvas.font, color=INK, labelcolor=INK)
+        axes.locator_params(axis="x", nbins=4)
+        axes.grid(color="#dddddd", linewidth=canvas.points(1))
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.set_title(caption, size=canvas.font, color=INK)
+    return canvas.save(path)
+
+
+def latency_plot(
+    milliseconds: Mapping[str, Mapping[str, float]], path: str | os.PathLike[str], *, title: str
+) -> Path:
+    """Time of a call against the points asked, both logarithmic; the dense map is a dashed line."""
+    canvas = Canvas(980, 520, _TEXT_PX)
+    canvas.write(14, 24, title, weight="bold")
+    axes = canvas.axes((100, 60, 620, 390))
+    for number, (name, times) in enumerate(milliseconds.items()):
+        colour = _COLOURS[number % len(_COLOURS)]
+        counts = [(int(kind[2:]), ms) for kind, ms in times.items() if kind.startswith("K=")]
+        axes.plot(*zip(*counts, strict=True), "o-", color=colour, lw=canvas.points(3), label=name)
+        if "dense" in times:
+            axes.axhline(times["dense"], color=colour, ls="--", lw=canvas.points(1.5))
+    for scale, axis in ((axes.set_xscale, axes.xaxis), (axes.set_yscale, axes.yaxis)):
+        scale("log")
+        axis.set_major_locator(LogLocator())
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_locator(NullLocator())
+    axes.set_xlabel("points asked, K (dashed: the whole dense map)", size=canvas.font, color=INK)
+    axes.set_ylabel("milliseconds after encode", size=canvas.font, color=INK)
+    axes.tick_params(labelsize=canvas.font, color=INK, labelcolor=INK)
+    axes.grid(color="#dddddd", linewidth=canvas.points(1))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(
+        frameon=False,
+        fontsize=canvas.font,
+        labelcolor=INK,
+        loc="center left",
+        bbox_to_anchor=(1.02, 0.5),
+    )
+    return canvas.save(path)
+
+
+def own_surface_plot(
+    rows: Sequence[Mapping[str, object]], path: str | os.PathLike[str], *, title: str
+) -> Path:
+    """Attention mass on the own surface by distance to the edge, beside uniform weights."""
+    canvas = Canvas(1020, 440, _TEXT_PX)
+    canvas.write(14, 24, title, weight="bold")
+    bands = list(dict.fromkeys(str(row["band"]) for row in rows))
+    for stage in (1, 2):
+        axes = canvas.axes((90 + (stage - 1) * 460, 84, 400, 270))
+        here = [row for row in rows if row["stage"] == stage]
+        heads = sorted({int(str(row["head"])) for row in here if row["head"] is not None})
+        for head in heads:
+            values = [_mean(here, band, head, "mass") for band in bands]
+            axes.plot(
+                range(len(bands)),
+                values,
+                color=_COLOURS[0],
+                alpha=0.35,
+                lw=canvas.points(2),
+                label="one head" if head == heads[0] else None,
+            )
+        mass = [_mean(here, band, None, "mass") for band in bands]
+        uniform = [_mean(here, band, None, "uniform") for band in bands]
+        axes.plot(
+            range(len(bands)), mass, "o-", color=_COLOURS[0], lw=canvas.points(3), label="attention"
+        )
+        axes.plot(
+            range(len(bands)),
+            uniform,
+            "s--",
+            color=_COLOURS[1],
+            lw=canvas.points(3),
+            label="uniform weights",
+        )
+        axes.set_xticks(range(len(bands)), bands)
+        axes.set_ylim(0, 1)
+        axes.tick_params(labelsize=canvas.font, color=INK, labelcolor=INK, labelleft=stage == 1)
+        axes.grid(axis="y", color="#dddddd", linewidth=canvas.points(1))
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.set_title(
+            f"stage {stage}: {'s8 and L2' if stage == 1 else 'L1'}", size=canvas.font, color=INK
+        )
+        axes.set_xlabel("distance to the nearest depth edge", size=canvas.font, color=INK)
+        if stage == 1:
+            axes.set_ylabel("share on the query's own surface", size=canvas.font, color=INK)
+            axes.legend(frameon=False, fontsize=canvas.font, labelcolor=INK, loc="lower right")
+    return canvas.save(path)
+
+
+def attention_picture(
+    image: UInt8[np.ndarray, "h w 3"],
+    point: tuple[float, float],
+    places: Sequence[Float[np.ndarray, "n 2"]],
+    weights: Sequence[Float[np.ndarray, " n"]],
+    own: Sequence[Bool[np.ndarray, " n"]],
+    path: str | os.PathLike[str],
+    *,
+    captions: Sequence[str],
+    title: str,
+    reach_px: float = 70.0,
+) -> Path:
+    """A query at an edge and what it reads: discs as large as the attention, one panel a map.
+
+    Args:
+        image: the photo.
+        point: the query, `(u, v)`.
+        places: of each map's tokens, `(u, v)`.
+        weights: attention on each, mean over heads.
+        own: whether it lies on the query's surface.
+        path: the PNG file to write.
+        captions: one a panel.
+        title: written above.
+        reach_px: half the side of what is shown.
+    """
+    side = 330.0
+    canvas = Canvas(20 + (side + 16) * (len(places) + 1), side + 120, _TEXT_PX)
+    canvas.write(14, 24, title, weight="bold")
+    u, v = point
+    window = (u - reach_px, u + reach_px, v + reach_px, v - reach_px)
+    for number in range(len(places) + 1):
+        axes = canvas.panel((14 + number * (side + 16), 70, side, side), image, image.shape[:2])
+        axes.set_xlim(window[0], window[1])
+        axes.set_ylim(window[2], window[3])
+        canvas.write(14 + number * (side + 16), 54, captions[number])
+        axes.plot([u], [v], "+", color="white", ms=canvas.points(26), mew=canvas.points(6))
+        axes.plot([u], [v], "+", color="black", ms=canvas.points(24), mew=canvas.points(2.5))
+        if number == 0:
+            continue
+        at, weight, mine = places[number - 1], weights[number - 1], own[number - 1]
+        spacing_px = float(np.abs(np.diff(at[:, 0])).max()) * side / (2 * reach_px)
+        area = canvas.points(0.9 * spacing_px) ** 2 * weight / weight.max()
+        for chosen, colour in ((mine, _COLOURS[0]), (~mine, _COLOURS[1])):
+            axes.scatter(
+                at[chosen, 0],
+                at[chosen, 1],
+                s=area[chosen],
+                color=colour,
+                edgecolors="white",
+                linewidths=canvas.points(1),
+            )
+    canvas.write(
+        14,
+        side + 96,
+        "area of a disc: attention, the panel's largest fills its place; blue: the query's own surface",
+    )
+    return canvas.save(path)
+
+
+def edge_crops(
+    image: UInt8[np.ndarray, "h w 3"],
+    maps: Mapping[str, Float[np.ndarray, "h w"]],
+    boxes: Sequence[tuple[int, int, int]],
+    path: str | os.PathLike[str],
+    *,
+    title: str,
+) -> Path:
+    """The same crops of a photo and of several depth maps, one row a crop, one scale of colours.
+
+    Args:
+        image: the photo.
+        maps: metres, by caption; all of the photo's size.
+        boxes: (top, left, side) of each crop in pixels.
+        path: the PNG file to write.
+        title: written above.
+    """
+    side, gap, top = 170.0, 10.0, 76.0
+    canvas = Canvas(
+        130 + (side + gap) * (len(maps) + 1), top + (side + gap) * len(boxes) + 10, _TEXT_PX
+    )
+    canvas.write(14, 24, title, weight="bold")
+    for column, caption in enumerate(["photo", *maps]):
+        canvas.write(14 + column * (side + gap), 58, caption, scale=0.9)
+    for row, (y, x, size) in enumerate(boxes):
+        part = (slice(y, y + size), slice(x, x + size))
+        place = top + row * (side + gap)
+        canvas.photo((14, place, side, side), np.ascontiguousarray(image[part]))
+        truth = next(iter(maps.values()))[part]
+        scale = depth_limits([truth])
+        for column, depth_m in enumerate(maps.values()):
+            canvas.depth(
+                (14 + (column + 1) * (side + gap), place, side, side), depth_m[part], scale
+            )
+        canvas.colour_bar(
+            (14 + (len(maps) + 1) * (side + gap), place + 6, 14, side - 12), scale, "m"
+        )
+    return canvas.save(path)
+
+
+def _mean(rows: Sequence[Mapping[str, object]], band: str, head: int | None, key: str) -> float:
+    values = [float(str(r[key])) for r in rows if r["band"] == band and r["head"] == head]
+    return float(np.mean(values)) if values else float("nan")
