@@ -140,7 +140,6 @@ def test_wrong_files_get_one_line(capsys, model, photo, tmp_path):
     ]:
         result = spd_run(capsys, "query", tmp_path / image, "-m", model, *ask)
         assert_one_line_error(result, pattern)
-    assert_one_line_error(spd_run(capsys, "query", photo, *ask), "make run")
     result = spd_run(capsys, "query", photo, *ask, "-m", tmp_path)
     assert_one_line_error(result, r"holds no model\.safetensors")
     (tmp_path / "file").touch()
@@ -148,7 +147,9 @@ def test_wrong_files_get_one_line(capsys, model, photo, tmp_path):
     assert_one_line_error(result, "cannot write")
 
 
-def test_train_evaluate_and_resume_end_to_end(capsys, rgbd_folder, tmp_path):
+def test_train_evaluate_and_resume_end_to_end(capsys, rgbd_folder, tmp_path, monkeypatch):
+    # Four steps of two are 2.7 epochs of three frames.
+    monkeypatch.setattr("spd.training.plan.MANY_EPOCHS", 2)
     out = tmp_path / "run"
     small = [
         "model.encoder.hidden_size=22", "model.encoder.heads=2", "model.dim=12",
@@ -162,6 +163,8 @@ def test_train_evaluate_and_resume_end_to_end(capsys, rgbd_folder, tmp_path):
     )  # fmt: skip
     assert code == 0
     assert "finished 4 steps" in text
+    assert "note: each of only 3 frame(s) is seen 3 times" in text
+    assert "readings an image, where spd evaluate asks them all): 0." in text
     assert (out / "training.png").stat().st_size > 1000
     code, text, _ = spd_run(capsys, "train", "--resume", out)
     assert (code, text.strip()) == (0, f"{out} is finished: 4 steps")
@@ -188,6 +191,13 @@ def test_train_evaluate_and_resume_end_to_end(capsys, rgbd_folder, tmp_path):
         (["train", "--resume", "nowhere", "--overfit"], "--resume takes no other settings"),
         (["train", "--resume", "x", "--recipe", "rooms_tiny"], "--resume takes no other settings"),
         (["train", "--data", "nowhere", "--set", "train.step=3"], r"did you mean train\.steps"),
+        (["train", "--data", "/", "-o", "/dev/null/run"], "cannot write /dev/null/run: /dev/null"),
+        (["train", "--data", "/", "--val", "nowhere"], "no file or folder nowhere"),
+        (["data", "check", "nowhere,unti=3"], "unti: unknown key; the options of a source"),
+        (["data", "check", "/", "--against", "nowhere"], "no file or folder nowhere"),
+        (["data", "sheet", "nowhere", "-o", "a.jpg"], r"must end in \.png"),
+        (["data", "convert", "/", "/dev/null/out"], "cannot write /dev/null/out: /dev/null is no"),
+        (["data", "rooms", "/dev/null"], "cannot write /dev/null: /dev/null is no"),
         (["evaluate", "nowhere", "--data", "nowhere", "-o", "x"], "no file or folder nowhere"),
         (["cost", "--size", "350"], "HEIGHTxWIDTH"),
         (["cost", "--size", "351x476"], "351"),
@@ -207,7 +217,21 @@ def test_version_and_plain_call(capsys):
     assert code in (0, 2)
 
 
-@pytest.mark.parametrize("name", ["", "query", "train", "evaluate", "cost", "data", "data rooms"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "query",
+        "train",
+        "evaluate",
+        "score",
+        "report",
+        "pack",
+        "experiment",
+        "cost",
+        "data rooms",
+    ],
+)
 def test_every_help_has_an_example(capsys, name):
     code, out, _ = spd_run(capsys, *name.split(), "--help")
     assert code == 0
@@ -222,3 +246,62 @@ def test_importing_spd_and_asking_for_help_loads_neither_torch_nor_transformers(
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
+
+
+MISTAKES = """
+import sys
+from spd.cli import run
+for words in (
+    ["train", "--recipe", "kitti"],
+    ["train", "--data", "nowhere"],
+    ["train", "--data", "/", "--set", "train.speed=3"],
+    ["train", "--data", "/", "--val", "/,unti=metre"],
+    ["train", "--data", "/", "--out", "/dev/null/run"],
+    ["train", "--data", "/", "--out", "/"],
+    ["train", "--resume", "nowhere"],
+    ["data", "check", "nowhere"],
+    ["data", "check", "/", "--against", "nowhere"],
+    ["data", "views", "/", "--recipe", "kitti", "-o", "x.png"],
+    ["data", "views", "/", "-o", "x.jpg"],
+    ["data", "sheet", "nowhere", "-o", "x.png"],
+    ["data", "convert", "nowhere", "out"],
+    ["data", "convert", "/", "/dev/null/out"],
+    ["data", "rooms", "/dev/null/rooms"],
+):
+    code = run(words)
+    heavy = [name for name in ("torch", "transformers", "matplotlib") if name in sys.modules]
+    if code != 2 or heavy:
+        sys.exit(f"{words}: code {code}, loaded {heavy}")
+"""
+
+
+def test_mistakes_are_refused_before_torch_is_loaded(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", MISTAKES], cwd=tmp_path, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert len(done.stderr.decode().splitlines()) == 15
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_plan_needs_no_folder_and_a_run_needs_a_free_one(capsys, rgbd_folder):
+    words = ["train", "--recipe", "rooms_tiny", "--data", str(rgbd_folder), "-o", str(rgbd_folder)]
+    assert_one_line_error(spd_run(capsys, *words), "exists and is not empty; choose another --out")
+    code, out, _ = spd_run(capsys, *words, "--plan")
+    assert code == 0
+    assert "checkpoints" in out
+
+
+def test_the_picture_of_a_query_says_whose_focal_length_it_is(capsys, model, photo, monkeypatch):
+    titles = []
+
+    def draw(*_, title: str, **__) -> None:
+        titles.append(title)
+
+    monkeypatch.setattr("spd.figures.point_overlay", draw)
+    for focal in ([], ["--focal-px", "52"]):
+        words = ["query", photo, "--points", "3,4", "-m", model, "--overlay", "x.png", *focal]
+        assert spd_run(capsys, *words)[0] == 0
+    # 64 columns under the training camera's 63.3 degrees along the longer side.
+    assert re.match(r"photo\.png, focal length \d\d\.\d px, assumed \(--focal-px\)", titles[0])
+    assert titles[1] == "photo.png, focal length 52.0 px, as given"

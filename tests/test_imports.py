@@ -14,12 +14,12 @@ PACKAGE = Path(spd.__file__).parent
 # A module imports from its own row and the rows above it, never from below.
 LAYERS = [
     {"errors", "_version"},
-    {"config", "recipes", "files", "geometry", "metrics"},
-    {"images"},
+    {"config", "recipes", "files", "run_folder", "checkpoint_folder", "geometry", "metrics"},
+    {"images", "scenes"},
     {"models", "data", "figures"},
-    {"losses", "checkpoint", "encoder_weights", "cost", "optim"},
+    {"losses", "checkpoint", "encoder_weights", "cost", "optim", "peers"},
     {"predictor", "runs", "train", "training", "evaluate", "evaluation"},
-    {"benchmark"},
+    {"benchmark", "experiment", "report"},
     {"cli"},
     {"__main__"},
 ]

@@ -27,6 +27,12 @@ Device = Annotated[
     str | None,
     typer.Option("--device", help="cpu, cuda, mps; by default the best there is."),
 ]
+Protocols = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--protocol", help="How numbers are taken: native, bts, ... (docs/evaluation.md)."
+    ),
+]
 
 
 def _version(shown: bool) -> None:
@@ -124,23 +130,23 @@ def train(
 
     Example: `spd train --recipe rooms_tiny --data rooms:train --val rooms:val --out runs/mine`
     """
-    from spd.cli.train import resume_run, start_run
+    from spd.cli.early import check_start
+    from spd.run_folder import check_run
 
     if resume is not None:
         if recipe or data or val or overrides or overfit or plan or out is not None:
             raise typer.BadParameter("--resume takes no other settings; the run knows its own")
+        check_run(resume)
+        from spd.cli.train import resume_run
+
         resume_run(resume, device)
-    else:
-        start_run(
-            recipe or "nyu_v15_2",
-            data or [],
-            val or [],
-            out,
-            overfit,
-            overrides or [],
-            device,
-            plan,
-        )
+        return
+    start = check_start(
+        recipe or "nyu_v15_2", data or [], val or [], out, overrides or [], plan=plan
+    )
+    from spd.cli.train import start_run
+
+    start_run(start, overfit, device, plan)
 
 
 @app.command()
@@ -148,6 +154,18 @@ def evaluate(
     model: Annotated[str, typer.Argument(help="Checkpoint, training run, or hub id.")],
     data: Annotated[list[str], typer.Option("--data", help="FOLDER or FOLDER:SPLIT.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for numbers and pictures.")],
+    protocol: Protocols = None,
+    boundaries: Annotated[
+        Literal["sparse", "dense"] | None,
+        typer.Option(
+            "--boundaries",
+            help="Measure depth edges, every pixel asked (sparse, the default) or not (dense).",
+        ),
+    ] = None,
+    training_data: Annotated[
+        list[str] | None,
+        typer.Option("--training-data", help="Sources whose median the constant floor says."),
+    ] = None,
     max_points: Annotated[
         int | None,
         typer.Option("--max-points", min=1, help="Readings drawn per image; by default all."),
@@ -158,13 +176,101 @@ def evaluate(
     ] = "whole",
     device: Device = None,
 ) -> None:
-    """Score a model, sparse and dense, at native ground-truth pixels.
+    """Score a model, sparse and dense, at native ground-truth pixels, under named protocols.
 
     Example: `spd evaluate runs/rooms_tiny --data rooms:val --out out/evaluation`
     """
-    from spd.cli.evaluate import evaluate_model
+    from spd.cli.evaluate import Asked, evaluate_model
 
-    evaluate_model(model, data, out, max_points, device, view)
+    evaluate_model(
+        Asked(
+            model=model,
+            data=tuple(data),
+            out=out,
+            protocols=tuple(protocol or ()),
+            boundaries=boundaries,
+            training_data=tuple(training_data or ()),
+            max_points=max_points,
+            view=view,
+            device=device,
+        )
+    )
+
+
+@app.command()
+def score(
+    folder: Annotated[Path, typer.Argument(help="Folder that spd evaluate wrote to.")],
+    protocol: Protocols = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option("--data", help="Check against this ground truth, and draw the picture."),
+    ] = None,
+    boundaries: Annotated[
+        bool | None,
+        typer.Option(
+            "--boundaries/--no-boundaries", help="Measure depth edges; by default if maps are kept."
+        ),
+    ] = None,
+) -> None:
+    """Score stored predictions under other protocols; the network is not run again.
+
+    Example: `spd score out/evaluation --protocol native-median`
+    """
+    from spd.cli.score import score_folder
+
+    score_folder(folder, protocol or [], data or [], boundaries)
+
+
+@app.command()
+def report(
+    folders: Annotated[list[Path], typer.Argument(help="Folders that spd evaluate wrote to.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="The HTML file; by default report.html in the folder."),
+    ] = None,
+) -> None:
+    """Write one HTML page about an evaluation, or compare several of the same data.
+
+    Example: `spd report out/evaluation -o report.html`
+    """
+    from spd.cli.report import report_folders
+
+    report_folders(folders, out)
+
+
+@app.command()
+def pack(
+    model: Annotated[str, typer.Argument(help="Training run or checkpoint.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to make.")],
+) -> None:
+    """Keep a model as a small folder: half-precision weights, configuration, its training.
+
+    Example: `spd pack runs/rooms_tiny -o models/mine`
+    """
+    from spd.cli.pack import pack_model
+
+    pack_model(model, out)
+
+
+@app.command()
+def experiment(
+    out: Annotated[Path, typer.Option("--out", "-o", help="The experiment's folder.")],
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Settings key=value, such as seeds=3 (docs/experiment.md)."),
+    ] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option("--data", help="More data to score on, such as real frames."),
+    ] = None,
+) -> None:
+    """Compare the local paths: trunk, heads, scores, pictures; hours, and resumable.
+
+    Example: `spd experiment -o out/experiment --set seeds=3`
+    """
+    from spd.cli.experiment import run_experiment
+
+    run_experiment(out, changes or [], data or [])
 
 
 @app.command()

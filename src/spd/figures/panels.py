@@ -1,0 +1,38 @@
+"""Maps as small PNG files and the stops of their colour scale, for pages that draw the rest."""
+
+import io
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.colors import Colormap, Normalize, to_rgb
+from PIL import Image
+
+from spd.figures.canvas import NO_READING
+
+_SHADES = 255  # and one index for "no reading", so that a pixel is one byte
+
+
+def map_png(values: npt.NDArray[np.floating[Any]], scale: Normalize, colours: Colormap) -> bytes:
+    """A map as a PNG, one pixel a value; grey where it is not finite.
+
+    Args:
+        values: `[H, W]`.
+        scale: the values at the two ends of the colours; beyond them the ends are taken.
+        colours: from low to high.
+    """
+    known = np.isfinite(values)
+    share = np.asarray(scale(np.where(known, values, 0.0)))
+    shade = (np.clip(share, 0, 1) * (_SHADES - 1)).round().astype(np.uint8)
+    picture = Image.fromarray(np.where(known, shade, np.uint8(_SHADES)))
+    table = [*colours(np.linspace(0, 1, _SHADES))[:, :3], np.array(to_rgb(NO_READING))]
+    picture.putpalette((np.array(table) * 255).round().astype(np.uint8).tobytes())
+    file = io.BytesIO()
+    picture.save(file, "PNG", optimize=True)
+    return file.getvalue()
+
+
+def colour_stops(colours: Colormap, count: int = 9) -> tuple[str, ...]:
+    """Evenly spaced colours from low to high, as `#rrggbb`."""
+    table = (colours(np.linspace(0, 1, count))[:, :3] * 255).round().astype(int)
+    return tuple(f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in table)

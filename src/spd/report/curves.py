@@ -1,0 +1,178 @@
+"""The charts of an evaluation: by distance to edges, by true depth, by image, over all readings."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spd.report.charts import (
+    Axis,
+    Chart,
+    Legend,
+    Mark,
+    bars,
+    density,
+    guide,
+    line,
+    number_axis,
+    word_axis,
+)
+from spd.report.tally import BAND_M, CELL_M, Tally
+
+Named = Sequence[tuple[str, str]]
+"""What each series is called, and its look."""
+_FEWEST_BARS, _MOST_BARS = 8, 24
+
+
+def edges_chart(
+    bands: Sequence[Sequence[Mapping[str, Any]]], named: Named, modes: Sequence[str]
+) -> Chart:
+    """AbsRel by distance to the nearest true edge, of every evaluation and mode."""
+    words = [str(band["band"]) for band in bands[0]]
+    values = [
+        [_number(band.get(f"{mode}_abs_rel")) for band in of] for of in bands for mode in modes
+    ]
+    x = word_axis("distance to the nearest true depth edge", words)
+    y = number_axis("AbsRel", 0.0, _most(values))
+    marks = [
+        mark
+        for (_, look), ys in zip(named, values, strict=True)
+        for mark in line(x, y, range(len(words)), ys, look)
+    ]
+    said = "; ".join(
+        f"{name}: " + ", ".join(f"{word} {v:.3f}" for word, v in zip(words, ys, strict=True))
+        for (name, _), ys in zip(named, values, strict=True)
+    )
+    return Chart("Error near depth edges", said, x, y, tuple(marks), _legend(named))
+
+
+def distance_chart(tallies: Sequence[Tally], named: Named, modes: Sequence[str]) -> Chart:
+    """AbsRel by true distance, over the share of readings that lie there."""
+    first = tallies[0]
+    bands = round(first.farthest_m / BAND_M)
+    counts = first.readings[:bands]
+    values = [
+        _divided(getattr(of, mode).error, of.readings)[:bands] for of in tallies for mode in modes
+    ]
+    x = number_axis("true depth (m)", 0.0, first.farthest_m, most=10)
+    y = number_axis("AbsRel", 0.0, _most(values))
+    edges = np.arange(bands + 1) * BAND_M
+    heights = y.low + (y.high - y.low) * counts / max(1, int(counts.max()))
+    share = counts / max(1, int(counts.sum()))
+    hints = [
+        f"{low:g} to {high:g} m: {part:.1%} of the readings"
+        for low, high, part in zip(edges[:-1], edges[1:], share, strict=True)
+    ]
+    marks = list(bars(x, y, edges, heights, "ground", hints))
+    for (_, look), ys in zip(named, values, strict=True):
+        marks += line(x, y, edges[:-1] + BAND_M / 2, ys, look)
+    worst = float(np.nanmax(values[0]))
+    place = edges[int(np.nanargmax(values[0]))]
+    alt = f"{named[0][0]}: largest, {worst:.3f}, from {place:g} to {place + BAND_M:g} m"
+    legend = (*_legend(named, always=True), Legend("bar ground", "how many readings lie there"))
+    note = "Every reading counts the same here, whichever image it is of."
+    return Chart("Error by true depth", alt, x, y, tuple(marks), legend, note)
+
+
+def images_axes(
+    several: Sequence[npt.NDArray[np.float64]],
+) -> tuple[Axis, npt.NDArray[np.float64], Axis]:
+    """Axes and bars that the histograms of several evaluations share."""
+    values = np.concatenate(list(several))
+    count = int(np.clip(np.sqrt(len(several[0])) * 1.5, _FEWEST_BARS, _MOST_BARS))
+    low = 0.0 if values.min() < 0.5 * values.max() else float(values.min())
+    x = number_axis("AbsRel of an image", low, float(values.max()))
+    edges = np.linspace(x.low, x.high, count + 1)
+    most = max(int(np.histogram(of, edges)[0].max()) for of in several)
+    return x, edges, number_axis("images", 0, most, most=min(5, most))
+
+
+def images_chart(
+    values: npt.NDArray[np.float64],
+    axes: tuple[Axis, npt.NDArray[np.float64], Axis],
+    title: str,
+    look: str,
+) -> Chart:
+    """How many images have which AbsRel."""
+    x, edges, y = axes
+    counts = np.histogram(values, edges)[0]
+    hints = [
+        f"{low:.3f} to {high:.3f}: {count} {'image' if count == 1 else 'images'}"
+        for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True)
+    ]
+    ends = np.percentile(values, (0, 25, 50, 75, 100))
+    alt = "Least {:.3f}, quartiles {:.3f}, {:.3f}, {:.3f}, largest {:.3f}".format(*ends)
+    middle = guide(x, y, (ends[2], ends[2]), (y.low, y.high))
+    marks = (*bars(x, y, edges, counts, look, hints), Mark("guide broken", middle.path, "median"))
+    return Chart(title, alt, x, y, marks, note=f"{alt}. The broken line is the median.")
+
+
+def floors_chart(
+    abs_rel: Sequence[Mapping[str, float]], floor: Mapping[str, float], named: Named
+) -> Chart:
+    """Every image's AbsRel against that of its own true median: below the line it is beaten."""
+    floors = np.array(list(floor.values()))
+    values = [np.array([of[image] for image in floor]) for of in abs_rel]
+    most = max(float(of.max()) for of in (floors, *values))
+    x = number_axis("AbsRel of the image's own true median", 0.0, most)
+    y = number_axis("AbsRel of the model", 0.0, most)
+    marks, said = [guide(x, y, (0, x.high), (0, y.high))], []
+    for (name, look), of in zip(named, values, strict=True):
+        marks.append(line(x, y, floors, of, look)[1])
+        beaten = f"on {int((of < floors).sum()):,} of {len(of):,} images"
+        said.append(f"by {name} {beaten}" if len(named) > 1 else beaten)
+    alt = f"The floor is beaten (below the line) {', '.join(said)}."
+    legend = tuple(Legend(f"dots {look}", name) for name, look in named) if len(named) > 1 else ()
+    title = "Each image beside its floor"
+    return Chart(title, alt, x, y, tuple(marks), legend, note=alt)
+
+
+def scatter_chart(counted: Tally, mode: str, farthest_m: float, title: str) -> Chart:
+    """How often which prediction was given at which true distance."""
+    cells = getattr(counted, mode).cells
+    group = 1 if farthest_m <= 5 else 2  # coarser cells where more metres have to fit
+    size = len(cells) // group
+    cells = cells.reshape(size, group, size, group).sum(axis=(1, 3))
+    x = number_axis("true depth (m)", 0.0, farthest_m, most=8)
+    y = number_axis("predicted depth (m)", 0.0, farthest_m, most=8)
+    shown = round(x.high / (CELL_M * group))
+    edges = np.arange(shown + 1) * CELL_M * group
+    inside = cells[:shown, :shown]
+    height, end = 420.0, x.high
+    marks = (
+        *density(x, y, edges, edges, inside, height),
+        guide(x, y, (0, end), (0, end), height),
+        Mark("guide broken", guide(x, y, (0, end / 1.25), (0, end), height).path),
+        Mark("guide broken", guide(x, y, (0, end), (0, end / 1.25), height).path),
+    )
+    outside = int(cells.sum() - inside.sum())
+    left_out = f" {outside:,} readings lie outside the drawing." if outside else ""
+    near = int(counted.sparse.near.sum() if mode == "sparse" else counted.dense.near.sum())
+    total = int(counted.readings.sum())
+    alt = f"{near / total:.1%} of {total:,} readings lie within a factor of 1.25 of the diagonal"
+    note = (
+        f"Darker: more readings, in logarithmic steps up to {int(inside.max()):,} a cell. "
+        f"On the line a prediction is right; the broken lines are a factor of 1.25.{left_out}"
+    )
+    return Chart(title, alt, x, y, marks, note=note, height=height)
+
+
+def _legend(named: Named, always: bool = False) -> tuple[Legend, ...]:
+    if len(named) == 1 and not always:
+        return ()
+    return tuple(Legend(f"line {look}", name) for name, look in named)
+
+
+def _divided(
+    sums: npt.NDArray[np.float64], counts: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    return np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
+
+
+def _most(values: Sequence[npt.ArrayLike]) -> float:
+    return max(float(np.nanmax(np.append(np.asarray(of, np.float64), 0.0))) for of in values) or 1.0
+
+
+def _number(value: Any) -> float:
+    return float("nan") if value is None else float(value)

@@ -1,0 +1,142 @@
+"""The best, the median and the worst image as maps, drawn from the stored readings alone."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spd.errors import DataError
+from spd.evaluation.pictures import PICTURE, chosen
+from spd.report.charts import number_axis
+from spd.report.parts import ColourBar, Picture, Pictures
+from spd.report.results import Results
+from spd.report.scored import Scored, scored
+
+if TYPE_CHECKING:  # matplotlib, imported only where something is drawn
+    from matplotlib.colors import Colormap, Normalize
+
+_LONGEST_PX = 480
+
+Map = npt.NDArray[np.float64]
+
+
+def chosen_images(abs_rel: dict[str, float]) -> dict[str, str]:
+    """The best, the median and the worst image by name, each with its word; fewer where few."""
+    ranked = sorted(abs_rel, key=lambda name: (abs_rel[name], name))
+    return {ranked[place]: word for place, word in chosen(len(ranked))}
+
+
+def image_pictures(name: str, word: str, several: Sequence[Results]) -> Pictures:
+    """One image: its truth, and every evaluation's answer and error."""
+    from spd.figures.canvas import depth_colours, depth_limits, error_colours
+
+    images = [scored(results, name) for results in several]
+    truth = reading_map(images[0], images[0].truth_m)
+    answers = [answer_map(image) for image in images]
+    errors = [
+        reading_map(image, np.abs(image.sparse_m - image.truth_m) / image.truth_m)
+        for image in images
+    ]
+    metres = depth_limits([truth, *answers])
+    relative = _error_limits(errors)
+    pictures = [_picture(truth, metres, depth_colours(), f"True depth of {name}", "true depth")]
+    for results, answer, error in zip(several, answers, errors, strict=True):
+        of = f" of {results.label}" if len(several) > 1 else ""
+        score = results.per_image("sparse_abs_rel")[name]
+        pictures += [
+            _picture(
+                answer, metres, depth_colours(), f"Predicted depth{of}, {name}",
+                f"predicted depth{of}",
+            ),
+            _picture(
+                error, relative, error_colours(), f"Relative error{of}, {name}",
+                f"relative error{of} (AbsRel {score:.3f})",
+            ),
+        ]  # fmt: skip
+    return Pictures(
+        title=f"{word}: {name}",
+        pictures=tuple(pictures),
+        bars=(
+            colour_bar("depth (m); grey: no reading", metres, depth_colours()),
+            colour_bar("|predicted − true| / true", relative, error_colours()),
+        ),
+    )
+
+
+def reading_map(image: Scored, values: npt.NDArray[np.floating[Any]]) -> Map:
+    """Values of readings where they are in the image, at most 480 pixels; NaN elsewhere.
+
+    Where readings are few, drawn from all, the pixels are made as coarse as they lie apart.
+    """
+    top, bottom, left, right = image.seen
+    height, width = bottom - top, right - left
+    apart = math.isqrt(height * width // max(1, len(values)))
+    step = max(1, math.ceil(max(height, width) / _LONGEST_PX), apart)
+    drawn = np.full((math.ceil(height / step), math.ceil(width / step)), np.nan)
+    row, column = np.divmod(image.pixel_index, image.columns)
+    drawn[(row - top) // step, (column - left) // step] = values
+    return drawn
+
+
+def answer_map(image: Scored) -> Map:
+    """The fast map as it was kept, at most 480 pixels."""
+    kept = image.preview_m
+    step = max(1, math.ceil(max(kept.shape) / _LONGEST_PX))
+    return kept[step // 2 :: step, step // 2 :: step]
+
+
+def stored_sheet(path: Path) -> Pictures | None:
+    """The evaluation's own picture with the photos; None where there is none.
+
+    Raises:
+        DataError: if it is no PNG.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    if not (path / PICTURE).is_file():
+        return None
+    try:
+        with Image.open(path / PICTURE, formats=["PNG"]) as opened:
+            opened.load()
+            size = (opened.height, opened.width)
+        png = (path / PICTURE).read_bytes()
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError):
+        raise DataError(f"{path / PICTURE} is damaged; score the folder again") from None
+    picture = Picture(
+        png,
+        size,
+        "Best, median and worst image: photo, true depth, predicted depth and relative error",
+        smooth=True,
+    )
+    return Pictures("The same images with their photos", (picture,), wide=True)
+
+
+def colour_bar(label: str, scale: "Normalize", colours: "Colormap") -> ColourBar:
+    """The legend of a map."""
+    from spd.figures.panels import colour_stops
+
+    low, high = (float(end) for end in scale.inverse(np.array([0.0, 1.0])))
+    axis = number_axis("", low, high, most=5)
+    inside = [(v, text) for v, text in axis.ticks if low - 1e-9 <= v <= high + 1e-9]
+    places = tuple(((value - low) / (high - low), text) for value, text in inside)
+    return ColourBar(label, colour_stops(colours), places)
+
+
+def _picture(values: Map, scale: "Normalize", colours: "Colormap", alt: str, words: str) -> Picture:
+    from spd.figures.panels import map_png
+
+    readings = values[np.isfinite(values)]
+    ends = f", {readings.min():.2f} to {readings.max():.2f}" if readings.size else ""
+    size = (values.shape[0], values.shape[1])
+    return Picture(map_png(values, scale, colours), size, alt + ends, words)
+
+
+def _error_limits(errors: Sequence[Map]) -> "Normalize":
+    """From 0 to the largest 95th percentile, at most 1; outliers saturate."""
+    from matplotlib.colors import Normalize
+
+    ends = [float(np.nanpercentile(error, 95)) for error in errors if np.isfinite(error).any()]
+    return Normalize(0.0, min(1.0, max(0.01, *ends)) if ends else 1.0)

@@ -1,0 +1,49 @@
+"""A page of parts as one HTML file that needs nothing else, neither a network nor a second file.
+
+A few lines of script let a reader sort tables. The page's own policy forbids every request and
+every other script, so that whatever a data set or a model is called, its name does nothing.
+"""
+
+import base64
+import functools
+import hashlib
+import importlib.resources
+from typing import TYPE_CHECKING
+
+from spd.report.parts import Page
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+def render(page: Page) -> str:
+    """The file's text."""
+    from markupsafe import Markup
+
+    script, style = _template_file("sort.js"), _template_file("style.css")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    text = _environment().get_template("page.html.j2")
+    return text.render(
+        page=page,
+        # Both are files of this package; everything else that is filled in is escaped.
+        script=Markup(script),
+        style=Markup(style),
+        script_digest=digest,
+    )
+
+
+@functools.cache
+def _environment() -> "Environment":
+    import jinja2
+
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("spd.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _template_file(name: str) -> str:
+    return (importlib.resources.files("spd.report") / "templates" / name).read_text("utf-8")

@@ -1,0 +1,114 @@
+"""Several evaluations on one page: side by side if of the same readings, else refused."""
+
+import dataclasses
+
+import pytest
+
+from fakes import FakePredictor, make_sample
+from page_outline import Outline
+from report_folders import SharperPredictor, write_evaluation
+from spd.errors import DataError, InputError
+from spd.evaluate import score_all
+from spd.evaluation.floors import Constant
+from spd.evaluation.folder import PredictionFolder
+from spd.evaluation.predictions import ImagePredictions
+from spd.report.report import write_report
+
+
+@pytest.fixture
+def pair(tmp_path):
+    first = write_evaluation(tmp_path / "a", FakePredictor("runs/first"))
+    return first, write_evaluation(tmp_path / "b", SharperPredictor("runs/second"))
+
+
+def test_models_stand_side_by_side_and_the_best_number_is_marked(pair, tmp_path):
+    out = write_report(pair, tmp_path / "both.html")
+    page = out.read_text(encoding="utf-8")
+    assert "<title>Comparison of first, second</title>" in page
+    # From best to worst: 5, 10, 25 % and 10, 20, 50 % too far.
+    assert "from best to worst: second 0.133, first 0.267." in page
+    table = Outline(page).tables["table-numbers-native"]
+    assert [row[0][0] for row in table[1:]] == [
+        "first, sparse", "first, dense", "second, sparse", "second, dense",
+        "floor: constant (test truth)", "floor: image median",
+    ]  # fmt: skip
+    assert [row[1][0] for row in table[1:5]] == ["0.2667", "0.5333", "0.1333", "0.2667"]
+    assert page.count('class="best">0.1333<') == 1
+    assert 'class="best">0.2667<' not in page
+    images = Outline(page).tables["table-images"]
+    assert [text for text, _ in images[0]][2:] == [
+        "first AbsRel sparse", "first AbsRel dense", "second AbsRel sparse", "second AbsRel dense",
+    ]  # fmt: skip
+    assert [row[4][0] for row in images[1:]] == ["0.2500", "0.1000", "0.0500"]
+
+
+def test_models_of_one_name_are_told_apart_by_their_folders(tmp_path):
+    one = write_evaluation(tmp_path / "one")
+    two = write_evaluation(tmp_path / "two")
+    page = write_report([one, two], tmp_path / "both.html").read_text(encoding="utf-8")
+    assert "<title>Comparison of one, two</title>" in page
+    (tmp_path / "more").mkdir()
+    three = write_evaluation(tmp_path / "more" / "one")
+    page = write_report([one, three], tmp_path / "both.html").read_text(encoding="utf-8")
+    assert f"<title>Comparison of {one}, {three}</title>" in page
+
+
+def test_a_floor_that_differs_and_protocols_of_other_images_are_told_apart(tmp_path):
+    samples = [make_sample(0), make_sample(1, intrinsics=False)]
+    both = ["native", "native-median"]
+    one = write_evaluation(tmp_path / "one", samples=samples)  # asks nothing without focal length
+    two = write_evaluation(tmp_path / "two", samples=samples, protocol="native-median")
+    for folder in (one, two):
+        score_all(folder, both)
+    Constant(2.0, "the median of the training data", True).write(two / "floor.json")
+    score_all(two, both)
+    page = write_report([one, two], tmp_path / "both.html").read_text(encoding="utf-8")
+    tables = Outline(page).tables
+    names = [row[0][0] for row in tables["table-numbers-native"][1:]]
+    assert names[4:] == [
+        "floor: constant (test truth)", "floor: image median", "floor: constant (training)",
+    ]  # fmt: skip
+    assert "table-numbers-native-median" not in tables  # one image of one, two of the other
+
+
+def test_another_protocol_other_images_and_other_readings_are_refused(pair, tmp_path):
+    first, _ = pair
+    aligned = write_evaluation(tmp_path / "c", protocols=["native-median"])
+    with pytest.raises(DataError, match="protocol native-median, not native") as caught:
+        write_report([first, aligned], tmp_path / "x.html")
+    assert "spd score" in str(caught.value)
+    fewer = write_evaluation(tmp_path / "d", samples=[make_sample(0), make_sample(1)])
+    with pytest.raises(DataError, match="1 images are scored in one alone, such as 'room/04'"):
+        write_report([first, fewer], tmp_path / "x.html")
+    drawn = write_evaluation(tmp_path / "e", max_points=5)
+    with pytest.raises(DataError, match="scored against other readings of room/00"):
+        write_report([first, drawn], tmp_path / "x.html")
+    assert not (tmp_path / "x.html").exists()
+
+
+def test_truth_that_differs_by_a_millimetre_is_refused(pair, tmp_path):
+    first, second = pair
+    path = PredictionFolder(second).image_path("room/04")
+    kept = ImagePredictions.read(path)
+    truth_m = kept.truth_m.copy()
+    truth_m[3] += 0.001
+    dataclasses.replace(kept, truth_m=truth_m).write(path)
+    with pytest.raises(DataError, match="scored against other readings of room/04"):
+        write_report([first, second], tmp_path / "x.html")
+
+
+def test_a_folder_named_twice_none_and_too_many_are_refused(pair, tmp_path):
+    first, _ = pair
+    with pytest.raises(InputError, match="named twice"):
+        write_report([first, first], tmp_path / "x.html")
+    with pytest.raises(InputError, match="no folder to report on"):
+        write_report([])
+    many = [write_evaluation(tmp_path / str(n)) for n in range(7)]
+    with pytest.raises(DataError, match="7 evaluations are too many for a page"):
+        write_report(many, tmp_path / "x.html")
+
+
+def test_of_several_the_page_goes_to_the_current_folder(pair, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert str(write_report(pair)) == "report.html"
+    assert (tmp_path / "report.html").is_file()

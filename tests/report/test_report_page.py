@@ -1,0 +1,257 @@
+"""One evaluation as a page: its figures are the stored ones, and nothing in it can act."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from fakes import FakeScene, make_sample
+from page_outline import Outline
+from report_folders import HOSTILE, FakePredictor, write_evaluation
+from spd.cli import run
+from spd.errors import SPDError
+from spd.report.report import write_report
+
+
+def page_of(folder, *others, out=None) -> str:
+    return write_report([folder, *others], out).read_text(encoding="utf-8")
+
+
+def column_of(table, heading: str) -> dict[str, str | None]:
+    """The full values of a column, by the rows' names."""
+    place = [text for text, _ in table[0]].index(heading)
+    return {row[0][0]: row[place][1] for row in table[1:]}
+
+
+def test_the_numbers_are_those_of_metrics_json_and_the_floors_beside_them(tmp_path):
+    folder = write_evaluation(tmp_path / "evaluation")
+    stored = json.loads((folder / "metrics.json").read_text())
+    outline = Outline(page_of(folder))
+    table = outline.tables["table-numbers-native"]
+    rows = dict(zip(("abs_rel", "sq_rel", "rmse", "rmse_log", "log10", "silog", "delta1"),
+                    table[1:], strict=False))  # fmt: skip
+    assert [text for text, _ in table[0][:4]] == ["metric", "better", "sparse", "dense"]
+    for key, row in rows.items():
+        assert [float(value) for _, value in row[2:]] == [
+            stored["sparse"][key],
+            stored["dense"][key],
+            stored["floors"]["constant"][key],
+            stored["floors"]["image_median"][key],
+        ]
+    # 10, 20 and 50 % too far; the constant is 1 m, at which half the readings are right.
+    assert rows["abs_rel"][2][0] == f"{(0.1 + 0.2 + 0.5) / 3:.4f}"
+    assert rows["abs_rel"][4][0] == f"{(0 + 2 / 3) / 2:.4f}"
+
+
+def test_the_lead_says_the_error_and_whether_the_floors_are_beaten(tmp_path):
+    page = page_of(write_evaluation(tmp_path / "evaluation"))
+    assert "<title>Evaluation of fake</title>" in page
+    lead = re.search(r'<p class="lead">(.*?)</p>', page).group(1)
+    assert "On 3 images of rooms:test, depth is off by 26.7% of the true distance" in lead
+    assert lead.endswith("both are beaten.")
+
+
+@pytest.mark.parametrize(
+    ("index", "error", "verdict"),
+    [(5, "60.0%", "“constant (test truth)” is not beaten."), (6, "70.0%", "neither is beaten.")],
+)
+def test_a_floor_that_is_not_beaten_is_named(tmp_path, index, error, verdict):
+    # Of 1 m and 3 m, 1 m everywhere is off by 1/3 on average and the image's median, 2 m, by 2/3.
+    page = page_of(write_evaluation(tmp_path / "evaluation", samples=[make_sample(index)]))
+    lead = re.search(r'<p class="lead">(.*?)</p>', page).group(1)
+    assert f"depth is off by {error} of the true distance" in lead
+    assert "“constant (test truth)” gets 33.3% and “image median” gets 66.7%" in lead
+    assert lead.endswith(verdict)
+
+
+def test_errors_by_depth_and_every_image_are_the_known_ones(tmp_path):
+    tables = Outline(page_of(write_evaluation(tmp_path / "evaluation"))).tables
+    # Readings are at 1 m and 3 m alone, 60 each, and off by the same share at both.
+    distance = tables["table-distance"]
+    assert [row[0][0] for row in distance[1:]] == ["1–1.5 m", "3–3.5 m"]
+    assert [row[1][0] for row in distance[1:]] == ["60", "60"]
+    assert [row[2][0] for row in distance[1:]] == ["0.2667", "0.2667"]
+    assert [row[4][0] for row in distance[1:]] == ["+0.2667", "+0.2667"]  # too far, always
+    assert [row[5][0] for row in distance[1:]] == ["0.6667", "0.6667"]  # 1.1 and 1.2, not 1.5
+    images = tables["table-images"]
+    assert [row[0][0] for row in images[1:]] == ["room/04", "room/01", "room/00"]
+    sparse = column_of(images, "AbsRel sparse")
+    assert [float(value) for value in sparse.values()] == pytest.approx([0.5, 0.2, 0.1], rel=1e-6)
+
+
+def test_skipped_and_not_finite_are_said_plainly(tmp_path):
+    class Broken(FakePredictor):
+        def encode(self, image, *, focal_px):
+            return FakeScene(image.shape[:2], float("nan"), 1.0)
+
+    samples = [make_sample(0), make_sample(1, intrinsics=False), make_sample(2, intrinsics=False)]
+    page = page_of(write_evaluation(tmp_path / "evaluation", Broken(), samples=samples))
+    assert "40 predictions were not finite" in page
+    assert "Not scored under protocol native: 2 with no focal length." in page
+    skipped = Outline(page).tables["table-skipped-native"]
+    assert [row[0][0] for row in skipped[1:]] == ["room/01", "room/02"]
+    whole = page_of(write_evaluation(tmp_path / "whole"))
+    assert "Every prediction was finite." in whole
+    assert "No image was left out." in whole
+
+
+def test_names_are_text_and_never_markup(tmp_path):
+    samples = [make_sample(0, name=HOSTILE), make_sample(1, name="a\nb,c")]
+    page = page_of(
+        write_evaluation(tmp_path / "evaluation", FakePredictor(HOSTILE), samples=samples)
+    )
+    outline = Outline(page)
+    assert HOSTILE in "".join(outline.text)
+    assert [tag for tag, _ in outline.elements].count("script") == 1
+    assert "alert(1)</script>" not in page
+    assert len(outline.tables["table-images"]) == 3
+
+
+def test_the_page_names_no_other_file_and_its_policy_forbids_requests(tmp_path):
+    page = page_of(write_evaluation(tmp_path / "evaluation", picture=True))
+    outline = Outline(page)
+    assert outline.open == []  # every element is closed
+    addresses = [
+        str(known[key])
+        for _, known in outline.elements
+        for key in ("src", "href", "srcset", "data", "poster")
+        if key in known
+    ]
+    assert {address[:1] for address in addresses} <= {"d", "#"}
+    assert all(address.startswith(("#", "data:image/")) for address in addresses)
+    assert "url(" not in re.sub(r"url\(#[\w-]+\)", "", page)
+    assert "@import" not in page
+    policy = next(k["content"] for tag, k in outline.elements if "http-equiv" in k)
+    assert policy.startswith("default-src 'none'")
+
+
+def test_every_picture_and_chart_says_what_it_shows_and_every_table_has_a_caption(tmp_path):
+    page = page_of(write_evaluation(tmp_path / "evaluation", picture=True))
+    outline = Outline(page)
+    pictures = [known for tag, known in outline.elements if tag == "img"]
+    assert len(pictures) == 3 * 3 + 1  # truth, answer and error of three images; and the sheet
+    assert all(known["alt"] for known in pictures)
+    drawn = [k for tag, k in outline.elements if tag == "svg" and "aria-hidden" not in k]
+    said = {known["id"]: True for tag, known in outline.elements if tag == "desc"}
+    assert len(drawn) == 6 + 2 * 3  # charts, and two colour bars an image
+    assert all(known["aria-labelledby"] in said for known in drawn)
+    identifiers = [known["id"] for _, known in outline.elements if "id" in known]
+    assert len(identifiers) == len(set(identifiers))
+    captions = [tag for tag, _ in outline.elements].count("caption")
+    assert captions == len(outline.tables) == 4  # numbers, edges, by depth, images
+
+
+def test_the_same_folder_gives_the_same_page_and_data_is_not_needed(tmp_path):
+    folder = write_evaluation(tmp_path / "evaluation")
+    first = page_of(folder)
+    assert page_of(folder) == first
+    assert (folder / "report.html").is_file()
+    assert "The same images with their photos" not in first
+
+
+def test_every_protocol_has_its_table_and_the_first_its_curves(tmp_path):
+    folder = write_evaluation(tmp_path / "evaluation", protocols=["native-median", "native"])
+    page = page_of(folder)
+    tables = Outline(page).tables
+    assert list(tables)[:2] == ["table-numbers-native-median", "table-numbers-native"]
+    # Scaled to the true median there is nothing left to be wrong.
+    sparse = float(tables["table-numbers-native-median"][1][2][1])
+    assert sparse == pytest.approx(0, abs=1e-6)
+    assert tables["table-distance"][1][2][0] == "0.0000"
+    assert "once each image is aligned to it" in page
+
+
+def test_what_one_protocol_leaves_out_and_another_does_not_is_said_of_the_one(tmp_path):
+    folder = tmp_path / "evaluation"
+    samples = [make_sample(0), make_sample(1, intrinsics=False)]
+    write_evaluation(folder, samples=samples, protocol="native-median")
+    page = page_of(write_evaluation(folder, samples=samples, protocol="native-median",
+                                    protocols=["native-median", "native"]))  # fmt: skip
+    assert "Not scored under protocol native: 1 with no focal length." in page
+    assert "Not scored under protocol native-median" not in page
+
+
+def test_drawn_readings_and_boundaries_are_told(tmp_path):
+    folder = write_evaluation(tmp_path / "evaluation", max_points=7, boundaries="dense")
+    page = page_of(folder)
+    assert "At most 7 readings an image, drawn with seed 0." in page
+    stored = json.loads((folder / "metrics.json").read_text())["boundaries"]["dense"]
+    table = Outline(page).tables["table-boundaries"]
+    assert len(table) == 1 + len(stored)
+    assert [float(row[3][1]) if row[3][1] else None for row in table[1:]] == list(stored.values())
+
+
+def damage(folder, name: str, text: str | None) -> None:
+    if text is None:
+        (folder / name).unlink()
+    else:
+        (folder / name).write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "pattern"),
+    [
+        ("images.json", None, "are incomplete; evaluate again"),
+        ("images.json", "[", r"images\.json is damaged"),
+        ("metrics.json", None, r"no .*metrics\.json: the predictions have not been scored"),
+        ("metrics.json", "{}", r"metrics\.json is damaged; run spd score"),
+        ("metrics.json", "[1]", r"metrics\.json is damaged"),
+        ("per_image.csv", None, r"no .*per_image\.csv: .* run spd score"),
+        ("per_image.csv", "name\na\n", r"per_image\.csv is damaged"),
+        ("per_image.csv", "protocol,name,sparse_abs_rel,dense_abs_rel\n", "has 0 images and"),
+        ("settings.json", None, "is no folder of results; there are pages of: evaluation"),
+        ("predictions/room%2F01.npz", None, r"room%2F01\.npz is missing"),
+        ("predictions/room%2F01.npz", "no", r"room%2F01\.npz is damaged"),
+        ("best_median_worst.png", "no", r"best_median_worst\.png is damaged"),
+    ],
+)
+def test_a_folder_that_is_not_whole_is_refused_in_one_line(tmp_path, name, text, pattern):
+    folder = write_evaluation(tmp_path / "evaluation", picture=True)
+    damage(folder, name, text)
+    with pytest.raises(SPDError, match=pattern) as caught:
+        write_report([folder])
+    assert "\n" not in str(caught.value)
+    assert not (folder / "report.html").exists()
+
+
+def test_places_that_cannot_be_written_are_refused_and_old_pages_stay(tmp_path, capsys):
+    folder = write_evaluation(tmp_path / "evaluation")
+    old = tmp_path / "page.html"
+    old.write_text("old")
+    for out, pattern in [
+        (tmp_path, "is a folder; name a file"),
+        (tmp_path / "page.txt", r"must end in \.html"),
+        (old / "page.html", "cannot write"),
+    ]:
+        assert run(["report", str(folder), "-o", str(out)]) == 2
+        lines = capsys.readouterr().err.strip().splitlines()
+        assert len(lines) == 1
+        assert re.search(pattern, lines[0])
+    damage(folder, "metrics.json", "{}")
+    assert run(["report", str(folder), "-o", str(old)]) == 2
+    assert old.read_text() == "old"
+    assert run(["report", str(tmp_path / "nowhere")]) == 2
+    assert "no folder" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["evaluation", "page.html"]
+
+
+def test_the_command_says_where_the_page_is(tmp_path, capsys):
+    folder = write_evaluation(tmp_path / "evaluation")
+    assert run(["report", str(folder)]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.startswith(f"the report is {folder / 'report.html'} (")
+    assert captured.err == ""
+
+
+def test_a_page_is_made_without_torch(tmp_path):
+    folder = write_evaluation(tmp_path / "evaluation")
+    script = (
+        "import sys; from spd.cli import run; code = run(['report', sys.argv[1]]); "
+        "sys.exit(code or any(m in sys.modules for m in ('torch', 'transformers')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, folder], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
