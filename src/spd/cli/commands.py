@@ -96,7 +96,9 @@ def query(
 def train(
     recipe: Annotated[
         str | None,
-        typer.Option("--recipe", help="nyu_v15_2 (the default), rooms_tiny or rooms_small."),
+        typer.Option(
+            "--recipe", help="nyu_v15_2 (the default), rooms_tiny, rooms_small, rooms_trunk."
+        ),
     ] = None,
     data: Annotated[
         list[str] | None,
@@ -223,13 +225,13 @@ def score(
 
 @app.command()
 def report(
-    folders: Annotated[list[Path], typer.Argument(help="Folders that spd evaluate wrote to.")],
+    folders: Annotated[list[Path], typer.Argument(help="What spd evaluate or experiment wrote.")],
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="The HTML file; by default report.html in the folder."),
     ] = None,
 ) -> None:
-    """Write one HTML page about an evaluation, or compare several of the same data.
+    """Write one HTML page: of an experiment, an evaluation, or several evaluations of one data set.
 
     Example: `spd report out/evaluation -o report.html`
     """

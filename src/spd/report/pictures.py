@@ -94,17 +94,9 @@ def stored_sheet(path: Path) -> Pictures | None:
     Raises:
         DataError: if it is no PNG.
     """
-    from PIL import Image, UnidentifiedImageError
-
     if not (path / PICTURE).is_file():
         return None
-    try:
-        with Image.open(path / PICTURE, formats=["PNG"]) as opened:
-            opened.load()
-            size = (opened.height, opened.width)
-        png = (path / PICTURE).read_bytes()
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError):
-        raise DataError(f"{path / PICTURE} is damaged; score the folder again") from None
+    png, size = read_png(path / PICTURE, "score the folder again")
     picture = Picture(
         png,
         size,
@@ -112,6 +104,23 @@ def stored_sheet(path: Path) -> Pictures | None:
         smooth=True,
     )
     return Pictures("The same images with their photos", (picture,), wide=True)
+
+
+def read_png(path: Path, advice: str) -> tuple[bytes, tuple[int, int]]:
+    """A stored picture as it is, and its (height, width).
+
+    Raises:
+        DataError: if it is no PNG, with that advice.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path, formats=["PNG"]) as opened:
+            opened.load()
+            size = (opened.height, opened.width)
+        return path.read_bytes(), size
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError):
+        raise DataError(f"{path} is damaged; {advice}") from None
 
 
 def colour_bar(label: str, scale: "Normalize", colours: "Colormap") -> ColourBar:

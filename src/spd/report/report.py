@@ -8,6 +8,7 @@ from pathlib import Path
 from spd.errors import DataError, InputError
 from spd.files import check_writable, write_text
 from spd.report.evaluations import evaluation_page, is_evaluation
+from spd.report.experiment import experiment_page, is_experiment
 from spd.report.parts import Page
 from spd.report.render import render
 
@@ -29,6 +30,7 @@ class Kind:
 
 KINDS: tuple[Kind, ...] = (
     Kind("evaluation (spd evaluate writes one)", is_evaluation, evaluation_page),
+    Kind("experiment (spd experiment writes one)", is_experiment, experiment_page),
 )
 """All there are; the first that recognises a folder makes its page."""
 
@@ -55,7 +57,9 @@ def write_report(
     """
     paths = [Path(folder) for folder in folders]
     if not paths:
-        raise InputError("no folder to report on; name at least one that spd evaluate wrote to")
+        raise InputError(
+            "no folder to report on; name at least one that spd evaluate or spd experiment wrote to"
+        )
     if len({path.resolve() for path in paths}) < len(paths):
         raise InputError("a folder is named twice; name each once")
     target = Path(out) if out is not None else _beside(paths)
@@ -77,7 +81,9 @@ def _beside(paths: Sequence[Path]) -> Path:
 
 def _kind_of(path: Path) -> Kind:
     if not path.is_dir():
-        raise DataError(f"no folder {path}; expected one that spd evaluate wrote its results to")
+        raise DataError(
+            f"no folder {path}; expected one that spd evaluate or spd experiment wrote results to"
+        )
     for kind in KINDS:
         if kind.recognise(path):
             return kind

@@ -123,7 +123,7 @@ def boundaries_table(several: Sequence[Results]) -> Table | None:
     first = found[0][1]
     rows = tuple(
         Row(
-            _boundary_words(key),
+            boundary_words(key),
             (
                 Cell(f"{first['counts'][key]:,}", float(first["counts"][key])),
                 Cell("lower" if key.endswith("_px") else "higher"),
@@ -233,7 +233,8 @@ def _hint(key: str, silog: str) -> str:
     return f"{better} {unit}".rstrip()
 
 
-def _boundary_words(key: str) -> str:
+def boundary_words(key: str) -> str:
+    """A boundary measure's name as a reader sees it."""
     words = key.removesuffix("_px").replace("_", " ")
     for short, full in (
         ("si ", "Depth Pro, "), ("r1 ", "MoGe, radius 1: "), ("r2 ", "MoGe, radius 2: "),

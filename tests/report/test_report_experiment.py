@@ -1,0 +1,270 @@
+"""An experiment as a page: its figures are the stored ones, and only a verdict marks a winner."""
+
+import base64
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from experiment_folders import PICTURES, SHORT, SHORT_DENSE, known_summary, write_experiment
+from page_outline import Outline
+from report_folders import HOSTILE, write_evaluation
+from spd.cli import run
+from spd.errors import DataError
+from spd.experiment.summary import HIGHER_IS_BETTER
+from spd.experiment.variants import VARIANTS
+from spd.report import experiment_tables
+from spd.report.report import write_report
+
+
+def page_of(folder) -> str:
+    return write_report([folder]).read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def page(tmp_path) -> str:
+    return page_of(write_experiment(tmp_path / "experiment"))
+
+
+def rows_of(page: str, table: str) -> dict[str, list[str]]:
+    return {row[0][0]: [text for text, _ in row[1:]] for row in Outline(page).tables[table][1:]}
+
+
+def marked(page: str, table: str) -> list[str]:
+    """The texts that stand out as the best."""
+    part = page[page.index(f'id="{table}"') :]
+    return re.findall(r'class="best">([^<]*)<', part[: part.index("</table>")])
+
+
+def test_the_lead_says_where_it_stands_overall_at_edges_and_beside_the_floors(page):
+    lead = re.search(r'<p class="lead">(.*?)</p>', page).group(1)
+    assert lead == (
+        "On 7 held-out rooms v15.2 has AbsRel 0.1000 ± 0.0100 over 2 seeds: ahead of v15.1 and "
+        "bilinear. Within 1 px of a depth edge it has 0.3000 ± 0.0100: ahead of bilinear, behind "
+        "v15.1. Of the floors, which see no photo, “constant (training)” gets 0.3500 and “image "
+        "median” gets 0.2500: they are beaten."
+    )
+    assert "<title>Experiment: v15.2 against other local paths</title>" in page
+    tiles = re.findall(r'<li><span class="label">(.*?)</span><strong>(.*?)</strong>', page)
+    assert tiles == [
+        ("v15.2: AbsRel", "0.1000"), ("v15.2: AbsRel at edges", "0.3000"),
+        ("floor: constant (training)", "0.3500"), ("floor: image median", "0.2500"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("mean", "verdict"),
+    [(0.3, "“image median” is not beaten."), (0.35, "none is beaten."), (0.2, "they are beaten.")],
+)
+def test_a_floor_that_is_not_beaten_is_named(tmp_path, mean, verdict):
+    folder = write_experiment(tmp_path / "experiment", known_summary(variants=("v15.2",)))
+    stored = json.loads((folder / "summary.json").read_text())
+    stored["numbers"]["v15.2"]["AbsRel"]["mean"] = mean
+    (folder / "summary.json").write_text(json.dumps(stored))
+    lead = re.search(r'<p class="lead">(.*?)</p>', page_of(folder)).group(1)
+    assert lead.endswith(verdict)
+
+
+def test_accuracy_is_that_of_the_summary_with_its_spread_and_the_floors_beside_it(page):
+    rows = rows_of(page, "table-accuracy")
+    assert rows["v15.2"] == ["0.1000 ± 0.0100", "0.5000 ± 0.0100", "0.9000 ± 0.0100"]
+    assert rows[SHORT_DENSE] == ["0.4000 ± 0.0100", "0.9000 ± 0.0100", "0.5000 ± 0.0100"]
+    assert rows["floor: constant (training)"] == ["0.3500", "1.5000", "0.4000"]
+    assert list(rows) == [
+        "v15.2", "v15.1", "bilinear", SHORT, SHORT_DENSE,
+        "floor: constant (training)", "floor: image median",
+    ]  # fmt: skip
+    assert "2.500 m everywhere, the median of the rooms" in page
+
+
+def test_a_winner_is_marked_only_where_verdicts_decide_it(page):
+    # v15.2 is ahead of both in AbsRel and delta1; in RMSE the least of means is undecided.
+    assert marked(page, "table-accuracy") == ["0.1000 ± 0.0100", "0.9000 ± 0.0100"]
+    # At 0-1 px it is behind v15.1 and ahead of bilinear: v15.1. At 1-2 px it is behind both, which
+    # were not compared with each other: nobody. Beyond 8 px v15.1 is undecided: nobody.
+    assert marked(page, "table-edges-absrel") == ["0.2500 ± 0.0100"]
+    assert marked(page, "table-boundaries") == ["0.5000 ± 0.0100"]  # bilinear has none
+    assert marked(page, "table-distances") == ["3.0000 ± 0.0100"]
+    assert "Bold: decided to be the best of v15.2, v15.1 and bilinear" in page
+
+
+def test_edges_and_boundaries_stand_in_tables_and_what_is_missing_is_a_dash(page):
+    edges = rows_of(page, "table-edges-absrel")
+    assert edges["v15.1"] == ["0.2500 ± 0.0100", "0.1000 ± 0.0100", "–", "–", "0.0600 ± 0.0100"]
+    assert "table-edges-delta1" not in Outline(page).tables  # no such number was stored
+    assert rows_of(page, "table-boundaries")["bilinear"] == ["–"]
+    assert rows_of(page, "table-distances")["v15.2"] == ["12.3 ± 0.0"]
+    heads = [text for text, _ in Outline(page).tables["table-boundaries"][0]]
+    assert heads == ["local path", "F1 Depth Pro ↑"]
+    assert "on whole maps of 3 held-out rooms of 320x240" in page
+    assert "but of v15.1, where that takes too long" in page
+
+
+def test_comparisons_say_the_verdict_in_words_with_a_sign_and_the_interval(page):
+    rows = rows_of(page, "table-pair-0")
+    assert rows["AbsRel\u00a0↓"] == ["▲ ahead", "-0.1000", "-0.1200 to -0.0800", "0.1000", "0.2000"]
+    assert rows["AbsRel 0-1 px\u00a0↓"][:2] == ["▼ behind", "+0.0500"]
+    assert rows["Depth Pro, F1\u00a0↑"][:2] == ["▲ ahead", "+0.2500"]
+    assert rows_of(page, "table-pair-0-all")["RMSE (m)\u00a0↓"][0] == "○ undecided"
+    assert len(rows_of(page, "table-pair-0-all")) == 8
+    assert "Of all 8 numbers v15.2 is ahead in 3, behind in 3 and undecided in 2." in page
+    assert len(Outline(page).tables["table-pair-1"]) == 4  # heading, and no F1 of bilinear
+
+
+def test_whose_comparison_it_is_is_told_by_the_numbers_and_not_by_names(page):
+    captions = re.findall(r"<caption><span>(.*? against .*?)</span>", page)
+    assert captions[:3] == [
+        "v15.2 against v15.1.", "v15.2 against bilinear.", f"{SHORT} against {SHORT_DENSE}.",
+    ]  # fmt: skip
+    rows = rows_of(page, "table-pair-2")
+    assert rows["AbsRel\u00a0↓"] == ["▲ ahead", "-0.1000", "-0.1200 to -0.0800", "0.3000", "0.4000"]
+
+
+def test_latency_and_attention_are_the_known_ones(page):
+    assert rows_of(page, "table-latency")["bilinear"] == ["1.50", "2.25", "30.00"]
+    # 0.4 and 0.6: mean 0.5, deviation 0.1 * sqrt(2); heads 0.3 and 0.5, 0.5 and 0.7.
+    assert rows_of(page, "table-attention") == {
+        "stage 2, 0-1 px": ["0.250", "0.500 ± 0.141", "+0.250", "0.400, 0.600"]
+    }
+
+
+def test_the_charts_say_their_figures_to_who_does_not_see_them(page):
+    said = re.findall(r"<desc id=[^>]*>(.*?)</desc>", page)
+    assert len(said) == 2
+    assert "v15.1: 0-1 px 0.250, 1-2 px 0.100, 2-4 px nan, 4-8 px nan, &gt;8 px 0.060" in said[0]
+    assert "against v15.1, all: -0.1000 (-0.1200 to -0.0800), ahead" in said[1]
+    assert SHORT not in said[1]  # it is not what the subject was compared with
+
+
+def test_the_five_pictures_are_in_the_page_as_they_are_with_words(tmp_path):
+    folder = write_experiment(tmp_path / "experiment")
+    outline = Outline(page_of(folder))
+    pictures = [known for tag, known in outline.elements if tag == "img"]
+    stored = {base64.b64encode((folder / name).read_bytes()).decode() for name in PICTURES}
+    assert {str(known["src"]).partition(",")[2] for known in pictures} == stored
+    assert len(pictures) == 5
+    assert all(len(str(known["alt"])) > 40 for known in pictures)
+    assert outline.open == []
+    identifiers = [known["id"] for _, known in outline.elements if "id" in known]
+    assert len(identifiers) == len(set(identifiers))
+    captions = [tag for tag, _ in outline.elements].count("caption")
+    assert captions == len(outline.tables)
+
+
+def test_further_data_has_its_table_and_its_own_floors(tmp_path):
+    summary = known_summary(extra=("frames:val", HOSTILE))
+    page = page_of(write_experiment(tmp_path / "experiment", summary))
+    rows = rows_of(page, "table-extra-1")
+    assert rows["v15.1"] == ["0.6000 ± 0.0000", "0.2500 ± 0.0000"]
+    assert rows["floor: image median"] == ["0.2500", "0.4500"]
+    assert "On frames:val, mean" in page
+    assert HOSTILE in "".join(Outline(page).text)
+    assert "alert(1)</script>" not in page
+
+
+def test_one_variant_alone_is_compared_with_nobody_and_never_marked(tmp_path):
+    summary = known_summary(variants=("v15.1",), attention=False)
+    page = page_of(write_experiment(tmp_path / "experiment", summary))
+    assert "<title>Experiment: v15.1</title>" in page
+    assert 'class="best"' not in page
+    assert 'id="comparisons"' not in page
+    assert 'id="attention"' not in page
+    assert len(Outline(page).tables["table-accuracy"]) == 4
+
+
+def test_words_that_the_experiment_has_too_are_the_same():
+    assert experiment_tables.HIGHER_IS_BETTER == HIGHER_IS_BETTER
+    about = {str(name): variant.about for name, variant in VARIANTS.items()}
+    assert experiment_tables.ABOUT.items() <= about.items()
+    of_dense = tuple(str(name) for name, v in VARIANTS.items() if v.boundaries == "dense")
+    assert of_dense == experiment_tables.OF_DENSE_MAPS
+
+
+@pytest.mark.parametrize("missing", ["summary.json", *PICTURES])
+def test_an_experiment_that_was_stopped_is_told_to_go_on(tmp_path, capsys, missing):
+    folder = write_experiment(tmp_path / "experiment")
+    (folder / missing).unlink()
+    assert run(["report", str(folder)]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert f"is not finished (no {missing}); the same command goes on" in lines[0]
+    assert f"spd experiment -o {folder}" in lines[0]
+    assert not (folder / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda s: s.pop("numbers"),
+        lambda s: s["numbers"].pop("v15.2"),
+        lambda s: s["numbers"].clear(),
+        lambda s: s["numbers"]["v15.2"]["AbsRel"].update(mean=float("nan")),
+        lambda s: s["numbers"]["v15.2"]["AbsRel"].update(mean=0.11),  # then whose difference is it
+        lambda s: s["comparisons"][0].update(verdict="better"),
+        lambda s: s["comparisons"][0].update(other="nobody"),
+        lambda s: s["config"].pop("seeds"),
+        lambda s: s["floors"]["held_out"]["constant"].pop("rmse"),
+        lambda s: s["latency"].pop("machine"),
+        lambda s: s["attention"][0].update(stage="first"),
+    ],
+)
+def test_a_damaged_summary_is_refused_in_one_line(tmp_path, change):
+    folder = write_experiment(tmp_path / "experiment")
+    stored = json.loads((folder / "summary.json").read_text())
+    change(stored)
+    (folder / "summary.json").write_text(json.dumps(stored))
+    with pytest.raises(DataError, match=r"summary\.json is damaged; the same command") as caught:
+        write_report([folder])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "[", "[1]", "null", "\x00"])
+def test_a_summary_that_is_no_summary_is_refused(tmp_path, text):
+    folder = write_experiment(tmp_path / "experiment")
+    (folder / "summary.json").write_text(text)
+    with pytest.raises(DataError, match=r"summary\.json is damaged"):
+        write_report([folder])
+
+
+def test_a_picture_that_is_none_is_refused(tmp_path):
+    folder = write_experiment(tmp_path / "experiment")
+    (folder / "edges.png").write_text("no")
+    with pytest.raises(DataError, match=r"edges\.png is damaged; the same spd experiment"):
+        write_report([folder])
+
+
+def test_several_experiments_and_other_kinds_beside_them_are_refused(tmp_path):
+    one, two = (write_experiment(tmp_path / name) for name in "ab")
+    with pytest.raises(DataError, match="2 experiments do not stand side by side: each compares"):
+        write_report([one, two], tmp_path / "x.html")
+    other = write_evaluation(tmp_path / "evaluation")
+    with pytest.raises(DataError, match=r"is an evaluation \(.*, .* an experiment \("):
+        write_report([one, other], tmp_path / "x.html")
+    assert not (tmp_path / "x.html").exists()
+
+
+def test_the_same_folder_gives_the_same_page_and_names_no_other_file(tmp_path):
+    folder = write_experiment(tmp_path / "experiment")
+    page = page_of(folder)
+    assert page_of(folder) == page
+    addresses = [
+        str(known[key])
+        for _, known in Outline(page).elements
+        for key in ("src", "href")
+        if key in known
+    ]
+    assert all(address.startswith(("#", "data:image/")) for address in addresses)
+
+
+def test_a_page_of_an_experiment_is_made_without_torch(tmp_path):
+    folder = write_experiment(tmp_path / "experiment")
+    script = (
+        "import sys; from spd.cli import run; code = run(['report', sys.argv[1]]); "
+        "sys.exit(code or any(m in sys.modules for m in ('torch', 'transformers', 'matplotlib')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, folder], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
