@@ -157,17 +157,20 @@ def test_uniform_attention_has_the_share_of_own_tokens_as_its_mass(trunk):
         assert row.mass == pytest.approx(row.uniform, abs=1e-6)
 
 
+PAIR = ("v15.2", "v15.1")
+
+
 def spread(*values: float) -> Spread:
     return Spread(float(np.mean(values)), float(np.std(values, ddof=1)), values)
 
 
 def test_a_difference_is_decided_only_beyond_the_spread():
     low, high = spread(0.100, 0.101, 0.102), spread(0.200, 0.201, 0.202)
-    assert compare("AbsRel", low, "v15.1", high).verdict == "ahead"
-    assert compare("AbsRel", high, "v15.1", low).verdict == "behind"
-    assert compare("si_f1", low, "v15.1", high).verdict == "behind"
+    assert compare("AbsRel", PAIR, low, high).verdict == "ahead"
+    assert compare("AbsRel", PAIR, high, low).verdict == "behind"
+    assert compare("si_f1", PAIR, low, high).verdict == "behind"
     wide = spread(0.05, 0.15, 0.25)
-    found = compare("AbsRel", low, "v15.1", wide)
+    found = compare("AbsRel", PAIR, low, wide)
     assert found.verdict == "undecided"
     # Welch by hand: variances 1e-6 / 3 and 0.01 / 3; the second alone counts, with 2 degrees of
     # freedom, whose 97.5 % quantile is 4.3027: 0.0577 * 4.3027 = 0.2484 around -0.049.
@@ -176,7 +179,7 @@ def test_a_difference_is_decided_only_beyond_the_spread():
 
 
 def test_equal_values_are_undecided():
-    assert compare("si_f1", spread(0.0, 0.0), "v15.1", spread(0.0, 0.0)).verdict == "undecided"
+    assert compare("si_f1", PAIR, spread(0.0, 0.0), spread(0.0, 0.0)).verdict == "undecided"
 
 
 @pytest.mark.parametrize("change", ["sedes=3", "seeds=1", 'trunk=["train.nothing=1"]', "seeds=x"])

@@ -70,7 +70,9 @@ def known_summary(variants=VARIANTS, extra=(), attention=True) -> Summary:
             continue
         for number, verdict in verdicts.items():
             off = numbers[ours][number].mean - numbers[other][number].mean
-            comparisons.append(Comparison(number, other, off, off - 0.02, off + 0.02, verdict))
+            comparisons.append(
+                Comparison(number, ours, other, off, off - 0.02, off + 0.02, verdict)
+            )
     masses = [
         (0, None, 0.40),
         (0, 0, 0.30),

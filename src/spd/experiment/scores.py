@@ -10,6 +10,7 @@ import torch
 from spd.data.sources import open_samples
 from spd.evaluate import evaluate
 from spd.evaluation.floors import Constant
+from spd.evaluation.predict import MapMode
 from spd.experiment.config import ExperimentConfig
 from spd.experiment.heads import Head
 from spd.files import write_text
@@ -33,37 +34,27 @@ def score_head(
 ) -> None:
     """Evaluate one head on held-out rooms, on maps of others, and on whatever else is named."""
     predictor = Predictor(head.model(trunk), torch.device("cpu"), head.title)
-    found: dict[str, Any] = {}
-    found["held_out"] = evaluate(
-        predictor,
-        open_samples([f"{rooms / 'held_out'}:val"]),
-        head.folder / "held_out",
-        data="held-out rooms, 480x640",
-        max_points=config.held_out_points,
-        constant=constant,
-        progress=False,
-    ).to_dict()
-    found["edges"] = evaluate(
-        predictor,
-        open_samples([f"{rooms / 'edges'}:val"]),
-        head.folder / "edges",
-        data="held-out rooms, 240x320",
-        max_points=config.held_out_points,
-        boundaries=head.variant.boundaries,
-        constant=constant,
-        progress=False,
-    ).to_dict()
+    points = config.held_out_points
+    sets: dict[str, tuple[str, int, MapMode | None]] = {
+        "held_out": (f"{rooms / 'held_out'}:val", points, None),
+        "edges": (f"{rooms / 'edges'}:val", points, head.variant.boundaries),
+    }
     for number, data in enumerate(extra):
-        found[f"extra_{number}"] = evaluate(
+        sets[f"extra_{number}"] = (data, EXTRA_POINTS, None)
+    found = {
+        name: evaluate(
             predictor,
             open_samples([data], metric_only=True),
-            head.folder / f"extra_{number}",
-            data=f"extra data {number}",
-            max_points=EXTRA_POINTS,
+            head.folder / name,
+            data=name,
+            max_points=most,
+            boundaries=boundaries,
             constant=constant,
             protocol="native",
             progress=False,
         ).to_dict()
+        for name, (data, most, boundaries) in sets.items()
+    }
     write_text(head.folder / SCORES, json.dumps(found, indent=1) + "\n")
 
 

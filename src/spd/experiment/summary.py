@@ -39,17 +39,19 @@ class Spread:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Comparison:
-    """v15.2 against another variant in one number."""
+    """One variant against another in one number."""
 
     number: str
+    ours: str
+    """v15.2, at its full or its short budget."""
     other: str
     difference: float
-    """v15.2's mean minus the other's."""
+    """Our mean minus the other's."""
     low: float
     high: float
     """Ends of the interval of the difference."""
     verdict: Verdict
-    """Of v15.2."""
+    """Of ours."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ def summarise(
     )
 
 
-def compare(number: str, ours: Spread, other_name: str, other: Spread) -> Comparison:
+def compare(number: str, names: tuple[str, str], ours: Spread, other: Spread) -> Comparison:
     """Welch's interval of the difference, and who is ahead if it leaves zero out."""
     from scipy.stats import t
 
@@ -120,26 +122,19 @@ def compare(number: str, ours: Spread, other_name: str, other: Spread) -> Compar
     verdict: Verdict = "undecided"
     if low > 0 or high < 0:
         verdict = "ahead" if (difference > 0) == higher else "behind"
-    return Comparison(number, other_name, difference, low, high, verdict)
+    return Comparison(number, *names, difference, low, high, verdict)
 
 
 def _comparisons(numbers: dict[str, dict[str, Spread]]) -> list[Comparison]:
-    ours = numbers.get("v15.2", {})
     pairs = [("v15.2", other) for other in numbers if other != "v15.2" and "tenth" not in other]
-    found = [
-        compare(name, ours[name], other, numbers[other][name])
-        for _, other in pairs
-        for name in ours
+    pairs.append(("v15.2, a tenth", "v15.2 dense, a tenth"))
+    return [
+        compare(name, (ours, other), numbers[ours][name], numbers[other][name])
+        for ours, other in pairs
+        if {ours, other} <= numbers.keys()
+        for name in numbers[ours]
         if name in numbers[other]
     ]
-    short, dense = "v15.2, a tenth", "v15.2 dense, a tenth"
-    if short in numbers and dense in numbers:
-        found += [
-            compare(name, numbers[short][name], dense, numbers[dense][name])
-            for name in numbers[short]
-            if name in numbers[dense]
-        ]
-    return found
 
 
 def _of(heads: Sequence[Head], name: str) -> list[Head]:

@@ -135,9 +135,10 @@ def _conclusions(summary: Summary) -> list[str]:
         overall = summary.compared("AbsRel", other)
         if overall is None:
             continue
-        who = "v15.2, a tenth" if "tenth" in other else "v15.2"
         edges = "; ".join(_said(c) for c in found)
-        lines.append(f"- **{who} against {other}.** Overall: {_said(overall)}. At edges: {edges}.")
+        lines.append(
+            f"- **{overall.ours} against {other}.** Overall: {_said(overall)}. At edges: {edges}."
+        )
     return lines
 
 

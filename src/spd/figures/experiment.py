@@ -197,7 +197,7 @@ def attention_picture(
     canvas.write(
         14,
         side + 96,
-        "area of a disc: attention, the panel's largest fills its place; blue: the query's own surface",
+        "area of a disc: attention, as a share of the panel's largest; blue: own surface",
     )
     return canvas.save(path)
 

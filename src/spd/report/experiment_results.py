@@ -191,34 +191,18 @@ def _experiment(path: Path, finished: datetime.datetime, found: Mapping[str, Any
 def _pairs(
     comparisons: list[Mapping[str, Any]], numbers: Mapping[str, Mapping[str, Spread]]
 ) -> tuple[Pair, ...]:
-    """Comparisons taken together by the one that is compared with, in order."""
-    by_other: dict[str, list[Compared]] = {}
+    """Comparisons taken together by whom they compare, in order."""
+    by_names: dict[tuple[str, str], list[Compared]] = {}
     for one in comparisons:
         if one["verdict"] not in VERDICTS:
             raise ValueError(f"no verdict {one['verdict']!r}")
+        names = str(one["ours"]), str(one["other"])
+        if not set(names) <= numbers.keys():
+            raise ValueError(f"{' against '.join(names)}: not both have numbers")
         difference, low, high = (_finite(one[key]) for key in ("difference", "low", "high"))
         compared = Compared(str(one["number"]), difference, low, high, one["verdict"])
-        by_other.setdefault(one["other"], []).append(compared)
-    return tuple(
-        Pair(_ours(other, found, numbers), other, tuple(found)) for other, found in by_other.items()
-    )
-
-
-def _ours(other: str, found: list[Compared], numbers: Mapping[str, Mapping[str, Spread]]) -> str:
-    """Whose means differ from the other's by what is written: a comparison does not name it."""
-    for name, of in numbers.items():
-        if name != other and all(
-            one.number in of
-            and math.isclose(
-                of[one.number].mean - numbers[other][one.number].mean,
-                one.difference,
-                rel_tol=1e-9,
-                abs_tol=1e-12,
-            )
-            for one in found
-        ):
-            return name
-    raise ValueError(f"{other} is compared with nobody who is known")
+        by_names.setdefault(names, []).append(compared)
+    return tuple(Pair(*names, tuple(found)) for names, found in by_names.items())
 
 
 def _floors(of: Mapping[str, Any] | None) -> tuple[Mapping[str, Any], ...]:
