@@ -2,6 +2,7 @@
 
 import json
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -283,10 +284,19 @@ def test_the_default_is_kept_with_the_predictions(tmp_path):
     assert score(tmp_path).protocol.name == "bts"
 
 
+class WarningPredictor(MapPredictor):
+    """Warns of an assumed focal length, as ours does; an alignment forgives it."""
+
+    def encode(self, image, *, focal_px):
+        if focal_px is None:
+            warnings.warn("focal length unknown", stacklevel=2)
+        return super().encode(image, focal_px=focal_px)
+
+
 def test_frames_without_a_focal_length_are_scored_under_an_alignment_alone(tmp_path):
     truth = np.full((6, 8), 2.0, np.float32)
     samples = [map_sample(0, truth), map_sample(1, truth, focal_px=None)]
-    predictor = MapPredictor([1.5 * truth, 1.25 * truth])
+    predictor = WarningPredictor([1.5 * truth, 1.25 * truth])
     report = evaluate(predictor, samples, tmp_path, protocol="native-median")
     assert (report.count, report.skipped) == (2, {})
     assert report.sparse.abs_rel == pytest.approx(0, abs=1e-6)

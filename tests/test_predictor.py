@@ -9,8 +9,10 @@ from PIL import Image
 
 import spd
 from spd.checkpoint import save_checkpoint
+from spd.checkpoint_folder import shipped_folder
 from spd.config import CameraConfig
-from spd.errors import CheckpointError, InputError, PointError
+from spd.data.rooms import render_room
+from spd.errors import InputError, PointError
 from spd.geometry import Intrinsics
 from spd.images import read_image, resample
 from spd.predictor import ImagePlan, Predictor
@@ -207,9 +209,17 @@ def test_what_is_no_image_is_named(tmp_path):
             read_image(path)
 
 
-def test_load_without_a_source_says_what_to_do():
-    with pytest.raises(CheckpointError, match="make run"):
-        spd.load()
+def test_load_without_a_source_is_the_small_model_that_ships():
+    predictor = spd.load(device="cpu")
+    assert (predictor.source, predictor.kind) == ("shipped", "metric")
+    assert predictor.config.local_path == "cross_attention"
+    weights = shipped_folder() / "model.safetensors"
+    assert weights.stat().st_size <= 16e6
+    room = render_room(2_000_003, size=(120, 160))  # held out
+    scene = predictor.encode(room.image, focal_px=room.intrinsics.focal_px)
+    error = np.abs(scene.depth_map() - room.depth_m) / room.depth_m
+    floor = np.abs(np.median(room.depth_m) - room.depth_m) / room.depth_m
+    assert error.mean() < floor.mean()
 
 
 def test_load_gives_a_predictor_that_answers(small_model, tmp_path):

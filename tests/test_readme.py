@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from spd.checkpoint import save_checkpoint
 from spd.config import ModelConfig
 from spd.cost import mac_tables
 from spd.models.spd import SPD
@@ -17,22 +16,21 @@ ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_snippet_runs_as_written(small_model, tmp_path, monkeypatch, capsys):
+def test_the_snippet_runs_as_written(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    save_checkpoint(small_model, Path("runs/rooms_tiny"))
-    Path("out/rooms").mkdir(parents=True)
-    noise = np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)
-    Image.fromarray(noise).save("out/rooms/val-000002.png")
+    Path("out/held_out").mkdir(parents=True)
+    noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)
+    Image.fromarray(noise).save("out/held_out/val-000001.png")
     snippet = re.search(r"```python\n(.*?)```", TEXT, re.S).group(1)
     scope: dict[str, object] = {}
     exec(compile(snippet, "README", "exec"), scope)
-    assert scope["depth_m"].shape == (240, 320)
+    assert scope["depth_m"].shape == (480, 640)
     assert capsys.readouterr().out.count("[") == 2
 
 
 def test_the_two_commands_are_in_the_makefile():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for target in ("run", "test", "test-all", "soak", "check"):
+    for target in ("run", "test", "test-all", "soak", "check", "train", "model"):
         assert re.search(rf"^{target}:", makefile, re.M), target
         assert f"make {target}" in TEXT
 

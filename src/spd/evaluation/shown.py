@@ -1,5 +1,6 @@
 """What the network is shown of a sample, and where its answers are read."""
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -112,7 +113,10 @@ class Shown:
             if self.mirrored:
                 image = np.ascontiguousarray(image[:, ::-1])
             focal_px = camera.focal_px if camera is not None else None
-            self._scene = self._predictor.encode(image, focal_px=focal_px)
+            with warnings.catch_warnings():
+                if focal_px is None:  # such frames are scored aligned, which forgives the guess
+                    warnings.simplefilter("ignore", UserWarning)
+                self._scene = self._predictor.encode(image, focal_px=focal_px)
         return self._scene
 
 
