@@ -83,7 +83,7 @@ def test_depth_anythings_features_are_those_of_its_own_backbone(tmp_path):
             assert torch.equal(got.flatten(2).mT, expected[:, 1:])
 
 
-def test_a_hub_id_is_asked_for_by_its_two_files(tmp_path, monkeypatch):
+def test_a_hub_id_is_asked_for_by_its_files_alone(tmp_path, monkeypatch):
     theirs = dinov2()
     theirs.save_pretrained(tmp_path)
     asked = []
@@ -93,7 +93,8 @@ def test_a_hub_id_is_asked_for_by_its_two_files(tmp_path, monkeypatch):
     )
     encoder = Encoder(SMALL).eval()
     assert load_encoder(encoder, "facebook/dinov2-small").source == "facebook/dinov2-small"
-    assert asked == [("facebook/dinov2-small", ["model.safetensors", "config.json"])]
+    files = ["model.safetensors", "config.json", "preprocessor_config.json"]
+    assert asked == [("facebook/dinov2-small", files)]
     assert_same(encoder, theirs, SMALL.taps)
 
 
