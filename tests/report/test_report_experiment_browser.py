@@ -4,27 +4,19 @@ from collections.abc import Iterator
 
 import pytest
 
+from chromium import MARKS, PHONE, chromium
 from experiment_folders import known_summary, write_experiment
 from report_folders import HOSTILE
 from spd.report.report import write_report
-from test_report_browser import CHROMIUM, DESK, FLAGS, PHONE, Opened
+from test_report_browser import Opened
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed (apt install chromium)"),
-]
+pytestmark = MARKS
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory) -> Iterator:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
-            tmp_path_factory.mktemp("profile"), executable_path=CHROMIUM, args=FLAGS, viewport=DESK
-        )
+    with chromium(tmp_path_factory.mktemp("profile")) as context:
         yield context
-        context.close()
 
 
 @pytest.fixture(scope="module")

@@ -147,11 +147,9 @@ def score_image(
     protocol.check_frame(predictions.name, predictions.depth_size, predictions.seen)
     if protocol.alignment == "none" and not predictions.has_focal:
         return NO_FOCAL
-    counts = _counts(predictions, protocol)
+    counts, truth, answers = counted(stored, protocol)
     if not counts.any():
         return OUTSIDE
-    truth = predictions.truth_m[counts].astype(np.float64)
-    answers = [answer[counts] for answer in _answers(stored, protocol)]
     fits = [fit(answer, truth, protocol.alignment, kind) for answer in answers]
     if fits[0] is None or fits[1] is None:
         return NO_FIT
@@ -183,6 +181,15 @@ def score_image(
         not_positive=sum(f.not_positive(answer) for f, answer in zip(fitted, answers, strict=True)),
         sums=sums,
     )
+
+
+def counted(
+    stored: StoredImage, protocol: Protocol
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64], list[npt.NDArray[np.float64]]]:
+    """Which readings count under a protocol, their truth, and both modes' answers to them."""
+    counts = _counts(stored.predictions, protocol)
+    truth = stored.predictions.truth_m[counts].astype(np.float64)
+    return counts, truth, [answer[counts] for answer in _answers(stored, protocol)]
 
 
 def _counts(predictions: ImagePredictions, protocol: Protocol) -> npt.NDArray[np.bool_]:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from spd.errors import DataError
 from spd.evaluation.extras import MirroredPredictions
 from spd.evaluation.predictions import ImagePredictions
+from spd.evaluation.scoring import StoredImage, counted
 from spd.metrics.alignment import Fit, fit
 from spd.report.results import Results
 
@@ -44,15 +45,11 @@ def scored(results: Results, name: str) -> Scored:
     folder, protocol = results.folder, results.protocol
     path = folder.image_path(name)
     image = ImagePredictions.read(path, name)
-    counts = protocol.scored(image.truth_m, image.pixel_index, image.depth_size)
-    truth_m = image.truth_m[counts].astype(np.float64)
-    sparse, dense = image.sparse_m.astype(np.float64), image.dense_m.astype(np.float64)
+    mirrored = None
     if protocol.flip:
         mirrored = MirroredPredictions.read(folder.mirrored_path(name), len(image.truth_m))
-        with np.errstate(invalid="ignore"):  # infinities of both signs: NaN
-            sparse, dense = (sparse + mirrored.sparse_m) / 2, (dense + mirrored.dense_m) / 2
+    counts, truth_m, answers = counted(StoredImage(image, mirrored, None), protocol)
     kind = results.settings.get("kind", "metric")
-    answers = (sparse[counts], dense[counts])
     fits = [fit(answer, truth_m, protocol.alignment, kind) for answer in answers]
     if not len(truth_m) or fits[0] is None or fits[1] is None:
         raise DataError(f"{path} has nothing to score; run spd score {results.path}")
