@@ -60,6 +60,9 @@ class TrainConfig(Frozen):
     encoder_weights: str | None = None
     """What the encoder starts from: DINOv2, Depth Anything V2 or an SPD, as a hub id, a directory,
     a run or a file (docs/encoder_weights.md); none is random."""
+    start_from: str | None = None
+    """A whole SPD that the run starts from, to train on: a run, a directory, a hub id or
+    `shipped`. Only its weights are taken; rates and schedule begin anew."""
     encoder_frozen: bool = False
     """Leave the encoder as it was loaded and train the rest alone."""
     checkpoint_encoder: bool = False
@@ -88,6 +91,10 @@ class TrainConfig(Frozen):
         if self.warmup_steps >= self.steps:
             raise ValueError(
                 f"warmup_steps {self.warmup_steps} must be less than steps {self.steps}"
+            )
+        if self.start_from is not None and self.encoder_weights is not None:
+            raise ValueError(
+                "start_from and encoder_weights both say where the encoder starts; set one to null"
             )
         if self.batch_size % self.accumulate:
             raise ValueError(
@@ -131,7 +138,7 @@ def rooms_small() -> Recipe:
 
 
 def rooms_trunk() -> Recipe:
-    """The shipped model, and the maps on which the experiment compares the local paths."""
+    """The first half of the shipped model's training: maps that favour no local path."""
     return Recipe(
         name="rooms_trunk",
         model=ModelConfig.small(),
@@ -146,6 +153,16 @@ def rooms_trunk() -> Recipe:
             workers=1,
         ),
     )
+
+
+def rooms_more() -> Recipe:
+    """The second half: `rooms_trunk` trained on, with other points and on twice the rooms.
+
+    `train.start_from` names the run of the first half.
+    """
+    first = rooms_trunk()
+    more = {"steps": 18_000, "seed": 1, "beside_points": 2}
+    return Recipe(name="rooms_more", model=first.model, train=first.train.model_copy(update=more))
 
 
 def _from_scratch(
@@ -173,6 +190,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "rooms_tiny": rooms_tiny,
     "rooms_small": rooms_small,
     "rooms_trunk": rooms_trunk,
+    "rooms_more": rooms_more,
 }
 
 

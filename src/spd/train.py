@@ -15,10 +15,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from spd.checkpoint import default_device, fill_model, stored_weights
 from spd.data.loader import Batch, ViewStream, batches
 from spd.data.sample import RGBDSample
-from spd.encoder_weights import load_encoder
 from spd.errors import DataError, TrainingError
 from spd.metrics.accuracy import depth_metrics
-from spd.models.encoder_vits.weights import EncoderStart
 from spd.models.spd import SPD
 from spd.optim import make_optimizer, make_schedule
 from spd.predictor import Predictor
@@ -28,6 +26,7 @@ from spd.training.console import progress, stop_signal
 from spd.training.generators import generator_states, set_generator_states
 from spd.training.objective import Objective
 from spd.training.parallel import Parallel, is_main_process
+from spd.training.start import start_model
 from spd.training.validation import validate
 
 LOWEST_LOSS_SCALE = 2.0**-10  # float16 gradients that overflow even so are broken
@@ -72,9 +71,7 @@ class Trainer:
         self.device = self.parallel.device
         torch.manual_seed(self.config.seed)
         self.model = SPD(run.recipe.model)
-        self.encoder_start: EncoderStart | None = None
-        if self.config.encoder_weights is not None and not run.started:
-            self.encoder_start = load_encoder(self.model.encoder, self.config.encoder_weights)
+        self.start = None if run.started else start_model(self.model, self.config)
         self._prepare_model()
         objective = Objective(self.model, self.config).to(self.device)
         self.beside = objective.beside

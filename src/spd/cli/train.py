@@ -85,8 +85,8 @@ def _fit(trainer: Trainer, samples: Samples, validation: Samples | None) -> None
         f"{run.recipe.name}: {parameters / 1e6:.2f} M parameters on {trainer.device}, "
         f"{len(samples)} frames, {config.steps} steps of {config.batch_size}"
     )
-    if trainer.encoder_start is not None:
-        _say(f"encoder: {trainer.encoder_start}")
+    if trainer.start is not None:
+        _say(trainer.start)
     for source in samples.sources:
         _say(f"{source.path}: {camera_text(source)}")
     if samples.without_focal_length:

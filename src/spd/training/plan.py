@@ -126,12 +126,13 @@ def _rates(config: TrainConfig) -> list[str]:
 def _model(recipe: Recipe, device: str) -> list[str]:
     config = recipe.train
     height, width = recipe.model.camera.crop_size
-    start = config.encoder_weights or "random weights"
+    start = config.start_from or config.encoder_weights or "random weights"
+    everything = config.start_from is not None
     frozen = ", frozen" if config.encoder_frozen else ""
     return [
         f"{recipe.name}: {recipe.model.local_path} at {height}x{width}, "
         f"focal length {recipe.model.camera.focal_px:g} px",
-        f"encoder from {start}{frozen}",
+        f"{'all weights' if everything else 'encoder'} from {start}{frozen}",
         f"objective {config.objective}, {config.precision} on {device}"
         + (", compiled" if config.compile else ""),
     ]
