@@ -16,9 +16,10 @@ from spd.experiment.attention import own_surface_mass, read_tokens
 from spd.experiment.cache import MapCache, write_cache
 from spd.experiment.config import ExperimentConfig
 from spd.experiment.heads import Head, train_head
+from spd.experiment.names import VARIANTS
 from spd.experiment.run import Experiment
 from spd.experiment.summary import Spread, compare
-from spd.experiment.variants import VARIANTS, build_head
+from spd.experiment.variants import build_head
 from spd.models.spd import SPD
 
 SMALL = (

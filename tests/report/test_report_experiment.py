@@ -13,9 +13,6 @@ from page_outline import Outline
 from report_folders import HOSTILE, write_evaluation
 from spd.cli import run
 from spd.errors import DataError
-from spd.experiment.summary import HIGHER_IS_BETTER
-from spd.experiment.variants import VARIANTS
-from spd.report import experiment_tables
 from spd.report.report import write_report
 
 
@@ -172,14 +169,6 @@ def test_one_variant_alone_is_compared_with_nobody_and_never_marked(tmp_path):
     assert 'id="comparisons"' not in page
     assert 'id="attention"' not in page
     assert len(Outline(page).tables["table-accuracy"]) == 4
-
-
-def test_words_that_the_experiment_has_too_are_the_same():
-    assert experiment_tables.HIGHER_IS_BETTER == HIGHER_IS_BETTER
-    about = {str(name): variant.about for name, variant in VARIANTS.items()}
-    assert experiment_tables.ABOUT.items() <= about.items()
-    of_dense = tuple(str(name) for name, v in VARIANTS.items() if v.boundaries == "dense")
-    assert of_dense == experiment_tables.OF_DENSE_MAPS
 
 
 @pytest.mark.parametrize("missing", ["summary.json", *PICTURES])

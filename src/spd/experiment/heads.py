@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from spd.config import ModelConfig
 from spd.experiment.cache import MapCache
-from spd.experiment.variants import Variant, build_head
+from spd.experiment.names import Variant
+from spd.experiment.variants import build_head
 from spd.files import atomic_path, write_bytes, write_text
 from spd.geometry import resize_bilinear
 from spd.losses import silog

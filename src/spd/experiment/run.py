@@ -33,11 +33,11 @@ from spd.experiment.cache import MapCache, write_cache
 from spd.experiment.config import ExperimentConfig
 from spd.experiment.heads import WEIGHTS, Head, train_head
 from spd.experiment.latency import measure_latency
+from spd.experiment.names import VARIANTS
 from spd.experiment.pictures import draw_all
 from spd.experiment.scores import SCORES, score_head
 from spd.experiment.summary import summarise
 from spd.experiment.text import results_text
-from spd.experiment.variants import VARIANTS
 from spd.files import write_text
 from spd.models.spd import SPD
 from spd.runs import Run

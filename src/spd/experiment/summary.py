@@ -15,11 +15,11 @@ import numpy as np
 
 from spd.experiment.config import ExperimentConfig
 from spd.experiment.heads import Head
+from spd.experiment.names import HIGHER_IS_BETTER
 from spd.experiment.scores import floors_of, numbers_of
 from spd.files import write_text
 
 Verdict = Literal["ahead", "behind", "undecided"]
-HIGHER_IS_BETTER = ("delta1", "si_", "r1_", "r2_", "r3_")
 CONFIDENCE = 0.95
 
 

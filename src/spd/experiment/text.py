@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from spd.experiment.names import VARIANTS
 from spd.experiment.summary import Comparison, Summary
-from spd.experiment.variants import VARIANTS
 
 ABOUT = {str(name): variant.about for name, variant in VARIANTS.items()}
 

@@ -4,25 +4,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from spd.experiment.names import HIGHER_IS_BETTER, VARIANTS
 from spd.metrics.edges import BANDS_PX, band_name
 from spd.report.experiment_results import Attention, Experiment, Pair, Spread
 from spd.report.experiment_words import AT_EDGES, SIGNS, joined
 from spd.report.parts import Cell, Column, Row, Table
 from spd.report.tables import boundary_words, plural
 
-HIGHER_IS_BETTER = ("delta1", "si_", "r1_", "r2_", "r3_")
-"""How the names of numbers begin of which more is better; less is of all others."""
 BANDS = tuple(band_name(band) for band in BANDS_PX)
 KEY_NUMBERS = ("AbsRel", AT_EDGES, f"AbsRel {BANDS[1]}", "si_f1", "r1_f1")
 """Those that the specification's claims are about."""
-ABOUT = {
-    "v15.2": "two cross-attention stages (specification, section 6)",
-    "v15.1": "convolutional refinenets (the baseline's document)",
-    "bilinear": "bilinear features and an MLP",
-    "one stage": "v15.2 without its second stage, so without L1",
-}
-"""What the variants are whose names do not say it."""
-OF_DENSE_MAPS = ("v15.1",)
+ABOUT = {str(name): variant.about for name, variant in VARIANTS.items()}
+OF_DENSE_MAPS = tuple(str(name) for name, v in VARIANTS.items() if v.boundaries == "dense")
 """Variants whose boundaries are of the dense map, as asking every pixel would take too long."""
 _ACCURACY = (
     "AbsRel", "RMSE (m)", "delta1", "AbsRel dense", "gap, mean (m)", "gap, mean (share)",
