@@ -64,7 +64,7 @@ def test_implemented_query_and_its_other_arrangements() -> None:
         pays_from = SPECIFIED[f"10.2/arrangement.pays_{key}"].values[1]
         assert pays_from is not None
         assert round(pays_from, 1) == queries
-    assert SPECIFIED["10.4/break_even"].values[1] == 1_674_189_600 / 165_312
+    assert SPECIFIED["10.4/break_even"].values[1] == 1_673_984_800 / 165_312
 
 
 def meta(*shape: int) -> Tensor:

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 
 from spd.errors import InputError, PointError
 from spd.geometry import (
+    CellWindows,
     Intrinsics,
     cell_centres,
     check_image_size,
@@ -16,7 +17,7 @@ from spd.geometry import (
     pixel_to_cell,
     points_inside,
     resize_bilinear,
-    sample_window,
+    sample,
 )
 
 
@@ -36,7 +37,7 @@ def test_convention_borders_go_to_borders():
 def test_convention_first_coordinate_is_the_column():
     feature_map = torch.zeros(1, 1, 5, 7)
     feature_map[0, 0, 2, 6] = 1.0  # row 2, column 6
-    read = sample_window(feature_map, torch.tensor([[[6.0, 2.0], [2.0, 6.0 - 2.0]]]), (5, 7), 1)
+    read = sample(feature_map, torch.tensor([[[6.0, 2.0], [2.0, 6.0 - 2.0]]]), (5, 7))
     assert read.flatten().tolist() == [1.0, 0.0]
 
 
@@ -53,7 +54,8 @@ def test_window_equals_grid_sample_with_border_padding(window):
     corners = torch.tensor([[-0.5, -0.5], [20.5, 34.5], [20.5, -0.5], [-0.5, 34.5]])
     points = torch.cat([corners, torch.rand(40, 2) * torch.tensor([21.0, 35.0]) - 0.5])
     points = points.double().expand(2, -1, -1)
-    got = sample_window(feature_map, points, size, window)
+    windows = CellWindows.gather(feature_map, points, size, window)
+    got = windows.tokens()
     x = pixel_to_cell(points[..., 0], 21, 7)
     y = pixel_to_cell(points[..., 1], 35, 5)
     reach = window // 2
@@ -66,6 +68,28 @@ def test_window_equals_grid_sample_with_border_padding(window):
             feature_map, grid[:, None], mode="bilinear", padding_mode="border", align_corners=False
         )[:, :, 0].transpose(1, 2)
         assert torch.allclose(got[:, :, n], expected, atol=1e-12, rtol=0)
+
+
+def test_a_window_of_one_reads_the_point_itself():
+    feature_map = torch.arange(6.0).reshape(1, 1, 2, 3)
+    windows = CellWindows.gather(feature_map, torch.tensor([[[0.25, 0.5]]]), (2, 3), 1)
+    # cells (0, 0), (0, 1), (1, 0), (1, 1) hold 0, 1, 3, 4; a quarter to the right, half way down
+    assert windows.cells.flatten().tolist() == [0.0, 1.0, 3.0, 4.0]
+    assert windows.tokens().flatten().tolist() == [1.75]
+    assert windows.centre().flatten().tolist() == [1.75]
+    assert windows.spread(torch.ones(1, 1, 1, 1)).flatten().tolist() == [0.375, 0.125, 0.375, 0.125]
+
+
+def test_spreading_is_the_transpose_of_blending():
+    feature_map = torch.randn(2, 3, 5, 7, dtype=torch.float64)
+    points = torch.rand(2, 11, 2, dtype=torch.float64) * 20
+    windows = CellWindows.gather(feature_map, points, (35, 21), 5)
+    by_cell = torch.randn(2, 11, 4, 36, dtype=torch.float64)
+    by_token = torch.randn(2, 11, 4, 25, dtype=torch.float64)
+    one = (windows.blend(by_cell) * by_token).sum(dim=-1)
+    other = (by_cell * windows.spread(by_token)).sum(dim=-1)
+    assert torch.allclose(one, other, atol=1e-12, rtol=0)
+    assert torch.equal(windows.centre(), windows.tokens()[:, :, 12])
 
 
 def test_resize_keeps_a_linear_ramp_inside():

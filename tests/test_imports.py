@@ -13,13 +13,14 @@ import spd
 PACKAGE = Path(spd.__file__).parent
 # A module imports from its own row and the rows above it, never from below.
 LAYERS = [
-    {"errors", "_version"},
-    {"config", "recipes", "files", "run_folder", "checkpoint_folder", "geometry", "metrics"},
-    {"images", "scenes"},
+    {"errors", "processes", "_version"},
+    {"config", "recipes", "files", "run_folder", "checkpoint_folder", "metrics", "cost"},
+    {"pixels", "geometry"},
+    {"images", "scenes", "image_plan"},
     {"models", "data", "figures"},
-    {"losses", "checkpoint", "encoder_weights", "cost", "optim", "peers"},
+    {"losses", "checkpoint", "encoder_weights", "optim", "peers", "runtimes"},
     {"predictor", "runs", "train", "training", "evaluate", "evaluation"},
-    {"benchmark", "experiment", "report"},
+    {"benchmark", "experiment", "report", "export", "loading"},
     {"cli"},
     {"__main__"},
 ]

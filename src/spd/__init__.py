@@ -11,9 +11,10 @@ from spd._version import __version__
 
 if TYPE_CHECKING:
     from spd.config import ModelConfig
+    from spd.loading import load
     from spd.models.feature_maps import FeatureMaps
     from spd.models.spd import SPD
-    from spd.predictor import Predictor, Scene, load
+    from spd.predictor import Predictor, Scene
 
 _HOMES = {
     "ModelConfig": "spd.config",
@@ -21,7 +22,7 @@ _HOMES = {
     "SPD": "spd.models.spd",
     "Predictor": "spd.predictor",
     "Scene": "spd.predictor",
-    "load": "spd.predictor",
+    "load": "spd.loading",
 }
 
 __all__ = ["SPD", "FeatureMaps", "ModelConfig", "Predictor", "Scene", "__version__", "load"]

@@ -1,4 +1,4 @@
-"""The only home of coordinates: pixels, cells, windows, cameras.
+"""The only home of coordinates: pixels, cells, windows, and with `spd.pixels` cameras.
 
 Conventions (`docs/conventions.md`): a point is `(u, v)` = (column, row) in pixels of the image it
 was asked on, integers are pixel centres, so an image of width W spans -0.5 .. W - 0.5. Sizes are
@@ -14,35 +14,15 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from spd.config import PATCH
-from spd.errors import InputError, PointError
-
-Size = tuple[int, int]  # (height, width)
-MAX_SIDE_PX = 1400  # of what the model sees; attention grows with the fourth power of it
-
-
-def check_image_size(size: Size) -> None:
-    """Refuse image sizes the encoder cannot cut into at least 2x2 whole patches.
-
-    Raises:
-        InputError: naming, for each bad side, the two nearest valid sizes.
-    """
-    for name, pixels in zip(("height", "width"), size, strict=True):
-        if pixels % PATCH or pixels < 2 * PATCH:
-            below = max(pixels // PATCH * PATCH, 2 * PATCH)
-            raise InputError(
-                f"image {name} {pixels} is not a multiple of {PATCH} of at least {2 * PATCH}; "
-                f"resize to {below} or pad to {below + PATCH}"
-            )
-
-
-def allowed_scale(size: Size, wanted: float) -> float:
-    """The scale nearest to `wanted` that an image of `size` may be given to the model at.
-
-    Its shorter side gets at least two patches, its longer at most `MAX_SIDE_PX`.
-    """
-    smallest = (PATCH + 1) / min(size)
-    return min(max(wanted, smallest), MAX_SIDE_PX / max(size))
+from spd.errors import PointError
+from spd.pixels import MAX_SIDE_PX as MAX_SIDE_PX
+from spd.pixels import Intrinsics as Intrinsics
+from spd.pixels import Size as Size
+from spd.pixels import allowed_scale as allowed_scale
+from spd.pixels import check_image_size as check_image_size
+from spd.pixels import check_outside as check_outside
+from spd.pixels import focal_from_fov as focal_from_fov
+from spd.pixels import inside_image, outside_error
 
 
 def pixel_to_cell(pixel: Tensor, pixels: int, cells: int) -> Tensor:
@@ -68,15 +48,7 @@ def first_bad_point(points: Tensor, image_size: Size) -> int | None:
 
 def points_inside(points: Float[Tensor, "... 2"], image_size: Size) -> Bool[Tensor, "..."]:
     """Which points lie in `-0.5 <= u <= W - 0.5`, `-0.5 <= v <= H - 0.5`; NaN does not."""
-    height, width = image_size
-    u, v = points[..., 0], points[..., 1]
-    return (u >= -0.5) & (u <= width - 0.5) & (v >= -0.5) & (v <= height - 0.5)
-
-
-def check_outside(outside: str) -> None:
-    """Refuse another word for what to do with points outside the image than the two there are."""
-    if outside not in ("raise", "nan"):
-        raise InputError(f"outside must be 'raise' or 'nan', got {outside!r}")
+    return inside_image(points[..., 0], points[..., 1], image_size)
 
 
 def check_points(points: Tensor, image_size: Size) -> None:
@@ -94,42 +66,92 @@ def check_points(points: Tensor, image_size: Size) -> None:
     index = first_bad_point(flat, image_size)
     if index is not None:
         u, v = flat[index].tolist()
-        height, width = image_size
-        raise PointError(
-            f"point {index} is ({u:g}, {v:g}), outside the image of {width} columns and "
-            f"{height} rows: u must be in [-0.5, {width - 0.5}] and v in [-0.5, {height - 0.5}]"
-        )
+        raise outside_error(index, u, v, image_size)
 
 
-def sample_window(
-    feature_map: Float[Tensor, "b c h w"],
-    points: Float[Tensor, "b k 2"],
-    image_size: Size,
-    window: int,
-) -> Float[Tensor, "b k n c"]:
-    """Read the `window` x `window` lattice of cells around each point, bilinearly.
+@dataclasses.dataclass(frozen=True, slots=True)
+class CellWindows:
+    """The cells around points, gathered once, and how far each point lies between them.
 
-    The lattice has the map's own spacing and is centred exactly at the point; its tokens are
-    row-major (dy outer). Equal to `grid_sample` with `align_corners=False` and border padding at
-    every token, but a lattice at one fractional offset touches only (window + 1)^2 cells, so those
-    are gathered once and blended along each axis (specification, section 6.4).
+    A `n` x `n` lattice of tokens with the map's own spacing, centred exactly at a point, touches
+    only (n + 1)^2 cells, whatever its fractional offset. Token (i, j), row-major, is the bilinear
+    blend of cells (i, j), (i, j + 1), (i + 1, j), (i + 1, j + 1): equal to `grid_sample` with
+    `align_corners=False` and border padding at every token (specification, section 6.4). What is
+    linear in a token may be computed on the cells and blended afterwards, or its transpose spread
+    to them, at a number a cell in place of a feature.
     """
-    B, C, h, w = feature_map.shape
-    K = points.shape[1]
-    x = pixel_to_cell(points[..., 0], image_size[1], w)
-    y = pixel_to_cell(points[..., 1], image_size[0], h)
-    x0, y0 = x.floor(), y.floor()
-    steps = torch.arange(window + 1, device=points.device) - window // 2
-    columns = x0.long()[..., None] + steps  # [B, K, window + 1]
-    rows = y0.long()[..., None] + steps
-    image = torch.arange(B, device=points.device).repeat_interleave(K)
-    patch = gather_cells(feature_map, image, rows.flatten(0, 1), columns.flatten(0, 1))
-    patch = patch.view(B, K, window + 1, window + 1, C)
-    fx = (x - x0).to(patch.dtype)[..., None, None, None]
-    fy = (y - y0).to(patch.dtype)[..., None, None, None]
-    patch = torch.lerp(patch[:, :, :-1], patch[:, :, 1:], fy)
-    patch = torch.lerp(patch[:, :, :, :-1], patch[:, :, :, 1:], fx)
-    return patch.reshape(B, K, window * window, C)
+
+    cells: Float[Tensor, "b k m c"]
+    """(n + 1)^2 cells of each point, row-major."""
+    fx: Float[Tensor, "b k"]
+    """Share of the right neighbour in every blend."""
+    fy: Float[Tensor, "b k"]
+    """Share of the lower neighbour."""
+
+    @classmethod
+    def gather(
+        cls,
+        feature_map: Float[Tensor, "b c h w"],
+        points: Float[Tensor, "b k 2"],
+        image_size: Size,
+        window: int,
+    ) -> "CellWindows":
+        """The cells that a `window` x `window` lattice around each point touches."""
+        B, C, h, w = feature_map.shape
+        K = points.shape[1]
+        x = pixel_to_cell(points[..., 0], image_size[1], w)
+        y = pixel_to_cell(points[..., 1], image_size[0], h)
+        x0, y0 = x.floor(), y.floor()
+        steps = torch.arange(window + 1, device=points.device) - window // 2
+        columns = x0.long()[..., None] + steps  # [B, K, window + 1]
+        rows = y0.long()[..., None] + steps
+        image = torch.arange(B, device=points.device).repeat_interleave(K)
+        cells = gather_cells(feature_map, image, rows.flatten(0, 1), columns.flatten(0, 1))
+        cells = cells.view(B, K, (window + 1) ** 2, C)
+        return cls(cells, (x - x0).to(cells.dtype), (y - y0).to(cells.dtype))
+
+    def to(self, dtype: torch.dtype) -> "CellWindows":
+        """The same in another dtype."""
+        return CellWindows(self.cells.to(dtype), self.fx.to(dtype), self.fy.to(dtype))
+
+    def tokens(self) -> Float[Tensor, "b k n c"]:
+        """The features of all tokens."""
+        return self.blend(self.cells.transpose(-1, -2)).transpose(-1, -2)
+
+    def centre(self) -> Float[Tensor, "b k c"]:
+        """The feature at the point itself, the middle token's."""
+        cells = _square(self.cells.transpose(-1, -2))
+        middle = cells.shape[-1] // 2 - 1
+        cells = cells[..., middle : middle + 2, middle : middle + 2].flatten(-2)
+        return self.blend(cells)[..., 0]
+
+    def blend(self, by_cell: Float[Tensor, "b k c m"]) -> Float[Tensor, "b k c n"]:
+        """What stands at the tokens, from what stands at the cells."""
+        values = _square(by_cell)
+        fy, fx = self.fy[..., None, None, None], self.fx[..., None, None, None]
+        values = torch.lerp(values[..., :-1, :], values[..., 1:, :], fy)
+        return torch.lerp(values[..., :-1], values[..., 1:], fx).flatten(-2)
+
+    def spread(self, by_token: Float[Tensor, "b k c n"]) -> Float[Tensor, "b k c m"]:
+        """The transpose of `blend`: each token's number, divided among its four cells."""
+        values = _square(by_token)
+        right = values * self.fx[..., None, None, None]
+        values = F.pad(right, (1, 0)) + F.pad(values - right, (0, 1))
+        below = values * self.fy[..., None, None, None]
+        return (F.pad(below, (0, 0, 1, 0)) + F.pad(values - below, (0, 0, 0, 1))).flatten(-2)
+
+
+def _square(values: Tensor) -> Tensor:
+    """The last axis, a window's cells or tokens row by row, as rows and columns."""
+    side = math.isqrt(values.shape[-1])
+    return values.unflatten(-1, (side, side))
+
+
+def sample(
+    feature_map: Float[Tensor, "b c h w"], points: Float[Tensor, "b k 2"], image_size: Size
+) -> Float[Tensor, "b k c"]:
+    """A map's features at points, bilinearly, borders repeated."""
+    return CellWindows.gather(feature_map, points, image_size, 1).centre()
 
 
 def gather_cells(
@@ -160,56 +182,3 @@ def resize_bilinear(
 def resize_bicubic(depth: Float[Tensor, "b c h w"], size: Size) -> Float[Tensor, "b c h2 w2"]:
     """The same, bicubic: how published depth models mean their maps to be enlarged."""
     return F.interpolate(depth, size=size, mode="bicubic", align_corners=False)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Intrinsics:
-    """A pinhole camera in pixels, integers at pixel centres: `u = fx * X / Z + cx`."""
-
-    fx: float
-    fy: float
-    cx: float
-    cy: float
-
-    def __post_init__(self) -> None:
-        values = (self.fx, self.fy, self.cx, self.cy)
-        if not all(math.isfinite(value) for value in values) or self.fx <= 0 or self.fy <= 0:
-            raise InputError(f"intrinsics must be finite with positive focal lengths, got {values}")
-
-    @classmethod
-    def centred(cls, focal_px: float, size: Size) -> "Intrinsics":
-        """Square pixels and the principal point in the middle of an image of `size`."""
-        return cls(focal_px, focal_px, (size[1] - 1) / 2, (size[0] - 1) / 2)
-
-    @property
-    def focal_px(self) -> float:
-        """One focal length for the uniform scale rule: the geometric mean of fx and fy."""
-        return math.sqrt(self.fx * self.fy)
-
-    def resized(self, scale_x: float, scale_y: float) -> "Intrinsics":
-        """After resizing the image by these factors (outer borders stay borders)."""
-        return Intrinsics(
-            self.fx * scale_x,
-            self.fy * scale_y,
-            (self.cx + 0.5) * scale_x - 0.5,
-            (self.cy + 0.5) * scale_y - 0.5,
-        )
-
-    def cropped(self, left: float, top: float) -> "Intrinsics":
-        """After cutting `left` columns and `top` rows away (negative: padding)."""
-        return dataclasses.replace(self, cx=self.cx - left, cy=self.cy - top)
-
-    def flipped(self, width: int) -> "Intrinsics":
-        """After mirroring an image of `width` columns left to right."""
-        return dataclasses.replace(self, cx=width - 1 - self.cx)
-
-    def ray_lengths(self, points: Float[Tensor, "... 2"]) -> Float[Tensor, "..."]:
-        """Length of the ray at each point whose camera z is 1: range = z times this."""
-        x = (points[..., 0] - self.cx) / self.fx
-        y = (points[..., 1] - self.cy) / self.fy
-        return torch.sqrt(x * x + y * y + 1)
-
-
-def focal_from_fov(fov_deg: float, size: Size) -> float:
-    """Focal length in pixels that gives `fov_deg` along the longer side of `size`."""
-    return max(size) / 2 / math.tan(math.radians(fov_deg) / 2)

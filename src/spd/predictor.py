@@ -6,8 +6,6 @@ scene.depth_at([(320, 240), (15.5, 200.25)])    # metres; (u, v), integers are p
 scene.depth_map()                               # [H, W] metres
 """
 
-import dataclasses
-import math
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,46 +17,17 @@ from torch import Tensor
 
 from spd.checkpoint import default_device, load_checkpoint
 from spd.checkpoint_folder import SHIPPED, find_checkpoint
-from spd.config import PATCH, CameraConfig, ModelConfig
-from spd.geometry import Size, allowed_scale, focal_from_fov, resize_bilinear
+from spd.config import ModelConfig
+from spd.geometry import Size, resize_bilinear
+from spd.image_plan import ImagePlan as ImagePlan
 from spd.images import ImageLike, RGBImage, read_image, resample
 from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
 from spd.peers.kinds import DepthKind, read_peer
-from spd.scenes import PhotoScene, check_focal
+from spd.scenes import PhotoScene
 
 if TYPE_CHECKING:
     from spd.peers.predictor import PeerPredictor
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class ImagePlan:
-    """How a photo becomes the model's input and a point follows it.
-
-    The photo is scaled uniformly by `scale` = focal_model / focal_photo, so that a pixel covers
-    the angle it covered in training, and its right and bottom borders are repeated up to
-    multiples of 14. Where size limits forbid that scale another is used and `depth_factor`
-    corrects the answer: `depth * scale / wanted_scale`.
-    """
-
-    scale: float
-    model_size: Size
-    depth_factor: float
-    focal_px: float
-    focal_known: bool
-
-    @classmethod
-    def make(cls, size: Size, camera: CameraConfig, focal_px: float | None) -> "ImagePlan":
-        """Plan for a photo of `size` = (height, width) pixels."""
-        if focal_px is not None:
-            check_focal(focal_px, size)
-        focal = focal_px if focal_px is not None else focal_from_fov(camera.fov_deg, size)
-        wanted = camera.focal_px / focal
-        scale = allowed_scale(size, wanted)
-        rows, columns = (
-            max(2, math.ceil(pixels * scale / PATCH - 1e-9)) * PATCH for pixels in size
-        )
-        return cls(scale, (rows, columns), scale / wanted, focal, focal_px is not None)
 
 
 class Scene(PhotoScene):
@@ -95,8 +64,7 @@ class Scene(PhotoScene):
 
     def _to_model(self, points: np.ndarray) -> Tensor:
         """Coordinates of the photo in pixels of the model's input, by the scale alone."""
-        moved = (points + 0.5) * self.plan.scale - 0.5
-        return torch.from_numpy(moved).to(self._maps.l1.device, torch.float32)
+        return torch.from_numpy(self.plan.to_model(points)).to(self._maps.l1.device, torch.float32)
 
 
 class Predictor:
@@ -137,13 +105,10 @@ class Predictor:
         pixels = read_image(image)
         size: Size = (pixels.shape[0], pixels.shape[1])
         plan = ImagePlan.make(size, self.config.camera, focal_px)
-        if focal_px is None and not self._warned:
+        assumption = plan.assumption(self.config.camera)
+        if assumption is not None and not self._warned:
             self._warned = True
-            warnings.warn(
-                f"focal length unknown: assuming {self.config.camera.fov_deg:g} degrees along the "
-                "longer side; metres scale with it, so pass focal_px where you know it",
-                stacklevel=2,
-            )
+            warnings.warn(assumption, stacklevel=2)
         with torch.inference_mode():
             maps = self._model.encode(self._prepare(pixels, plan))
         return Scene(self._model, maps, size, plan)
@@ -154,17 +119,13 @@ class Predictor:
         return (tensor.to(self._model.dtype) / 255)[None]
 
 
-def load(
+def load_torch(
     source: str | Path | None = None, *, device: str | torch.device | None = None
 ) -> "Predictor | PeerPredictor":
-    """A predictor from a checkpoint: a file, a directory, a training run, or a hub id.
-
-    A depth model in transformers' own format answers like one of ours; its `kind` says whether in
-    metres (`docs/peers.md`).
+    """What `spd.load` gives where torch computes.
 
     Args:
-        source: where the weights are; None is the small model that comes with the package, which
-            learnt from synthetic rooms (`docs/model_card.md`).
+        source: where the weights are: a file, a directory, a training run, or a hub id.
         device: by default CUDA or MPS where present, else the CPU.
 
     Raises:

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from spd.errors import InputError, PointError
-from spd.geometry import Intrinsics, Size, check_outside, check_points
+from spd.pixels import Intrinsics, Size, check_outside, inside_image, outside_error
 
 WIDEST_FOV_DEG = 170.0  # no lens that maps straight lines to straight lines sees more
 
@@ -47,8 +46,7 @@ class PhotoScene(abc.ABC):
         if outside == "raise":
             check_inside(asked, self.size)
         else:
-            low, high = -0.5, np.array([self.size[1], self.size[0]]) - 0.5
-            inside = np.all((asked >= low) & (asked <= high), axis=1)
+            inside = inside_image(asked[:, 0], asked[:, 1], self.size)
         depth_m = np.full(len(asked), np.nan, dtype=np.float32)
         depth_m[inside] = self._ask(asked[inside])
         return depth_m
@@ -71,8 +69,7 @@ class PhotoScene(abc.ABC):
                 raise InputError("range needs the photo's focal length; encode with focal_px=...")
             intrinsics = Intrinsics.centred(self.focal_px, self.size)
         asked = as_points(points)
-        lengths = intrinsics.ray_lengths(torch.from_numpy(asked)).numpy()
-        return (self.depth_at(asked) * lengths).astype(np.float32)
+        return (self.depth_at(asked) * intrinsics.ray_lengths(asked)).astype(np.float32)
 
     @abc.abstractmethod
     def depth_map(self, *, fast: bool = False) -> Float[np.ndarray, "h w"]:
@@ -101,7 +98,10 @@ def check_focal(focal_px: float, size: Size) -> None:
 
 def check_inside(points: Float[np.ndarray, "k 2"], size: Size) -> None:
     """Refuse points that do not lie in a photo of `size`, naming the first."""
-    check_points(torch.from_numpy(points), size)
+    bad = np.flatnonzero(~inside_image(points[:, 0], points[:, 1], size))
+    if len(bad):
+        u, v = points[bad[0]].tolist()
+        raise outside_error(int(bad[0]), u, v, size)
 
 
 def as_points(points: ArrayLike | Sequence[tuple[float, float]]) -> np.ndarray:

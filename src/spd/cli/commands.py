@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from spd.cli import benchmark, data
+from spd.cli import benchmark, data, export
 
 app = typer.Typer(
     help="Metric depth at exactly the pixels you ask for.",
@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 app.add_typer(data.app, name="data")
 app.add_typer(benchmark.app, name="benchmark")
+app.add_typer(export.app, name="export")
 
 Model = Annotated[
     str | None,
@@ -79,17 +80,26 @@ def query(
         typer.Option("--overlay", help="Draw the points and the depth map to this PNG."),
     ] = None,
     device: Device = None,
+    runtime: Annotated[
+        str | None,
+        typer.Option("--runtime", help="torch; of an export onnxruntime or openvino."),
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option("--precision", help="Of an export: float32, bfloat16 or int8."),
+    ] = None,
 ) -> None:
     """Ask metres at pixels of one photo.
 
     Example: `spd query photo.jpg --points 320,240 100.5,57 --model runs/rooms_tiny`
     """
-    from spd.cli.query import Answer, query_image
+    from spd.cli.query import Answer, Computed, query_image
 
     if as_json and as_csv:
         raise typer.BadParameter("--json and --csv exclude each other")
     form: Answer = "json" if as_json else "csv" if as_csv else "table"
-    query_image(image, points or [], points_file, model, focal_px, form, out, overlay, device)
+    asked = Computed(model=model, device=device, runtime=runtime, precision=precision)
+    query_image(image, points or [], points_file, asked, focal_px, form, out, overlay)
 
 
 @app.command()

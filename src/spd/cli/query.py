@@ -1,6 +1,7 @@
 """What `spd query` does: first what can be refused at once, then what loads torch and a model."""
 
 import csv
+import dataclasses
 import io
 import json
 import warnings
@@ -14,25 +15,52 @@ from spd.checkpoint_folder import find_checkpoint
 from spd.errors import InputError, PointError
 from spd.files import check_writable, write_text
 from spd.images import RGBImage, read_image
+from spd.loading import check_torch, find_export, load, runtime_of
 from spd.peers.kinds import read_peer, refuse_relative
+from spd.scenes import PhotoScene, as_points, check_focal, check_inside
 
-if TYPE_CHECKING:  # at run time these load torch and transformers
-    from spd.scenes import PhotoScene
+if TYPE_CHECKING:  # at run time this is loaded only where torch computes
+    import torch
 
 Answer = Literal["table", "json", "csv"]
 Row = dict[str, float]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Computed:
+    """What a user asks to answer, and on what; None is the default."""
+
+    model: str | None
+    device: str | None
+    runtime: str | None
+    precision: str | None
+
+    def check(self) -> None:
+        """Refuse what shows before anything is loaded.
+
+        Raises:
+            CheckpointError: if there is no such model.
+            ConfigError: if it does not run there.
+            InputError: if it has no metres to say.
+        """
+        if runtime_of(self.model, self.runtime) != "torch":
+            find_export(self.model)
+            return
+        check_torch(self.precision)
+        peer = read_peer(find_checkpoint(self.model))
+        if peer is not None:
+            refuse_relative(peer.kind, str(self.model))
 
 
 def query_image(
     image: Path,
     points: Sequence[str],
     points_file: Path | None,
-    model: str | None,
+    computed: Computed,
     focal_px: float | None,
     form: Answer,
     out: Path | None,
     overlay: Path | None,
-    device: str | None,
 ) -> None:
     """Ask the points of one photo and print, write or draw the answer."""
     asked = _read_all(points, points_file)
@@ -41,10 +69,8 @@ def query_image(
     if overlay is not None:
         check_writable(overlay, ".png")
     pixels = read_image(image)
-    peer = read_peer(find_checkpoint(model))
-    if peer is not None:
-        refuse_relative(peer.kind, str(model))
-    scene = _encode(pixels, asked, model, focal_px, device)
+    computed.check()
+    scene = _encode(pixels, asked, computed, focal_px)
     rows = _ask(scene, asked)
     if overlay is not None:
         from spd.figures import point_overlay
@@ -79,27 +105,34 @@ def _read_all(points: Sequence[str], points_file: Path | None) -> list[tuple[flo
 def _encode(
     pixels: RGBImage,
     asked: Sequence[tuple[float, float]],
-    model: str | None,
+    computed: Computed,
     focal_px: float | None,
-    device: str | None,
-) -> "PhotoScene":
+) -> PhotoScene:
     """The encoded photo; what it warns of is said before any answer."""
-    from spd.scenes import as_points, check_focal, check_inside
-
     size = (pixels.shape[0], pixels.shape[1])
     check_inside(as_points(asked), size)
     if focal_px is not None:
         check_focal(focal_px, size)
-    from spd.cli.devices import choose_device
-    from spd.predictor import load
-
-    predictor = load(model, device=choose_device(device))
+    predictor = load(
+        computed.model,
+        device=_device(computed),
+        runtime=computed.runtime,
+        precision=computed.precision,
+    )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         scene = predictor.encode(pixels, focal_px=focal_px)
     for warning in caught:
         _note(f"warning: {warning.message}")
     return scene
+
+
+def _device(computed: Computed) -> "torch.device | str | None":
+    if runtime_of(computed.model, computed.runtime) != "torch":
+        return computed.device
+    from spd.cli.devices import choose_device
+
+    return choose_device(computed.device)
 
 
 def parse_point(text: str) -> tuple[float, float]:
@@ -156,7 +189,7 @@ def _from_csv(path: Path, text: str) -> list[tuple[float, float]]:
     return points
 
 
-def _ask(scene: "PhotoScene", points: Sequence[tuple[float, float]]) -> list[Row]:
+def _ask(scene: PhotoScene, points: Sequence[tuple[float, float]]) -> list[Row]:
     depth_m = scene.depth_at(points)
     rows: list[Row] = [
         {"u": u, "v": v, "depth_m": round(float(d), 4)}
@@ -168,11 +201,11 @@ def _ask(scene: "PhotoScene", points: Sequence[tuple[float, float]]) -> list[Row
     return rows
 
 
-def _focal_text(scene: "PhotoScene") -> str:
+def _focal_text(scene: PhotoScene) -> str:
     if scene.focal_px is not None:
         return f"focal length {scene.focal_px:.1f} px, as given"
     if scene.assumed_focal_px is not None:
-        scale = "assumed (--focal-px): metres scale with it"
+        scale = "assumed (--focal-px): metres rest on it"
         return f"focal length {scene.assumed_focal_px:.1f} px, {scale}"
     return "focal length not asked for by this model"
 

@@ -127,7 +127,7 @@ def dense_as_implemented(config: ModelConfig, grid: Grid) -> Terms:
     terms: Terms = {"upsample": (1 + 2 * SOURCES["stage1"]) * grid.l1 * BILINEAR * config.dim}
     for stage, sources in SOURCES.items():
         terms[f"{stage}.kv_maps"] = sources * 2 * area * own_cells[stage]
-        terms[f"{stage}.position_keys"] = sources * 2 * area * window
+        terms[f"{stage}.position_keys"] = 2 * area * window
         each = position(config, stage) + position_terms(config, stage)
         terms[f"{stage}.positions"] = grid.l1 * each
     terms["head.positions"] = grid.l1 * head(config)

@@ -1,6 +1,7 @@
 """What `encode` returns: everything a question needs, and nothing else."""
 
 import dataclasses
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
@@ -27,6 +28,8 @@ class FeatureMaps:
     """First and finest level of the neck."""
     image_size: Size
     """(height, width) in pixels of the image that was encoded."""
+    projected: "ProjectedMaps | None" = None
+    """What `SPD.project` added: keys and values of every cell."""
 
     def __post_init__(self) -> None:
         for name in ("stride_8_map", "l2", "l1"):
@@ -44,8 +47,9 @@ class FeatureMaps:
 
     @property
     def nbytes(self) -> int:
-        """Memory held by the three maps, in bytes."""
-        return sum(feature_map.nbytes for feature_map in (self.stride_8_map, self.l2, self.l1))
+        """Memory held by all maps, in bytes."""
+        own = sum(feature_map.nbytes for feature_map in (self.stride_8_map, self.l2, self.l1))
+        return own + (0 if self.projected is None else self.projected.nbytes)
 
     def to(self, target: torch.device | torch.dtype | str) -> "FeatureMaps":
         """The same maps on another device or in another dtype."""
@@ -54,6 +58,9 @@ class FeatureMaps:
             stride_8_map=self.stride_8_map.to(target),
             l2=self.l2.to(target),
             l1=self.l1.to(target),
+            projected=None
+            if self.projected is None
+            else self.projected.map(lambda m: m.to(target)),
         )
 
     def detach(self) -> "FeatureMaps":
@@ -63,4 +70,37 @@ class FeatureMaps:
             stride_8_map=self.stride_8_map.detach(),
             l2=self.l2.detach(),
             l1=self.l1.detach(),
+            projected=None if self.projected is None else self.projected.map(Tensor.detach),
         )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ProjectedMaps:
+    """Keys and values of every cell of the three maps, for the weights that made them.
+
+    Projection commutes with bilinear sampling, so what is projected here once is not projected by
+    every query (`docs/performance.md`).
+    """
+
+    stride_8_map: Float[Tensor, "b d2 h8 w8"]
+    """Keys, then values, of the first stage."""
+    l2: Float[Tensor, "b d2 h8 w8"]
+    """The same."""
+    l1: Float[Tensor, "b d2 h4 w4"]
+    """Keys, then values, of the second stage."""
+    weights: tuple[tuple[int, int], ...]
+    """Which state of which weights made them."""
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> "ProjectedMaps":
+        """The same with a function applied to each map."""
+        return dataclasses.replace(
+            self,
+            stride_8_map=function(self.stride_8_map),
+            l2=function(self.l2),
+            l1=function(self.l1),
+        )
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held by the three maps, in bytes."""
+        return sum(feature_map.nbytes for feature_map in (self.stride_8_map, self.l2, self.l1))

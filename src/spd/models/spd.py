@@ -1,5 +1,6 @@
 """The model: `encode` once per image, `query` once per pixel asked, `dense` for whole maps."""
 
+import dataclasses
 import warnings
 from typing import Literal, cast
 
@@ -18,7 +19,9 @@ from spd.geometry import (
     resize_bilinear,
 )
 from spd.models.decoder.global_dpt import GlobalPath
+from spd.models.decoder.local_attn import CrossAttentionPath
 from spd.models.decoder.local_path import LocalPath, build_local_path
+from spd.models.decoder.query_plan import QueryForm, QueryPlan, no_projection, plan_query
 from spd.models.encoder_vits.pyramid_neck import PyramidNeck
 from spd.models.encoder_vits.vit_s import Encoder
 from spd.models.feature_maps import FeatureMaps
@@ -72,6 +75,7 @@ class SPD(nn.Module):
         points: Float[Tensor, "b k 2"],
         *,
         outside: Literal["raise", "nan"] = "raise",
+        form: QueryForm | None = None,
     ) -> Float[Tensor, "b k"]:
         """Depth in metres at the points asked, any K including 0.
 
@@ -80,9 +84,11 @@ class SPD(nn.Module):
             points: `(u, v)` = (column, row) in pixels of the encoded image; integers are pixel
                 centres, fractions are allowed, valid from -0.5 to W - 0.5 and H - 0.5.
             outside: `"nan"` answers NaN at points that are not finite or outside.
+            form: how the same depth is computed; by default what `query_plan` says.
 
         Raises:
             PointError: on another shape, or naming the first bad point.
+            InputError: if maps were projected with weights that have changed since.
         """
         if points.ndim != 3 or points.shape[0] != maps.batch_size:
             raise PointError(
@@ -90,12 +96,45 @@ class SPD(nn.Module):
                 f"got {tuple(points.shape)}"
             )
         check_outside(outside)
+        maps = self._as_planned(maps, self.query_plan(maps, points.shape[1], form))
         if outside == "raise":
             check_points(points, maps.image_size)
             return self._query_inside(maps, points)
         inside = points_inside(points, maps.image_size)
         depth_m = self._query_inside(maps, points.where(inside[..., None], 0))
         return depth_m.where(inside, torch.nan)
+
+    def project(self, maps: FeatureMaps) -> FeatureMaps:
+        """The same maps with keys and values of every cell projected, for many questions to come.
+
+        A query of them costs fewer multiply-adds and gives the same depth. Calls with many points
+        do this by themselves (`query_plan`); it is worth a call where few points at a time are
+        asked very often.
+
+        Raises:
+            InputError: if the local path has no keys and values.
+        """
+        if not self._local.projects:
+            raise no_projection(self.config)
+        return cast(CrossAttentionPath, self.local_path).project(maps)
+
+    def query_plan(
+        self, maps: FeatureMaps, points: int, form: QueryForm | None = None
+    ) -> QueryPlan:
+        """How `query` will answer so many points of each image, what that costs, and why."""
+        return plan_query(
+            self.config,
+            maps,
+            points,
+            projects=self._local.projects,
+            gradients=torch.is_grad_enabled(),
+            form=form,
+        )
+
+    def _as_planned(self, maps: FeatureMaps, plan: QueryPlan) -> FeatureMaps:
+        if plan.form == "folded":
+            return maps if maps.projected is None else dataclasses.replace(maps, projected=None)
+        return maps if maps.projected is not None else self.project(maps)
 
     def dense(self, maps: FeatureMaps) -> Float[Tensor, "b 1 hl wl"]:
         """Depth in metres on the local path's own grid (v15.2: L1's cells, 4h x 4w)."""

@@ -4,8 +4,8 @@
 says why they agree and `tests/test_equivalence.py` shows that they do.
 """
 
-import math
-from collections.abc import Sequence
+import dataclasses
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -13,97 +13,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from spd.config import ModelConfig
-from spd.geometry import resize_bilinear, sample_window
+from spd.errors import InputError
+from spd.geometry import CellWindows, resize_bilinear, sample
+from spd.models.decoder.attention_stage import CrossAttentionStage
+from spd.models.decoder.dense_attention import Source, window_attention
 from spd.models.decoder.local_path import depth_head, head_depth_m
-from spd.models.feature_maps import FeatureMaps
-
-
-class CrossAttentionStage(nn.Module):
-    """One query reads N tokens, then a feed-forward network (specification, 6.5 and 6.6).
-
-        q' = q + out_proj(MHA(q_proj(LN(q)), k_proj(t), v_proj(t)))
-        q  = q' + FFN(LN(q'))
-
-    with H heads of D/H channels, scores scaled by 1/sqrt(D/H), FFN = Linear, GELU, Linear.
-    """
-
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        dim = config.dim
-        self.heads = config.heads
-        self.norm_q = nn.LayerNorm(dim)
-        self.q_proj = nn.Linear(dim, dim)
-        self.k_proj = nn.Linear(dim, dim)
-        self.v_proj = nn.Linear(dim, dim)
-        self.out_proj = nn.Linear(dim, dim)
-        self.norm_ffn = nn.LayerNorm(dim)
-        self.ffn = nn.Sequential(
-            nn.Linear(dim, config.ffn_ratio * dim),
-            nn.GELU(),
-            nn.Linear(config.ffn_ratio * dim, dim),
-        )
-
-    def heads_of(self, query: Float[Tensor, "*b d"]) -> Float[Tensor, "*b heads e"]:
-        """Normalised and projected queries, split into heads and scaled."""
-        projected = self.q_proj(self.norm_q(query)).unflatten(-1, (self.heads, -1))
-        return projected / math.sqrt(projected.shape[-1])
-
-    def split(self, projection: nn.Linear) -> Float[Tensor, "heads e d"]:
-        """A projection's weight with its output rows grouped by head."""
-        return projection.weight.unflatten(0, (self.heads, -1))
-
-    def by_place(
-        self, projection: nn.Linear, embedding: Float[Tensor, "n d"]
-    ) -> Float[Tensor, "n heads e"]:
-        """What the embedding of each place adds to a projected token, without the bias."""
-        return (embedding @ projection.weight.T).unflatten(-1, (self.heads, -1))
-
-    def read(
-        self, query: Float[Tensor, "b k d"], windows: Sequence[tuple[Tensor, Tensor]]
-    ) -> Float[Tensor, "b k d"]:
-        """Attend from each query to its own tokens, without projecting any token.
-
-        The projections leave the tokens for the query: `q . (W t + b) = (W' q) . t + q . b`, and
-        `sum a (W t + b) = W (sum a t) + b` because the weights `a` sum to one. What embeddings
-        add to a key or value is the same for every query and projected once per call.
-
-        Args:
-            query: one per point.
-            windows: per source map, the features `[B, K, n, D]` around each point, and the
-                embedding `[n, D]` that makes keys of them.
-        """
-        weights = self.attention(query, windows)
-        parts = weights.split([embedding.shape[0] for _, embedding in windows], dim=-1)
-        read = [
-            (part @ features, torch.einsum("bkhn,nhe->bkhe", part, self.by_place(self.v_proj, e)))
-            for part, (features, e) in zip(parts, windows, strict=True)
-        ]
-        mixed = torch.stack([features for features, _ in read]).sum(dim=0)  # [B, K, H, D]
-        placed = torch.stack([places for _, places in read]).sum(dim=0)  # [B, K, H, e]
-        values = torch.einsum("bkhd,hed->bkhe", mixed, self.split(self.v_proj)) + placed
-        return self.finish(query, values.flatten(-2) + self.v_proj.bias)
-
-    def attention(
-        self, query: Float[Tensor, "b k d"], windows: Sequence[tuple[Tensor, Tensor]]
-    ) -> Float[Tensor, "b k heads n"]:
-        """How much each query reads of each of its tokens, head by head; sums to one over them."""
-        q = self.heads_of(query)  # [B, K, H, e]
-        folded = torch.einsum("bkhe,hed->bkhd", q, self.split(self.k_proj))
-        # The same for every token, so softmax drops it; it keeps the bias's (zero) gradient.
-        constant = torch.einsum("bkhe,he->bkh", q, self.k_proj.bias.unflatten(0, (self.heads, -1)))
-        scores = [
-            folded @ features.transpose(-1, -2)
-            + torch.einsum("bkhe,nhe->bkhn", q, self.by_place(self.k_proj, embedding))
-            for features, embedding in windows
-        ]
-        return (torch.cat(scores, dim=-1) + constant[..., None]).softmax(dim=-1).to(q.dtype)
-
-    def finish(
-        self, query: Float[Tensor, "*b d"], values: Float[Tensor, "*b d"]
-    ) -> Float[Tensor, "*b d"]:
-        """Add what was read, then the feed-forward network."""
-        query = query + self.out_proj(values)
-        return query + self.ffn(self.norm_ffn(query))
+from spd.models.feature_maps import FeatureMaps, ProjectedMaps
 
 
 class CrossAttentionPath(nn.Module):
@@ -113,6 +28,7 @@ class CrossAttentionPath(nn.Module):
     the cell's place in the window (specification, 6.4), shared by the three maps.
     """
 
+    projects: ClassVar[bool] = True
     S8, L2, L1 = range(3)  # rows of `scale_embedding`
 
     def __init__(self, config: ModelConfig) -> None:
@@ -127,10 +43,27 @@ class CrossAttentionPath(nn.Module):
         self.head = depth_head(config.dim, config.head_width, config.initial_depth_m)
 
     def query(self, maps: FeatureMaps, points: Float[Tensor, "b k 2"]) -> Float[Tensor, "b k"]:
-        """Depth in metres at each point `(u, v)` of the image (specification, section 8)."""
+        """Depth in metres at each point `(u, v)` of the image (specification, section 8).
+
+        Maps that are projected are read as such; the depth is the same.
+        """
+        if maps.projected is not None:
+            return self._query_projected(maps, maps.projected, points)
         query, coarse, fine = self._windows(maps, points)
         query = self.stage2.read(self.stage1.read(query, coarse), fine)
         return head_depth_m(self.head, query)
+
+    def project(self, maps: FeatureMaps) -> FeatureMaps:
+        """The same maps with keys and values of every cell beside them."""
+        s8, l2, l1 = (
+            stage.project(feature_map).contiguous(memory_format=torch.channels_last)
+            for stage, feature_map in (
+                (self.stage1, maps.stride_8_map),
+                (self.stage1, maps.l2),
+                (self.stage2, maps.l1),
+            )
+        )
+        return dataclasses.replace(maps, projected=ProjectedMaps(s8, l2, l1, self._weights_state()))
 
     def attention(
         self, maps: FeatureMaps, points: Float[Tensor, "b k 2"]
@@ -160,12 +93,41 @@ class CrossAttentionPath(nn.Module):
     ) -> tuple[Tensor, list[tuple[Tensor, Tensor]], list[tuple[Tensor, Tensor]]]:
         """The query's start, and what each stage reads: windows and what makes keys of them."""
         s8, l2, l1 = (
-            self._wide(sample_window(feature_map, points, maps.image_size, self.window))
+            self._wide(
+                CellWindows.gather(feature_map, points, maps.image_size, self.window).tokens()
+            )
             for feature_map in (maps.stride_8_map, maps.l2, maps.l1)
         )  # [B, K, 25, D] each
         start = s8[:, :, s8.shape[2] // 2]  # the window's centre is the point itself
         coarse = [(s8, self._key(self.S8)), (l2, self._key(self.L2))]
         return start, coarse, [(l1, self._key(self.L1))]
+
+    def _query_projected(
+        self, maps: FeatureMaps, projected: ProjectedMaps, points: Float[Tensor, "b k 2"]
+    ) -> Float[Tensor, "b k"]:
+        if projected.weights != self._weights_state():
+            raise InputError(
+                "these maps were projected with other weights than the model has now; project "
+                "them again with model.project(maps)"
+            )
+        s8, l2, l1 = (
+            CellWindows.gather(feature_map, points, maps.image_size, self.window)
+            for feature_map in (projected.stride_8_map, projected.l2, projected.l1)
+        )
+        query = self._wide(sample(maps.stride_8_map, points, maps.image_size))
+        coarse = [(s8, self._key(self.S8)), (l2, self._key(self.L2))]
+        query = self.stage1.read_projected(query, coarse)
+        query = self.stage2.read_projected(query, [(l1, self._key(self.L1))])
+        return head_depth_m(self.head, query)
+
+    def _weights_state(self) -> tuple[tuple[int, int], ...]:
+        """Where the weights that project lie, and how often they were changed there."""
+        projections = (
+            weight
+            for stage in (self.stage1, self.stage2)
+            for weight in (stage.k_proj.weight, stage.v_proj.weight)
+        )
+        return tuple((weight.data_ptr(), weight._version) for weight in projections)
 
     def _wide(self, features: Tensor) -> Tensor:
         """In the weights' dtype: maps may be kept narrower, the query's residual stream may not."""
@@ -183,32 +145,24 @@ class CrossAttentionPath(nn.Module):
     ) -> Float[Tensor, "b y x d"]:
         """`stage.read` at every position, for sources given as (map, embedding row, dilation)."""
         size = (query.shape[1], query.shape[2])
-        q = stage.heads_of(query).permute(0, 3, 4, 1, 2)  # [B, H, e, Y, X]
-        scores = [
-            self._window_scores(stage, q, feature_map, row, dilation)
+        places = [
+            stage.by_place(projection, self.position_embedding)
+            for projection in (stage.k_proj, stage.v_proj)
+        ]
+        windows = [
+            Source(
+                *(
+                    self._padded(self._project(stage, projection, feature_map, row, size), dilation)
+                    for projection in (stage.k_proj, stage.v_proj)
+                ),
+                *places,
+            )
             for feature_map, row, dilation in sources
         ]
-        weights = torch.cat(scores, dim=2).softmax(dim=2).to(q.dtype)  # [B, H, 25 S, Y, X]
-        values = torch.zeros_like(q)
-        for part, (feature_map, row, dilation) in zip(
-            weights.split(self.window**2, dim=2), sources, strict=True
-        ):
-            cells = self._project(stage, stage.v_proj, feature_map, row, size)
-            for n, shifted in enumerate(self._shifts(cells, size, dilation)):
-                values = values + part[:, :, n, None] * shifted
-            places = stage.by_place(stage.v_proj, self.position_embedding)
-            values = values + torch.einsum("bhnyx,nhe->bheyx", part, places)
+        dilations = [dilation for _, _, dilation in sources]
+        q = stage.heads_of(query).permute(0, 3, 4, 1, 2)  # [B, H, e, Y, X]
+        values = window_attention(q, windows, dilations)
         return stage.finish(query, values.flatten(1, 2).permute(0, 2, 3, 1))
-
-    def _window_scores(
-        self, stage: CrossAttentionStage, q: Tensor, feature_map: Tensor, row: int, dilation: int
-    ) -> Float[Tensor, "b heads n y x"]:
-        """Scores of one source, one shift at a time: unfolding 25 copies would be 25 times L1."""
-        size = (q.shape[-2], q.shape[-1])
-        cells = self._project(stage, stage.k_proj, feature_map, row, size)
-        by_cell = [(q * shifted).sum(dim=2) for shifted in self._shifts(cells, size, dilation)]
-        places = stage.by_place(stage.k_proj, self.position_embedding)
-        return torch.stack(by_cell, dim=2) + torch.einsum("bheyx,nhe->bhnyx", q, places)
 
     def _project(
         self,
@@ -227,13 +181,10 @@ class CrossAttentionPath(nn.Module):
         projected = F.conv2d(embedded, projection.weight[:, :, None, None], projection.bias)
         return resize_bilinear(projected, size).unflatten(1, (stage.heads, -1))
 
-    def _shifts(
-        self, cells: Float[Tensor, "b heads e y x"], size: tuple[int, int], dilation: int
-    ) -> list[Float[Tensor, "b heads e y x"]]:
-        """Views of the map moved to each place of the window, row-major, borders replicated."""
+    def _padded(
+        self, cells: Float[Tensor, "b heads e y x"], dilation: int
+    ) -> Float[Tensor, "b heads e y2 x2"]:
+        """The map with its borders repeated, so that every place of every window is there."""
         reach = self.window // 2 * dilation
         padded = F.pad(cells.flatten(1, 2), (reach,) * 4, mode="replicate")
-        padded = padded.unflatten(1, cells.shape[1:3])
-        rows, columns = size
-        offsets = range(0, 2 * reach + 1, dilation)
-        return [padded[..., y : y + rows, x : x + columns] for y in offsets for x in offsets]
+        return padded.unflatten(1, cells.shape[1:3])

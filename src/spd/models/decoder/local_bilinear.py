@@ -4,12 +4,14 @@ What a query can know without attention. InfiniDepth (CVPR 2026) reports that su
 cross-attention, so the claim that attention is right is tested against this one.
 """
 
+from typing import ClassVar
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from spd.config import ModelConfig
-from spd.geometry import resize_bilinear, sample_window
+from spd.geometry import resize_bilinear, sample
 from spd.models.decoder.local_path import depth_head, head_depth_m
 from spd.models.feature_maps import FeatureMaps
 
@@ -21,6 +23,8 @@ class BilinearPath(nn.Module):
     (110,209) within half a per cent.
     """
 
+    projects: ClassVar[bool] = False
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         width = config.dim * 31 // 8
@@ -30,7 +34,7 @@ class BilinearPath(nn.Module):
     def query(self, maps: FeatureMaps, points: Float[Tensor, "b k 2"]) -> Float[Tensor, "b k"]:
         """Depth in metres at each point `(u, v)` of the image."""
         features = [
-            sample_window(feature_map, points, maps.image_size, 1)[:, :, 0]
+            sample(feature_map, points, maps.image_size)
             for feature_map in (maps.stride_8_map, maps.l2, maps.l1)
         ]
         return self._decode(torch.cat(features, dim=-1))

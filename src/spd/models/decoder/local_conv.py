@@ -6,6 +6,7 @@ mask on the patch, and every doubling reads the cells that the map's own doublin
 """
 
 import dataclasses
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -69,6 +70,8 @@ class ConvPath(nn.Module):
 
     A query is answered by the cell of that grid that its point lies in.
     """
+
+    projects: ClassVar[bool] = False
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()

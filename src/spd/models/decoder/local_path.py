@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +16,9 @@ from spd.models.feature_maps import FeatureMaps
 @runtime_checkable
 class LocalPath(Protocol):
     """Depth from feature maps, at points or on the path's own grid; both the same function."""
+
+    projects: ClassVar[bool]
+    """Whether it has keys and values that `SPD.project` can prepare."""
 
     def query(self, maps: FeatureMaps, points: Float[Tensor, "b k 2"]) -> Float[Tensor, "b k"]:
         """Depth in metres at points `(u, v)` that are known to lie inside the image."""

@@ -1,0 +1,162 @@
+"""The graphs of a model: `encode`, `query`, and both as one.
+
+The exporter of `torch.export` makes them, with batch, points and (unless one is asked for) the
+image's size left open. Maps have their channels last, as a query reads whole cells.
+"""
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.export import Dim
+
+from spd.config import PATCH
+from spd.errors import ConfigError
+from spd.export.query_graph import COARSE_CELLS, FINE_CELLS, QueryGraph
+from spd.models.spd import SPD
+from spd.pixels import MAX_SIDE_PX, Size
+from spd.runtimes.folder import MAP_NAMES
+
+OPSET = 20  # the first with exact GELU as one operator
+# Example inputs: sizes of 0 and 1 would be taken for constants, and equal ones for one size.
+_BATCH, _ROWS, _COLUMNS, _POINTS = 2, 3, 4, 7
+_LIMIT = MAX_SIDE_PX // PATCH
+
+
+class EncodeGraph(nn.Module):
+    """An image in 0..1 to the three maps, channels last."""
+
+    def __init__(self, model: SPD) -> None:
+        super().__init__()
+        self.encoder, self.neck, self.global_path = model.encoder, model.neck, model.global_path
+
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, Tensor, Tensor]:
+        """The maps of :class:`spd.FeatureMaps`, each `[B, rows, columns, D]`."""
+        l1, l2, l3, l4 = self.neck(self.encoder(image))
+        stride_8_map = self.global_path(l3, l4, (l2.shape[-2], l2.shape[-1]))
+        s8, l2, l1 = (m.permute(0, 2, 3, 1).contiguous() for m in (stride_8_map, l2, l1))
+        return s8, l2, l1
+
+
+def check_exportable(model: SPD) -> None:
+    """Refuse a model whose query has no graph.
+
+    Raises:
+        ConfigError: naming its local path.
+    """
+    if model.config.local_path != "cross_attention":
+        raise ConfigError(
+            f"a model whose local_path is {model.config.local_path!r} has no exported form; only "
+            "cross_attention (v15.2) is exported"
+        )
+
+
+def encode_graph(model: SPD, size: Size | None) -> Any:
+    """`encode.onnx` as an `onnx.ModelProto`; `size` bakes the position table for one image size."""
+    example = torch.rand(_BATCH, 3, *(size or (_ROWS * PATCH, _COLUMNS * PATCH)))
+    dims: dict[int, Any] = {0: Dim("batch")}
+    if size is None:
+        # The exporter derives sizes from the patches: any multiple of 14.
+        rows, columns = (Dim(n, min=2, max=_LIMIT) for n in ("patch_rows", "patch_columns"))
+        dims |= {2: PATCH * rows, 3: PATCH * columns}
+    with _plain_attention(model):
+        return _export(EncodeGraph(model), (example,), (dims,), ["image"], list(MAP_NAMES))
+
+
+def query_graph(model: SPD) -> Any:
+    """`query.onnx` as an `onnx.ModelProto`, for maps of any size."""
+    graph = QueryGraph(model.config, model.local_path.state_dict())
+    batch, points = Dim("batch"), Dim("points")
+    maps, dims = [], []
+    # s8 and L2 have one size; relations between sizes are left out, they take the exporter longer.
+    for name, cells in (("8", COARSE_CELLS), ("8", COARSE_CELLS), ("4", FINE_CELLS)):
+        maps.append(torch.rand(_BATCH, cells * _ROWS, cells * _COLUMNS, model.config.dim))
+        rows, columns = (
+            Dim(f"{side}_{name}", min=2 * cells, max=_LIMIT * cells) for side in ("rows", "columns")
+        )
+        dims.append({0: batch, 1: rows, 2: columns})
+    example = (*maps, torch.rand(_BATCH, _POINTS, 2))
+    shapes = (*dims, {0: batch, 1: points})
+    return _export(graph, example, shapes, [*MAP_NAMES, "points"], ["depth_m"])
+
+
+def fused_graph(encode: Any, query: Any) -> Any:
+    """`spd.onnx` as an `onnx.ModelProto`: both graphs, joined at the maps."""
+    import onnx
+    from onnx.compose import add_prefix, merge_models
+
+    first = add_prefix(encode, "encode/", rename_inputs=False, rename_outputs=False)
+    second = add_prefix(query, "query/", rename_inputs=False, rename_outputs=False)
+    for node in second.graph.node:  # an input's name would be an output's of the first
+        node.input[:] = [f"query/{name}" if name in MAP_NAMES else name for name in node.input]
+    for given in second.graph.input:
+        if given.name in MAP_NAMES:
+            given.name = f"query/{given.name}"
+    joined = merge_models(first, second, io_map=[(name, f"query/{name}") for name in MAP_NAMES])
+    onnx.checker.check_model(joined)
+    return joined
+
+
+def _export(
+    module: nn.Module,
+    example: tuple[Tensor, ...],
+    shapes: tuple[dict[int, Any], ...],
+    inputs: list[str],
+    outputs: list[str],
+) -> Any:
+    with _quiet(), torch.no_grad():
+        program = torch.onnx.export(
+            module.eval(),
+            example,
+            dynamo=True,
+            dynamic_shapes=shapes,
+            input_names=inputs,
+            output_names=outputs,
+            opset_version=OPSET,
+            verbose=False,
+        )
+    assert program is not None
+    return _without_traces(program.model_proto)
+
+
+def _without_traces(proto: Any) -> Any:
+    """Without what the exporter notes of its own run: paths of this machine, stack traces."""
+    del proto.metadata_props[:]
+    del proto.graph.metadata_props[:]
+    for part in (*proto.graph.node, *proto.graph.value_info, *proto.graph.initializer):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    for part in (*proto.graph.input, *proto.graph.output):
+        del part.metadata_props[:]
+    return proto
+
+
+@contextlib.contextmanager
+def _plain_attention(model: SPD) -> Iterator[None]:
+    """Attention as products and a softmax: the fused one is exported with a search for NaN."""
+    backbone = model.encoder.backbone
+    before = backbone.config._attn_implementation
+    backbone.set_attn_implementation("eager")
+    try:
+        yield
+    finally:
+        backbone.set_attn_implementation(before)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the exporter's notes on itself: they are not about the model."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,164 @@
+"""`spd export onnx`: graphs of a model, what they are, and how far they lie from torch."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spd._version import __version__
+from spd.errors import CheckpointError, ConfigError
+from spd.export.graphs import OPSET, check_exportable, encode_graph, fused_graph, query_graph
+from spd.export.int8 import Calibration, quantise_encoder
+from spd.files import atomic_path
+from spd.models.spd import SPD
+from spd.pixels import Size, check_image_size
+from spd.runtimes.engines import installed_runtimes, open_engine
+from spd.runtimes.folder import (
+    ENCODE,
+    EXPORT,
+    FORMAT,
+    FUSED,
+    QUERY,
+    ExportFolder,
+    file_sha256,
+)
+
+_PARITY_SIZES: tuple[Size, ...] = ((168, 224), (42, 70))
+_PARITY_POINTS = 256
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Parity:
+    """How far a runtime's answers lie from torch's, over random images and points."""
+
+    runtime: str
+    """What computed them."""
+    image_size: Size
+    """(height, width) of the images."""
+    points: int
+    """How many points were compared, borders and corners among them."""
+    max_abs_m: float
+    """The largest difference, in metres."""
+    max_rel: float
+    """The largest difference, relative to torch's answer."""
+
+    def __str__(self) -> str:
+        height, width = self.image_size
+        return (
+            f"{self.runtime} against torch at {height}x{width}, {self.points} points: "
+            f"at most {self.max_abs_m:.2g} m and {self.max_rel:.2g} relative apart"
+        )
+
+
+def write_export(
+    model: SPD,
+    out: Path,
+    *,
+    source: str,
+    weights_sha256: str,
+    size: Size | None = None,
+    training_median_m: float | None = None,
+    calibration: Calibration | None = None,
+) -> ExportFolder:
+    """Write the folder; it appears whole.
+
+    Args:
+        model: what to export, in float32 on the CPU.
+        out: the folder to make; must not exist.
+        source: what the model is called.
+        weights_sha256: digest of the weights' file.
+        size: (height, width) to bake the position table for; None: any size.
+        training_median_m: of the depth it learnt from, where known.
+        calibration: photos to write an int8 encoder with.
+
+    Raises:
+        ConfigError: if the model has no exported form, or the packages to export are missing.
+        InputError: if the size is not made of whole patches.
+        CheckpointError: if the folder exists.
+        DataError: if it cannot be written.
+    """
+    check_exportable(model)
+    check_installed()
+    if size is not None:
+        check_image_size(size)
+    if out.exists():
+        raise CheckpointError(f"{out} exists already; remove it or choose another -o")
+    encode, query = encode_graph(model, size), query_graph(model)
+    graphs = {ENCODE: encode, QUERY: query, FUSED: fused_graph(encode, query)}
+    with atomic_path(out) as folder:
+        folder.mkdir()
+        for name, graph in graphs.items():
+            (folder / name).write_bytes(graph.SerializeToString())
+        about = {
+            "format": FORMAT,
+            "spd": __version__,
+            "source": source,
+            "weights_sha256": weights_sha256,
+            "opset": OPSET,
+            "image_size": None if size is None else list(size),
+            "training_median_m": training_median_m,
+            "model": model.config.to_dict(),
+        }
+        write_about(folder, about)
+        if calibration is not None:
+            quantise_encoder(ExportFolder.read(folder), calibration)
+            write_about(folder, about)
+    return ExportFolder.read(out)
+
+
+def write_about(folder: Path, about: dict[str, Any]) -> None:
+    """Write `export.json` with the digests of the graphs that the folder holds."""
+    files = {
+        path.name: {"sha256": file_sha256(path), "bytes": path.stat().st_size}
+        for path in sorted(folder.glob("*.onnx"))
+    }
+    text = json.dumps(about | {"files": files}, indent=1) + "\n"
+    (folder / EXPORT).write_text(text, encoding="utf-8")
+
+
+def check_installed() -> None:
+    """Refuse to export without what it takes, before any work.
+
+    Raises:
+        ConfigError: naming the extra to install.
+    """
+    from importlib.util import find_spec
+
+    for name in ("onnx", "onnxscript"):
+        if find_spec(name) is None:
+            raise ConfigError(f'{name} is not installed; pip install "spd[export]"')
+
+
+def check_parity(model: SPD, folder: ExportFolder, threads: int | None = None) -> list[Parity]:
+    """Compare every installed runtime in float32 with torch."""
+    sizes = (folder.image_size,) if folder.image_size else _PARITY_SIZES
+    found = []
+    for runtime in installed_runtimes():
+        engine = open_engine(folder, runtime, "float32", threads)
+        for size in sizes:
+            images, points = random_question(size)
+            with torch.inference_mode():
+                expected = model.query(model.encode(images), points).numpy()
+            got = engine.query(engine.encode(images.numpy()), points.numpy())
+            gap = np.abs(got - expected)
+            found.append(
+                Parity(runtime, size, points[..., 0].numel(), gap.max(), (gap / expected).max())
+            )
+    return found
+
+
+def random_question(size: Size, batch: int = 2) -> tuple[Tensor, Tensor]:
+    """Images of noise, and points of which some lie on the borders and in the corners."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(batch, 3, *size, generator=generator)
+    extent = torch.tensor([size[1], size[0]], dtype=torch.float32)
+    points = torch.rand(batch, _PARITY_POINTS, 2, generator=generator) * extent - 0.5
+    corners = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    points[:, :4] = corners * extent - 0.5
+    points[:, 4:8, 0] = -0.5
+    points[:, 8:12, 1] = extent[1] - 0.5
+    return images, points

@@ -1,0 +1,209 @@
+"""The v15.2 query as a graph of plain operations, with every weight that can be folded, folded.
+
+The same function as `CrossAttentionPath.query`, from the same state dict, in the form that costs
+the fewest multiply-adds where nothing is projected beforehand (`docs/design.md`):
+
+- `q . (W_k t)` is `(W_k' q) . t`, so no token is projected; here `W_q` and `W_k'` are one matrix
+  per head, and so are `W_v` and `W_o`.
+- Bilinear weights are linear, so scores are taken on the 6x6 cells that a 5x5 window touches and
+  blended, instead of blending 64 channels; the attention is spread back onto the cells likewise.
+- What the embeddings of map and place add depends on the query alone: it is one more matrix.
+
+No branch depends on a size, so one graph serves every K, batch and image size.
+"""
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from spd.config import PATCH, ModelConfig
+
+COARSE_CELLS, FINE_CELLS = 2, 4  # of s8 and L2, and of L1, along one side of a patch
+
+
+class Cells(nn.Module):
+    """The cells around each point of one map, and how its window lies between them."""
+
+    steps: Tensor
+
+    def __init__(self, window: int, cells_per_patch: int) -> None:
+        super().__init__()
+        self.window = window
+        self.ratio = cells_per_patch / PATCH
+        self.register_buffer("steps", torch.arange(window + 1) - window // 2, persistent=False)
+
+    def forward(
+        self, feature_map: Float[Tensor, "b h w d"], points: Float[Tensor, "b k 2"]
+    ) -> tuple[Float[Tensor, "b k n d"], Float[Tensor, "b k 1"], Float[Tensor, "b k 1"]]:
+        """The `(window + 1)^2` cells, row by row, and the fractions in x and y."""
+        B, h, w, D = feature_map.shape
+        xy = (points + 0.5) * self.ratio - 0.5
+        corner = xy.floor()
+        columns = (corner[..., :1].long() + self.steps).clamp(0, w - 1)  # [B, K, 6]
+        rows = (corner[..., 1:].long() + self.steps).clamp(0, h - 1)
+        image = torch.arange(B, device=points.device)[:, None, None] * h
+        index: Int[Tensor, "b k n"] = (
+            ((image + rows) * w)[..., :, None] + columns[..., None, :]
+        ).flatten(2)
+        fractions = xy - corner
+        by_cell = feature_map.reshape(B * h * w, D)
+        return F.embedding(index, by_cell), fractions[..., :1], fractions[..., 1:]
+
+    def blend(self, scores: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        """Scores `[B, K, heads, 36]` on the cells as scores `[B, K, heads, 25]` in the window."""
+        grid = scores.unflatten(-1, (self.window + 1, self.window + 1))
+        x, y = x[..., None, None], y[..., None, None]
+        grid = grid[..., :-1, :] * (1 - y) + grid[..., 1:, :] * y
+        grid = grid[..., :-1] * (1 - x) + grid[..., 1:] * x
+        return grid.flatten(-2)
+
+    def spread(self, weights: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        """The transpose of `blend`: attention in the window as attention to the cells."""
+        grid = weights.unflatten(-1, (self.window, self.window))
+        x, y = x[..., None, None], y[..., None, None]
+        grid = F.pad(grid * (1 - x), (0, 1)) + F.pad(grid * x, (1, 0))
+        grid = F.pad(grid * (1 - y), (0, 0, 0, 1)) + F.pad(grid * y, (0, 0, 1, 0))
+        return grid.flatten(-2)
+
+
+class Stage(nn.Module):
+    """One cross-attention stage with its projections folded together.
+
+    Args:
+        weights: of the stage, as in a checkpoint.
+        embeddings: what makes keys of the window's tokens, `[n, D]`, one per source map.
+        heads: of the attention.
+    """
+
+    def __init__(self, weights: Mapping[str, Tensor], embeddings: list[Tensor], heads: int) -> None:
+        super().__init__()
+        w = {name: tensor.double() for name, tensor in weights.items()}
+        tokens = torch.cat([embedding.double() for embedding in embeddings])  # [S * 25, D]
+        D = tokens.shape[1]
+        self.heads = heads
+        by_head = [slice(n * D // heads, (n + 1) * D // heads) for n in range(heads)]
+        scale = (D // heads) ** -0.5
+        query, bias, out = w["q_proj.weight"], w["q_proj.bias"], w["out_proj.weight"]
+        # [D, D] of each head: what a token is multiplied with, and what it is worth when read.
+        keys = [scale * query[h].T @ w["k_proj.weight"][h] for h in by_head]
+        key_bias = [scale * bias[h] @ w["k_proj.weight"][h] for h in by_head]
+        values = [(out[:, h] @ w["v_proj.weight"][h]).T for h in by_head]
+        self.norm_q = _norm(w, "norm_q")
+        self.norm_ffn = _norm(w, "norm_ffn")
+        self.folded = _linear(torch.cat(keys, dim=1).T, torch.cat(key_bias))
+        self.placed = _linear(
+            torch.cat([key @ tokens.T for key in keys], dim=1).T,
+            torch.cat([key @ tokens.T for key in key_bias]),
+        )
+        self.read = _linear(torch.cat(values).T, out @ w["v_proj.bias"] + w["out_proj.bias"])
+        self.read_places = _linear(torch.cat([tokens @ value for value in values]).T)
+        self.widen = _linear(w["ffn.0.weight"], w["ffn.0.bias"])
+        self.narrow = _linear(w["ffn.2.weight"], w["ffn.2.bias"])
+
+    def forward(
+        self,
+        query: Float[Tensor, "b k d"],
+        sources: list[tuple[Cells, tuple[Tensor, Tensor, Tensor]]],
+    ) -> Float[Tensor, "b k d"]:
+        """Read the sources' cells, then the feed-forward network."""
+        normed = self.norm_q(query)
+        folded = self.folded(normed).unflatten(-1, (self.heads, -1))  # [B, K, H, D]
+        scores = torch.cat(
+            [
+                cells.blend(folded @ values.transpose(-1, -2), x, y)
+                for cells, (values, x, y) in sources
+            ],
+            dim=-1,
+        )
+        placed = self.placed(normed).unflatten(-1, (self.heads, -1))
+        weights = (scores + placed).softmax(dim=-1)  # [B, K, H, S * 25]
+        parts = weights.split([cells.window**2 for cells, _ in sources], dim=-1)
+        mixed = [
+            cells.spread(part, x, y) @ values
+            for part, (cells, (values, x, y)) in zip(parts, sources, strict=True)
+        ]
+        read = mixed[0] if len(mixed) == 1 else mixed[0] + mixed[1]
+        query = query + self.read(read.flatten(-2)) + self.read_places(weights.flatten(-2))
+        return query + self.narrow(F.gelu(self.widen(self.norm_ffn(query))))
+
+
+class QueryGraph(nn.Module):
+    """Maps with channels last, and points in pixels of the encoded image, to metres.
+
+    Args:
+        config: of the model; its local path must be `cross_attention`.
+        weights: of the local path, named as in a checkpoint without `local_path.`.
+    """
+
+    def __init__(self, config: ModelConfig, weights: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        scales, places = weights["scale_embedding"], weights["position_embedding"]
+        s8, l2, l1 = (scale + places for scale in scales)
+        self.coarse = Cells(config.window, COARSE_CELLS)
+        self.fine = Cells(config.window, FINE_CELLS)
+        self.stage1 = Stage(_of(weights, "stage1."), [s8, l2], config.heads)
+        self.stage2 = Stage(_of(weights, "stage2."), [l1], config.heads)
+        head = {name: tensor.double() for name, tensor in _of(weights, "head.").items()}
+        self.head = nn.Sequential(
+            _linear(head["0.weight"], head["0.bias"]),
+            nn.ReLU(),
+            _linear(head["2.weight"], head["2.bias"]),
+        )
+
+    def forward(
+        self,
+        stride_8_map: Float[Tensor, "b h8 w8 d"],
+        l2: Float[Tensor, "b h8 w8 d"],
+        l1: Float[Tensor, "b h4 w4 d"],
+        points: Float[Tensor, "b k 2"],
+    ) -> Float[Tensor, "b k"]:
+        """Metres `[B, K]`, NaN at points that are not finite or outside the image."""
+        inside = self._inside(l1, points)
+        asked = torch.where(inside[..., None], points, 0.0)
+        s8_cells = self.coarse(stride_8_map, asked)
+        l2_cells = self.coarse(l2, asked)
+        query = self._start(s8_cells)
+        query = self.stage1(query, [(self.coarse, s8_cells), (self.coarse, l2_cells)])
+        query = self.stage2(query, [(self.fine, self.fine(l1, asked))])
+        depth_m = F.softplus(self.head(query)).squeeze(-1)
+        return torch.where(inside, depth_m, torch.nan)
+
+    def _inside(self, l1: Tensor, points: Float[Tensor, "b k 2"]) -> Bool[Tensor, "b k"]:
+        """As `spd.pixels.inside_image`; the image's size is that of the maps it became."""
+        height, width = (cells * PATCH / FINE_CELLS - 0.5 for cells in l1.shape[1:3])
+        u, v = points[..., 0], points[..., 1]
+        return (u >= -0.5) & (u <= width) & (v >= -0.5) & (v <= height)
+
+    def _start(self, s8: tuple[Tensor, Tensor, Tensor]) -> Float[Tensor, "b k d"]:
+        """The stride-8 map at the point itself: the window's centre."""
+        cells, x, y = s8
+        side = self.coarse.window + 1
+        middle = self.coarse.window // 2
+        grid = cells.unflatten(2, (side, side))[:, :, middle : middle + 2, middle : middle + 2]
+        rows = grid[:, :, 0] * (1 - y)[..., None] + grid[:, :, 1] * y[..., None]
+        return rows[:, :, 0] * (1 - x) + rows[:, :, 1] * x
+
+
+def _of(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors under a prefix, without it."""
+    return {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
+
+
+def _linear(weight: Tensor, bias: Tensor | None = None) -> nn.Linear:
+    """A linear layer of these float64 values, rounded once to float32."""
+    layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
+    layer.weight = nn.Parameter(weight.float().contiguous())
+    if bias is not None:
+        layer.bias = nn.Parameter(bias.float())
+    return layer
+
+
+def _norm(weights: Mapping[str, Tensor], name: str) -> nn.LayerNorm:
+    weight = weights[f"{name}.weight"]
+    layer = nn.LayerNorm(weight.shape[0])
+    layer.weight = nn.Parameter(weight.float())
+    layer.bias = nn.Parameter(weights[f"{name}.bias"].float())
+    return layer

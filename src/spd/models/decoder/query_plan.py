@@ -1,0 +1,80 @@
+"""Which of several exactly equal ways a call of `query` takes, by counting multiply-adds.
+
+`docs/performance.md` has the counts and what they mean in time.
+"""
+
+import dataclasses
+import functools
+from typing import Literal
+
+from spd.config import ModelConfig
+from spd.cost.grids import Grid, Size
+from spd.cost.local_macs import arrangements
+from spd.errors import InputError
+from spd.models.feature_maps import FeatureMaps
+
+QueryForm = Literal["folded", "projected"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class QueryPlan:
+    """How a call will be answered, and what that costs in multiply-adds."""
+
+    form: QueryForm
+    """`folded`: the projections moved to the query, nothing precomputed. `projected`: keys and
+    values of every cell of the maps projected first."""
+    macs_per_query: int
+    """What each point costs."""
+    macs_once: int
+    """What the call costs besides, whatever its number of points."""
+    reason: str
+    """Why this form, in a few words."""
+
+
+def plan_query(
+    config: ModelConfig,
+    maps: FeatureMaps,
+    points: int,
+    *,
+    projects: bool,
+    gradients: bool,
+    form: QueryForm | None = None,
+) -> QueryPlan:
+    """The cheapest form for `points` of each image, or the one that is asked for.
+
+    Under gradients nothing is projected unasked: a training step asks few points of new maps, and
+    projecting would be paid again in the backward pass.
+
+    Raises:
+        InputError: if a form is asked for that the local path has not.
+    """
+    if not projects:
+        if form == "projected":
+            raise no_projection(config)
+        return QueryPlan("folded", 0, 0, f"{config.local_path} has one form")
+    folded_each, folded_once, each, once = _costs(config, maps.image_size)
+    folded = QueryPlan("folded", folded_each, folded_once, "asked for")
+    projected = QueryPlan("projected", each, 0 if maps.projected is not None else once, "asked for")
+    if form is not None:
+        return folded if form == "folded" else projected
+    if maps.projected is not None:
+        return dataclasses.replace(projected, reason="these maps are projected")
+    if gradients:
+        return dataclasses.replace(folded, reason="gradients are recorded")
+    reason = f"projecting pays from {once // (folded_each - each) + 1:,} points an image"
+    cheaper = projected if once + points * each < points * folded_each else folded
+    return dataclasses.replace(cheaper, reason=reason)
+
+
+@functools.lru_cache(maxsize=64)
+def _costs(config: ModelConfig, size: Size) -> tuple[int, int, int, int]:
+    """Folded and projected: multiply-adds per query and once, for images of one size."""
+    costs = arrangements(config, Grid(size))
+    return *costs["implemented"], *costs["projected"]
+
+
+def no_projection(config: ModelConfig) -> InputError:
+    """For a local path that projects nothing."""
+    return InputError(
+        f"{config.local_path} has no keys and values to project; only cross_attention has"
+    )

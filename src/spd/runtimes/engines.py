@@ -1,0 +1,174 @@
+"""ONNX Runtime and OpenVINO behind two calls: an image to maps, maps and points to metres.
+
+The encoder takes the precision that is asked for; the query keeps float32 whatever it is, because
+metres in bfloat16 step by 1.6 cm at 2 to 4 m and the query is a small part of the time.
+"""
+
+import importlib
+import threading
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal, Protocol, get_args
+
+import numpy as np
+from jaxtyping import Float
+
+from spd.errors import CheckpointError, ConfigError
+from spd.runtimes.folder import ENCODE, ENCODE_INT8, MAP_NAMES, QUERY, ExportFolder
+
+RuntimeName = Literal["onnxruntime", "openvino"]
+Precision = Literal["float32", "bfloat16", "int8"]
+Maps = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""The stride-8 map, L2 and L1, each `[B, rows, columns, D]`."""
+
+
+class Engine(Protocol):
+    """What computes; holds no photo, and may be asked from several threads."""
+
+    def encode(self, images: Float[np.ndarray, "b 3 h w"]) -> Maps:
+        """Everything that is paid once per image, of RGB in 0..1."""
+        ...
+
+    def query(self, maps: Maps, points: Float[np.ndarray, "b k 2"]) -> Float[np.ndarray, "b k"]:
+        """Metres at points in pixels of the encoded images; NaN outside."""
+        ...
+
+
+def installed_runtimes() -> list[RuntimeName]:
+    """The runtimes that are installed, the one to prefer first; none is loaded."""
+    from importlib.util import find_spec
+
+    return [name for name in get_args(RuntimeName) if find_spec(name) is not None]
+
+
+def check_asked(runtime: str, precision: str) -> None:
+    """Refuse names that are none, before anything is loaded.
+
+    Raises:
+        ConfigError: naming those there are.
+    """
+    if runtime not in get_args(RuntimeName):
+        raise ConfigError(
+            f"no runtime {runtime!r}; take torch, or for an export onnxruntime or openvino"
+        )
+    if precision not in get_args(Precision):
+        raise ConfigError(f"no precision {precision!r}; take float32, bfloat16 or int8")
+
+
+def open_engine(
+    folder: ExportFolder, runtime: str, precision: str, threads: int | None = None
+) -> Engine:
+    """Both graphs of a folder, loaded into a runtime.
+
+    Raises:
+        ConfigError: if the runtime is not installed or cannot do that precision here.
+        CheckpointError: if a graph is missing, changed, or refused by the runtime.
+    """
+    check_asked(runtime, precision)
+    if precision == "int8" and ENCODE_INT8 not in folder.digests:
+        raise ConfigError(
+            f"{folder.path} has no int8 encoder; write one with: spd export onnx MODEL -o FOLDER "
+            "--int8 --calibrate DATA"
+        )
+    if threads is not None and threads < 1:
+        raise ConfigError(f"threads must be at least 1, got {threads}")
+    # Both are known to be whole before either is loaded.
+    encode = folder.graph(ENCODE_INT8 if precision == "int8" else ENCODE)
+    query = folder.graph(QUERY)
+    if runtime == "openvino":
+        return OpenVINOEngine(encode, query, precision, threads)
+    return OnnxRuntimeEngine(encode, query, precision, threads)
+
+
+class OnnxRuntimeEngine:
+    """ONNX Runtime on the CPU."""
+
+    def __init__(self, encode: Path, query: Path, precision: str, threads: int | None) -> None:
+        if precision == "bfloat16":
+            raise ConfigError(
+                "onnxruntime computes no bfloat16 on a CPU; take --runtime openvino, or float32"
+            )
+        ort = _import("onnxruntime")
+        options = ort.SessionOptions()
+        options.log_severity_level = 3  # errors come as exceptions, and warnings are not the user's
+        if threads is not None:
+            options.intra_op_num_threads = threads
+
+        def load(path: Path) -> Any:
+            try:
+                return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            except Exception as error:  # of many kinds, none of them public
+                raise _refused(path, "onnxruntime", error) from None
+
+        self._encode, self._query = load(encode), load(query)
+
+    def encode(self, images: Float[np.ndarray, "b 3 h w"]) -> Maps:
+        """Everything that is paid once per image, of RGB in 0..1."""
+        s8, l2, l1 = self._encode.run(MAP_NAMES, {"image": images})
+        return s8, l2, l1
+
+    def query(self, maps: Maps, points: Float[np.ndarray, "b k 2"]) -> Float[np.ndarray, "b k"]:
+        """Metres at points in pixels of the encoded images; NaN outside."""
+        given = dict(zip(MAP_NAMES, maps, strict=True)) | {"points": points}
+        return self._query.run(["depth_m"], given)[0]
+
+
+class OpenVINOEngine:
+    """OpenVINO on the CPU; bfloat16 where the CPU has instructions for it."""
+
+    def __init__(self, encode: Path, query: Path, precision: str, threads: int | None) -> None:
+        openvino = _import("openvino")
+        core = openvino.Core()
+        if precision == "bfloat16":
+            check_bfloat16(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+        self._lock = threading.Lock()  # a compiled model answers one call at a time
+
+        def load(path: Path, hint: str) -> Any:
+            settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": hint}
+            if threads is not None:
+                settings["INFERENCE_NUM_THREADS"] = threads
+            try:
+                return core.compile_model(str(path), "CPU", settings)
+            except Exception as error:  # of many kinds, none of them public
+                raise _refused(path, "openvino", error) from None
+
+        self._encode = load(encode, "bf16" if precision == "bfloat16" else "f32")
+        self._query = load(query, "f32")
+
+    def encode(self, images: Float[np.ndarray, "b 3 h w"]) -> Maps:
+        """Everything that is paid once per image, of RGB in 0..1."""
+        with self._lock:
+            out = self._encode({"image": images}, share_inputs=True)
+            s8, l2, l1 = (out[name].astype(np.float32) for name in MAP_NAMES)  # copies: see lock
+        return s8, l2, l1
+
+    def query(self, maps: Maps, points: Float[np.ndarray, "b k 2"]) -> Float[np.ndarray, "b k"]:
+        """Metres at points in pixels of the encoded images; NaN outside."""
+        given = dict(zip(MAP_NAMES, maps, strict=True)) | {"points": points}
+        with self._lock:
+            return self._query(given, share_inputs=True)["depth_m"].copy()
+
+
+def check_bfloat16(capabilities: list[str]) -> None:
+    """Refuse bfloat16 where OpenVINO would silently compute float32 in its place.
+
+    Raises:
+        ConfigError: naming what the CPU lacks.
+    """
+    if "BF16" not in capabilities:
+        raise ConfigError(
+            "this CPU has no bfloat16 instructions that OpenVINO uses (AVX512_BF16 or AMX), so it "
+            "would compute float32; leave --precision out, or take int8"
+        )
+
+
+def _import(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise ConfigError(f'{name} is not installed; pip install "spd[export]"') from None
+
+
+def _refused(path: Path, runtime: str, error: Exception) -> CheckpointError:
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return CheckpointError(f"{runtime} cannot load {path}; is it too old for it? ({reason})")

@@ -1,0 +1,181 @@
+"""The predictor of an exported model: photos in, metres out, without torch.
+
+It answers like `spd.predictor.Predictor`, to float32's rounding where the precision is float32
+and the export takes any size. An export for one size pads smaller photos up to it.
+"""
+
+import dataclasses
+import warnings
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from spd.config import ModelConfig
+from spd.image_plan import ImagePlan
+from spd.images import ImageLike, RGBImage, read_image, resample
+from spd.pixels import Size
+from spd.runtimes.engines import Engine, Maps, open_engine
+from spd.runtimes.folder import ExportFolder
+from spd.scenes import PhotoScene
+
+QUERY_CHUNK = 1024
+"""Points asked together: 29 MB of cells at D = 64, whatever K is."""
+
+
+class RuntimeScene(PhotoScene):
+    """One encoded photo; ask it as often as you like. Nothing in it changes when asked."""
+
+    def __init__(self, engine: Engine, maps: Maps, size: Size, plan: ImagePlan) -> None:
+        focal_px, assumed_px = (plan.focal_px, None) if plan.focal_known else (None, plan.focal_px)
+        super().__init__(size, focal_px, assumed_px)
+        self._engine = engine
+        self._maps = maps
+        self.plan = plan
+
+    def depth_map(self, *, fast: bool = False) -> Float[np.ndarray, "h w"]:
+        """Depth in metres at every pixel: `depth_map()[v, u] == depth_at([(u, v)])[0]`.
+
+        Args:
+            fast: ask the centres of L1's cells and resize that grid bilinearly instead of asking
+                every pixel; `docs/evaluation.md` says how far the two lie apart.
+        """
+        height, width = self.size
+        if not fast:
+            return self.depth_at(_lattice(np.arange(height), np.arange(width))).reshape(self.size)
+        (rows, columns), model_size = self._maps[2].shape[1:3], self.plan.model_size
+        cells = _lattice(_centres(rows, model_size[0]), _centres(columns, model_size[1]))
+        grid_m = self._query(cells).reshape(rows, columns)
+        full_m = _read(grid_m, _centres(model_size[0], rows), _centres(model_size[1], columns))
+        asked = (self.plan.to_model(np.arange(pixels)) for pixels in self.size)
+        return _read(full_m, *asked) * np.float32(self.plan.depth_factor)
+
+    def _ask(self, points: np.ndarray) -> np.ndarray:
+        return self._query(self.plan.to_model(points)) * np.float32(self.plan.depth_factor)
+
+    def _query(self, points: np.ndarray) -> np.ndarray:
+        """Metres, before `depth_factor`, at points of the model's input."""
+        asked = points.astype(np.float32)
+        depth_m = np.empty(len(asked), dtype=np.float32)
+        for start in range(0, len(asked), QUERY_CHUNK):
+            chunk = slice(start, start + QUERY_CHUNK)
+            depth_m[chunk] = self._engine.query(self._maps, asked[None, chunk])[0]
+        return depth_m
+
+
+class RuntimePredictor:
+    """An exported model that takes photos.
+
+    Args:
+        folder: what was exported.
+        engine: what computes it.
+        device: what computes it, in words.
+    """
+
+    kind = "metric"
+
+    def __init__(self, folder: ExportFolder, engine: Engine, device: str) -> None:
+        self._folder = folder
+        self._engine = engine
+        self.device = device
+        self.source = str(folder.path)
+        self.training_median_m = folder.training_median_m
+        """Of the depth it learnt from, where that is known: the constant that it has to beat."""
+        self._warned = False
+
+    @property
+    def config(self) -> ModelConfig:
+        """The model's configuration."""
+        return self._folder.config
+
+    @property
+    def image_size(self) -> Size | None:
+        """(height, width) of the one input that the encoder takes; None: any."""
+        return self._folder.image_size
+
+    def encode(self, image: ImageLike, *, focal_px: float | None = None) -> RuntimeScene:
+        """Read a photo and pay everything that is paid once.
+
+        Args:
+            image: path, PIL image, or uint8 RGB array `[H, W, 3]`.
+            focal_px: the photo's focal length in its own pixels. Metres depend on it; unknown, the
+                training camera's field of view is assumed along the longer side, with a warning.
+
+        Raises:
+            InputError: if the image cannot be read, `focal_px` is not positive, or the photo does
+                not fit the one size that the model was exported for.
+        """
+        pixels = read_image(image)
+        size: Size = (pixels.shape[0], pixels.shape[1])
+        plan = plan_for(self._folder, size, focal_px)
+        assumption = plan.assumption(self.config.camera)
+        if assumption is not None and not self._warned:
+            self._warned = True
+            warnings.warn(assumption, stacklevel=2)
+        maps = self._engine.encode(network_input(pixels, plan))
+        return RuntimeScene(self._engine, maps, size, plan)
+
+
+def open_export(
+    folder: str | Path,
+    runtime: str = "onnxruntime",
+    precision: str = "float32",
+    threads: int | None = None,
+) -> RuntimePredictor:
+    """A predictor from a folder that `spd export onnx` wrote.
+
+    Args:
+        folder: the folder, or its `export.json`.
+        runtime: `onnxruntime` or `openvino`.
+        precision: of the encoder: `float32`; `bfloat16` (OpenVINO, on CPUs that have it); `int8`
+            where it was exported.
+        threads: to compute with; by default what the runtime chooses.
+
+    Raises:
+        CheckpointError: if a file is missing, truncated, changed, or of another version.
+        ConfigError: if the runtime is not installed or cannot do that precision here.
+    """
+    export = ExportFolder.read(folder)
+    engine = open_engine(export, runtime, precision, threads)
+    return RuntimePredictor(export, engine, f"cpu, {runtime} {precision}")
+
+
+def plan_for(folder: ExportFolder, size: Size, focal_px: float | None) -> ImagePlan:
+    """How a photo of `size` becomes an input of the one size, or any, that was exported.
+
+    Raises:
+        InputError: if it does not fit.
+    """
+    plan = ImagePlan.make(size, folder.config.camera, focal_px)
+    folder.check_size(plan.model_size, size)
+    return dataclasses.replace(plan, model_size=folder.image_size or plan.model_size)
+
+
+def network_input(pixels: RGBImage, plan: ImagePlan) -> Float[np.ndarray, "1 3 h w"]:
+    """The encoder's input: RGB in 0..1, channels first, borders repeated to the plan's size."""
+    resampled = resample(pixels, plan.scale, plan.model_size)
+    return np.ascontiguousarray(resampled.transpose(2, 0, 1)[None], dtype=np.float32) / 255
+
+
+def _centres(count: int, among: int) -> np.ndarray:
+    """Where `count` centres lie among those of another grid along the same side."""
+    return (np.arange(count) + 0.5) * (among / count) - 0.5
+
+
+def _lattice(rows: np.ndarray, columns: np.ndarray) -> Float[np.ndarray, "n 2"]:
+    """The points `(u, v)` at the crossings of rows and columns, row by row."""
+    v, u = np.meshgrid(rows, columns, indexing="ij")
+    return np.stack([u.ravel(), v.ravel()], axis=1)
+
+
+def _read(depth_m: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """A map read bilinearly at every crossing of fractional rows and columns, borders repeated."""
+
+    def blend(values: np.ndarray, at: np.ndarray) -> np.ndarray:  # along the first axis
+        last = values.shape[0] - 1
+        at = at.clip(0, last)
+        below = np.floor(at).astype(np.int64)
+        part = (at - below).astype(np.float32)[:, None]
+        return values[below] * (1 - part) + values[np.minimum(below + 1, last)] * part
+
+    return np.ascontiguousarray(blend(blend(depth_m, rows).T, columns).T)
