@@ -192,6 +192,14 @@ def test_a_setting_that_is_wrong_is_refused(change, tmp_path, capsys):
     assert not (tmp_path / "e").exists()
 
 
+def test_a_trunk_that_is_not_there_is_refused_before_anything_is_rendered(tmp_path, capsys):
+    rooms = ["train_rooms=1", "val_rooms=1", "held_out_rooms=1", "edge_rooms=1"]
+    changes = ["--set", f'trunk_weights="{tmp_path / "nosuch"}"', *rooms]
+    assert command(["experiment", "-o", str(tmp_path / "e"), *changes]) == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+    assert not (tmp_path / "e").exists()
+
+
 def test_another_configuration_or_somebodys_folder_is_refused(tmp_path):
     Experiment.start(tmp_path / "e", ExperimentConfig(), ())
     Experiment.start(tmp_path / "e", ExperimentConfig(), ())
@@ -203,7 +211,7 @@ def test_another_configuration_or_somebodys_folder_is_refused(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_whole_experiment_and_going_on_with_it(tmp_path):
+def test_the_whole_experiment_and_going_on_with_it(tmp_path, capsys):
     config = ExperimentConfig(
         train_rooms=4,
         val_rooms=1,
@@ -219,6 +227,12 @@ def test_the_whole_experiment_and_going_on_with_it(tmp_path):
     )
     folder = tmp_path / "e"
     Experiment.start(folder, config, ()).run()
+    assert capsys.readouterr().err.splitlines()[-4:] == [
+        "training and scoring heads",
+        "measuring latency",
+        "measuring attention",
+        "drawing pictures",
+    ]
     summary = json.loads((folder / "summary.json").read_text())
     assert set(summary["numbers"]) == {"v15.2", "v15.1", "bilinear"}
     for found in summary["numbers"].values():

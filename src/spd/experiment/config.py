@@ -14,6 +14,9 @@ VariantName = Literal[
     "v15.2", "v15.1", "bilinear", "one stage", "v15.2, a tenth", "v15.2 dense, a tenth"
 ]
 
+_LISTS = {"trunk": '["train.steps=1000"]', "variants": '["v15.2","bilinear"]'}
+"""How settings that are lists are written."""
+
 
 class ExperimentConfig(Frozen):
     """Rooms, trunk, heads and scores. The defaults are what `docs/results.md` reports."""
@@ -77,7 +80,7 @@ class ExperimentConfig(Frozen):
 
     @classmethod
     def with_changes(cls, assignments: Sequence[str]) -> Self:
-        """The defaults with `key=value` changes; values are JSON.
+        """The defaults with `key=value` changes; values are JSON, bare words are strings.
 
         Raises:
             ConfigError: if a key is unknown or a value of the wrong type.
@@ -90,8 +93,18 @@ class ExperimentConfig(Frozen):
                     f"no setting {assignment!r} of an experiment; write key=value with one of "
                     f"{', '.join(data)}"
                 )
-            try:
-                data[key] = json.loads(text)
-            except json.JSONDecodeError:
-                raise ConfigError(f"{assignment!r}: {text!r} is not JSON") from None
+            value = _parse(text)
+            if isinstance(data[key], list) and not isinstance(value, list):
+                raise ConfigError(
+                    f"{assignment!r}: {key} is a list, as JSON; quoted for the shell it is "
+                    f"'{key}={_LISTS[key]}'"
+                )
+            data[key] = value
         return cls.from_dict(data)
+
+
+def _parse(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text

@@ -7,6 +7,7 @@ from typing import cast
 import numpy as np
 import torch
 
+from spd.experiment.progress import Told, untold
 from spd.models.decoder.local_path import LocalPath
 from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
@@ -16,10 +17,13 @@ REPEATS = 15
 Milliseconds = dict[str, float]
 
 
-def measure_latency(models: dict[str, SPD], maps: FeatureMaps) -> dict[str, Milliseconds]:
+def measure_latency(
+    models: dict[str, SPD], maps: FeatureMaps, told: Told = untold
+) -> dict[str, Milliseconds]:
     """Median milliseconds of `query` at K = 1, 64, 1024 and of `dense`, for every model.
 
-    The models take turns, so that whatever else the machine does meets all of them.
+    The models take turns, so that a slow minute meets all of them. That does not help where the
+    machine has more to do than cores: then calls of one kind wait more than those of another.
     """
     jobs: dict[tuple[str, str], Callable[[], object]] = {}
     height, width = maps.image_size
@@ -33,11 +37,13 @@ def measure_latency(models: dict[str, SPD], maps: FeatureMaps) -> dict[str, Mill
     seconds: dict[tuple[str, str], list[float]] = {job: [] for job in jobs}
     with torch.inference_mode():
         for repeat in range(REPEATS + 1):
+            told(repeat, REPEATS + 1)
             for job, work in jobs.items():
                 started = time.perf_counter()
                 work()
                 if repeat:  # the first is a warm-up
                     seconds[job].append(time.perf_counter() - started)
+        told(REPEATS + 1, REPEATS + 1)
     return {
         name: {kind: _median_ms(seconds[name, kind]) for owner, kind in jobs if owner == name}
         for name in models

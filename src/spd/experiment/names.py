@@ -1,13 +1,17 @@
 """What is compared, in names and words; without torch, so that a report page can use them."""
 
 import dataclasses
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from spd.config import LocalPathName
 from spd.experiment.config import VariantName
 
-HIGHER_IS_BETTER = ("delta1", "si_", "r1_", "r2_", "r3_")
+FOUND_EDGES = ("si_", "r1_", "r2_", "r3_")
+"""How the names of numbers begin that are shares of edges found."""
+HIGHER_IS_BETTER = ("delta1", *FOUND_EDGES)
 """How the names of numbers begin of which more is better; less is of all others."""
+EQUAL, NO_EDGES = "equal", "no edges found by either"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,3 +50,36 @@ VARIANTS = {
         ),
     )
 }
+
+
+def decimals(number: str) -> int:
+    """Digits after the point, the same in a whole column: hundredths of a pixel, else 1e-4."""
+    return 2 if number.startswith("dbe_") else 4
+
+
+def verdict_words(number: str, verdict: str, interval: tuple[float, float], mean: float) -> str:
+    """A verdict as a reader sees it: what is the same in every seed is no open question.
+
+    Args:
+        number: what was compared.
+        verdict: what its interval says.
+        interval: of the difference.
+        mean: of either, where they are equal.
+    """
+    if interval != (0.0, 0.0):
+        return verdict
+    return NO_EDGES if mean == 0 and number.startswith(FOUND_EDGES) else EQUAL
+
+
+def busy_words(machine: Mapping[str, Any]) -> str | None:
+    """A caution where a machine had more to do than cores while it was timed, else None."""
+    if "load_average" not in machine or "cores" not in machine:
+        return None
+    load, cores = float(machine["load_average"]), int(machine["cores"])
+    if load <= cores:
+        return None
+    return (
+        f"Caution: the load average was {load:.1f} on {cores} {'core' if cores == 1 else 'cores'}, "
+        "so other programs slowed this down, and not every local path and K alike. Neither the "
+        "times nor their ratios are those of an idle machine."
+    )

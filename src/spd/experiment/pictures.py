@@ -9,6 +9,8 @@ import torch
 from spd.data.rooms import RoomFrame, render_room
 from spd.experiment.attention import read_tokens
 from spd.experiment.heads import Head
+from spd.experiment.names import busy_words
+from spd.experiment.progress import Told, untold
 from spd.experiment.summary import Summary
 from spd.figures.experiment import (
     attention_picture,
@@ -30,8 +32,9 @@ PANELS = (
     ("si_f1", "boundary F1, Depth Pro"),
     ("r1_f1", "boundary F1, radius 1"),
     ("dbe_tum_accuracy_px", "edge error, accuracy (px)"),
-    ("gap, mean (share)", "gap of sparse and dense"),
+    ("gap, mean (share)", "gap of modes, share of depth"),
 )
+PICTURES = 5
 CROP_PX = 96
 CROPPED = ("v15.2", "v15.1", "bilinear", "one stage")
 
@@ -43,8 +46,10 @@ def draw_all(
     trunk: SPD,
     seeds: Sequence[int],
     size: Size,
+    told: Told = untold,
 ) -> None:
     """Every picture, into the experiment's folder."""
+    told(0, PICTURES)
     values = {
         name: {k: s.values for k, s in found.items()} for name, found in summary.numbers.items()
     }
@@ -55,23 +60,29 @@ def draw_all(
         panels=PANELS,
         title=f"Heads on one frozen trunk, {count} held-out rooms: a dot a seed, a bar at the mean",
     )
+    told(1, PICTURES)
     latency_plot(
         summary.latency["milliseconds"],
         folder / "latency.png",
         title=f"Time of an answer on {summary.latency['machine']['processor']}",
+        caution=busy_words(summary.latency["machine"]),
     )
+    told(2, PICTURES)
     if summary.attention:
         own_surface_plot(
             summary.attention,
             folder / "attention.png",
             title="v15.2: attention on the query's own surface, mean over heads and seeds",
         )
+    told(3, PICTURES)
     first = {str(head.variant.name): head for head in heads if head.seed == 0}
     frame = render_room(seeds[0], size=size)
     models = {str(name): first[name].model(trunk) for name in CROPPED if name in first}
     _draw_crops(folder / "edges.png", frame, models)
+    told(4, PICTURES)
     if "v15.2" in models:
         _draw_attention(folder / "attention_at_an_edge.png", frame, models["v15.2"])
+    told(PICTURES, PICTURES)
 
 
 def _draw_crops(path: Path, frame: RoomFrame, models: dict[str, SPD]) -> None:

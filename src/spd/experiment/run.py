@@ -9,18 +9,15 @@ FOLDER/latency.json, attention.json, summary.json, *.png, results.md
 """
 
 import concurrent.futures
-import contextlib
 import dataclasses
 import json
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from spd.checkpoint import find_checkpoint, load_checkpoint
 from spd.data.make_rooms import HELD_OUT_SEED, make_rooms
@@ -35,18 +32,18 @@ from spd.experiment.heads import WEIGHTS, Head, train_head
 from spd.experiment.latency import measure_latency
 from spd.experiment.names import VARIANTS
 from spd.experiment.pictures import draw_all
+from spd.experiment.progress import stage
 from spd.experiment.scores import SCORES, score_head
 from spd.experiment.summary import summarise
 from spd.experiment.text import results_text
-from spd.files import write_text
+from spd.files import UNFINISHED, remove_unfinished, write_text
 from spd.models.spd import SPD
+from spd.processes import interrupts_held
 from spd.runs import Run
 from spd.train import Trainer
 
 CONFIG = "experiment.json"
 SMALL, LARGE = (240, 320), (480, 640)
-
-Told = Callable[[int, int], None]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -123,7 +120,7 @@ class Experiment:
             ("edges", 0, config.edge_rooms, HELD_OUT_SEED, SMALL, 0),
         ]
         for name, count, validation, seed, size, points in jobs:
-            with _bar(f"rendering {name}") as told:
+            with stage(f"rendering {name}") as told:
                 make_rooms(
                     self.folder / name,
                     count,
@@ -160,12 +157,13 @@ class Experiment:
     def _cache_maps(self, trunk: SPD) -> None:
         cache = self.folder / "cache"
         if not (cache / "cache.json").is_file():
-            with _bar("caching maps") as told:
+            with stage("caching maps") as told:
                 write_cache(trunk, open_samples([f"{self.folder / 'rooms'}:train"]), cache, told)
 
     def _do_heads(self, constant: Constant) -> None:
         """Train and score what is missing, one process a core, seed by seed."""
         heads = self.heads()
+        self._tidy_heads()
         # Backwards within a seed: the slowest variants come last there, and should start first.
         todo = sorted(
             (n for n, head in enumerate(heads) if not (head.folder / SCORES).is_file()),
@@ -173,18 +171,29 @@ class Experiment:
         )
         context = multiprocessing.get_context("spawn")  # threads of torch do not survive a fork
         with (
-            _bar("training and scoring heads") as told,
+            stage("training and scoring heads") as told,
             concurrent.futures.ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool,
         ):
             told(0, len(todo))
-            jobs = [pool.submit(_do_head, self.folder, n, constant) for n in todo]
+            others = set(multiprocessing.active_children())
+            with interrupts_held():
+                jobs = [pool.submit(_do_head, self.folder, n, constant) for n in todo]
+                workers = set(multiprocessing.active_children()) - others
             try:
                 for done, job in enumerate(concurrent.futures.as_completed(jobs)):
                     job.result()
                     told(done + 1, len(todo))
-            except BaseException:
+            except BaseException as error:
                 pool.shutdown(wait=False, cancel_futures=True)
+                if isinstance(error, KeyboardInterrupt):
+                    for worker in workers:
+                        worker.terminate()  # a head takes minutes; it begins anew
                 raise
+
+    def _tidy_heads(self) -> None:
+        """Remove what a stopped worker had begun to write."""
+        for path in (self.folder / "heads").rglob(f"{UNFINISHED}*"):
+            remove_unfinished(path.parent)
 
     def _constant(self) -> Constant:
         """The floor's one depth: the median of what the heads learn from."""
@@ -208,16 +217,20 @@ class Experiment:
                 if head.seed == 0 and head.variant.share == 1
             }
             maps = cache.maps(torch.zeros(1, dtype=torch.long).numpy())
-            write_text(path, json.dumps(_with_machine(measure_latency(models, maps))) + "\n")
+            with stage("measuring latency", ticking=False) as told:
+                found = _with_machine(measure_latency(models, maps, told))
+            write_text(path, json.dumps(found) + "\n")
         path = self.folder / "attention.json"
         if not path.is_file():
             frames = [render_room(seed, size=LARGE) for seed in self.edge_seeds()]
-            rows = [
-                {"seed": head.seed} | dataclasses.asdict(row)
-                for head in heads
-                if head.variant.name == "v15.2"
-                for row in own_surface_mass(head.model(trunk), frames)
-            ]
+            asked = [head for head in heads if head.variant.name == "v15.2"]
+            rows = []
+            with stage("measuring attention") as told:
+                for done, head in enumerate(asked):
+                    told(done, len(asked))
+                    of_head = own_surface_mass(head.model(trunk), frames)
+                    rows += [{"seed": head.seed} | dataclasses.asdict(row) for row in of_head]
+                told(len(asked), len(asked))
             write_text(path, json.dumps(rows) + "\n")
 
     def _conclude(self, trunk: SPD) -> None:
@@ -226,7 +239,8 @@ class Experiment:
         summary = summarise(self.folder, self.config, self.extra, heads)
         summary.write(self.folder / "summary.json")
         write_text(self.folder / "results.md", results_text(summary))
-        draw_all(self.folder, summary, heads, trunk, self.edge_seeds(), LARGE)
+        with stage("drawing pictures") as told:
+            draw_all(self.folder, summary, heads, trunk, self.edge_seeds(), LARGE, told)
 
     def edge_seeds(self) -> list[int]:
         """The seeds of the rooms whose edges are looked at."""
@@ -255,17 +269,3 @@ def _with_machine(milliseconds: dict[str, dict[str, float]]) -> dict[str, Any]:
 
 def _file_name(name: str) -> str:
     return name.replace(", ", "-").replace(" ", "-")
-
-
-@contextlib.contextmanager
-def _bar(title: str) -> Iterator[Told]:
-    """A bar with the time left on stderr."""
-    columns = (
-        TextColumn(title),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -32,8 +32,8 @@ class Spread:
     """Of the sample, so of one seed."""
     values: tuple[float, ...]
 
-    def __str__(self) -> str:
-        digits = 4 if abs(self.mean) < 10 else 1
+    def text(self, digits: int) -> str:
+        """Mean and deviation with so many digits after the point."""
         return f"{self.mean:.{digits}f} ± {self.std:.{digits}f}"
 
 

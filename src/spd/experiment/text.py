@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from spd.experiment.names import VARIANTS
+from spd.experiment.names import VARIANTS, busy_words, decimals, verdict_words
 from spd.experiment.summary import Comparison, Summary
 
 ABOUT = {str(name): variant.about for name, variant in VARIANTS.items()}
@@ -89,10 +89,12 @@ def _latency(summary: Summary) -> list[str]:
     where = (
         f"{machine['processor']}, {machine['torch_threads']} thread(s), torch {machine['torch']}"
     )
+    caution = busy_words(machine)
     return [
         "### Milliseconds after `encode`",
         "",
         f"Medians on {where}, float32.",
+        *([] if caution is None else ["", caution]),
         "",
         *_table(["", *kinds], rows),
     ]
@@ -135,16 +137,22 @@ def _conclusions(summary: Summary) -> list[str]:
         overall = summary.compared("AbsRel", other)
         if overall is None:
             continue
-        edges = "; ".join(_said(c) for c in found)
+        edges = "; ".join(_said(summary, c) for c in found)
+        overall_said = _said(summary, overall)
         lines.append(
-            f"- **{overall.ours} against {other}.** Overall: {_said(overall)}. At edges: {edges}."
+            f"- **{overall.ours} against {other}.** Overall: {overall_said}. At edges: {edges}."
         )
     return lines
 
 
-def _said(comparison: Comparison) -> str:
-    c = comparison
-    return f"{c.number} {c.difference:+.4f} ({c.low:+.4f} to {c.high:+.4f}): {c.verdict}"
+def _said(summary: Summary, comparison: Comparison) -> str:
+    c, digits = comparison, decimals(comparison.number)
+    mean = summary.numbers[c.ours][c.number].mean
+    verdict = verdict_words(c.number, c.verdict, (c.low, c.high), mean)
+    if verdict != c.verdict:
+        return f"{c.number}: {verdict}"
+    difference, low, high = (f"{value:+.{digits}f}" for value in (c.difference, c.low, c.high))
+    return f"{c.number} {difference} ({low} to {high}): {verdict}"
 
 
 def _all_numbers(summary: Summary) -> list[str]:
@@ -153,7 +161,7 @@ def _all_numbers(summary: Summary) -> list[str]:
 
 def _rows(summary: Summary, columns: Sequence[str]) -> list[list[str]]:
     return [
-        [name, *(str(found[column]) if column in found else "" for column in columns)]
+        [name, *(found[c].text(decimals(c)) if c in found else "" for c in columns)]
         for name, found in summary.numbers.items()
     ]
 

@@ -3,6 +3,8 @@
 What only the experiment asks for lives here and not in the model.
 """
 
+from typing import ClassVar
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -17,6 +19,8 @@ from spd.models.feature_maps import FeatureMaps
 
 class OneStagePath(CrossAttentionPath):
     """v15.2 without its second stage: the query reads s8 and L2 and is decoded."""
+
+    projects: ClassVar[bool] = False
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config)

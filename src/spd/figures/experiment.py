@@ -1,16 +1,20 @@
 """The experiment in pictures: every seed a dot, edges side by side, what a query attends to."""
 
 import os
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from spd.figures.canvas import INK, Canvas, depth_limits
 
 _TEXT_PX = 16.0
+_WIDEST_DISC = 0.85  # of the distance between two tokens
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#222222")
 
 
@@ -32,12 +36,12 @@ def seeds_plot(
     names = list(numbers)
     columns = min(4, len(panels))
     lines = -(-len(panels) // columns)
-    left, width, height, gap = 190.0, 250.0, 34.0 * len(names), 78.0
-    canvas = Canvas(left + columns * (width + 26), 50 + lines * (height + gap), _TEXT_PX)
+    left, width, height, aside, gap = 190.0, 250.0, 34.0 * len(names), 64.0, 78.0
+    canvas = Canvas(left + columns * (width + aside), 50 + lines * (height + gap), _TEXT_PX)
     canvas.write(14, 24, title, weight="bold")
     for number, (key, caption) in enumerate(panels):
         line, column = divmod(number, columns)
-        box = (left + column * (width + 26), 62 + line * (height + gap), width, height)
+        box = (left + column * (width + aside), 62 + line * (height + gap), width, height)
         axes = canvas.axes(box)
         for row, name in enumerate(names):
             values = numbers[name].get(key)
@@ -50,6 +54,10 @@ def seeds_plot(
             axes.plot(
                 [np.mean(values)], [row], "|", color=INK, ms=canvas.points(20), mew=canvas.points(3)
             )
+        for marks in axes.lines:
+            marks.set_clip_on(False)  # whole at the very end of an axis too
+        if key.endswith("_f1"):  # a share: nothing found is no middle of an axis
+            axes.set_xlim(0, 1.05 * axes.dataLim.x1 or 1)
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.set_yticks(range(len(names)), names if column == 0 else [])
         axes.tick_params(labelsize=canvas.font, color=INK, labelcolor=INK)
@@ -62,12 +70,27 @@ def seeds_plot(
 
 
 def latency_plot(
-    milliseconds: Mapping[str, Mapping[str, float]], path: str | os.PathLike[str], *, title: str
+    milliseconds: Mapping[str, Mapping[str, float]],
+    path: str | os.PathLike[str],
+    *,
+    title: str,
+    caution: str | None = None,
 ) -> Path:
-    """Time of a call against the points asked, both logarithmic; the dense map is a dashed line."""
-    canvas = Canvas(980, 520, _TEXT_PX)
+    """Time of a call against the points asked, both logarithmic; the dense map is a dashed line.
+
+    Args:
+        milliseconds: by variant, then `K=64` or `dense`.
+        path: the PNG file to write.
+        title: written above.
+        caution: written below it, where the times are not to be trusted.
+    """
+    cautions = textwrap.wrap(caution or "", 105)
+    top = 60 + 22 * len(cautions)
+    canvas = Canvas(980, top + 460, _TEXT_PX)
     canvas.write(14, 24, title, weight="bold")
-    axes = canvas.axes((100, 60, 620, 390))
+    for number, line in enumerate(cautions):
+        canvas.write(14, 50 + 22 * number, line)
+    axes = canvas.axes((100, top, 620, 390))
     for number, (name, times) in enumerate(milliseconds.items()):
         colour = _COLOURS[number % len(_COLOURS)]
         counts = [(int(kind[2:]), ms) for kind, ms in times.items() if kind.startswith("K=")]
@@ -79,7 +102,11 @@ def latency_plot(
         axis.set_major_locator(LogLocator())
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_minor_locator(NullLocator())
-    axes.set_xlabel("points asked, K (dashed: the whole dense map)", size=canvas.font, color=INK)
+    axes.set_xlabel(
+        "points asked, K (dashed, in the same colour: the whole dense map)",
+        size=canvas.font,
+        color=INK,
+    )
     axes.set_ylabel("milliseconds after encode", size=canvas.font, color=INK)
     axes.tick_params(labelsize=canvas.font, color=INK, labelcolor=INK)
     axes.grid(color="#dddddd", linewidth=canvas.points(1))
@@ -178,28 +205,45 @@ def attention_picture(
         axes.set_xlim(window[0], window[1])
         axes.set_ylim(window[2], window[3])
         canvas.write(14 + number * (side + 16), 54, captions[number])
-        axes.plot([u], [v], "+", color="white", ms=canvas.points(26), mew=canvas.points(6))
-        axes.plot([u], [v], "+", color="black", ms=canvas.points(24), mew=canvas.points(2.5))
-        if number == 0:
-            continue
-        at, weight, mine = places[number - 1], weights[number - 1], own[number - 1]
-        spacing_px = float(np.abs(np.diff(at[:, 0])).max()) * side / (2 * reach_px)
-        area = canvas.points(0.9 * spacing_px) ** 2 * weight / weight.max()
-        for chosen, colour in ((mine, _COLOURS[0]), (~mine, _COLOURS[1])):
-            axes.scatter(
-                at[chosen, 0],
-                at[chosen, 1],
-                s=area[chosen],
-                color=colour,
-                edgecolors="white",
-                linewidths=canvas.points(1),
-            )
+        if number > 0:
+            at, weight = places[number - 1], weights[number - 1]
+            spacing_px = float(np.diff(at[:, 0]).max()) * side / (2 * reach_px)  # along a row
+            area = canvas.points(_WIDEST_DISC * spacing_px) ** 2 * weight / weight.max()
+            _draw_discs(canvas, axes, at, area, own[number - 1])
+        axes.plot(
+            [u], [v], "+", color="white", ms=canvas.points(20), mew=canvas.points(5), zorder=4
+        )
+        axes.plot(
+            [u], [v], "+", color="black", ms=canvas.points(18), mew=canvas.points(2), zorder=4
+        )
     canvas.write(
         14,
         side + 96,
-        "area of a disc: attention, as a share of the panel's largest; blue: own surface",
+        "area of a disc: attention, as a share of the panel's largest; "
+        "blue with a dark outline: the query's own surface, orange: another",
     )
     return canvas.save(path)
+
+
+def _draw_discs(
+    canvas: Canvas,
+    axes: Axes,
+    at: Float[np.ndarray, "n 2"],
+    area: Float[np.ndarray, " n"],
+    own: Bool[np.ndarray, " n"],
+) -> None:
+    """The photo shows through all of them; those on the own surface are outlined, and on top."""
+    looks = ((~own, _COLOURS[1], "white", 1.0), (own, _COLOURS[0], INK, 2.0))
+    for order, (chosen, colour, outline, width_px) in enumerate(looks):
+        axes.scatter(
+            at[chosen, 0],
+            at[chosen, 1],
+            s=area[chosen],
+            facecolors=to_rgba(colour, 0.5),
+            edgecolors=outline,
+            linewidths=canvas.points(width_px),
+            zorder=2 + order / 2,
+        )
 
 
 def edge_crops(

@@ -5,8 +5,15 @@ from pathlib import Path
 
 from spd._version import __version__
 from spd.errors import DataError
+from spd.experiment.names import busy_words
 from spd.report.experiment_charts import bands_chart, differences_chart
-from spd.report.experiment_results import CONFIG, Experiment, read_experiment, unfinished
+from spd.report.experiment_results import (
+    CONFIG,
+    VERDICTS,
+    Experiment,
+    read_experiment,
+    unfinished,
+)
 from spd.report.experiment_tables import (
     BANDS,
     KEY_NUMBERS,
@@ -21,6 +28,7 @@ from spd.report.experiment_tables import (
     training_table,
 )
 from spd.report.experiment_words import (
+    SIGNS,
     decision_words,
     facts,
     floors_words,
@@ -141,7 +149,8 @@ def _comparisons(found: Experiment) -> Iterator[Section]:
         every = [one.number for one in pair.numbers]
         counts = [
             f"{verdict} in {sum(one.verdict == verdict for one in pair.numbers)}"
-            for verdict in ("ahead", "behind", "undecided")
+            for verdict in SIGNS
+            if verdict in VERDICTS or any(one.verdict == verdict for one in pair.numbers)
         ]
         said = f"Of all {len(every)} numbers {pair.ours} is {joined(counts)}."
         parts.append(Text(said, "note"))
@@ -157,13 +166,18 @@ def _latency(found: Experiment) -> Section:
         "latency.png",
         "Time by number of points",
         "Milliseconds after encoding by the number of points asked, a line a local path, both "
-        "axes logarithmic; a dashed level line is its whole dense map",
+        "axes logarithmic; a dashed level line of the same colour is its whole dense map",
         "Where a line crosses its own dashed one, the whole map is as cheap as the points.",
     )
     said = Text(
-        "All local paths took turns on one machine, so whatever else it did met all.", "note"
+        "All local paths took turns on one machine, round by round, so that a slow minute meets "
+        "all of them. A load that outlasts it does not slow all alike.",
+        "note",
     )
-    return Section("latency", "Time of an answer", (latency_table(found), said, picture))
+    caution = busy_words(found.machine)
+    cautions = () if caution is None else (Text(caution, "warning"),)
+    parts = (*cautions, latency_table(found), said, picture)
+    return Section("latency", "Time of an answer", parts)
 
 
 def _attention(found: Experiment) -> Iterator[Section]:
@@ -186,7 +200,7 @@ def _attention(found: Experiment) -> Iterator[Section]:
         "attention_at_an_edge.png",
         "One query at a depth edge",
         "A crop with the query marked, three times overlaid with the tokens it reads as discs: "
-        "the larger a disc the more attention, blue on the query's own surface, orange elsewhere",
+        "the larger a disc the more attention, outlined and blue on the own surface, else orange",
         "One query of seed 0, the mean of its heads, over the three maps that it reads.",
     )
     yield Section(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from spd.errors import DataError
+from spd.experiment.names import verdict_words
 
 CONFIG, SUMMARY = "experiment.json", "summary.json"
 COUNTS = (
@@ -30,8 +31,8 @@ class Spread:
     std: float
     """Of one seed."""
 
-    def __str__(self) -> str:
-        digits = 4 if abs(self.mean) < 10 else 1
+    def text(self, digits: int) -> str:
+        """Mean and deviation with so many digits after the point."""
         return f"{self.mean:.{digits}f} ± {self.std:.{digits}f}"
 
 
@@ -45,7 +46,7 @@ class Compared:
     high: float
     """Ends of the interval of the difference."""
     verdict: str
-    """`ahead`, `behind` or `undecided`, of the first of the two."""
+    """`ahead`, `behind` or `undecided`, of the first of the two, or how they are the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ class Experiment:
             if (found := pair.of(number)) is not None
         }
         better = [other for other, verdict in verdicts.items() if verdict == "behind"]
-        if not verdicts or "undecided" in verdicts.values() or len(better) > 1:
+        if not verdicts or set(verdicts.values()) - {"ahead", "behind"} or len(better) > 1:
             return None
         return better[0] if better else self.subject
 
@@ -199,8 +200,11 @@ def _pairs(
         names = str(one["ours"]), str(one["other"])
         if not set(names) <= numbers.keys():
             raise ValueError(f"{' against '.join(names)}: not both have numbers")
+        number = str(one["number"])
         difference, low, high = (_finite(one[key]) for key in ("difference", "low", "high"))
-        compared = Compared(str(one["number"]), difference, low, high, one["verdict"])
+        mean = numbers[names[0]][number].mean
+        verdict = verdict_words(number, one["verdict"], (low, high), mean)
+        compared = Compared(number, difference, low, high, verdict)
         by_names.setdefault(names, []).append(compared)
     return tuple(Pair(*names, tuple(found)) for names, found in by_names.items())
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from spd.experiment.names import HIGHER_IS_BETTER, VARIANTS
+from spd.experiment.names import FOUND_EDGES, HIGHER_IS_BETTER, VARIANTS, decimals
 from spd.metrics.edges import BANDS_PX, band_name
 from spd.report.experiment_results import Attention, Experiment, Pair, Spread
 from spd.report.experiment_words import AT_EDGES, SIGNS, joined
@@ -21,12 +21,12 @@ _ACCURACY = (
     "AbsRel", "RMSE (m)", "delta1", "AbsRel dense", "gap, mean (m)", "gap, mean (share)",
 )  # fmt: skip
 _OF_FLOOR = {"AbsRel": "abs_rel", "RMSE (m)": "rmse", "delta1": "delta1"}
-_SHARES, _DISTANCES = ("si_", "r1_", "r2_", "r3_"), ("dbe_",)
+_DISTANCES = ("dbe_",)
 
 
 def number_words(number: str, extra: Sequence[str] = ()) -> str:
     """A number's name as a reader sees it."""
-    if number.startswith((*_SHARES, *_DISTANCES)):
+    if number.startswith((*FOUND_EDGES, *_DISTANCES)):
         return boundary_words(number)
     for place, data in enumerate(extra):
         number = number.replace(f"extra_{place}", f"on {data}")
@@ -101,7 +101,7 @@ def boundaries_tables(found: Experiment) -> list[Table]:
     )
     tables = []
     for name, what, prefixes in (
-        ("boundaries", "Depth boundaries", _SHARES),
+        ("boundaries", "Depth boundaries", FOUND_EDGES),
         ("distances", "Distances of depth edges in pixels", _DISTANCES),
     ):
         numbers = [number for number in found.names() if number.startswith(prefixes)]
@@ -119,15 +119,16 @@ def pair_table(found: Experiment, pair: Pair, numbers: Sequence[str], name: str)
         if compared is None:
             continue
         means = [found.numbers[variant][number].mean for variant in (pair.ours, pair.other)]
-        interval = f"{compared.low:+.4f} to {compared.high:+.4f}"
+        digits = decimals(number)
+        interval = f"{compared.low:+.{digits}f} to {compared.high:+.{digits}f}"
         rows.append(
             Row(
                 f"{number_words(number, found.extra)}\N{NO-BREAK SPACE}{better(number)}",
                 (
                     Cell(SIGNS[compared.verdict]),
-                    Cell(f"{compared.difference:+.4f}", compared.difference),
+                    Cell(f"{compared.difference:+.{digits}f}", compared.difference),
                     Cell(interval),
-                    *(Cell(f"{mean:.4f}", mean) for mean in means),
+                    *(Cell(f"{mean:.{digits}f}", mean) for mean in means),
                 ),
             )
         )
@@ -218,7 +219,7 @@ def _cell(found: Experiment, name: str, number: str) -> Cell:
     spread: Spread | None = found.numbers[name].get(number)
     if spread is None:
         return Cell("–")
-    return Cell(str(spread), spread.mean, best=found.decided_best(number) == name)
+    return Cell(spread.text(decimals(number)), spread.mean, best=found.decided_best(number) == name)
 
 
 def _floor_rows(

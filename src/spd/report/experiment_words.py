@@ -1,15 +1,21 @@
 """What an experiment says of itself in words: its first sentences, its tiles, its facts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from spd.experiment.names import EQUAL, NO_EDGES, decimals
 from spd.metrics.edges import BANDS_PX, band_name
-from spd.report.experiment_results import VERDICTS, Experiment
+from spd.report.experiment_results import Experiment, Spread
 from spd.report.parts import Facts, Tile, Tiles
 
 AT_EDGES = f"AbsRel {band_name(BANDS_PX[0])}"
 """The number that the claim about depth edges is decided by."""
-SIGNS = {"ahead": "▲ ahead", "behind": "▼ behind", "undecided": "○ undecided"}
-_AGAINST = {"ahead": "ahead of", "behind": "behind", "undecided": "undecided against"}
+SIGNS = {
+    "ahead": "▲ ahead", "behind": "▼ behind", "undecided": "○ undecided", EQUAL: "= equal",
+    NO_EDGES: f"= {NO_EDGES}",
+}  # fmt: skip
+_AGAINST = {
+    "ahead": "ahead of", "behind": "behind", "undecided": "undecided against", EQUAL: "equal to",
+}  # fmt: skip
 
 
 def lead(found: Experiment) -> str:
@@ -19,12 +25,12 @@ def lead(found: Experiment) -> str:
     said = []
     if "AbsRel" in own:
         said.append(
-            f"On {rooms:,} held-out rooms {found.subject} has AbsRel {own['AbsRel']} over "
+            f"On {rooms:,} held-out rooms {found.subject} has AbsRel {_text(own, 'AbsRel')} over "
             f"{seeds} seeds{_standing(found, 'AbsRel')}."
         )
     if AT_EDGES in own:
         said.append(
-            f"Within {BANDS_PX[0][1]:g} px of a depth edge it has {own[AT_EDGES]}"
+            f"Within {BANDS_PX[0][1]:g} px of a depth edge it has {_text(own, AT_EDGES)}"
             f"{_standing(found, AT_EDGES)}."
         )
     if "AbsRel" in own:
@@ -32,9 +38,13 @@ def lead(found: Experiment) -> str:
     return " ".join(sentence for sentence in said if sentence)
 
 
+def _text(own: Mapping[str, Spread], number: str) -> str:
+    return own[number].text(decimals(number))
+
+
 def _standing(found: Experiment, number: str) -> str:
     """`: ahead of A, undecided against B and C`."""
-    verdicts: dict[str, list[str]] = {verdict: [] for verdict in VERDICTS}
+    verdicts: dict[str, list[str]] = {verdict: [] for verdict in _AGAINST}
     for pair in found.rivals:
         compared = pair.of(number)
         if compared is not None:
@@ -129,9 +139,9 @@ def decision_words(found: Experiment) -> str:
     return (
         "A variant is ahead or behind in a number where the 95 % interval of the difference of the "
         f"means over {found.config['seeds']} seeds (Welch) leaves zero out; otherwise it is "
-        "undecided. The seeds are of the heads: there is one trunk and one set of rooms, so the "
-        "interval does not say how another trunk would turn out. Many numbers are compared, so "
-        "about one in twenty is decided by chance."
+        "undecided, or equal where every seed of both has the same. The seeds are of the heads: "
+        "there is one trunk and one set of rooms, so the interval does not say how another trunk "
+        "would turn out. Many numbers are compared, so about one in twenty is decided by chance."
     )
 
 
