@@ -2,9 +2,11 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from huggingface_hub import errors
 from safetensors.torch import load_file, save_file
 
 import spd
@@ -84,16 +86,49 @@ def test_truncated_and_missing_files_are_refused(saved, tmp_path):
         find_checkpoint(tmp_path / "photo.jpg")
 
 
-def test_names_that_are_neither_here_nor_on_a_hub(monkeypatch):
+def test_names_that_are_neither_here_nor_on_a_hub():
     with pytest.raises(CheckpointError, match=r"no file, folder or hub model"):
         find_checkpoint("no/such/place/at/all")
 
-    def unreachable(*_, **__):
-        raise ConnectionError("no network")
 
-    monkeypatch.setattr("huggingface_hub.snapshot_download", unreachable)
-    with pytest.raises(CheckpointError, match=r"could be fetched \(ConnectionError"):
+def caused(error, cause):
+    error.__cause__ = cause
+    return error
+
+
+def answered(kind):
+    """The hub's answer to a request, whichever HTTP client is below it."""
+    return kind("", response=SimpleNamespace(headers={}, request=None, status_code=404))
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ConnectionError("no network"), "the network failed, and no complete copy is on"),
+        (errors.LocalEntryNotFoundError("none"), "the network failed, and no complete copy"),
+        (
+            caused(errors.LocalEntryNotFoundError("none"), errors.OfflineModeIsEnabled("off")),
+            "the hub may not be asked (offline mode), and no complete copy is on this machine",
+        ),
+        (
+            caused(errors.LocalEntryNotFoundError("none"), answered(errors.HfHubHTTPError)),
+            "the hub answered with an error, and no complete copy",
+        ),
+        (answered(errors.RepositoryNotFoundError), "the hub has no such model, or it is private"),
+        (answered(errors.GatedRepoError), "the hub gives it only to those who accepted its terms"),
+        (MemoryError("full"), "MemoryError"),
+    ],
+)
+def test_why_a_hub_model_could_not_be_fetched_is_said_in_words(monkeypatch, error, words):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
+    with pytest.raises(CheckpointError) as caught:
         find_checkpoint("somebody/spd-model")
+    beginning = "no file or folder 'somebody/spd-model', and no hub model of that name could be"
+    assert str(caught.value).startswith(f"{beginning} fetched: {words}")
+    assert "\n" not in str(caught.value)
 
 
 def test_a_hub_model_is_taken_from_where_the_client_puts_it(saved, monkeypatch):

@@ -134,3 +134,19 @@ def test_maps_are_of_what_the_network_saw(tmp_path):
     maps = ImageMaps.read(PredictionFolder(tmp_path).maps_path("map/0"))
     np.testing.assert_array_equal(maps.truth_m, truth)
     np.testing.assert_array_equal(maps.sparse_m, truth)
+
+
+def test_maps_without_edges_are_said_to_have_none(tmp_path):
+    flat, truth = np.full((60, 80), 2.0, np.float32), box_map()
+    report = evaluate(
+        MapPredictor([flat]), [map_sample(0, truth)], tmp_path / "flat", boundaries="sparse"
+    )
+    words = "sparse and dense: the maps have no such edges where the truth has them, so shares"
+    said = " ".join(format_report(report).split())
+    assert words in said
+    assert "distances stand at their cap of 10 px" in said
+    assert max(map(len, format_report(report).splitlines())) <= 80
+    report = evaluate(
+        TwoModes([truth]), [map_sample(0, truth)], tmp_path / "right", boundaries="sparse"
+    )
+    assert "no such edges" not in format_report(report)

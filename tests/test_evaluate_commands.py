@@ -11,6 +11,7 @@ from fakes import FakePredictor, MapPredictor, make_sample, map_sample
 from spd.checkpoint import save_checkpoint
 from spd.cli import run, spread_lists
 from spd.evaluate import evaluate
+from spd.evaluation.floors import Constant
 
 
 @pytest.fixture
@@ -98,6 +99,33 @@ def test_scoring_against_the_data_checks_it_and_draws(asked, model, rgbd_folder,
     assert err.count("\n") == 1
 
 
+def test_a_picture_of_another_protocol_is_removed_where_it_cannot_be_redrawn(asked, tmp_path):
+    sample, picture = make_sample(0), tmp_path / "best_median_worst.png"
+    evaluate(FakePredictor(), [sample], tmp_path, open_sample={sample.name: sample}.get)
+    code, out, _ = asked("score", tmp_path)
+    assert (code, picture.is_file(), "removed" in out) == (0, True, False)
+    code, out, _ = asked("score", tmp_path, "--protocol", "native-median")
+    assert (code, picture.is_file()) == (0, False)
+    assert out.splitlines()[-1] == (
+        "removed best_median_worst.png, which showed another protocol; with --data it is drawn anew"
+    )
+    assert "removed" not in asked("score", tmp_path)[1]
+
+
+def test_boundaries_without_whole_maps_are_refused_and_nothing_is_scored(asked, tmp_path):
+    truth = np.full((6, 8), 2.0, np.float32)
+    evaluate(MapPredictor([truth]), [map_sample(0, truth)], tmp_path)
+    before = (tmp_path / "metrics.json").stat().st_mtime_ns
+    code, out, err = asked("score", tmp_path, "--boundaries")
+    assert (code, out) == (2, "")
+    assert "no whole maps to measure boundaries of; spd evaluate ..." in err
+    assert "--boundaries adds them" in err
+    assert err.count("\n") == 1
+    assert (tmp_path / "metrics.json").stat().st_mtime_ns == before
+    evaluate(MapPredictor([truth]), [map_sample(0, truth)], tmp_path, boundaries="dense")
+    assert asked("score", tmp_path, "--boundaries")[0] == 0
+
+
 @pytest.mark.parametrize(
     ("words", "pattern"),
     [
@@ -130,9 +158,11 @@ def test_a_folder_that_is_none_cannot_be_scored(asked, tmp_path, words, pattern)
     assert err.count("\n") == 1
 
 
-def test_a_protocol_that_does_not_apply_is_one_line(asked, tmp_path):
+@pytest.mark.parametrize("protocol", ["bts", "bts-flip"])
+def test_a_protocol_that_does_not_apply_is_one_line(asked, tmp_path, protocol):
     evaluate(FakePredictor(), [make_sample(0)], tmp_path)
-    code, _, err = asked("score", tmp_path, "--protocol", "bts")
+    Constant(2.0, "the median of the training data", True).write(tmp_path / "floor.json")
+    code, _, err = asked("score", tmp_path, "--protocol", protocol)
     assert code == 2
     assert "of 480x640 depth, and room/00 has 6x8; protocol native applies" in err
     assert err.count("\n") == 1

@@ -1,7 +1,15 @@
+"""The folder of an evaluation: what is kept, what is refused, and which files it has."""
+
+import dataclasses
+import datetime
+import json
+import re
+
 import pytest
 
 from fakes import FakePredictor, make_sample, settings_of
-from spd.errors import DataError
+from spd import __version__
+from spd.errors import DataError, InputError
 from spd.evaluate import evaluate, predict_set, score
 from spd.evaluation.folder import PredictionFolder
 
@@ -43,6 +51,54 @@ def test_weights_retrained_in_place_are_other_settings(tmp_path):
     checkpoint.write_bytes(b"other weights")
     assert first.differences(settings_of(FakePredictor(str(checkpoint)))) == ["weights_sha256"]
     assert settings_of(FakePredictor("someone/on-the-hub")).weights_sha256 is None
+
+
+def test_what_is_refused_before_the_first_prediction_leaves_no_trace(tmp_path):
+    folder = tmp_path / "evaluation"
+    with pytest.raises(InputError, match="protocol bts scores rows"):
+        evaluate(FakePredictor(), [make_sample(0)], folder, protocol="bts")
+    assert not folder.exists()
+    evaluate(FakePredictor(), [make_sample(0)], folder)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with pytest.raises(InputError, match="protocol bts scores rows"):
+        evaluate(FakePredictor(), [make_sample(0)], folder, protocol="bts")
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    assert score(folder).count == 1
+
+
+def test_the_date_is_stored_and_decides_nothing(tmp_path):
+    before = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+    evaluate(FakePredictor(), [make_sample(0)], tmp_path)
+    settings = json.loads((tmp_path / "settings.json").read_text())
+    date = datetime.datetime.fromisoformat(settings["date"])
+    assert before <= date <= datetime.datetime.now(datetime.UTC)
+    assert settings["date"].endswith("+00:00")
+    assert (
+        json.loads((tmp_path / "metrics.json").read_text())["settings"]["date"]
+        == (settings["date"])
+    )
+    settings["date"] = "2020-01-02T03:04:05+00:00"
+    (tmp_path / "settings.json").write_text(json.dumps(settings))
+    report = evaluate(FakePredictor(), [make_sample(0)], tmp_path)  # the same evaluation, kept
+    assert report.settings.date == "2020-01-02T03:04:05+00:00"
+    assert settings_of(FakePredictor()) == dataclasses.replace(
+        settings_of(FakePredictor()), date=settings["date"]
+    )
+
+
+def test_another_versions_folder_is_refused_with_both_versions(tmp_path):
+    evaluate(FakePredictor(), [make_sample(0)], tmp_path)
+    path = tmp_path / "settings.json"
+    settings = json.loads(path.read_text())
+    settings["versions"]["spd"] = "0.0.1"
+    path.write_text(json.dumps(settings))
+    both = rf"another versions \(spd 0\.0\.1 there, {re.escape(__version__)} here\); choose"
+    with pytest.raises(DataError, match=both):
+        evaluate(FakePredictor(), [make_sample(0)], tmp_path)
+    path.write_text(json.dumps(settings | {"since_then": 1}))
+    both = rf"SPD 0\.0\.1 wrote it, this is {re.escape(__version__)}"
+    with pytest.raises(DataError, match=rf"not an evaluation's settings \({both}\)"):
+        score(tmp_path)
 
 
 def test_other_data_of_the_same_name_is_refused(tmp_path):

@@ -77,3 +77,14 @@ def test_evaluate_draws_samples_that_it_can_open_again(tmp_path):
     evaluate(FakePredictor(), iter([sample]), tmp_path, open_sample={sample.name: sample}.get)
     with Image.open(tmp_path / PICTURE) as picture:
         assert picture.format == "PNG"
+
+
+@pytest.mark.parametrize(("size", "kept"), [((30, 40), (30, 40)), ((600, 960), (300, 480))])
+def test_the_photos_that_are_drawn_are_kept_small(tmp_path, size, kept):
+    sample = make_sample(7, size=size)
+    evaluate(FakePredictor(), [sample], tmp_path, open_sample={sample.name: sample}.get)
+    (path,) = (tmp_path / "photos").iterdir()
+    assert path.name == "room%2F07.png"
+    with Image.open(path) as photo:
+        assert (photo.height, photo.width) == kept
+        assert photo.getextrema() == ((7, 7),) * 3

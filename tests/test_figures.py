@@ -3,6 +3,7 @@ import sys
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from PIL import Image
 
 from spd.data.sample import RGBDSample
@@ -149,6 +150,45 @@ def test_no_point_gives_the_photo_alone_and_nan_depth_is_left_out(tmp_path):
         assert (drawn[22:-22, 22:922] == 77).all()
 
 
+@pytest.fixture
+def pages(monkeypatch) -> list[Canvas]:
+    """Every canvas that is saved, to ask where its texts lie."""
+    saved: list[Canvas] = []
+    plain = Canvas.save
+    monkeypatch.setattr(Canvas, "save", lambda self, path: saved.append(self) or plain(self, path))
+    return saved
+
+
+def bars_of(page: Canvas) -> list[Axes]:
+    return [axes for axes in page.figure.axes if axes.get_ylabel()]
+
+
+def right_end(page: Canvas, axes: Axes) -> float:
+    """The last column of a colour bar's label, in pixels."""
+    return axes.yaxis.label.get_window_extent(page.agg.get_renderer()).x1
+
+
+@pytest.mark.parametrize("far_m", [9.5, 10.9])
+def test_the_colour_bars_label_is_whole_whatever_its_ticks_are(tmp_path, pages, far_m):
+    depth_m = np.linspace(far_m - 1.7, far_m, 30 * 40).reshape(30, 40).astype(np.float32)
+    photo = np.zeros((30, 40, 3), np.uint8)
+    point_overlay(photo, [(3, 3)], [far_m], tmp_path / "a.png", depth_map_m=depth_m)
+    (bar,) = bars_of(pages[0])
+    assert bar.get_ylabel() == "depth (m)"
+    margin = pages[0].width_px - right_end(pages[0], bar)
+    assert 3 < margin < 40
+
+
+def test_a_map_of_one_depth_has_one_tick_and_another_has_several(tmp_path, pages):
+    photo = np.zeros((30, 40, 3), np.uint8)
+    flat = np.full((30, 40), 10.0, np.float32)
+    for depth_m in (flat, flat + np.eye(30, 40, dtype=np.float32)):
+        point_overlay(photo, [(3, 20)], [10.0], tmp_path / "a.png", depth_map_m=depth_m)
+    ticks = [[text.get_text() for text in bars_of(page)[0].get_yticklabels()] for page in pages]
+    assert ticks[0] == ["10"]
+    assert len(ticks[1]) > 2
+
+
 @pytest.mark.parametrize(
     ("points", "depth", "message"),
     [
@@ -269,6 +309,19 @@ def test_evaluation_sheet_colours_truth_prediction_and_error(tmp_path):
     assert area(colour_of(2.0, 2.0, 3.0)) == pytest.approx(panel / 2, rel=0.01)
     assert area(colour_of(3.0, 2.0, 3.0)) == pytest.approx(panel, rel=0.01)
     assert area(np.array(error_colours()(1.0)[:3]) * 255) == pytest.approx(panel / 2, rel=0.01)
+
+
+def test_the_sheets_columns_stand_close_and_the_error_is_named_in_words(tmp_path, pages):
+    heading = ("word " * 40).strip()  # a little more than one line
+    evaluation_sheet([make_row("a", 300, 400)], tmp_path / "a.png", heading=(heading,))
+    page = pages[0]
+    depth, error = bars_of(page)
+    assert (depth.get_ylabel(), error.get_ylabel()) == ("depth (m)", "relative error")
+    last = max(axes.get_window_extent().x0 for axes in page.figure.axes if axes.images)
+    assert 5 < last - right_end(page, depth) < 30
+    assert 3 < page.width_px - right_end(page, error) < 30
+    lines = [text.get_text() for text in page.figure.texts if text.get_text().startswith("word")]
+    assert [len(line.split()) for line in lines] == [20, 20]
 
 
 def test_evaluation_sheet_grows_by_its_rows(tmp_path):

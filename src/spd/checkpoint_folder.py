@@ -92,6 +92,28 @@ def _from_hub(name: str) -> Path:
         raise CheckpointError(f"no file, folder or hub model {name!r}") from None
     except Exception as error:  # the hub client raises many kinds for "not to be had"
         raise CheckpointError(
-            f"no file or folder {name!r}, and no hub model of that name could be fetched "
-            f"({type(error).__name__})"
+            f"no file or folder {name!r}, and no hub model of that name could be fetched: "
+            f"{_why_not(error)}"
         ) from None
+
+
+def _why_not(error: Exception) -> str:
+    """What the hub client's error means, in words; it may stand behind another one."""
+    from huggingface_hub import errors
+
+    kinds = (error, error.__cause__)
+
+    def is_a(*wanted: type[BaseException]) -> bool:
+        return any(isinstance(kind, wanted) for kind in kinds)
+
+    if is_a(errors.GatedRepoError):
+        return "the hub gives it only to those who accepted its terms and are logged in"
+    if is_a(errors.RepositoryNotFoundError):
+        return "the hub has no such model, or it is private"
+    if is_a(errors.OfflineModeIsEnabled):
+        return "the hub may not be asked (offline mode), and no complete copy is on this machine"
+    if is_a(errors.HfHubHTTPError):
+        return "the hub answered with an error, and no complete copy is on this machine"
+    if is_a(errors.LocalEntryNotFoundError, ConnectionError, TimeoutError):
+        return "the network failed, and no complete copy is on this machine"
+    return type(error).__name__

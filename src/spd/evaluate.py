@@ -18,7 +18,7 @@ from spd.errors import DataError
 from spd.evaluation.extras import ImageMaps, MirroredPredictions
 from spd.evaluation.floors import Constant, of_model, of_scored_truth
 from spd.evaluation.folder import PredictionFolder
-from spd.evaluation.pictures import PICTURE, draw
+from spd.evaluation.pictures import PICTURE, draw, shows
 from spd.evaluation.predict import MapMode, Wanted, predict_set
 from spd.evaluation.predictions import ImagePredictions
 from spd.evaluation.protocols import (
@@ -144,7 +144,7 @@ def score(
         protocol: its name; None: the data's default.
         boundaries: whether to measure boundaries; None: if whole maps are kept.
         open_sample: gives the sample of a name; with it the picture of the best, median and
-            worst image is drawn.
+            worst image is drawn; without it one of another protocol is removed.
 
     Raises:
         ConfigError: if there is no such protocol.
@@ -172,6 +172,8 @@ def score_all(
     if boundaries is None:
         boundaries = (folder.path / "maps").is_dir()
     reports = _score(folder, settings, chosen, boundaries)
+    if open_sample is not None or not shows(folder, reports[0]):
+        (folder.path / PICTURE).unlink(missing_ok=True)  # before numbers stand beside it
     write_reports(reports, folder.path)
     if open_sample is not None:
         draw(reports[0], folder, open_sample)
@@ -189,9 +191,8 @@ def _score(
     scores: list[list[ImageScore]] = [[] for _ in protocols]
     left_out = [dict(skipped) for _ in protocols]
     seen = np.zeros(2)
-    flips = any(protocol.flip for protocol in protocols)
     for name in names:
-        stored = _read(folder, name, flips, boundaries)
+        stored = _read(folder, name, protocols, boundaries)
         seen += stored.predictions.readings_seen, stored.predictions.readings
         for protocol, constant, images, out in zip(
             protocols, constants, scores, left_out, strict=True
@@ -247,8 +248,13 @@ def _truths(
         yield truth_scored(predictions, protocol)
 
 
-def _read(folder: PredictionFolder, name: str, mirrored: bool, maps: bool) -> StoredImage:
+def _read(
+    folder: PredictionFolder, name: str, protocols: Sequence[Protocol], maps: bool
+) -> StoredImage:
     predictions = ImagePredictions.read(folder.image_path(name), name)
+    for protocol in protocols:  # first: no further predictions would help a frame of another size
+        protocol.check_frame(name, predictions.depth_size, predictions.seen)
+    mirrored = any(protocol.flip for protocol in protocols)
     mirrored_path, maps_path = folder.mirrored_path(name), folder.maps_path(name)
     if mirrored and not mirrored_path.is_file():
         raise DataError(

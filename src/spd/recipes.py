@@ -138,7 +138,7 @@ def rooms_small() -> Recipe:
 
 
 def rooms_trunk() -> Recipe:
-    """The first half of the shipped model's training: maps that favour no local path."""
+    """The shipped model, and the maps on which the experiment compares the local paths."""
     return Recipe(
         name="rooms_trunk",
         model=ModelConfig.small(),
@@ -153,16 +153,6 @@ def rooms_trunk() -> Recipe:
             workers=1,
         ),
     )
-
-
-def rooms_more() -> Recipe:
-    """The second half: `rooms_trunk` trained on, with other points and on twice the rooms.
-
-    `train.start_from` names the run of the first half.
-    """
-    first = rooms_trunk()
-    more = {"steps": 18_000, "seed": 1, "beside_points": 2}
-    return Recipe(name="rooms_more", model=first.model, train=first.train.model_copy(update=more))
 
 
 def _from_scratch(
@@ -190,7 +180,6 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "rooms_tiny": rooms_tiny,
     "rooms_small": rooms_small,
     "rooms_trunk": rooms_trunk,
-    "rooms_more": rooms_more,
 }
 
 

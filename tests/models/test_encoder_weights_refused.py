@@ -191,4 +191,4 @@ def test_names_that_lead_nowhere_are_refused(tmp_path, monkeypatch):
         raise ConnectionError("no network")
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", unreachable)
-    refused(Encoder(SMALL), "facebook/dinov2-small", "could be fetched .*null starts it at random")
+    refused(Encoder(SMALL), "facebook/dinov2-small", "could be fetched: .*null starts it at random")

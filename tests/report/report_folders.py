@@ -7,6 +7,7 @@ from PIL import Image
 
 from fakes import FakePredictor, make_sample
 from spd.evaluate import PICTURE, evaluate, score_all
+from spd.evaluation.folder import PredictionFolder
 
 HOSTILE = "<script>alert(1)</script>\"'&"
 """A name that would be markup if it were not escaped."""
@@ -32,4 +33,7 @@ def write_evaluation(
     if picture:  # as drawn where the data could be opened
         noise = np.random.default_rng(0).integers(0, 256, (90, 160, 3), dtype=np.uint8)
         Image.fromarray(noise).save(folder / PICTURE)
+        (folder / "photos").mkdir()
+        for sample in samples:
+            Image.fromarray(noise[::-1]).save(PredictionFolder(folder).photo_path(sample.name))
     return folder

@@ -86,7 +86,7 @@ def test_every_picture_is_drawn_and_every_chart_has_room(opened):
     sizes = opened.page.eval_on_selector_all(
         "img", "all => all.map(i => [i.complete, i.naturalWidth, i.naturalHeight])"
     )
-    assert len(sizes) == 3 * 3 + 1
+    assert len(sizes) == 3 * 4
     assert all(complete and width > 0 and height > 0 for complete, width, height in sizes)
     drawn = opened.page.eval_on_selector_all(
         ".chart > svg", "all => all.map(s => [s.getBoundingClientRect().width, s.children.length])"

@@ -1,6 +1,7 @@
 """Several evaluations on one page: side by side if of the same readings, else refused."""
 
 import dataclasses
+import json
 
 import pytest
 
@@ -42,6 +43,19 @@ def test_models_stand_side_by_side_and_the_best_number_is_marked(pair, tmp_path)
     assert [row[4][0] for row in images[1:]] == ["0.2500", "0.1000", "0.0500"]
 
 
+def test_equal_models_are_said_to_lie_on_one_another_whatever_their_dates(tmp_path):
+    one, two = (write_evaluation(tmp_path / name) for name in ("one", "two"))
+    metrics = json.loads((two / "metrics.json").read_text())
+    metrics["settings"]["date"] = "2031-02-03T04:05:06+00:00"
+    (two / "metrics.json").write_text(json.dumps(metrics))
+    page = write_report([one, two], tmp_path / "both.html").read_text(encoding="utf-8")
+    assert page.count("Here one and two lie on one another.") == 3  # edges, depth, floors
+    assert "all depth maps: depth (m)" in page
+    other = write_evaluation(tmp_path / "b", SharperPredictor("runs/second"))
+    page = write_report([one, other], tmp_path / "both.html").read_text(encoding="utf-8")
+    assert "lie on one another" not in page
+
+
 def test_models_of_one_name_are_told_apart_by_their_folders(tmp_path):
     one = write_evaluation(tmp_path / "one")
     two = write_evaluation(tmp_path / "two")
@@ -81,9 +95,26 @@ def test_another_protocol_other_images_and_other_readings_are_refused(pair, tmp_
     with pytest.raises(DataError, match="1 images are scored in one alone, such as 'room/04'"):
         write_report([first, fewer], tmp_path / "x.html")
     drawn = write_evaluation(tmp_path / "e", max_points=5)
-    with pytest.raises(DataError, match="scored against other readings of room/00"):
+    words = (
+        "scored against other readings of room/00: the first is with --max-points 5, the second "
+        "without --max-points; evaluate both alike"
+    )
+    with pytest.raises(DataError, match=words):
         write_report([first, drawn], tmp_path / "x.html")
+    redrawn = write_evaluation(tmp_path / "f", max_points=5, seed=1)
+    with pytest.raises(DataError, match=r"with --max-points 5 and seed 1, the second .* seed 0"):
+        write_report([drawn, redrawn], tmp_path / "x.html")
     assert not (tmp_path / "x.html").exists()
+
+
+def test_other_views_are_refused_by_their_name(pair, tmp_path):
+    first, second = pair
+    metrics = json.loads((second / "metrics.json").read_text())
+    metrics |= {"view": "crop", "protocol": "native: native pixels inside the middle crop"}
+    (second / "metrics.json").write_text(json.dumps(metrics))
+    words = "was evaluated with --view crop, the other with --view whole; evaluate both with one"
+    with pytest.raises(DataError, match=words):
+        write_report([first, second], tmp_path / "x.html")
 
 
 def test_truth_that_differs_by_a_millimetre_is_refused(pair, tmp_path):
@@ -93,7 +124,8 @@ def test_truth_that_differs_by_a_millimetre_is_refused(pair, tmp_path):
     truth_m = kept.truth_m.copy()
     truth_m[3] += 0.001
     dataclasses.replace(kept, truth_m=truth_m).write(path)
-    with pytest.raises(DataError, match="scored against other readings of room/04"):
+    words = "scored against other readings of room/04: compare evaluations of the same data"
+    with pytest.raises(DataError, match=words):
         write_report([first, second], tmp_path / "x.html")
 
 

@@ -83,7 +83,7 @@ def test_a_winner_is_marked_only_where_verdicts_decide_it(page):
     # were not compared with each other: nobody. Beyond 8 px v15.1 is undecided: nobody.
     assert marked(page, "table-edges-absrel") == ["0.2500 ± 0.0100"]
     assert marked(page, "table-boundaries") == ["0.5000 ± 0.0100"]  # bilinear has none
-    assert marked(page, "table-distances") == ["3.0000 ± 0.0100"]
+    assert marked(page, "table-distances") == ["3.00 ± 0.01"]
     assert "Bold: decided to be the best of v15.2, v15.1 and bilinear" in page
 
 
@@ -92,7 +92,8 @@ def test_edges_and_boundaries_stand_in_tables_and_what_is_missing_is_a_dash(page
     assert edges["v15.1"] == ["0.2500 ± 0.0100", "0.1000 ± 0.0100", "–", "–", "0.0600 ± 0.0100"]
     assert "table-edges-delta1" not in Outline(page).tables  # no such number was stored
     assert rows_of(page, "table-boundaries")["bilinear"] == ["–"]
-    assert rows_of(page, "table-distances")["v15.2"] == ["12.3 ± 0.0"]
+    assert rows_of(page, "table-distances")["v15.2"] == ["12.34 ± 0.01"]
+    assert rows_of(page, "table-distances")["v15.1"] == ["3.00 ± 0.01"]  # digits of the column
     heads = [text for text, _ in Outline(page).tables["table-boundaries"][0]]
     assert heads == ["local path", "F1 Depth Pro ↑"]
     assert "on whole maps of 3 held-out rooms of 320x240" in page
@@ -117,6 +118,40 @@ def test_whose_comparison_it_is_is_told_by_the_numbers_and_not_by_names(page):
     ]  # fmt: skip
     rows = rows_of(page, "table-pair-2")
     assert rows["AbsRel\u00a0↓"] == ["▲ ahead", "-0.1000", "-0.1200 to -0.0800", "0.3000", "0.4000"]
+
+
+def test_what_is_the_same_in_every_seed_is_no_open_question(tmp_path):
+    folder = write_experiment(tmp_path / "experiment")
+    stored = json.loads((folder / "summary.json").read_text())
+    for name in ("v15.2", "v15.1"):
+        stored["numbers"][name]["si_f1"] = {"mean": 0.0, "std": 0.0, "values": [0.0, 0.0]}
+    for one in stored["comparisons"]:
+        if one["other"] == "v15.1" and one["number"] in ("si_f1", "AbsRel"):
+            one.update(difference=0.0, low=0.0, high=0.0, verdict="undecided")
+    (folder / "summary.json").write_text(json.dumps(stored))
+    page = page_of(folder)
+    rows = rows_of(page, "table-pair-0")
+    assert rows["Depth Pro, F1\u00a0↑"][0] == "= no edges found by either"
+    assert rows["AbsRel\u00a0↓"][0] == "= equal"
+    assert (
+        "ahead in 1, behind in 3, undecided in 2, equal in 1 and no edges found by either in 1."
+        in page
+    )
+    assert "over 2 seeds: ahead of bilinear, equal to v15.1." in page
+    assert "0.9000 ± 0.0100" in marked(page, "table-accuracy")
+    assert "0.1000 ± 0.0100" not in marked(page, "table-accuracy")  # equals are not the best
+
+
+def test_times_of_a_busy_machine_are_cautioned_of(tmp_path):
+    folder = write_experiment(tmp_path / "experiment")
+    stored = json.loads((folder / "summary.json").read_text())
+    for load, cautioned in (("2.0", False), ("7.0", True)):
+        stored["latency"]["machine"]["load_average"] = load
+        (folder / "summary.json").write_text(json.dumps(stored))
+        page = page_of(folder)
+        said = '<p class="warning">Caution: the load average was 7.0 on 2 cores, so other programs'
+        assert (said in page) == cautioned
+        assert "whatever else it did met all" not in page
 
 
 def test_latency_and_attention_are_the_known_ones(page):

@@ -1,17 +1,21 @@
 """One evaluation as a page: its figures are the stored ones, and nothing in it can act."""
 
+import base64
 import json
+import os
 import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
-from fakes import FakeScene, make_sample
+from fakes import FakeScene, MapPredictor, make_sample, map_sample
 from page_outline import Outline
 from report_folders import HOSTILE, FakePredictor, write_evaluation
 from spd.cli import run
 from spd.errors import SPDError
+from spd.evaluate import score_all
 from spd.report.report import write_report
 
 
@@ -131,7 +135,7 @@ def test_every_picture_and_chart_says_what_it_shows_and_every_table_has_a_captio
     page = page_of(write_evaluation(tmp_path / "evaluation", picture=True))
     outline = Outline(page)
     pictures = [known for tag, known in outline.elements if tag == "img"]
-    assert len(pictures) == 3 * 3 + 1  # truth, answer and error of three images; and the sheet
+    assert len(pictures) == 3 * 4  # photo, truth, answer and error of three images
     assert all(known["alt"] for known in pictures)
     drawn = [k for tag, k in outline.elements if tag == "svg" and "aria-hidden" not in k]
     said = {known["id"]: True for tag, known in outline.elements if tag == "desc"}
@@ -143,12 +147,60 @@ def test_every_picture_and_chart_says_what_it_shows_and_every_table_has_a_captio
     assert captions == len(outline.tables) == 4  # numbers, edges, by depth, images
 
 
+def test_photos_stand_in_the_rows_and_their_licence_is_named(tmp_path):
+    plain = page_of(write_evaluation(tmp_path / "plain"))
+    assert "photos of" not in plain
+    folder = write_evaluation(tmp_path / "evaluation", picture=True)
+    page = page_of(folder)
+    said = "This page contains photos of rooms:test, whose licence applies to sharing it."
+    assert page.count(said) == 1
+    for name in ("room/00", "room/01", "room/04"):
+        assert page.count(f'alt="Photo of {name}"') == 1
+    assert base64.b64encode((folder / "best_median_worst.png").read_bytes()).decode() not in page
+    # A photo is of an image, so another protocol's rows have those of the images they share.
+    score_all(folder, ["native-median"])
+    assert not (folder / "best_median_worst.png").exists()
+    assert 'alt="Photo of room/04"' in page_of(folder)
+
+
+def test_both_depth_maps_and_all_errors_have_one_scale(tmp_path):
+    page = page_of(write_evaluation(tmp_path / "evaluation"))
+    assert page.count("both maps: depth (m); grey: no reading</text>") == 3
+    bars = re.findall(r"Scale of colours: relative error[^<]*", page)
+    # The worst image is 50 % too far at every reading.
+    assert (
+        bars == ["Scale of colours: relative error, |predicted − true| / true, from 0.0 to 0.5"] * 3
+    )
+
+
+def test_guides_are_labelled_and_lines_on_one_another_are_said(tmp_path):
+    page = page_of(write_evaluation(tmp_path / "evaluation"))
+    assert page.count("</svg>factor of 1.25</li>") == 2
+    assert "lie on one another" not in page
+    same = [np.full((6, 8), 2.0, np.float32)] * 2
+    samples = [map_sample(number, 1.1 * truth) for number, truth in enumerate(same)]
+    page = page_of(write_evaluation(tmp_path / "same", MapPredictor(same), samples=samples))
+    said = "Here points asked (sparse) and fast map (dense) lie on one another."
+    assert page.count(said) == 1  # by true depth; of one flat wall nothing is near an edge
+
+
+def test_the_stored_date_is_shown_and_without_one_that_of_the_file(tmp_path):
+    folder = write_evaluation(tmp_path / "evaluation")
+    metrics = json.loads((folder / "metrics.json").read_text())
+    metrics["settings"]["date"] = "2031-02-03T04:05:06+00:00"
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    assert "03 February 2031, 04:05:06 UTC" in page_of(folder)
+    del metrics["settings"]["date"]
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    os.utime(folder / "images.json", (86_400, 86_400))
+    assert "02 January 1970, 00:00:00 UTC" in page_of(folder)
+
+
 def test_the_same_folder_gives_the_same_page_and_data_is_not_needed(tmp_path):
     folder = write_evaluation(tmp_path / "evaluation")
     first = page_of(folder)
     assert page_of(folder) == first
     assert (folder / "report.html").is_file()
-    assert "The same images with their photos" not in first
 
 
 def test_every_protocol_has_its_table_and_the_first_its_curves(tmp_path):
@@ -204,7 +256,7 @@ def damage(folder, name: str, text: str | None) -> None:
         ("settings.json", None, "is no folder of results; there are pages of: evaluation"),
         ("predictions/room%2F01.npz", None, r"room%2F01\.npz is missing"),
         ("predictions/room%2F01.npz", "no", r"room%2F01\.npz is damaged"),
-        ("best_median_worst.png", "no", r"best_median_worst\.png is damaged"),
+        ("photos/room%2F01.png", "no", r"room%2F01\.png is damaged; delete it, or score"),
     ],
 )
 def test_a_folder_that_is_not_whole_is_refused_in_one_line(tmp_path, name, text, pattern):

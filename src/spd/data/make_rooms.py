@@ -18,6 +18,7 @@ from spd.data.rooms.render import NYU_FOCAL_SHARE
 from spd.errors import DataError
 from spd.files import write_text
 from spd.geometry import Intrinsics, Size
+from spd.processes import interrupts_held
 
 SETTINGS = "rooms.json"
 GENERATOR = 1
@@ -121,7 +122,9 @@ def _run(todo: list[Job], workers: int) -> Iterator[None]:
         return
     context = multiprocessing.get_context("spawn")  # threads of torch do not survive a fork
     with concurrent.futures.ProcessPoolExecutor(workers, mp_context=context) as pool:
-        yield from pool.map(_render, todo, chunksize=4)
+        with interrupts_held():
+            rendered = pool.map(_render, todo, chunksize=4)
+        yield from rendered
 
 
 def _render(job: Job) -> None:

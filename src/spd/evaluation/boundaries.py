@@ -1,6 +1,7 @@
 """Boundary measures of both modes, from whole maps, averaged over the images that have each."""
 
 import dataclasses
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from spd.evaluation.predictions import ImagePredictions
 from spd.evaluation.protocols import EIGEN_CROP, Protocol, Size
 from spd.metrics.alignment import Fit
 from spd.metrics.boundary import BOUNDARY_NAMES, boundary_scores
+from spd.metrics.boundary_distance import REACH_PX
 
 Numbers = dict[str, float | None]
 
@@ -112,4 +114,23 @@ def format_boundaries(means: BoundaryMeans) -> list[str]:
         ]
         better = "lower" if name.endswith("_px") else "higher"
         lines.append(f"{name:<31}{means.counts[name]:>7}  {better:<6}{values[0]:>9}{values[1]:>9}")
+    blunt = [
+        mode
+        for mode, numbers in (("sparse", means.sparse), ("dense", means.dense))
+        if numbers is not None and _finds_no_edge(numbers)
+    ]
+    if blunt:
+        words = (
+            f"{' and '.join(blunt)}: the maps have no such edges where the truth has them, so "
+            f"shares are 0 or nearly, and distances stand at their cap of {REACH_PX:g} px"
+        )
+        lines += textwrap.wrap(words, 80, subsequent_indent="  ")
     return lines
+
+
+def _finds_no_edge(numbers: Numbers) -> bool:
+    """Whether no predicted edge met a true one: no step of neighbours, none within 10 px."""
+    shares = [numbers[name] for name in BOUNDARY_NAMES if name.startswith("si_")]
+    distances = [numbers[name] for name in BOUNDARY_NAMES if name.endswith("_px")]
+    known = [value for value in (*shares, *distances) if value is not None]
+    return bool(known) and not any(shares) and all(d in (None, REACH_PX) for d in distances)

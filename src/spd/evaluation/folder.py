@@ -4,6 +4,7 @@ settings.json          what decided the predictions; another evaluation is refus
 predictions/NAME.npz   one image's answers at its readings: every reading, whatever the protocol
 mirrored/NAME.npz      the same of the mirrored photo, where a protocol with flip was asked for
 maps/NAME.npz          whole maps, where boundaries were asked for
+photos/NAME.png        small photos of the images that were drawn, for the report
 images.json            which images belong to the result; written when the set is complete
 floor.json             the training data's median depth, where it is known
 """
@@ -37,26 +38,33 @@ class PredictionFolder:
     def start(cls, path: str | os.PathLike[str], settings: EvaluationSettings) -> Self:
         """Open a folder for predicting, new or with predictions of the same settings.
 
+        Nothing is written: whatever is refused before the first prediction leaves no trace.
+
         Raises:
             DataError: if it holds predictions of other settings (the message says which differ),
                 or anything else.
         """
         folder = cls(Path(path))
         if folder.settings_path.exists():
-            different = settings.differences(EvaluationSettings.read(folder.settings_path))
+            stored = EvaluationSettings.read(folder.settings_path)
+            different = settings.differences(stored)
             if different:
                 raise DataError(
-                    f"{folder.path} holds an evaluation with another {', '.join(different)}; "
-                    "choose another folder, or delete this one to evaluate anew"
+                    f"{folder.path} holds an evaluation with another {', '.join(different)}"
+                    f"{settings.versions_beside(stored)}; choose another folder, or delete this "
+                    "one to evaluate anew"
                 )
         elif folder.path.exists() and (not folder.path.is_dir() or any(folder.path.iterdir())):
             raise DataError(
                 f"{folder.path} is not empty and holds no evaluation; choose another folder"
             )
-        else:
-            write_text(folder.settings_path, settings.to_json())
-        folder.images_path.unlink(missing_ok=True)  # not complete until `finish` says so
         return folder
+
+    def begin(self, settings: EvaluationSettings) -> None:
+        """Before anything else is written: say what decides it; not complete until `finish`."""
+        if not self.settings_path.exists():
+            write_text(self.settings_path, settings.to_json())
+        self.images_path.unlink(missing_ok=True)
 
     @property
     def settings_path(self) -> Path:
@@ -85,12 +93,20 @@ class PredictionFolder:
         """Where its whole maps are, if there are any."""
         return self.path / "maps" / self._file(name)
 
+    def photo_path(self, name: str) -> Path:
+        """Where its small photo is, if it was drawn."""
+        return self.path / "photos" / self._file(name, ".png")
+
+    def has_maps(self) -> bool:
+        """Whether whole maps of any image are kept."""
+        return any((self.path / "maps").glob("*.npz"))
+
     @staticmethod
-    def _file(name: str) -> str:
+    def _file(name: str, suffix: str = ".npz") -> str:
         stem = quote(name, safe=" ()+,=@")
         if len(stem) > _LONGEST_STEM:
             stem = f"{stem[:_LONGEST_STEM]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
-        return f"{stem}.npz"
+        return f"{stem}{suffix}"
 
     def finish(self, scored: Sequence[str], skipped: Mapping[str, str]) -> None:
         """Record that the set is complete: the scored names and why others were skipped."""

@@ -38,7 +38,10 @@ def read_arrays(path: Path, keys: Sequence[str]) -> dict[str, Any]:
     except (OSError, EOFError, KeyError, ValueError, AttributeError, zipfile.BadZipFile):
         raise DataError(f"{path} is damaged; delete it and evaluate again") from None
     if missing:
+        from spd.evaluation.settings import written_by  # not needed to write
+
         raise DataError(
-            f"{path} lacks {missing[0]}: another version wrote it; evaluate into another folder"
+            f"{path} lacks {missing[0]}: another version wrote it"
+            f"{written_by(path.parents[1] / 'settings.json')}; evaluate into another folder"
         )
     return values

@@ -1,14 +1,18 @@
-"""The picture of the best, the median and the worst image of a report."""
+"""The picture of the best, the median and the worst image of a report, and their photos alone."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from spd.evaluation.folder import PredictionFolder
 from spd.evaluation.predictions import ImagePredictions
 from spd.evaluation.report import EvaluationReport
 from spd.evaluation.shown import crop_of
+from spd.files import atomic_path
 
 if TYPE_CHECKING:  # at run time this would import torch and matplotlib
     from spd.data.sample import RGBDSample
@@ -16,6 +20,8 @@ if TYPE_CHECKING:  # at run time this would import torch and matplotlib
 
 PICTURE = "best_median_worst.png"
 """The picture's name, in the evaluation's folder."""
+_PHOTO_PX = 480
+"""The longer side, at most, of a photo that is kept for the report."""
 
 
 def draw(
@@ -23,7 +29,7 @@ def draw(
     folder: PredictionFolder,
     open_sample: "Callable[[str], RGBDSample]",
 ) -> None:
-    """Draw it: photo, truth, prediction as it is scored, and error."""
+    """Draw it: photo, truth, prediction as it is scored, and error; keep the photos, small."""
     from spd.figures import evaluation_sheet  # matplotlib, only where a figure is drawn
 
     rows = [
@@ -33,6 +39,15 @@ def draw(
     settings = report.settings
     heading = (f"{settings.model} on {settings.data or 'unnamed data'}", f"protocol {report.words}")
     evaluation_sheet(rows, folder.path / PICTURE, heading=heading)
+
+
+def shows(folder: PredictionFolder, report: EvaluationReport) -> bool:
+    """Whether the picture in a folder is of this report's protocol, by the numbers beside it."""
+    try:
+        stored = json.loads((folder.path / "metrics.json").read_text(encoding="utf-8"))
+        return bool(stored["protocol"] == report.words)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def chosen(count: int) -> list[tuple[int, str]]:
@@ -63,6 +78,7 @@ def _row(
     crop = crop_of(sample, report.settings)
     if crop is not None:
         shown, (depth_m, valid) = crop.image(sample.image), crop.readings(sample)
+    _keep_photo(folder.photo_path(image.name), shown)
     predicted_m = report.protocol.clamp(image.fits[1].apply(predictions.dense_preview_m))
     return SheetRow(
         title=f"{word}: {image.name}",
@@ -72,3 +88,12 @@ def _row(
         abs_rel=image.sparse.abs_rel,
         delta1=image.sparse.delta1,
     )
+
+
+def _keep_photo(path: Path, photo_u8: npt.NDArray[np.uint8]) -> None:
+    from PIL import Image
+
+    photo = Image.fromarray(photo_u8)
+    photo.thumbnail((_PHOTO_PX, _PHOTO_PX), Image.Resampling.LANCZOS)
+    with atomic_path(path) as temporary:
+        photo.save(temporary)

@@ -119,6 +119,7 @@ def predict_set(
         scored.append(sample.name)
     if not scored and not skipped:
         raise DataError("no sample to evaluate; is the split empty?")
+    folder.begin(settings)
     folder.finish(scored, skipped)
     return dataclasses.replace(folder, kept=kept)
 
@@ -142,7 +143,7 @@ class _Image:
         points = self.shown.points(self.pixel_index)
         dense_map_m = self.shown.dense_map()
         step = math.ceil(max(self.shown.size) / _PREVIEW_PX)
-        ImagePredictions(
+        predictions = ImagePredictions(
             name=sample.name,
             pixel_index=self.pixel_index,
             depth_size=sample.depth_size,
@@ -158,7 +159,8 @@ class _Image:
             .clip(-6e4, 6e4)
             .astype(np.float16),
             dense_is_exact=self.shown.reads_exactly,
-        ).write(path)
+        )
+        self._write(predictions, path)
         return True
 
     def predict_mirrored(self, mirrored: Shown) -> bool:
@@ -168,7 +170,7 @@ class _Image:
             MirroredPredictions.read(path, len(self.pixel_index))
             return False
         points = self.shown.points(self.pixel_index)
-        MirroredPredictions(mirrored.sparse(points), mirrored.dense(points)).write(path)
+        self._write(MirroredPredictions(mirrored.sparse(points), mirrored.dense(points)), path)
         return True
 
     def predict_maps(self, mode: MapMode) -> bool:
@@ -189,8 +191,14 @@ class _Image:
         points = self.shown.points((rows * sample.depth_size[1] + columns).ravel())
         sparse_m = self.shown.sparse(points).reshape(truth_m.shape) if mode == "sparse" else None
         dense_m = self.shown.dense(points).reshape(truth_m.shape)
-        ImageMaps(truth_m, sparse_m, dense_m).write(path)
+        self._write(ImageMaps(truth_m, sparse_m, dense_m), path)
         return True
+
+    def _write(
+        self, answers: ImagePredictions | MirroredPredictions | ImageMaps, path: Path
+    ) -> None:
+        self.folder.begin(self.settings)
+        answers.write(path)
 
     def _check_same(self, path: Path) -> None:
         sample = self.shown.sample

@@ -1,6 +1,7 @@
 """What decides an evaluation's numbers, written beside them."""
 
 import dataclasses
+import datetime
 import hashlib
 import json
 import platform
@@ -78,6 +79,8 @@ class EvaluationSettings:
     """What the network saw."""
     kind: Kind = "metric"
     """What the model answers."""
+    date: str = dataclasses.field(default="", compare=False)
+    """When the predictions were begun, ISO in UTC; it decides nothing, so any two dates do."""
 
     def __post_init__(self) -> None:
         if self.max_points is not None and self.max_points < 1:
@@ -130,6 +133,7 @@ class EvaluationSettings:
             },
             view=view,
             kind=getattr(predictor, "kind", "metric"),
+            date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         )
 
     def to_json(self) -> str:
@@ -149,19 +153,42 @@ class EvaluationSettings:
             return cls(**json.loads(path.read_text(encoding="utf-8")))
         except (ValueError, TypeError):
             raise DataError(
-                f"{path} is not an evaluation's settings; evaluate into an empty folder"
+                f"{path} is not an evaluation's settings{written_by(path)}; evaluate into an empty "
+                "folder"
             ) from None
 
     def differences(self, other: "EvaluationSettings") -> list[str]:
-        """The names of the fields in which the two differ."""
-        names = [field.name for field in dataclasses.fields(self)]
+        """The names of the fields in which the two differ; when they were made is none."""
+        names = [field.name for field in dataclasses.fields(self) if field.compare]
         return [name for name in names if getattr(self, name) != getattr(other, name)]
+
+    def versions_beside(self, stored: "EvaluationSettings") -> str:
+        """Of every package whose version differs both versions, in brackets; empty if none."""
+        there, here = stored.versions, self.versions
+        different = [
+            f"{name} {there.get(name, 'unknown')} there, {here.get(name, 'unknown')} here"
+            for name in {**there, **here}
+            if there.get(name) != here.get(name)
+        ]
+        return f" ({'; '.join(different)})" if different else ""
+
+
+def written_by(settings: Path) -> str:
+    """In brackets which version wrote an evaluation and which this is; empty where unknown."""
+    try:
+        version = json.loads(settings.read_text(encoding="utf-8"))["versions"]["spd"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    return f" (SPD {version} wrote it, this is {__version__})"
 
 
 def _weights_digest(source: str) -> str | None:
     """A checkpoint retrained in place keeps its path but not its predictions."""
     from spd.checkpoint_folder import SHIPPED, WEIGHTS, find_checkpoint
+    from spd.runtimes.folder import ExportFolder, is_export
 
+    if is_export(source):
+        return ExportFolder.read(source).sha256()
     if source != SHIPPED and not Path(source).exists():
         return None
 

@@ -75,6 +75,29 @@ def depth_limits(
     return Normalize(max(0.0, near - margin), far + margin)
 
 
+def bar_room(scales: Iterable[Normalize], height_px: float, bar_px: float, text_px: float) -> float:
+    """The width that the widest of these colour bars needs: bar, ticks, label and a margin."""
+    ticks = [tick for scale in scales for tick in _ticks_inside(scale, height_px, text_px)]
+    letters = max((len(_tick_text(tick)) for tick in ticks), default=1)
+    # A tick's line and matplotlib's 3.5 points after it, digits, a gap, a line of text, a margin.
+    return bar_px + text_px * (0.33 + 0.64 * letters + 0.3 + 1.2 + 0.35) + 5
+
+
+def _locator(height_px: float, text_px: float) -> MaxNLocator:
+    most = min(6, max(2, int(height_px / text_px / 2.5)))
+    return MaxNLocator(nbins=most, steps=[1, 2, 5, 10])
+
+
+def _ticks_inside(scale: Normalize, height_px: float, text_px: float) -> list[float]:
+    low, high = (float(end) for end in scale.inverse(np.array([0.0, 1.0])))
+    ticks = _locator(height_px, text_px).tick_values(low, high)
+    return [float(tick) for tick in ticks if low <= tick <= high]
+
+
+def _tick_text(value: float) -> str:
+    return f"{value:g}"
+
+
 class Canvas:
     """A white page of whole pixels that panels are placed on."""
 
@@ -136,19 +159,26 @@ class Canvas:
         return self.panel(box, values, size, cmap=colours, norm=scale, interpolation="nearest")
 
     def colour_bar(
-        self, box: Box, scale: Normalize, label: str, colours: Colormap | None = None
+        self,
+        box: Box,
+        scale: Normalize,
+        label: str,
+        colours: Colormap | None = None,
+        *,
+        only: float | None = None,
     ) -> Axes:
-        """A colour bar in a box, upright, its ticks and label to the right; near is below."""
+        """A colour bar in a box, upright, its ticks and label to the right; near is below.
+
+        With `only` that value's tick alone: nothing of the rest is in the picture.
+        """
         axes = self.axes(box)
         mappable = ScalarMappable(norm=scale, cmap=colours or depth_colours())
-        ticks = MaxNLocator(
-            nbins=min(6, max(2, int(box[3] / self.text_px / 2.5))), steps=[1, 2, 5, 10]
-        )
+        ticks = [only] if only is not None else _locator(box[3], self.text_px)
         bar = self.figure.colorbar(mappable, cax=axes, ticks=ticks)
         bar.outline.set_visible(False)
         bar.ax.tick_params(labelsize=self.font, color=INK, labelcolor=INK, length=self.font / 3)
-        bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        bar.set_label(label, size=self.font, color=INK)
+        bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _tick_text(value)))
+        bar.set_label(label, size=self.font, color=INK, labelpad=self.font * 0.3)
         return axes
 
     def write(self, x: float, y: float, text: str, *, scale: float = 1.0, **how: Any) -> None:

@@ -3,6 +3,7 @@
 import math
 import os
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,15 @@ from matplotlib.colors import Normalize
 from matplotlib.patheffects import withStroke
 
 from spd.errors import InputError
-from spd.figures.canvas import Box, Canvas, check_image, depth_colours, depth_limits, fit
+from spd.figures.canvas import (
+    Box,
+    Canvas,
+    bar_room,
+    check_image,
+    depth_colours,
+    depth_limits,
+    fit,
+)
 from spd.figures.labels import Rectangle, place_labels
 
 MOST_LABELS = 25
@@ -26,7 +35,6 @@ _MARGIN_PX = 22.0  # more than a marker's radius, so that one in a corner touche
 _TEXT_PX = 26.0
 _TITLE_SCALE = 0.85
 _LINE_PX = 35.0  # whole, so that panels below keep to whole pixels
-_BAR_ROOM_PX = 4.8 * _TEXT_PX  # colour bar, ticks, label and margin
 
 
 def point_overlay(
@@ -62,7 +70,8 @@ def point_overlay(
     maps = [] if depth_map_m is None else [depth_map_m]
     scale = depth_limits(maps, depth, least_span=LEAST_SPAN)
     height, width = fit(image_u8.shape[:2], _PANEL_PX, _NARROWEST_PX)
-    full_width = (1 + len(maps)) * (width + _MARGIN_PX) + _MARGIN_PX + _BAR_ROOM_PX
+    bar_left = (1 + len(maps)) * (width + _MARGIN_PX) + _MARGIN_PX
+    full_width = bar_left + bar_room([scale], height, _TEXT_PX, _TEXT_PX)
     lines = _title_lines(title, full_width)
     top = _MARGIN_PX + len(lines) * _LINE_PX
     canvas = Canvas(full_width, top + height + _MARGIN_PX, _TEXT_PX)
@@ -76,9 +85,19 @@ def point_overlay(
         beside = (2 * _MARGIN_PX + width, top, width, height)
         canvas.depth(beside, depth_map, scale)
         _draw_points(canvas, beside, centres, depth, scale, labelled=False)
-    bar = (full_width - _BAR_ROOM_PX, top, _TEXT_PX, height)
-    canvas.colour_bar(bar, scale, "depth (m)")
+    bar = (bar_left, top, _TEXT_PX, height)
+    canvas.colour_bar(bar, scale, "depth (m)", only=_one_depth(maps, depth))
     return canvas.save(path)
+
+
+def _one_depth(
+    maps: Sequence[npt.NDArray[np.floating[Any]]], depth_m: npt.NDArray[np.float64]
+) -> float | None:
+    """The depth to the centimetre where there is but one in the picture, else None."""
+    shown = [np.ravel(values)[np.ravel(np.isfinite(values) & (values > 0))] for values in maps]
+    values = np.concatenate([*shown, depth_m]).astype(np.float64)
+    ends = {round(float(end), 2) for end in (values.min(), values.max())} if values.size else ()
+    return ends.pop() if len(ends) == 1 else None
 
 
 def _check_points(

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from matplotlib.colors import Normalize
 
 from spd.errors import InputError
-from spd.figures.canvas import Canvas, check_image, depth_limits, error_colours, fit
+from spd.figures.canvas import Canvas, bar_room, check_image, depth_limits, error_colours, fit
 
 if TYPE_CHECKING:  # samples bring torch along, pictures need none of it
     from spd.data.sample import RGBDSample
@@ -24,7 +24,6 @@ _TEXT_PX = 17.0
 _GAP_PX = 12.0
 _LINE_PX = 1.9 * _TEXT_PX
 _BAR_PX = 14.0
-_BAR_ROOM_PX = 5.6 * _TEXT_PX  # colour bar, ticks, label and margin
 _THUMBNAIL_PX = 240.0
 _LEGEND = "above: the image; below: its valid depth, grey where there is none"
 
@@ -52,7 +51,7 @@ def evaluation_sheet(
 ) -> Path:
     """Photo, ground truth, prediction and relative error |p - g| / g, one image a row.
 
-    Lines of `heading` stand above all; long ones are broken.
+    Lines of `heading` stand above all; long ones are broken into lines of about one length.
 
     Truth and prediction of a row share one colour scale; the error's scale is shared by all rows,
     so that rows can be compared. Grey is where there is no truth to compare with.
@@ -67,12 +66,15 @@ def evaluation_sheet(
     errors = [relative_error(row.predicted_m, row.truth_m) for row in rows]
     error_scale = _error_scale(errors)
     sizes = [fit(row.image.shape[:2], _PANEL_PX, _NARROWEST_PX) for row in rows]
+    scales = [depth_limits([row.truth_m, row.predicted_m]) for row in rows]
     column = max(width for _, width in sizes)
+    shortest = min(height for height, _ in sizes)
+    rooms = [bar_room(of, shortest, _BAR_PX, _TEXT_PX) for of in (scales, [error_scale])]
     lefts = [_GAP_PX + k * (column + _GAP_PX) for k in range(3)]
-    lefts.append(lefts[2] + column + _GAP_PX + _BAR_ROOM_PX)
-    full_width = lefts[3] + column + _GAP_PX + _BAR_ROOM_PX
+    lefts.append(lefts[2] + column + _GAP_PX + rooms[0])
+    full_width = lefts[3] + column + _GAP_PX + rooms[1]
     letters = int((full_width - 2 * _GAP_PX) / (_TEXT_PX * 0.56))
-    lines = [part for line in heading for part in textwrap.wrap(line, letters)]
+    lines = [part for line in heading for part in _evenly(line, letters)]
     top = (len(lines) + 1) * _LINE_PX
     full_height = top + sum(height + _LINE_PX + _GAP_PX for height, _ in sizes)
     canvas = Canvas(full_width, full_height, _TEXT_PX)
@@ -81,10 +83,17 @@ def evaluation_sheet(
     headings = ("photo", "ground truth", "prediction", "relative error")
     for left, word in zip(lefts, headings, strict=True):
         canvas.write(left, top - _LINE_PX / 2 + 4, word, weight="bold")
-    for row, error, size in zip(rows, errors, sizes, strict=True):
-        _draw_row(canvas, row, error, error_scale, (lefts, top, size))
+    for row, scale, error, size in zip(rows, scales, errors, sizes, strict=True):
+        _draw_row(canvas, row, error, (scale, error_scale), (lefts, top, size))
         top += _LINE_PX + size[0] + _GAP_PX
     return canvas.save(path)
+
+
+def _evenly(text: str, letters: int) -> list[str]:
+    """In as few lines as it needs, and those as narrow as may be, so that no word stands alone."""
+    count = len(textwrap.wrap(text, letters))
+    narrower = (textwrap.wrap(text, width) for width in range(1, letters + 1))
+    return next((lines for lines in narrower if len(lines) <= count), [])
 
 
 def relative_error(
@@ -113,21 +122,21 @@ def _draw_row(
     canvas: Canvas,
     row: SheetRow,
     error: npt.NDArray[np.float64],
-    error_scale: Normalize,
+    scales: tuple[Normalize, Normalize],
     place: tuple[Sequence[float], float, tuple[float, float]],
 ) -> None:
     lefts, top, (height, width) = place
     score = f"AbsRel {row.abs_rel:.3f}   δ1 {row.delta1:.3f}"
     canvas.write(lefts[0], top + _LINE_PX / 2, f"{row.title}   {score}")
     boxes = [(left, top + _LINE_PX, width, height) for left in lefts]
-    scale = depth_limits([row.truth_m, row.predicted_m])
+    scale, error_scale = scales
     canvas.photo(boxes[0], row.image)
     canvas.depth(boxes[1], row.truth_m, scale)
     canvas.depth(boxes[2], row.predicted_m, scale)
     canvas.map(boxes[3], np.ma.masked_invalid(error), error_scale, error_colours())
     bars = [(box[0] + width + _GAP_PX, box[1], _BAR_PX, height) for box in boxes[2:]]
     canvas.colour_bar(bars[0], scale, "depth (m)")
-    canvas.colour_bar(bars[1], error_scale, "|p - g| / g", error_colours())
+    canvas.colour_bar(bars[1], error_scale, "relative error", error_colours())
 
 
 def contact_sheet(
@@ -167,7 +176,9 @@ def contact_sheet(
     bar_left = columns * cell_width + 2 * _GAP_PX
     head = _GAP_PX + (round(2 * _LINE_PX) if title else 0)
     widest = max((0.6 * _TEXT_PX * len(title), 0.5 * _TEXT_PX * len(_LEGEND))) if title else 0
-    width_px = max(bar_left + _BAR_ROOM_PX, widest + 2 * _GAP_PX)
+    bar_height = min(body - _LINE_PX, 2 * photo_height + 4)
+    room = bar_room([scale], bar_height, _BAR_PX, _TEXT_PX)
+    width_px = max(bar_left + room, widest + 2 * _GAP_PX)
     canvas = Canvas(width_px, head + body + _GAP_PX, _TEXT_PX)
     if title:
         canvas.write(_GAP_PX, 0.7 * _LINE_PX, title, weight="bold")
@@ -180,7 +191,6 @@ def contact_sheet(
         canvas.depth((left, top + photo_height + 4, width, height), depth_m, scale)
         name = _shorten(sample.name, int(cell_width / (_TEXT_PX * 0.56)))
         canvas.write(left, top + cell_height - _LINE_PX / 2, name, scale=0.85)
-    bar_height = min(body - _LINE_PX, 2 * photo_height + 4)
     canvas.colour_bar((bar_left, head, _BAR_PX, bar_height), scale, "depth (m)")
     return canvas.save(path)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spd.errors import InputError
-from spd.figures.canvas import Canvas, depth_colours, depth_limits, fit
+from spd.figures.canvas import Canvas, bar_room, depth_colours, depth_limits, fit
 
 if TYPE_CHECKING:  # views bring torch along, pictures need none of it
     from spd.data.transforms import TrainingView
@@ -19,7 +19,6 @@ _TEXT_PX = 17.0
 _GAP_PX = 14.0
 _LINE_PX = 1.9 * _TEXT_PX
 _BAR_PX = 14.0
-_BAR_ROOM_PX = 5.6 * _TEXT_PX
 _MOST_DOTS = 60  # more would hide the picture; the points are drawn at random, so any are typical
 
 
@@ -45,7 +44,10 @@ def view_sheet(
     head = 2.4 * _LINE_PX
     bar_left = _GAP_PX + columns * cell_width
     canvas = Canvas(
-        max(bar_left + _BAR_ROOM_PX, 0.55 * _TEXT_PX * len(title) + 2 * _GAP_PX),
+        max(
+            bar_left + bar_room([scale], 2 * height + 4, _BAR_PX, _TEXT_PX),
+            0.55 * _TEXT_PX * len(title) + 2 * _GAP_PX,
+        ),
         head + lines * cell_height + _GAP_PX / 2,
         _TEXT_PX,
     )

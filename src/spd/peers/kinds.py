@@ -85,6 +85,12 @@ def _named(config: Mapping[str, Any]) -> str:
 
 def _depth_anything(config: Mapping[str, Any], path: Path) -> DepthKind:
     kind = _stated(config, path, otherwise="relative-disparity")
+    most = config.get("max_depth", 1)  # a factor of every answer, of a relative model too
+    if kind != "metric" and not (isinstance(most, int | float) and most > 0):
+        raise CheckpointError(
+            f"{path}: max_depth is {json.dumps(most)}; expected a number above 0 (of a relative "
+            "model 1), or leave the key out"
+        )
     # A config without it is built with 1 m, which no published metric model means.
     if kind == "metric" and not config.get("max_depth"):
         raise CheckpointError(f"{path} says metric but no max_depth in metres; add it (indoor: 20)")

@@ -16,6 +16,7 @@ from spd.report.charts import (
     guide,
     line,
     number_axis,
+    row,
     word_axis,
 )
 from spd.report.tally import BAND_M, CELL_M, Tally
@@ -23,6 +24,7 @@ from spd.report.tally import BAND_M, CELL_M, Tally
 Named = Sequence[tuple[str, str]]
 """What each series is called, and its look."""
 _FEWEST_BARS, _MOST_BARS = 8, 24
+_SAME_PX = 1.0  # of a line that is more than two wide
 
 
 def edges_chart(
@@ -44,7 +46,8 @@ def edges_chart(
         f"{name}: " + ", ".join(f"{word} {v:.3f}" for word, v in zip(words, ys, strict=True))
         for (name, _), ys in zip(named, values, strict=True)
     )
-    return Chart("Error near depth edges", said, x, y, tuple(marks), _legend(named))
+    note = _on_one_another(named, values, y)
+    return Chart("Error near depth edges", said, x, y, tuple(marks), _legend(named), note)
 
 
 def distance_chart(tallies: Sequence[Tally], named: Named, modes: Sequence[str]) -> Chart:
@@ -72,6 +75,7 @@ def distance_chart(tallies: Sequence[Tally], named: Named, modes: Sequence[str])
     alt = f"{named[0][0]}: largest, {worst:.3f}, from {place:g} to {place + BAND_M:g} m"
     legend = (*_legend(named, always=True), Legend("bar ground", "how many readings lie there"))
     note = "Every reading counts the same here, whichever image it is of."
+    note = f"{note} {_on_one_another(named, values, y)}".rstrip()
     return Chart("Error by true depth", alt, x, y, tuple(marks), legend, note)
 
 
@@ -125,7 +129,8 @@ def floors_chart(
     alt = f"The floor is beaten (below the line) {', '.join(said)}."
     legend = tuple(Legend(f"dots {look}", name) for name, look in named) if len(named) > 1 else ()
     title = "Each image beside its floor"
-    return Chart(title, alt, x, y, tuple(marks), legend, note=alt)
+    note = f"{alt} {_on_one_another(named, values, y)}".rstrip()
+    return Chart(title, alt, x, y, tuple(marks), legend, note)
 
 
 def scatter_chart(counted: Tally, mode: str, farthest_m: float, title: str) -> Chart:
@@ -153,15 +158,32 @@ def scatter_chart(counted: Tally, mode: str, farthest_m: float, title: str) -> C
     alt = f"{near / total:.1%} of {total:,} readings lie within a factor of 1.25 of the diagonal"
     note = (
         f"Darker: more readings, in logarithmic steps up to {int(inside.max()):,} a cell. "
-        f"On the line a prediction is right; the broken lines are a factor of 1.25.{left_out}"
+        f"On the line a prediction is right.{left_out}"
     )
-    return Chart(title, alt, x, y, marks, note=note, height=height)
+    legend = (Legend("guide", "right"), Legend("guide broken", "factor of 1.25"))
+    return Chart(title, alt, x, y, marks, legend, note, height)
 
 
 def _legend(named: Named, always: bool = False) -> tuple[Legend, ...]:
     if len(named) == 1 and not always:
         return ()
     return tuple(Legend(f"line {look}", name) for name, look in named)
+
+
+def _on_one_another(
+    named: Named, values: Sequence[npt.NDArray[np.float64] | Sequence[float]], y: Axis
+) -> str:
+    """Which series cannot be told apart as drawn, in a sentence; empty where all can."""
+    places = [row(y, of) for of in values]
+    for of in places:
+        together = [
+            name
+            for (name, _), other in zip(named, places, strict=True)
+            if np.nanmax(np.abs(np.append(of - other, 0.0))) <= _SAME_PX
+        ]
+        if len(together) > 1:
+            return f"Here {', '.join(together[:-1])} and {together[-1]} lie on one another."
+    return ""
 
 
 def _divided(

@@ -7,7 +7,13 @@ import numpy as np
 
 from spd._version import __version__
 from spd.errors import DataError
-from spd.report.compare import check_comparable, labelled, shared_protocols, truth_digest
+from spd.report.compare import (
+    check_comparable,
+    labelled,
+    other_readings,
+    shared_protocols,
+    truth_digest,
+)
 from spd.report.curves import (
     distance_chart,
     edges_chart,
@@ -18,7 +24,7 @@ from spd.report.curves import (
 )
 from spd.report.heading import about, common, described, differences, lead, rows_words, tiles
 from spd.report.parts import Charts, Page, Part, Section, Text
-from spd.report.pictures import chosen_images, image_pictures, stored_sheet
+from spd.report.pictures import image_pictures
 from spd.report.results import Results, read_results
 from spd.report.scored import scored
 from spd.report.tables import (
@@ -81,10 +87,7 @@ def _count(
             digests.append(truth_digest(image))
         other = next((n for n, d in enumerate(digests) if d != digests[0]), None)
         if other is not None:
-            raise DataError(
-                f"{several[other].path} and {several[0].path} were scored against other readings "
-                f"of {name}; compare evaluations of the same data"
-            )
+            raise other_readings(several[0], several[other], name)
         if progress is not None:
             progress(done, len(names))
     return tallies
@@ -169,18 +172,15 @@ def _images(several: Sequence[Results]) -> Section:
 
 
 def _pictures(several: Sequence[Results]) -> Section:
-    chosen = chosen_images(several[0].per_image("sparse_abs_rel"))
-    count = len(several[0].names)
-    parts: list[Part] = [
-        image_pictures(name, f"{word} of {count:,}" if count > 1 else "the only image", several)
-        for name, word in chosen.items()
-    ]
+    rows = image_pictures(several)
     by = f" by {several[0].label}'s sparse AbsRel" if len(several) > 1 else " by sparse AbsRel"
-    parts.insert(0, Text(f"Chosen{by}. Depth is of the fast map, errors of the points asked."))
-    sheet = stored_sheet(several[0].path) if len(several) == 1 else None
-    if sheet is not None:
-        parts.append(sheet)
-    return Section("pictures", "Best, median and worst image", tuple(parts))
+    words = f"Chosen{by}. Depth is of the fast map, errors of the points asked, on one scale."
+    parts: list[Part] = [Text(words)]
+    if any(row.has_photo for row in rows):
+        data = several[0].settings.get("data") or "the data"
+        said = f"This page contains photos of {data}, whose licence applies to sharing it."
+        parts.append(Text(said, "note"))
+    return Section("pictures", "Best, median and worst image", (*parts, *rows))
 
 
 def _details(several: Sequence[Results]) -> Section:

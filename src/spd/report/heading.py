@@ -72,9 +72,10 @@ def about(results: Results, *, full: bool = False) -> Facts:
         ("model", str(settings.pop("model"))),
         ("data", str(settings.pop("data", "") or "unnamed")),
         ("protocol", str(results.metrics["protocol"])),
-        ("predictions of", f"{results.finished:%d %B %Y, %H:%M} UTC"),
+        ("predictions of", f"{results.made:%d %B %Y, %H:%M:%S} UTC"),
         ("computed on", str(settings.pop("device", "unknown"))),
     ]
+    settings.pop("date", None)
     versions = settings.pop("versions", {})
     rows.append(("versions", ", ".join(f"{name} {version}" for name, version in versions.items())))
     digest = settings.pop("weights_sha256", None)
@@ -93,7 +94,7 @@ def differences(several: Sequence[Results]) -> Table:
             (
                 Cell(str(results.settings["model"])),
                 Cell(str(results.settings.get("data") or "unnamed")),
-                Cell(f"{results.finished:%Y-%m-%d}"),
+                Cell(f"{results.made:%Y-%m-%d}"),
                 Cell(str(results.settings.get("versions", {}).get("spd", "–"))),
             ),
         )

@@ -162,6 +162,8 @@ class Pictures:
     """A line below the title."""
     wide: bool = False
     """Whether a picture needs the page's whole width, and is scrolled on a narrow one."""
+    has_photo: bool = False
+    """Whether a photo comes first, which moves the others one place to the right."""
 
 
 Part = Text | Facts | Tiles | Table | Charts | Pictures

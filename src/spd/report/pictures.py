@@ -1,4 +1,4 @@
-"""The best, the median and the worst image as maps, drawn from the stored readings alone."""
+"""The best, the median and the worst image as maps of the stored readings, beside their photos."""
 
 import math
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spd.errors import DataError
-from spd.evaluation.pictures import PICTURE, chosen
+from spd.evaluation.pictures import chosen
 from spd.report.charts import number_axis
 from spd.report.parts import ColourBar, Picture, Pictures
 from spd.report.results import Results
@@ -29,22 +29,38 @@ def chosen_images(abs_rel: dict[str, float]) -> dict[str, str]:
     return {ranked[place]: word for place, word in chosen(len(ranked))}
 
 
-def image_pictures(name: str, word: str, several: Sequence[Results]) -> Pictures:
-    """One image: its truth, and every evaluation's answer and error."""
+def image_pictures(several: Sequence[Results]) -> list[Pictures]:
+    """The chosen images, a row each; one scale of errors for all, so that rows compare."""
+    chosen_names = chosen_images(several[0].per_image("sparse_abs_rel"))
+    images = {name: [scored(results, name) for results in several] for name in chosen_names}
+    relative = _error_limits([_error_map(image) for row in images.values() for image in row])
+    count = len(several[0].names)
+    return [
+        _row(
+            name,
+            f"{word} of {count:,}" if count > 1 else "the only image",
+            list(zip(several, images[name], strict=True)),
+            relative,
+        )
+        for name, word in chosen_names.items()
+    ]
+
+
+def _row(
+    name: str, word: str, answered: Sequence[tuple[Results, Scored]], relative: "Normalize"
+) -> Pictures:
+    """One image: its photo if it is kept, its truth, and every evaluation's answer and error."""
     from spd.figures.canvas import depth_colours, depth_limits, error_colours
 
-    images = [scored(results, name) for results in several]
-    truth = reading_map(images[0], images[0].truth_m)
-    answers = [answer_map(image) for image in images]
-    errors = [
-        reading_map(image, np.abs(image.sparse_m - image.truth_m) / image.truth_m)
-        for image in images
-    ]
+    first = answered[0][1]
+    truth = reading_map(first, first.truth_m)
+    answers = [answer_map(image) for _, image in answered]
     metres = depth_limits([truth, *answers])
-    relative = _error_limits(errors)
-    pictures = [_picture(truth, metres, depth_colours(), f"True depth of {name}", "true depth")]
-    for results, answer, error in zip(several, answers, errors, strict=True):
-        of = f" of {results.label}" if len(several) > 1 else ""
+    photo = _photo(name, [results for results, _ in answered])
+    pictures = [photo] if photo is not None else []
+    pictures.append(_picture(truth, metres, depth_colours(), f"True depth of {name}", "true depth"))
+    for (results, image), answer in zip(answered, answers, strict=True):
+        of = f" of {results.label}" if len(answered) > 1 else ""
         score = results.per_image("sparse_abs_rel")[name]
         pictures += [
             _picture(
@@ -52,18 +68,34 @@ def image_pictures(name: str, word: str, several: Sequence[Results]) -> Pictures
                 f"predicted depth{of}",
             ),
             _picture(
-                error, relative, error_colours(), f"Relative error{of}, {name}",
+                _error_map(image), relative, error_colours(), f"Relative error{of}, {name}",
                 f"relative error{of} (AbsRel {score:.3f})",
             ),
         ]  # fmt: skip
+    both = "both maps" if len(answered) == 1 else "all depth maps"
     return Pictures(
         title=f"{word}: {name}",
         pictures=tuple(pictures),
         bars=(
-            colour_bar("depth (m); grey: no reading", metres, depth_colours()),
-            colour_bar("|predicted − true| / true", relative, error_colours()),
+            colour_bar(f"{both}: depth (m); grey: no reading", metres, depth_colours()),
+            colour_bar("relative error, |predicted − true| / true", relative, error_colours()),
         ),
+        has_photo=photo is not None,
     )
+
+
+def _error_map(image: Scored) -> Map:
+    return reading_map(image, np.abs(image.sparse_m - image.truth_m) / image.truth_m)
+
+
+def _photo(name: str, several: Sequence[Results]) -> Picture | None:
+    """The photo as one of the evaluations kept it; all show the same readings of it."""
+    paths = [results.folder.photo_path(name) for results in several]
+    path = next((path for path in paths if path.is_file()), None)
+    if path is None:
+        return None
+    png, size = read_png(path, "delete it, or score the folder again with --data")
+    return Picture(png, size, f"Photo of {name}", "photo", smooth=True)
 
 
 def reading_map(image: Scored, values: npt.NDArray[np.floating[Any]]) -> Map:
@@ -86,24 +118,6 @@ def answer_map(image: Scored) -> Map:
     kept = image.preview_m
     step = max(1, math.ceil(max(kept.shape) / _LONGEST_PX))
     return kept[step // 2 :: step, step // 2 :: step]
-
-
-def stored_sheet(path: Path) -> Pictures | None:
-    """The evaluation's own picture with the photos; None where there is none.
-
-    Raises:
-        DataError: if it is no PNG.
-    """
-    if not (path / PICTURE).is_file():
-        return None
-    png, size = read_png(path / PICTURE, "score the folder again")
-    picture = Picture(
-        png,
-        size,
-        "Best, median and worst image: photo, true depth, predicted depth and relative error",
-        smooth=True,
-    )
-    return Pictures("The same images with their photos", (picture,), wide=True)
 
 
 def read_png(path: Path, advice: str) -> tuple[bytes, tuple[int, int]]:

@@ -30,8 +30,8 @@ class Results:
     """`metrics.json`: the first protocol's numbers, and what is said of all."""
     rows: tuple[Mapping[str, str], ...]
     """The first protocol's rows of `per_image.csv`, in the data set's order."""
-    finished: datetime.datetime
-    """When the predictions were complete, by the time of `images.json`."""
+    made: datetime.datetime
+    """When the predictions were made: the date that is stored, else the time of `images.json`."""
     label: str
     """What it is called beside others."""
 
@@ -81,12 +81,15 @@ def read_results(path: Path) -> Results:
             f"{path / PER_IMAGE} has {len(rows)} images and {METRICS} {metrics['count']}; score "
             f"them again (spd score {path})"
         )
+    date = metrics["settings"].get("date")
     seconds = folder.images_path.stat().st_mtime
     return Results(
         folder=folder,
         metrics=metrics,
         rows=rows,
-        finished=datetime.datetime.fromtimestamp(seconds, tz=datetime.UTC),
+        made=datetime.datetime.fromisoformat(date)
+        if date
+        else datetime.datetime.fromtimestamp(seconds, tz=datetime.UTC),
         label=short_name(metrics["settings"]["model"]) or path.name,
     )
 
@@ -112,6 +115,7 @@ def _metrics(text: str) -> Mapping[str, Any]:
     protocol_named(metrics["protocol_name"])
     # What every page needs; the rest is shown where it is there.
     _ = metrics["settings"]["model"], metrics["sparse"]["abs_rel"], metrics["dense"]["abs_rel"]
+    datetime.datetime.fromisoformat(metrics["settings"].get("date") or "2000-01-01")
     int(metrics["count"]), int(metrics["points"]), str(metrics["protocol"])
     return metrics
 
