@@ -90,14 +90,15 @@ def test_a_share_of_edges_is_drawn_from_zero_on(tmp_path, canvases):
     panels = (("si_f1", "none"), ("r1_f1", "some"), ("AbsRel", "error"))
     seeds_plot(VALUES, tmp_path / "s.png", panels=panels, title="")
     none, some, error = canvases[0].figure.axes
-    assert none.get_xlim() == (0, 1)
+    assert none.get_xlim() == (0, 0.1)
     assert some.get_xlim() == pytest.approx((0, 0.525))
     assert error.get_xlim()[0] > 0.19
 
 
-def test_labels_of_panels_side_by_side_stay_apart(tmp_path, canvases):
-    panels = [("AbsRel", "error")] * 4
-    values = {name: {"AbsRel": [0.0, 0.1]} for name in "ab"}  # a label at either end
+@pytest.mark.parametrize(("key", "most"), [("AbsRel", 0.1), ("si_f1", 0.0), ("si_f1", 1e-4)])
+def test_labels_of_panels_side_by_side_stay_apart(tmp_path, canvases, key, most):
+    panels = [(key, "a number")] * 4
+    values = {name: {key: [0.0, most]} for name in "ab"}  # a label at either end
     seeds_plot(values, tmp_path / "s.png", panels=panels, title="")
     canvases[0].agg.draw()
     boxes = [

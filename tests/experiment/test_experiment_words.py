@@ -69,7 +69,7 @@ def test_a_load_beyond_the_cores_is_cautioned_of_beside_the_times():
     assert busy_words({"cores": 2, "load_average": "2.0"}) is None
     assert busy_words({"cores": 2}) is None
     caution = busy_words({"cores": 2, "load_average": "7.0"})
-    assert caution.startswith("Caution: the load average was 7.0 on 2 cores, so other programs")
+    assert caution.startswith("Caution: the load average was 7.0 on 2 cores, so calls waited")
     assert "Caution" not in page("2.0")
     times = page("7.0").partition("### Milliseconds")[2]
     assert times.index(caution) < times.index("| v15.2 | 1.00 | 2.00 |")

@@ -149,7 +149,7 @@ def test_times_of_a_busy_machine_are_cautioned_of(tmp_path):
         stored["latency"]["machine"]["load_average"] = load
         (folder / "summary.json").write_text(json.dumps(stored))
         page = page_of(folder)
-        said = '<p class="warning">Caution: the load average was 7.0 on 2 cores, so other programs'
+        said = '<p class="warning">Caution: the load average was 7.0 on 2 cores, so calls waited'
         assert (said in page) == cautioned
         assert "whatever else it did met all" not in page
 

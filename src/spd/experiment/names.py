@@ -80,6 +80,6 @@ def busy_words(machine: Mapping[str, Any]) -> str | None:
         return None
     return (
         f"Caution: the load average was {load:.1f} on {cores} {'core' if cores == 1 else 'cores'}, "
-        "so other programs slowed this down, and not every local path and K alike. Neither the "
-        "times nor their ratios are those of an idle machine."
+        "so calls waited for other work, and not those of every local path and K alike. Neither "
+        "the times nor their ratios are those of an idle machine."
     )

@@ -56,8 +56,8 @@ def seeds_plot(
             )
         for marks in axes.lines:
             marks.set_clip_on(False)  # whole at the very end of an axis too
-        if key.endswith("_f1"):  # a share: nothing found is no middle of an axis
-            axes.set_xlim(0, 1.05 * axes.dataLim.x1 or 1)
+        if key.endswith("_f1"):  # a share: next to nothing found is drawn as that
+            axes.set_xlim(0, max(1.05 * axes.dataLim.x1, 0.1))
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.set_yticks(range(len(names)), names if column == 0 else [])
         axes.tick_params(labelsize=canvas.font, color=INK, labelcolor=INK)
