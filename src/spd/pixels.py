@@ -8,6 +8,7 @@ import dataclasses
 import math
 from typing import Any
 
+import numpy as np
 from jaxtyping import Float
 
 from spd.config import PATCH
@@ -119,3 +120,18 @@ class Intrinsics:
 def focal_from_fov(fov_deg: float, size: Size) -> float:
     """Focal length in pixels that gives `fov_deg` along the longer side of `size`."""
     return max(size) / 2 / math.tan(math.radians(fov_deg) / 2)
+
+
+def read_lattice(
+    depth_m: Float[np.ndarray, "h w"], rows: np.ndarray, columns: np.ndarray
+) -> Float[np.ndarray, "h2 w2"]:
+    """A map read bilinearly at every crossing of fractional rows and columns, borders repeated."""
+
+    def blend(values: np.ndarray, at: np.ndarray) -> np.ndarray:  # along the first axis
+        last = values.shape[0] - 1
+        at = at.clip(0, last)
+        below = np.floor(at).astype(np.int64)
+        part = (at - below).astype(values.dtype)[:, None]
+        return values[below] * (1 - part) + values[np.minimum(below + 1, last)] * part
+
+    return np.ascontiguousarray(blend(blend(depth_m, rows).T, columns).T)

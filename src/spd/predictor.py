@@ -24,6 +24,7 @@ from spd.images import ImageLike, RGBImage, read_image, resample
 from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
 from spd.peers.kinds import DepthKind, read_peer
+from spd.pixels import read_lattice
 from spd.scenes import PhotoScene
 
 if TYPE_CHECKING:
@@ -53,9 +54,9 @@ class Scene(PhotoScene):
             return self.depth_at(np.stack([u.ravel(), v.ravel()], axis=1)).reshape(height, width)
         with torch.inference_mode():
             full = resize_bilinear(self._model.dense(self._maps), self._maps.image_size)
-            rows, columns = (self._to_model(np.arange(pixels)) for pixels in (height, width))
-            depth_m = _bilinear_lattice(full[0, 0], rows, columns)
-        return depth_m.cpu().numpy().astype(np.float32) * np.float32(self.plan.depth_factor)
+        rows, columns = (self.plan.to_model(np.arange(pixels)) for pixels in (height, width))
+        depth_m = read_lattice(full[0, 0].float().cpu().numpy(), rows, columns)
+        return depth_m * np.float32(self.plan.depth_factor)
 
     def _ask(self, points: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
@@ -141,15 +142,3 @@ def load_torch(
         return load_peer(peer, chosen, str(source))
     model, about = load_checkpoint(folder)
     return Predictor(model, chosen, str(source), about.get("training_median_m"))
-
-
-def _bilinear_lattice(depth_m: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """A map read at every crossing of fractional rows and columns, borders repeated."""
-
-    def blend(values: Tensor, at: Tensor) -> Tensor:  # along the first axis
-        last = values.shape[0] - 1
-        at = at.clamp(0, last)
-        below = at.floor().long()
-        return torch.lerp(values[below], values[(below + 1).clamp(max=last)], (at - below)[:, None])
-
-    return blend(blend(depth_m, rows).T, columns).T

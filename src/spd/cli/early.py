@@ -8,9 +8,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from spd.checkpoint_folder import find_checkpoint
 from spd.data.source_name import SourceName
-from spd.errors import ConfigError
+from spd.errors import CheckpointError, ConfigError
 from spd.files import check_folder
+from spd.peers.kinds import read_peer
 from spd.recipes import Recipe, override, recipe
 from spd.run_folder import check_free
 
@@ -37,6 +39,34 @@ def check_sources(sources: Sequence[str]) -> None:
     """
     for source in sources:
         SourceName.parse(source).check_there()
+
+
+def find_own(source: str, done: str) -> Path:
+    """The checkpoint that is meant, if it is an SPD.
+
+    Args:
+        source: a checkpoint, a run, a hub id or `shipped`.
+        done: what cannot be done to another network, such as `packed`.
+
+    Raises:
+        CheckpointError: if there is none, or it is another network's.
+    """
+    folder = find_checkpoint(source)
+    if read_peer(folder) is not None:
+        raise CheckpointError(f"{source} is not an SPD; only those can be {done}")
+    return folder
+
+
+def check_new(folder: Path) -> None:
+    """Refuse a folder to be made that is there, or cannot be.
+
+    Raises:
+        CheckpointError: if it is there.
+        DataError: if it cannot be written.
+    """
+    if folder.exists():
+        raise CheckpointError(f"{folder} exists already; remove it or choose another -o")
+    check_folder(folder)
 
 
 def check_start(

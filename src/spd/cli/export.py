@@ -55,17 +55,11 @@ def export_model(
     model: str, out: Path, size: tuple[int, int] | None, calibrate: list[str], images: int
 ) -> None:
     """Export, and print how far the runtimes lie from torch and int8 from float32."""
-    from spd.checkpoint_folder import WEIGHTS, find_checkpoint
-    from spd.errors import CheckpointError
-    from spd.files import check_folder
-    from spd.peers.kinds import read_peer
+    from spd.checkpoint_folder import WEIGHTS
+    from spd.cli.early import check_new, find_own
 
-    folder = find_checkpoint(model)
-    if read_peer(folder) is not None:
-        raise CheckpointError(f"{model} is not an SPD; only those can be exported")
-    if out.exists():
-        raise CheckpointError(f"{out} exists already; remove it or choose another -o")
-    check_folder(out)
+    folder = find_own(model, "exported")
+    check_new(out)
     calibration = _calibration(calibrate, images) if calibrate else None
     from spd.checkpoint import load_checkpoint
     from spd.export.int8 import score_int8

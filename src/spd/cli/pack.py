@@ -3,10 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spd.checkpoint_folder import WEIGHTS, find_checkpoint
-from spd.errors import CheckpointError
-from spd.files import check_folder
-from spd.peers.kinds import read_peer
+from spd.checkpoint_folder import WEIGHTS
+from spd.cli.early import check_new, find_own
 from spd.run_folder import RUN
 
 if TYPE_CHECKING:  # at run time this loads torch
@@ -15,12 +13,8 @@ if TYPE_CHECKING:  # at run time this loads torch
 
 def pack_model(source: str, out: Path) -> None:
     """Write weights in half precision and what is known of their training."""
-    folder = find_checkpoint(source)
-    if read_peer(folder) is not None:
-        raise CheckpointError(f"{source} is not an SPD; only those can be packed")
-    if out.exists():
-        raise CheckpointError(f"{out} exists already; remove it or choose another -o")
-    check_folder(out)
+    folder = find_own(source, "packed")
+    check_new(out)
     import torch
 
     from spd.checkpoint import load_checkpoint, save_checkpoint

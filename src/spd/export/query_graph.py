@@ -1,7 +1,7 @@
 """The v15.2 query as a graph of plain operations, with every weight that can be folded, folded.
 
-The same function as `CrossAttentionPath.query`, from the same state dict, in the form that costs
-the fewest multiply-adds where nothing is projected beforehand (`docs/design.md`):
+The same function as `CrossAttentionPath.query`, from the same state dict, in few large operations
+and with nothing projected beforehand:
 
 - `q . (W_k t)` is `(W_k' q) . t`, so no token is projected; here `W_q` and `W_k'` are one matrix
   per head, and so are `W_v` and `W_o`.
@@ -20,53 +20,40 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from spd.config import PATCH, ModelConfig
+from spd.geometry import CellWindows
 
 COARSE_CELLS, FINE_CELLS = 2, 4  # of s8 and L2, and of L1, along one side of a patch
 
 
 class Cells(nn.Module):
-    """The cells around each point of one map, and how its window lies between them."""
+    """The cells around each point of one map whose channels come last.
+
+    As `CellWindows.gather`, but a point finds its cells by a constant, where sizes are symbols.
+    """
 
     steps: Tensor
 
     def __init__(self, window: int, cells_per_patch: int) -> None:
         super().__init__()
-        self.window = window
         self.ratio = cells_per_patch / PATCH
         self.register_buffer("steps", torch.arange(window + 1) - window // 2, persistent=False)
 
     def forward(
         self, feature_map: Float[Tensor, "b h w d"], points: Float[Tensor, "b k 2"]
-    ) -> tuple[Float[Tensor, "b k n d"], Float[Tensor, "b k 1"], Float[Tensor, "b k 1"]]:
-        """The `(window + 1)^2` cells, row by row, and the fractions in x and y."""
+    ) -> CellWindows:
+        """The cells that the window around each point touches."""
         B, h, w, D = feature_map.shape
         xy = (points + 0.5) * self.ratio - 0.5
         corner = xy.floor()
         columns = (corner[..., :1].long() + self.steps).clamp(0, w - 1)  # [B, K, 6]
         rows = (corner[..., 1:].long() + self.steps).clamp(0, h - 1)
         image = torch.arange(B, device=points.device)[:, None, None] * h
-        index: Int[Tensor, "b k n"] = (
+        index: Int[Tensor, "b k m"] = (
             ((image + rows) * w)[..., :, None] + columns[..., None, :]
         ).flatten(2)
-        fractions = xy - corner
         by_cell = feature_map.reshape(B * h * w, D)
-        return F.embedding(index, by_cell), fractions[..., :1], fractions[..., 1:]
-
-    def blend(self, scores: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        """Scores `[B, K, heads, 36]` on the cells as scores `[B, K, heads, 25]` in the window."""
-        grid = scores.unflatten(-1, (self.window + 1, self.window + 1))
-        x, y = x[..., None, None], y[..., None, None]
-        grid = grid[..., :-1, :] * (1 - y) + grid[..., 1:, :] * y
-        grid = grid[..., :-1] * (1 - x) + grid[..., 1:] * x
-        return grid.flatten(-2)
-
-    def spread(self, weights: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        """The transpose of `blend`: attention in the window as attention to the cells."""
-        grid = weights.unflatten(-1, (self.window, self.window))
-        x, y = x[..., None, None], y[..., None, None]
-        grid = F.pad(grid * (1 - x), (0, 1)) + F.pad(grid * x, (1, 0))
-        grid = F.pad(grid * (1 - y), (0, 0, 0, 1)) + F.pad(grid * y, (0, 0, 1, 0))
-        return grid.flatten(-2)
+        fractions = xy - corner
+        return CellWindows(F.embedding(index, by_cell), fractions[..., 0], fractions[..., 1])
 
 
 class Stage(nn.Module):
@@ -104,26 +91,17 @@ class Stage(nn.Module):
         self.narrow = _linear(w["ffn.2.weight"], w["ffn.2.bias"])
 
     def forward(
-        self,
-        query: Float[Tensor, "b k d"],
-        sources: list[tuple[Cells, tuple[Tensor, Tensor, Tensor]]],
+        self, query: Float[Tensor, "b k d"], windows: list[CellWindows]
     ) -> Float[Tensor, "b k d"]:
         """Read the sources' cells, then the feed-forward network."""
         normed = self.norm_q(query)
         folded = self.folded(normed).unflatten(-1, (self.heads, -1))  # [B, K, H, D]
-        scores = torch.cat(
-            [
-                cells.blend(folded @ values.transpose(-1, -2), x, y)
-                for cells, (values, x, y) in sources
-            ],
-            dim=-1,
-        )
+        scores = [window.blend(folded @ window.cells.transpose(-1, -2)) for window in windows]
         placed = self.placed(normed).unflatten(-1, (self.heads, -1))
-        weights = (scores + placed).softmax(dim=-1)  # [B, K, H, S * 25]
-        parts = weights.split([cells.window**2 for cells, _ in sources], dim=-1)
+        weights = (torch.cat(scores, dim=-1) + placed).softmax(dim=-1)  # [B, K, H, S * 25]
+        parts = weights.split([of_source.shape[-1] for of_source in scores], dim=-1)
         mixed = [
-            cells.spread(part, x, y) @ values
-            for part, (cells, (values, x, y)) in zip(parts, sources, strict=True)
+            window.spread(part) @ window.cells for part, window in zip(parts, windows, strict=True)
         ]
         read = mixed[0] if len(mixed) == 1 else mixed[0] + mixed[1]
         query = query + self.read(read.flatten(-2)) + self.read_places(weights.flatten(-2))
@@ -164,10 +142,8 @@ class QueryGraph(nn.Module):
         inside = self._inside(l1, points)
         asked = torch.where(inside[..., None], points, 0.0)
         s8_cells = self.coarse(stride_8_map, asked)
-        l2_cells = self.coarse(l2, asked)
-        query = self._start(s8_cells)
-        query = self.stage1(query, [(self.coarse, s8_cells), (self.coarse, l2_cells)])
-        query = self.stage2(query, [(self.fine, self.fine(l1, asked))])
+        query = self.stage1(s8_cells.centre(), [s8_cells, self.coarse(l2, asked)])
+        query = self.stage2(query, [self.fine(l1, asked)])
         depth_m = F.softplus(self.head(query)).squeeze(-1)
         return torch.where(inside, depth_m, torch.nan)
 
@@ -176,15 +152,6 @@ class QueryGraph(nn.Module):
         height, width = (cells * PATCH / FINE_CELLS - 0.5 for cells in l1.shape[1:3])
         u, v = points[..., 0], points[..., 1]
         return (u >= -0.5) & (u <= width) & (v >= -0.5) & (v <= height)
-
-    def _start(self, s8: tuple[Tensor, Tensor, Tensor]) -> Float[Tensor, "b k d"]:
-        """The stride-8 map at the point itself: the window's centre."""
-        cells, x, y = s8
-        side = self.coarse.window + 1
-        middle = self.coarse.window // 2
-        grid = cells.unflatten(2, (side, side))[:, :, middle : middle + 2, middle : middle + 2]
-        rows = grid[:, :, 0] * (1 - y)[..., None] + grid[:, :, 1] * y[..., None]
-        return rows[:, :, 0] * (1 - x) + rows[:, :, 1] * x
 
 
 def _of(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

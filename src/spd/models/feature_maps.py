@@ -79,7 +79,7 @@ class ProjectedMaps:
     """Keys and values of every cell of the three maps, for the weights that made them.
 
     Projection commutes with bilinear sampling, so what is projected here once is not projected by
-    every query (`docs/performance.md`).
+    every query (`docs/cost.md`).
     """
 
     stride_8_map: Float[Tensor, "b d2 h8 w8"]

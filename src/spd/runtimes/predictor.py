@@ -14,7 +14,7 @@ from jaxtyping import Float
 from spd.config import ModelConfig
 from spd.image_plan import ImagePlan
 from spd.images import ImageLike, RGBImage, read_image, resample
-from spd.pixels import Size
+from spd.pixels import Size, read_lattice
 from spd.runtimes.engines import Engine, Maps, open_engine
 from spd.runtimes.folder import ExportFolder
 from spd.scenes import PhotoScene
@@ -46,9 +46,11 @@ class RuntimeScene(PhotoScene):
         (rows, columns), model_size = self._maps[2].shape[1:3], self.plan.model_size
         cells = _lattice(_centres(rows, model_size[0]), _centres(columns, model_size[1]))
         grid_m = self._query(cells).reshape(rows, columns)
-        full_m = _read(grid_m, _centres(model_size[0], rows), _centres(model_size[1], columns))
+        full_m = read_lattice(
+            grid_m, _centres(model_size[0], rows), _centres(model_size[1], columns)
+        )
         asked = (self.plan.to_model(np.arange(pixels)) for pixels in self.size)
-        return _read(full_m, *asked) * np.float32(self.plan.depth_factor)
+        return read_lattice(full_m, *asked) * np.float32(self.plan.depth_factor)
 
     def _ask(self, points: np.ndarray) -> np.ndarray:
         return self._query(self.plan.to_model(points)) * np.float32(self.plan.depth_factor)
@@ -166,16 +168,3 @@ def _lattice(rows: np.ndarray, columns: np.ndarray) -> Float[np.ndarray, "n 2"]:
     """The points `(u, v)` at the crossings of rows and columns, row by row."""
     v, u = np.meshgrid(rows, columns, indexing="ij")
     return np.stack([u.ravel(), v.ravel()], axis=1)
-
-
-def _read(depth_m: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """A map read bilinearly at every crossing of fractional rows and columns, borders repeated."""
-
-    def blend(values: np.ndarray, at: np.ndarray) -> np.ndarray:  # along the first axis
-        last = values.shape[0] - 1
-        at = at.clip(0, last)
-        below = np.floor(at).astype(np.int64)
-        part = (at - below).astype(np.float32)[:, None]
-        return values[below] * (1 - part) + values[np.minimum(below + 1, last)] * part
-
-    return np.ascontiguousarray(blend(blend(depth_m, rows).T, columns).T)

@@ -66,16 +66,12 @@ class CrossAttentionStage(nn.Module):
             windows: per source map, the features `[B, K, n, D]` around each point, and the
                 embedding `[n, D]` that makes keys of them.
         """
-        weights = self.attention(query, windows)
-        parts = weights.split([embedding.shape[0] for _, embedding in windows], dim=-1)
-        read = [
-            (part @ features, torch.einsum("bkhn,nhe->bkhe", part, self.by_place(self.v_proj, e)))
-            for part, (features, e) in zip(parts, windows, strict=True)
-        ]
-        mixed = torch.stack([features for features, _ in read]).sum(dim=0)  # [B, K, H, D]
-        placed = torch.stack([places for _, places in read]).sum(dim=0)  # [B, K, H, e]
-        values = torch.einsum("bkhd,hed->bkhe", mixed, self.split(self.v_proj)) + placed
-        return self.finish(query, values.flatten(-2) + self.v_proj.bias)
+        parts = self._by_source(self.attention(query, windows), windows)
+        mixed = [part @ features for part, (features, _) in zip(parts, windows, strict=True)]
+        values = torch.einsum(
+            "bkhd,hed->bkhe", torch.stack(mixed).sum(dim=0), self.split(self.v_proj)
+        )
+        return self._finish_read(query, values, parts, windows)
 
     def attention(
         self, query: Float[Tensor, "b k d"], windows: Sequence[tuple[Tensor, Tensor]]
@@ -83,14 +79,8 @@ class CrossAttentionStage(nn.Module):
         """How much each query reads of each of its tokens, head by head; sums to one over them."""
         q = self.heads_of(query)  # [B, K, H, e]
         folded = torch.einsum("bkhe,hed->bkhd", q, self.split(self.k_proj))
-        # The same for every token, so softmax drops it; it keeps the bias's (zero) gradient.
-        constant = torch.einsum("bkhe,he->bkh", q, self.k_proj.bias.unflatten(0, (self.heads, -1)))
-        scores = [
-            folded @ features.transpose(-1, -2)
-            + torch.einsum("bkhe,nhe->bkhn", q, self.by_place(self.k_proj, embedding))
-            for features, embedding in windows
-        ]
-        return (torch.cat(scores, dim=-1) + constant[..., None]).softmax(dim=-1).to(q.dtype)
+        scores = [folded @ features.transpose(-1, -2) for features, _ in windows]
+        return self._weights(q, scores, windows)
 
     def read_projected(
         self,
@@ -113,20 +103,47 @@ class CrossAttentionStage(nn.Module):
         keys, values = zip(*(self._keys_and_values(window) for window, _ in windows), strict=True)
         scores = [
             window.blend((cells * q[:, :, None]).sum(dim=-1).transpose(-1, -2))
-            + torch.einsum("bkhe,nhe->bkhn", q, self.by_place(self.k_proj, embedding))
-            for cells, (window, embedding) in zip(keys, windows, strict=True)
+            for cells, (window, _) in zip(keys, windows, strict=True)
         ]
-        constant = torch.einsum("bkhe,he->bkh", q, self.k_proj.bias.unflatten(0, (self.heads, -1)))
-        weights = (torch.cat(scores, dim=-1) + constant[..., None]).softmax(dim=-1).to(q.dtype)
-        parts = weights.split([embedding.shape[0] for _, embedding in windows], dim=-1)
+        parts = self._by_source(self._weights(q, scores, windows), windows)
         read = torch.zeros_like(q)
-        for part, cells, (window, embedding) in zip(parts, values, windows, strict=True):
+        for part, cells, (window, _) in zip(parts, values, windows, strict=True):
             spread = window.spread(part).transpose(-1, -2)  # [B, K, m, H]
             read = read + (cells * spread[..., None]).sum(dim=2)
-            read = read + torch.einsum(
-                "bkhn,nhe->bkhe", part, self.by_place(self.v_proj, embedding)
-            )
-        return self.finish(query, read.flatten(-2) + self.v_proj.bias)
+        return self._finish_read(query, read, parts, windows)
+
+    def _weights(
+        self,
+        q: Float[Tensor, "b k heads e"],
+        scores: Sequence[Tensor],
+        windows: Sequence[tuple[object, Tensor]],
+    ) -> Float[Tensor, "b k heads n"]:
+        """Softmax over all sources' tokens, of their features' scores and what places add."""
+        placed = [
+            of_features + torch.einsum("bkhe,nhe->bkhn", q, self.by_place(self.k_proj, embedding))
+            for of_features, (_, embedding) in zip(scores, windows, strict=True)
+        ]
+        # The same for every token, so softmax drops it; it keeps the bias's (zero) gradient.
+        constant = torch.einsum("bkhe,he->bkh", q, self.k_proj.bias.unflatten(0, (self.heads, -1)))
+        return (torch.cat(placed, dim=-1) + constant[..., None]).softmax(dim=-1).to(q.dtype)
+
+    def _by_source(
+        self, weights: Float[Tensor, "b k heads n"], windows: Sequence[tuple[object, Tensor]]
+    ) -> tuple[Tensor, ...]:
+        return weights.split([embedding.shape[0] for _, embedding in windows], dim=-1)
+
+    def _finish_read(
+        self,
+        query: Float[Tensor, "b k d"],
+        values: Float[Tensor, "b k heads e"],
+        parts: Sequence[Tensor],
+        windows: Sequence[tuple[object, Tensor]],
+    ) -> Float[Tensor, "b k d"]:
+        """Add what places and the bias add to the values that were read, then finish."""
+        for part, (_, embedding) in zip(parts, windows, strict=True):
+            places = self.by_place(self.v_proj, embedding)
+            values = values + torch.einsum("bkhn,nhe->bkhe", part, places)
+        return self.finish(query, values.flatten(-2) + self.v_proj.bias)
 
     def project(self, feature_map: Float[Tensor, "b d h w"]) -> Float[Tensor, "b d2 h w"]:
         """Keys, then values, of every cell of a map, without biases and embeddings."""

@@ -1,6 +1,6 @@
 """Which of several exactly equal ways a call of `query` takes, by counting multiply-adds.
 
-`docs/performance.md` has the counts and what they mean in time.
+`docs/cost.md` has the counts.
 """
 
 import dataclasses
