@@ -107,9 +107,8 @@ class SPD(nn.Module):
     def project(self, maps: FeatureMaps) -> FeatureMaps:
         """The same maps with keys and values of every cell projected, for many questions to come.
 
-        A query of them costs fewer multiply-adds and gives the same depth. Calls with many points
-        do this by themselves (`query_plan`); it is worth a call where few points at a time are
-        asked very often.
+        A query of them costs fewer multiply-adds and gives the same depth, but takes longer as
+        plain torch operations (`spd.models.decoder.query_plan`), so no call does this unasked.
 
         Raises:
             InputError: if the local path has no keys and values.
@@ -127,7 +126,6 @@ class SPD(nn.Module):
             maps,
             points,
             projects=self._local.projects,
-            gradients=torch.is_grad_enabled(),
             form=form,
         )
 
