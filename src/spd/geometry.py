@@ -116,21 +116,27 @@ class CellWindows:
 
     def tokens(self) -> Float[Tensor, "b k n c"]:
         """The features of all tokens."""
-        return self.blend(self.cells.transpose(-1, -2)).transpose(-1, -2)
+        side = math.isqrt(self.cells.shape[2])
+        return self._blend(self.cells.unflatten(2, (side, side)), rows=2).flatten(2, 3)
 
     def centre(self) -> Float[Tensor, "b k c"]:
         """The feature at the point itself, the middle token's."""
-        cells = _square(self.cells.transpose(-1, -2))
-        middle = cells.shape[-1] // 2 - 1
-        cells = cells[..., middle : middle + 2, middle : middle + 2].flatten(-2)
-        return self.blend(cells)[..., 0]
+        side = math.isqrt(self.cells.shape[2])
+        middle = slice(side // 2 - 1, side // 2 + 1)
+        cells = self.cells.unflatten(2, (side, side))[:, :, middle, middle]
+        return self._blend(cells, rows=2)[:, :, 0, 0]
 
     def blend(self, by_cell: Float[Tensor, "b k c m"]) -> Float[Tensor, "b k c n"]:
         """What stands at the tokens, from what stands at the cells."""
-        values = _square(by_cell)
-        fy, fx = self.fy[..., None, None, None], self.fx[..., None, None, None]
-        values = torch.lerp(values[..., :-1, :], values[..., 1:, :], fy)
-        return torch.lerp(values[..., :-1], values[..., 1:], fx).flatten(-2)
+        return self._blend(_square(by_cell), rows=3).flatten(-2)
+
+    def _blend(self, grid: Tensor, rows: int) -> Tensor:
+        """Neighbours along the axis of rows, then along the next, in memory's own order."""
+        for axis, share in ((rows, self.fy), (rows + 1, self.fx)):
+            tokens = grid.shape[axis] - 1
+            first, second = grid.narrow(axis, 0, tokens), grid.narrow(axis, 1, tokens)
+            grid = torch.lerp(first, second, share[..., None, None, None])
+        return grid
 
     def spread(self, by_token: Float[Tensor, "b k c n"]) -> Float[Tensor, "b k c m"]:
         """The transpose of `blend`: each token's number, divided among its four cells."""
