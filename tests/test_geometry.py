@@ -54,8 +54,8 @@ def test_window_equals_grid_sample_with_border_padding(window):
     corners = torch.tensor([[-0.5, -0.5], [20.5, 34.5], [20.5, -0.5], [-0.5, 34.5]])
     points = torch.cat([corners, torch.rand(40, 2) * torch.tensor([21.0, 35.0]) - 0.5])
     points = points.double().expand(2, -1, -1)
-    windows = CellWindows.gather(feature_map, points, size, window)
-    got = windows.tokens()
+    (windows,) = CellWindows.gather([feature_map], points, size, window)
+    got = windows.tokens().unflatten(0, (2, 44))
     x = pixel_to_cell(points[..., 0], 21, 7)
     y = pixel_to_cell(points[..., 1], 35, 5)
     reach = window // 2
@@ -72,24 +72,25 @@ def test_window_equals_grid_sample_with_border_padding(window):
 
 def test_a_window_of_one_reads_the_point_itself():
     feature_map = torch.arange(6.0).reshape(1, 1, 2, 3)
-    windows = CellWindows.gather(feature_map, torch.tensor([[[0.25, 0.5]]]), (2, 3), 1)
+    (windows,) = CellWindows.gather([feature_map], torch.tensor([[[0.25, 0.5]]]), (2, 3), 1)
     # cells (0, 0), (0, 1), (1, 0), (1, 1) hold 0, 1, 3, 4; a quarter to the right, half way down
     assert windows.cells.flatten().tolist() == [0.0, 1.0, 3.0, 4.0]
     assert windows.tokens().flatten().tolist() == [1.75]
     assert windows.centre().flatten().tolist() == [1.75]
-    assert windows.spread(torch.ones(1, 1, 1, 1)).flatten().tolist() == [0.375, 0.125, 0.375, 0.125]
+    assert windows.spread(torch.ones(1, 1, 1)).flatten().tolist() == [0.375, 0.125, 0.375, 0.125]
 
 
 def test_spreading_is_the_transpose_of_blending():
     feature_map = torch.randn(2, 3, 5, 7, dtype=torch.float64)
     points = torch.rand(2, 11, 2, dtype=torch.float64) * 20
-    windows = CellWindows.gather(feature_map, points, (35, 21), 5)
-    by_cell = torch.randn(2, 11, 4, 36, dtype=torch.float64)
-    by_token = torch.randn(2, 11, 4, 25, dtype=torch.float64)
-    one = (windows.blend(by_cell) * by_token).sum(dim=-1)
-    other = (by_cell * windows.spread(by_token)).sum(dim=-1)
-    assert torch.allclose(one, other, atol=1e-12, rtol=0)
-    assert torch.equal(windows.centre(), windows.tokens()[:, :, 12])
+    one, other = CellWindows.gather([feature_map, 2 * feature_map], points, (35, 21), 5)
+    by_cell = torch.randn(22, 36, 4, dtype=torch.float64)
+    by_token = torch.randn(22, 25, 4, dtype=torch.float64)
+    blended = (one.blend(by_cell) * by_token).sum(dim=1)
+    spread = (by_cell * one.spread(by_token)).sum(dim=1)
+    assert torch.allclose(blended, spread, atol=1e-12, rtol=0)
+    assert torch.equal(one.centre(), one.tokens()[:, 12])
+    assert torch.equal(other.cells, 2 * one.cells)  # maps of one size share where cells lie
 
 
 def test_resize_keeps_a_linear_ramp_inside():

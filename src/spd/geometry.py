@@ -8,6 +8,7 @@ was asked on, integers are pixel centres, so an image of width W spans -0.5 .. W
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -81,83 +82,113 @@ class CellWindows:
     to them, at a number a cell in place of a feature.
     """
 
-    cells: Float[Tensor, "b k m c"]
+    cells: Float[Tensor, "*q m c"]
     """(n + 1)^2 cells of each point, row-major."""
-    fx: Float[Tensor, "b k"]
-    """Share of the right neighbour in every blend."""
-    fy: Float[Tensor, "b k"]
+    fx: Float[Tensor, "*q 1 1 1"]
+    """Share of the right neighbour in every blend, shaped as a blend takes it."""
+    fy: Float[Tensor, "*q 1 1 1"]
     """Share of the lower neighbour."""
 
     @classmethod
     def gather(
         cls,
-        feature_map: Float[Tensor, "b c h w"],
+        feature_maps: Sequence[Float[Tensor, "b c h w"]],
         points: Float[Tensor, "b k 2"],
         image_size: Size,
         window: int,
-    ) -> "CellWindows":
-        """The cells that a `window` x `window` lattice around each point touches."""
-        B, C, h, w = feature_map.shape
-        K = points.shape[1]
-        x = pixel_to_cell(points[..., 0], image_size[1], w)
-        y = pixel_to_cell(points[..., 1], image_size[0], h)
-        x0, y0 = x.floor(), y.floor()
-        steps = torch.arange(window + 1, device=points.device) - window // 2
-        columns = x0.long()[..., None] + steps  # [B, K, window + 1]
-        rows = y0.long()[..., None] + steps
-        image = torch.arange(B, device=points.device).repeat_interleave(K)
-        cells = gather_cells(feature_map, image, rows.flatten(0, 1), columns.flatten(0, 1))
-        cells = cells.view(B, K, (window + 1) ** 2, C)
-        return cls(cells, (x - x0).to(cells.dtype), (y - y0).to(cells.dtype))
+    ) -> "list[CellWindows]":
+        """The cells that a `window` x `window` lattice around each point touches.
+
+        Of every map, for the B K points one after the other; all maps have as many cells, so
+        where they lie is worked out once.
+        """
+        B, _, h, w = feature_maps[0].shape
+        xy = _cell_coordinates(points.reshape(-1, 2), image_size, (h, w))
+        corner = xy.floor()
+        fx, fy = (xy - corner)[..., None, None, None].unbind(dim=1)
+        steps = torch.arange(-(window // 2), window - window // 2 + 1, device=points.device)
+        columns, rows = (corner.long()[:, :, None] + steps).unbind(dim=1)  # [Q, window + 1]
+        columns, rows = columns.clamp(0, w - 1), rows.clamp(0, h - 1)
+        if B > 1:
+            rows += (
+                torch.arange(B, device=rows.device).repeat_interleave(points.shape[1])[:, None] * h
+            )
+        index = (rows[:, :, None] * w + columns[:, None, :]).flatten(1)  # [Q, m]
+        return [
+            cls(
+                _by_cell(feature_map)
+                .index_select(0, index.flatten())
+                .view(*index.shape, feature_map.shape[1]),
+                fx.to(feature_map.dtype),
+                fy.to(feature_map.dtype),
+            )
+            for feature_map in feature_maps
+        ]
 
     def to(self, dtype: torch.dtype) -> "CellWindows":
         """The same in another dtype."""
         return CellWindows(self.cells.to(dtype), self.fx.to(dtype), self.fy.to(dtype))
 
-    def tokens(self) -> Float[Tensor, "b k n c"]:
+    def tokens(self) -> Float[Tensor, "*q n c"]:
         """The features of all tokens."""
-        side = math.isqrt(self.cells.shape[2])
-        return self._blend(self.cells.unflatten(2, (side, side)), rows=2).flatten(2, 3)
+        return self.blend(self.cells)
 
-    def centre(self) -> Float[Tensor, "b k c"]:
+    def centre(self) -> Float[Tensor, "*q c"]:
         """The feature at the point itself, the middle token's."""
-        side = math.isqrt(self.cells.shape[2])
-        middle = slice(side // 2 - 1, side // 2 + 1)
-        cells = self.cells.unflatten(2, (side, side))[:, :, middle, middle]
-        return self._blend(cells, rows=2)[:, :, 0, 0]
+        cells = _square(self.cells)
+        first = cells.shape[-2] // 2 - 1
+        return self._blend(cells.narrow(-3, first, 2).narrow(-2, first, 2))[..., 0, 0, :]
 
-    def blend(self, by_cell: Float[Tensor, "b k c m"]) -> Float[Tensor, "b k c n"]:
+    def blend(self, by_cell: Float[Tensor, "*q m c"]) -> Float[Tensor, "*q n c"]:
         """What stands at the tokens, from what stands at the cells."""
-        return self._blend(_square(by_cell), rows=3).flatten(-2)
+        return self._blend(_square(by_cell)).flatten(-3, -2)
 
-    def _blend(self, grid: Tensor, rows: int) -> Tensor:
-        """Neighbours along the axis of rows, then along the next, in memory's own order."""
-        for axis, share in ((rows, self.fy), (rows + 1, self.fx)):
+    def _blend(self, grid: Float[Tensor, "*q r s c"]) -> Tensor:
+        """Neighbours along the axis of rows, then along that of columns."""
+        for axis, share in ((-3, self.fy), (-2, self.fx)):
             tokens = grid.shape[axis] - 1
             first, second = grid.narrow(axis, 0, tokens), grid.narrow(axis, 1, tokens)
-            grid = torch.lerp(first, second, share[..., None, None, None])
+            grid = torch.lerp(first, second, share.to(grid.dtype))
         return grid
 
-    def spread(self, by_token: Float[Tensor, "b k c n"]) -> Float[Tensor, "b k c m"]:
+    def spread(self, by_token: Float[Tensor, "*q n c"]) -> Float[Tensor, "*q m c"]:
         """The transpose of `blend`: each token's number, divided among its four cells."""
         values = _square(by_token)
-        right = values * self.fx[..., None, None, None]
-        values = F.pad(right, (1, 0)) + F.pad(values - right, (0, 1))
-        below = values * self.fy[..., None, None, None]
-        return (F.pad(below, (0, 0, 1, 0)) + F.pad(values - below, (0, 0, 0, 1))).flatten(-2)
+        right = values * self.fx
+        values = F.pad(right, (0, 0, 1, 0)) + F.pad(values - right, (0, 0, 0, 1))
+        below = values * self.fy
+        values = F.pad(below, (0, 0, 0, 0, 1, 0)) + F.pad(values - below, (0, 0, 0, 0, 0, 1))
+        return values.flatten(-3, -2)
 
 
-def _square(values: Tensor) -> Tensor:
-    """The last axis, a window's cells or tokens row by row, as rows and columns."""
-    side = math.isqrt(values.shape[-1])
-    return values.unflatten(-1, (side, side))
+def _cell_coordinates(
+    points: Float[Tensor, "q 2"], image_size: Size, cells: Size
+) -> Float[Tensor, "q 2"]:
+    """`pixel_to_cell` of both axes: at once where a cell is square, as in every map of SPD's."""
+    if cells[0] * image_size[1] == cells[1] * image_size[0]:
+        return pixel_to_cell(points, image_size[1], cells[1])
+    axes = zip(points.unbind(dim=1), image_size[::-1], cells[::-1], strict=True)
+    return torch.stack([pixel_to_cell(*axis) for axis in axes], dim=1)
+
+
+def _square(values: Float[Tensor, "*q m c"]) -> Float[Tensor, "*q r s c"]:
+    """A window's cells or tokens, row by row, as rows and columns."""
+    *points, places, width = values.shape
+    side = math.isqrt(places)
+    return values.reshape(*points, side, side, width)
+
+
+def _by_cell(feature_map: Float[Tensor, "b c h w"]) -> Float[Tensor, "q c"]:
+    """A row of channels for each cell; a view where channels lie together in memory."""
+    return feature_map.permute(0, 2, 3, 1).reshape(-1, feature_map.shape[1])
 
 
 def sample(
     feature_map: Float[Tensor, "b c h w"], points: Float[Tensor, "b k 2"], image_size: Size
 ) -> Float[Tensor, "b k c"]:
     """A map's features at points, bilinearly, borders repeated."""
-    return CellWindows.gather(feature_map, points, image_size, 1).centre()
+    (window,) = CellWindows.gather([feature_map], points, image_size, 1)
+    return window.centre().unflatten(0, points.shape[:2])
 
 
 def gather_cells(
@@ -171,11 +202,10 @@ def gather_cells(
     Indices beyond a border mean the border's cell, which is border padding for whoever blends
     neighbours: beyond the border both coincide.
     """
-    B, C, h, w = feature_map.shape
+    C, h, w = feature_map.shape[1:]
     rows, columns = rows.clamp(0, h - 1), columns.clamp(0, w - 1)
     cells = image[:, None, None] * (h * w) + rows[:, :, None] * w + columns[:, None, :]
-    by_cell = feature_map.permute(0, 2, 3, 1).reshape(B * h * w, C)
-    return by_cell.index_select(0, cells.reshape(-1)).view(*cells.shape, C)
+    return _by_cell(feature_map).index_select(0, cells.reshape(-1)).view(*cells.shape, C)
 
 
 def resize_bilinear(

@@ -66,7 +66,7 @@ def sparse_as_implemented(config: ModelConfig) -> Terms:
     terms: Terms = {}
     for stage in SOURCES:
         terms[f"{stage}.q_projection"] = area
-        terms[f"{stage}.fold_keys"] = area + config.dim  # and q . b_k
+        terms[f"{stage}.fold_keys"] = area
         terms[f"{stage}.attention"] = folded_attention(config, stage)
         terms[f"{stage}.embeddings"] = embeddings(config, stage)
         terms[f"{stage}.unfold_values"] = area

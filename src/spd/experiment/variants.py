@@ -29,7 +29,9 @@ class OneStagePath(CrossAttentionPath):
     def query(self, maps: FeatureMaps, points: Float[Tensor, "b k 2"]) -> Float[Tensor, "b k"]:
         """Depth in metres at each point."""
         start, coarse, _ = self._windows(maps, points)
-        return head_depth_m(self.head, self.stage1.read(start, coarse))
+        s8, l2, _ = self.scale_embedding[:, None] + self.position_embedding
+        query = self.stage1.read(start, coarse, self.stage1.fold(torch.cat([s8, l2])))
+        return head_depth_m(self.head, query).unflatten(0, points.shape[:2])
 
     def dense(self, maps: FeatureMaps) -> Float[Tensor, "b 1 h4 w4"]:
         """Depth in metres at every cell centre of L1."""

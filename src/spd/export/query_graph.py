@@ -52,8 +52,8 @@ class Cells(nn.Module):
             ((image + rows) * w)[..., :, None] + columns[..., None, :]
         ).flatten(2)
         by_cell = feature_map.reshape(B * h * w, D)
-        fractions = xy - corner
-        return CellWindows(F.embedding(index, by_cell), fractions[..., 0], fractions[..., 1])
+        fx, fy = (xy - corner)[..., None, None, None].unbind(dim=-4)
+        return CellWindows(F.embedding(index, by_cell), fx, fy)
 
 
 class Stage(nn.Module):
@@ -82,11 +82,13 @@ class Stage(nn.Module):
         self.norm_ffn = _norm(w, "norm_ffn")
         self.folded = _linear(torch.cat(keys, dim=1).T, torch.cat(key_bias))
         self.placed = _linear(
-            torch.cat([key @ tokens.T for key in keys], dim=1).T,
-            torch.cat([key @ tokens.T for key in key_bias]),
+            torch.stack([tokens @ key.T for key in keys], dim=1).flatten(0, 1),
+            torch.stack([tokens @ key for key in key_bias], dim=1).flatten(),
         )
         self.read = _linear(torch.cat(values).T, out @ w["v_proj.bias"] + w["out_proj.bias"])
-        self.read_places = _linear(torch.cat([tokens @ value for value in values]).T)
+        self.read_places = _linear(
+            torch.stack([tokens @ value for value in values], dim=1).flatten(0, 1).T
+        )
         self.widen = _linear(w["ffn.0.weight"], w["ffn.0.bias"])
         self.narrow = _linear(w["ffn.2.weight"], w["ffn.2.bias"])
 
@@ -95,13 +97,14 @@ class Stage(nn.Module):
     ) -> Float[Tensor, "b k d"]:
         """Read the sources' cells, then the feed-forward network."""
         normed = self.norm_q(query)
-        folded = self.folded(normed).unflatten(-1, (self.heads, -1))  # [B, K, H, D]
-        scores = [window.blend(folded @ window.cells.transpose(-1, -2)) for window in windows]
-        placed = self.placed(normed).unflatten(-1, (self.heads, -1))
-        weights = (torch.cat(scores, dim=-1) + placed).softmax(dim=-1)  # [B, K, H, S * 25]
-        parts = weights.split([of_source.shape[-1] for of_source in scores], dim=-1)
+        folded = self.folded(normed).unflatten(-1, (self.heads, -1)).transpose(-1, -2)
+        scores = [window.blend(window.cells @ folded) for window in windows]  # [B, K, 25, H]
+        placed = self.placed(normed).unflatten(-1, (-1, self.heads))
+        weights = (torch.cat(scores, dim=-2) + placed).softmax(dim=-2)  # [B, K, S * 25, H]
+        parts = weights.split([of_source.shape[-2] for of_source in scores], dim=-2)
         mixed = [
-            window.spread(part) @ window.cells for part, window in zip(parts, windows, strict=True)
+            window.spread(part).transpose(-1, -2) @ window.cells
+            for part, window in zip(parts, windows, strict=True)
         ]
         read = mixed[0] if len(mixed) == 1 else mixed[0] + mixed[1]
         query = query + self.read(read.flatten(-2)) + self.read_places(weights.flatten(-2))

@@ -1,5 +1,7 @@
 """One stage of the local path: a query reads tokens, then a feed-forward network."""
 
+import dataclasses
+import functools
 import math
 from collections.abc import Sequence
 
@@ -10,6 +12,17 @@ from torch import Tensor, nn
 
 from spd.config import ModelConfig
 from spd.geometry import CellWindows
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FoldedStage:
+    """What a stage's weights are to queries that read tokens as they are."""
+
+    keys: Float[Tensor, "heads e c"]
+    """Scaled, and of each head: its rows of `k_proj`, then the N embeddings projected by it. The
+    bias in them is the same for every token, so softmax drops it."""
+    values: Float[Tensor, "heads c e"]
+    """The same of `v_proj`; its bias is read once because the weights sum to one."""
 
 
 class CrossAttentionStage(nn.Module):
@@ -25,6 +38,7 @@ class CrossAttentionStage(nn.Module):
         super().__init__()
         dim = config.dim
         self.heads = config.heads
+        self.head_width = dim // config.heads
         self.norm_q = nn.LayerNorm(dim)
         self.q_proj = nn.Linear(dim, dim)
         self.k_proj = nn.Linear(dim, dim)
@@ -40,11 +54,7 @@ class CrossAttentionStage(nn.Module):
     def heads_of(self, query: Float[Tensor, "*b d"]) -> Float[Tensor, "*b heads e"]:
         """Normalised and projected queries, split into heads and scaled."""
         projected = self.q_proj(self.norm_q(query)).unflatten(-1, (self.heads, -1))
-        return projected / math.sqrt(projected.shape[-1])
-
-    def split(self, projection: nn.Linear) -> Float[Tensor, "heads e d"]:
-        """A projection's weight with its output rows grouped by head."""
-        return projection.weight.unflatten(0, (self.heads, -1))
+        return projected / math.sqrt(self.head_width)
 
     def by_place(
         self, projection: nn.Linear, embedding: Float[Tensor, "n d"]
@@ -52,41 +62,62 @@ class CrossAttentionStage(nn.Module):
         """What the embedding of each place adds to a projected token, without the bias."""
         return (embedding @ projection.weight.T).unflatten(-1, (self.heads, -1))
 
+    def fold(self, embeddings: Float[Tensor, "n d"]) -> FoldedStage:
+        """The projections as `read` takes them, for windows whose tokens have these embeddings."""
+        scale = math.sqrt(self.head_width)
+        with torch.autocast(embeddings.device.type, enabled=False):
+            keys, values = (
+                torch.cat([projection.weight, projection(embeddings).T], dim=1)
+                for projection in (self.k_proj, self.v_proj)
+            )
+            by_head = (self.heads, self.head_width)
+            return FoldedStage(
+                keys.unflatten(0, by_head) / scale,
+                values.unflatten(0, by_head).transpose(1, 2).contiguous(),
+            )
+
     def read(
-        self, query: Float[Tensor, "b k d"], windows: Sequence[tuple[Tensor, Tensor]]
-    ) -> Float[Tensor, "b k d"]:
+        self,
+        query: Float[Tensor, "q d"],
+        windows: Sequence[Float[Tensor, "q n d"]],
+        folded: FoldedStage,
+    ) -> Float[Tensor, "q d"]:
         """Attend from each query to its own tokens, without projecting any token.
 
         The projections leave the tokens for the query: `q . (W t + b) = (W' q) . t + q . b`, and
-        `sum a (W t + b) = W (sum a t) + b` because the weights `a` sum to one. What embeddings
-        add to a key or value is the same for every query and projected once per call.
+        `sum a (W t + b) = W (sum a t) + b` because the weights `a` sum to one. What an embedding
+        adds to a token's key or value is the same for every query, so `fold` projects it once.
 
         Args:
             query: one per point.
-            windows: per source map, the features `[B, K, n, D]` around each point, and the
-                embedding `[n, D]` that makes keys of them.
+            windows: per source map, the features around each point.
+            folded: what `fold` made of the embeddings of all sources' tokens.
         """
-        parts = self._by_source(self.attention(query, windows), windows)
-        mixed = [part @ features for part, (features, _) in zip(parts, windows, strict=True)]
-        values = torch.einsum(
-            "bkhd,hed->bkhe", torch.stack(mixed).sum(dim=0), self.split(self.v_proj)
-        )
-        return self._finish_read(query, values, parts, windows)
+        weights = self.attention(query, windows, folded)
+        parts = weights.split([features.shape[1] for features in windows], dim=1)
+        mixed = [
+            part.transpose(1, 2) @ features for part, features in zip(parts, windows, strict=True)
+        ]  # [Q, H, D] of each source
+        read = torch.cat([functools.reduce(torch.add, mixed), weights.transpose(1, 2)], dim=-1)
+        return self._finish(query, read, folded.values)
 
     def attention(
-        self, query: Float[Tensor, "b k d"], windows: Sequence[tuple[Tensor, Tensor]]
-    ) -> Float[Tensor, "b k heads n"]:
+        self,
+        query: Float[Tensor, "q d"],
+        windows: Sequence[Float[Tensor, "q n d"]],
+        folded: FoldedStage,
+    ) -> Float[Tensor, "q m heads"]:
         """How much each query reads of each of its tokens, head by head; sums to one over them."""
-        q = self.heads_of(query)  # [B, K, H, e]
-        folded = torch.einsum("bkhe,hed->bkhd", q, self.split(self.k_proj))
-        scores = [folded @ features.transpose(-1, -2) for features, _ in windows]
-        return self._weights(q, scores, windows)
+        asked = _per_head(self._heads(query), folded.keys)  # [Q, D + N, H]
+        of_features, of_places = asked.tensor_split([query.shape[-1]], dim=1)
+        return _softmax([features @ of_features for features in windows], of_places)
 
     def read_projected(
         self,
-        query: Float[Tensor, "b k d"],
-        windows: Sequence[tuple[CellWindows, Float[Tensor, "n d"]]],
-    ) -> Float[Tensor, "b k d"]:
+        query: Float[Tensor, "q d"],
+        windows: Sequence[CellWindows],
+        folded: FoldedStage,
+    ) -> Float[Tensor, "q d"]:
         """The same as `read`, from cells whose keys and values are projected already.
 
         Each head then works on its own channels alone. Tokens are blends of cells, so scores are
@@ -96,64 +127,46 @@ class CrossAttentionStage(nn.Module):
 
         Args:
             query: one per point.
-            windows: per source map, the cells `[B, K, m, 2 D]` around each point, keys then
-                values, and the embedding that makes keys of the tokens between them.
+            windows: per source map, the cells `[Q, m, 2 D]` around each point, keys then values.
+            folded: what `fold` made of the embeddings of all sources' tokens.
         """
-        q = self.heads_of(query)  # [B, K, H, e]
-        keys, values = zip(*(self._keys_and_values(window) for window, _ in windows), strict=True)
+        D = query.shape[-1]
+        q = self._heads(query)  # [Q, H, e]
+        scaled = q / math.sqrt(self.head_width)
+        cells = [window.cells.unflatten(-1, (2, self.heads, -1)).unbind(2) for window in windows]
         scores = [
-            window.blend((cells * q[:, :, None]).sum(dim=-1).transpose(-1, -2))
-            for cells, (window, _) in zip(keys, windows, strict=True)
+            window.blend((keys * scaled[:, None]).sum(dim=-1))
+            for (keys, _), window in zip(cells, windows, strict=True)
         ]
-        parts = self._by_source(self._weights(q, scores, windows), windows)
-        read = torch.zeros_like(q)
-        for part, cells, (window, _) in zip(parts, values, windows, strict=True):
-            spread = window.spread(part).transpose(-1, -2)  # [B, K, m, H]
-            read = read + (cells * spread[..., None]).sum(dim=2)
-        return self._finish_read(query, read, parts, windows)
+        weights = _softmax(scores, _per_head(q, folded.keys[..., D:]))
+        read = torch.bmm(weights.permute(2, 0, 1), folded.values[:, D:])
+        for part, (_, values), window in zip(
+            weights.split([of_source.shape[1] for of_source in scores], dim=1),
+            cells,
+            windows,
+            strict=True,
+        ):
+            read = read + (values * window.spread(part)[..., None]).sum(dim=1).transpose(0, 1)
+        return self.finish(query, read.transpose(0, 1).flatten(1))
 
-    def _weights(
+    def _heads(self, query: Float[Tensor, "q d"]) -> Float[Tensor, "q heads e"]:
+        """As `heads_of`, not scaled."""
+        return self.q_proj(self.norm_q(query)).view(-1, self.heads, self.head_width)
+
+    def _finish(
         self,
-        q: Float[Tensor, "b k heads e"],
-        scores: Sequence[Tensor],
-        windows: Sequence[tuple[object, Tensor]],
-    ) -> Float[Tensor, "b k heads n"]:
-        """Softmax over all sources' tokens, of their features' scores and what places add."""
-        placed = [
-            of_features + torch.einsum("bkhe,nhe->bkhn", q, self.by_place(self.k_proj, embedding))
-            for of_features, (_, embedding) in zip(scores, windows, strict=True)
-        ]
-        # The same for every token, so softmax drops it; it keeps the bias's (zero) gradient.
-        constant = torch.einsum("bkhe,he->bkh", q, self.k_proj.bias.unflatten(0, (self.heads, -1)))
-        return (torch.cat(placed, dim=-1) + constant[..., None]).softmax(dim=-1).to(q.dtype)
-
-    def _by_source(
-        self, weights: Float[Tensor, "b k heads n"], windows: Sequence[tuple[object, Tensor]]
-    ) -> tuple[Tensor, ...]:
-        return weights.split([embedding.shape[0] for _, embedding in windows], dim=-1)
-
-    def _finish_read(
-        self,
-        query: Float[Tensor, "b k d"],
-        values: Float[Tensor, "b k heads e"],
-        parts: Sequence[Tensor],
-        windows: Sequence[tuple[object, Tensor]],
-    ) -> Float[Tensor, "b k d"]:
-        """Add what places and the bias add to the values that were read, then finish."""
-        for part, (_, embedding) in zip(parts, windows, strict=True):
-            places = self.by_place(self.v_proj, embedding)
-            values = values + torch.einsum("bkhn,nhe->bkhe", part, places)
-        return self.finish(query, values.flatten(-2) + self.v_proj.bias)
+        query: Float[Tensor, "q d"],
+        read: Float[Tensor, "q heads c"],
+        values: Float[Tensor, "heads c e"],
+    ) -> Float[Tensor, "q d"]:
+        return self.finish(
+            query, torch.bmm(read.transpose(0, 1), values).transpose(0, 1).flatten(1)
+        )
 
     def project(self, feature_map: Float[Tensor, "b d h w"]) -> Float[Tensor, "b d2 h w"]:
         """Keys, then values, of every cell of a map, without biases and embeddings."""
         weight = torch.cat([self.k_proj.weight, self.v_proj.weight])[:, :, None, None]
         return F.conv2d(feature_map.to(weight.dtype), weight)
-
-    def _keys_and_values(self, window: CellWindows) -> tuple[Tensor, Tensor]:
-        """Keys and values `[B, K, m, H, e]` of projected cells."""
-        keys, values = window.cells.unflatten(-1, (2, self.heads, -1)).unbind(dim=-3)
-        return keys, values
 
     def finish(
         self, query: Float[Tensor, "*b d"], values: Float[Tensor, "*b d"]
@@ -161,3 +174,18 @@ class CrossAttentionStage(nn.Module):
         """Add what was read, then the feed-forward network."""
         query = query + self.out_proj(values)
         return query + self.ffn(self.norm_ffn(query))
+
+
+def _softmax(
+    of_features: Sequence[Float[Tensor, "q n heads"]], of_places: Float[Tensor, "q m heads"]
+) -> Float[Tensor, "q m heads"]:
+    """Over all sources' tokens, of their features' scores and what their places add."""
+    scores = of_features[0] if len(of_features) == 1 else torch.cat(list(of_features), dim=1)
+    return (scores + of_places).softmax(dim=1).to(scores.dtype)
+
+
+def _per_head(
+    query: Float[Tensor, "q heads e"], keys: Float[Tensor, "heads e c"]
+) -> Float[Tensor, "q c heads"]:
+    """Each head's query times each of its keys."""
+    return torch.bmm(query.transpose(0, 1), keys).permute(1, 2, 0)

@@ -14,11 +14,15 @@ from torch import Tensor, nn
 
 from spd.config import ModelConfig
 from spd.errors import InputError
-from spd.geometry import CellWindows, resize_bilinear, sample
-from spd.models.decoder.attention_stage import CrossAttentionStage
+from spd.geometry import CellWindows, Size, resize_bilinear, sample
+from spd.models.decoder.attention_stage import CrossAttentionStage, FoldedStage
 from spd.models.decoder.dense_attention import Source, window_attention
 from spd.models.decoder.local_path import depth_head, head_depth_m
 from spd.models.feature_maps import FeatureMaps, ProjectedMaps
+
+WeightsState = tuple[
+    tuple[int, int], ...
+]  # where weights lie, and how often they were changed there
 
 
 class CrossAttentionPath(nn.Module):
@@ -41,17 +45,18 @@ class CrossAttentionPath(nn.Module):
         self.stage1 = CrossAttentionStage(config)
         self.stage2 = CrossAttentionStage(config)
         self.head = depth_head(config.dim, config.head_width, config.initial_depth_m)
+        self._kept: tuple[WeightsState, FoldedStage, FoldedStage] | None = None
 
     def query(self, maps: FeatureMaps, points: Float[Tensor, "b k 2"]) -> Float[Tensor, "b k"]:
         """Depth in metres at each point `(u, v)` of the image (specification, section 8).
 
         Maps that are projected are read as such; the depth is the same.
         """
-        if maps.projected is not None:
-            return self._query_projected(maps, maps.projected, points)
-        query, coarse, fine = self._windows(maps, points)
-        query = self.stage2.read(self.stage1.read(query, coarse), fine)
-        return head_depth_m(self.head, query)
+        if maps.projected is None:
+            query = self._read_folded(maps, points)
+        else:
+            query = self._read_projected(maps, maps.projected, points)
+        return head_depth_m(self.head, query).unflatten(0, points.shape[:2])
 
     def project(self, maps: FeatureMaps) -> FeatureMaps:
         """The same maps with keys and values of every cell beside them."""
@@ -70,8 +75,13 @@ class CrossAttentionPath(nn.Module):
     ) -> tuple[Float[Tensor, "b k heads n1"], Float[Tensor, "b k heads n2"]]:
         """What both stages of `query` attend to: s8's window then L2's, and L1's, row-major."""
         query, coarse, fine = self._windows(maps, points)
-        first = self.stage1.attention(query, coarse)
-        return first, self.stage2.attention(self.stage1.read(query, coarse), fine)
+        folded = self._folded()
+        first = self.stage1.attention(query, coarse, folded[0])
+        second = self.stage2.attention(self.stage1.read(query, coarse, folded[0]), fine, folded[1])
+        first, second = (
+            weights.transpose(1, 2).unflatten(0, points.shape[:2]) for weights in (first, second)
+        )
+        return first, second
 
     def dense(self, maps: FeatureMaps) -> Float[Tensor, "b 1 h4 w4"]:
         """Depth in metres at every cell centre of L1, keys projected once per map (section 7.1).
@@ -90,52 +100,68 @@ class CrossAttentionPath(nn.Module):
 
     def _windows(
         self, maps: FeatureMaps, points: Float[Tensor, "b k 2"]
-    ) -> tuple[Tensor, list[tuple[Tensor, Tensor]], list[tuple[Tensor, Tensor]]]:
-        """The query's start, and what each stage reads: windows and what makes keys of them."""
-        s8, l2, l1 = (
-            self._wide(
-                CellWindows.gather(feature_map, points, maps.image_size, self.window).tokens()
-            )
-            for feature_map in (maps.stride_8_map, maps.l2, maps.l1)
-        )  # [B, K, 25, D] each
-        start = s8[:, :, s8.shape[2] // 2]  # the window's centre is the point itself
-        coarse = [(s8, self._key(self.S8)), (l2, self._key(self.L2))]
-        return start, coarse, [(l1, self._key(self.L1))]
+    ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+        """The query's start, and the features each stage reads: `[B K, n, D]` of each source."""
+        coarse, fine = (
+            [self._wide(window.tokens()) for window in windows]
+            for windows in self._gather(maps, points, maps.image_size)
+        )
+        start = coarse[0][:, coarse[0].shape[1] // 2]  # the window's centre is the point itself
+        return start, coarse, fine
 
-    def _query_projected(
-        self, maps: FeatureMaps, projected: ProjectedMaps, points: Float[Tensor, "b k 2"]
-    ) -> Float[Tensor, "b k"]:
+    def _gather(
+        self, maps: FeatureMaps | ProjectedMaps, points: Tensor, image_size: Size
+    ) -> tuple[list[CellWindows], list[CellWindows]]:
+        """The cells around each point that the first stage reads, then the second's."""
+        coarse, fine = (
+            CellWindows.gather(sources, points, image_size, self.window)
+            for sources in ([maps.stride_8_map, maps.l2], [maps.l1])
+        )
+        return coarse, fine
+
+    def _read_folded(self, maps: FeatureMaps, points: Tensor) -> Float[Tensor, "q d"]:
+        query, coarse, fine = self._windows(maps, points)
+        first, second = self._folded()
+        return self.stage2.read(self.stage1.read(query, coarse, first), fine, second)
+
+    def _read_projected(
+        self, maps: FeatureMaps, projected: ProjectedMaps, points: Tensor
+    ) -> Float[Tensor, "q d"]:
         if projected.weights != self._weights_state():
             raise InputError(
                 "these maps were projected with other weights than the model has now; project "
                 "them again with model.project(maps)"
             )
-        s8, l2, l1 = (
-            CellWindows.gather(feature_map, points, maps.image_size, self.window)
-            for feature_map in (projected.stride_8_map, projected.l2, projected.l1)
-        )
-        query = self._wide(sample(maps.stride_8_map, points, maps.image_size))
-        coarse = [(s8, self._key(self.S8)), (l2, self._key(self.L2))]
-        query = self.stage1.read_projected(query, coarse)
-        query = self.stage2.read_projected(query, [(l1, self._key(self.L1))])
-        return head_depth_m(self.head, query)
+        coarse, fine = self._gather(projected, points, maps.image_size)
+        query = self._wide(sample(maps.stride_8_map, points, maps.image_size)).flatten(0, 1)
+        first, second = self._folded()
+        query = self.stage1.read_projected(query, coarse, first)
+        return self.stage2.read_projected(query, fine, second)
 
-    def _weights_state(self) -> tuple[tuple[int, int], ...]:
-        """Where the weights that project lie, and how often they were changed there."""
-        projections = (
-            weight
-            for stage in (self.stage1, self.stage2)
-            for weight in (stage.k_proj.weight, stage.v_proj.weight)
-        )
-        return tuple((weight.data_ptr(), weight._version) for weight in projections)
+    def _folded(self) -> tuple[FoldedStage, FoldedStage]:
+        """Both stages' folded weights; without gradients they are kept until the weights change."""
+        if torch.is_grad_enabled():
+            return self._fold()
+        state = self._weights_state()
+        kept = self._kept  # one read and one write: threads may ask at once
+        if kept is None or kept[0] != state:
+            self._kept = kept = (state, *self._fold())
+        return kept[1], kept[2]
+
+    def _fold(self) -> tuple[FoldedStage, FoldedStage]:
+        s8, l2, l1 = self.scale_embedding[:, None] + self.position_embedding
+        return self.stage1.fold(torch.cat([s8, l2])), self.stage2.fold(l1)
+
+    def _weights_state(self) -> WeightsState:
+        """Of everything that `_fold` and `project` read."""
+        weights = [self.scale_embedding, self.position_embedding]
+        for stage in (self.stage1, self.stage2):
+            weights += [*stage.k_proj.parameters(), *stage.v_proj.parameters()]
+        return tuple((weight.data_ptr(), weight._version) for weight in weights)
 
     def _wide(self, features: Tensor) -> Tensor:
         """In the weights' dtype: maps may be kept narrower, the query's residual stream may not."""
         return features.to(self.scale_embedding.dtype)
-
-    def _key(self, source: int) -> Float[Tensor, "n d"]:
-        """What makes keys of a map's window: its source's embedding and each cell's place."""
-        return self.scale_embedding[source] + self.position_embedding
 
     def _read_dense(
         self,
