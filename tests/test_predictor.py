@@ -97,6 +97,7 @@ def test_a_point_follows_the_scale_alone(predictor, small_model):
     assert scene.depth_at([(33.0, 44.25)])[0] == pytest.approx(float(expected), rel=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:the photo covers")  # 10 degrees, so that nothing is resized
 def test_fast_depth_map_is_dense_read_bilinearly(predictor):
     size = (42, 70)
     focal = predictor.config.camera.focal_px  # scale 1: the model sees the photo itself

@@ -32,3 +32,11 @@ class CheckpointError(SPDError, ValueError):
 
 class TrainingError(SPDError, RuntimeError):
     """Training cannot go on, or cannot start where it was asked to."""
+
+
+class MeasurementError(SPDError, RuntimeError):
+    """A machine is too busy to be measured."""
+
+
+class BatchError(SPDError, RuntimeError):
+    """A batch cannot go on, or cannot start where it was asked to."""

@@ -1,95 +1,185 @@
-"""Reading photos, and resampling them to the model's own pixels per radian."""
+"""Reading photos, whatever they come as: upright 8-bit RGB and what the file says of its lens."""
 
+import contextlib
+import dataclasses
+import io
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from spd.errors import InputError
+from spd.photos.arrays import Channels as Channels
+from spd.photos.arrays import check_channels, from_array, from_tensor, is_tensor
+from spd.photos.exif import focal_px_of, upright
+from spd.photos.heif import is_heif, register_heif
+from spd.photos.resampling import resample as resample
 
-if TYPE_CHECKING:  # at run time this would import torch, which reading a photo has no use for
-    from spd.geometry import Size
+if TYPE_CHECKING:
+    import torch
 
 RGBImage = UInt8[np.ndarray, "h w 3"]
-ImageLike = str | os.PathLike[str] | Image.Image | np.ndarray
+
+FORMATS = (
+    *("PNG", "JPEG", "WEBP", "TIFF", "AVIF", "HEIF", "BMP", "DIB", "GIF", "JPEG2000"),
+    *("PCX", "PPM", "QOI", "SGI", "TGA"),
+)
+"""Of files. Formats that start programs or are no photos (EPS, PDF, WMF, ...) are left out."""
+
+MAX_PIXELS = 178_956_970
+"""Of a file; Pillow's own limit for what it takes for an attack."""
+
+_DEEP_GREY = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 
 
-def read_image(image: ImageLike) -> RGBImage:
-    """An upright 8-bit RGB array from a path, a PIL image or an array.
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Photo:
+    """A photo that has been read; whatever takes a photo takes it too."""
 
-    EXIF orientation is applied, so points are asked in the upright image. Arrays are uint8 RGB
-    `[H, W, 3]`, or grey `[H, W]`.
+    pixels: RGBImage
+    """Upright."""
+    exif_focal_px: float | None = None
+    """Focal length in these pixels by the file's EXIF; None where it does not say."""
 
-    Raises:
-        InputError: if the file is missing, empty, truncated or no image; if an array has another
-            shape or dtype.
-    """
-    if isinstance(image, np.ndarray):
-        return _from_array(image)
-    if isinstance(image, Image.Image):
-        return _from_pil(image, "the image")
-    path = Path(image)
-    if not path.is_file():
-        raise InputError(f"no image file {path}")
-    if path.stat().st_size == 0:
-        raise InputError(f"{path} is empty")
-    try:
-        with Image.open(path) as opened:
-            return _from_pil(opened, str(path))
-    except UnidentifiedImageError:
-        raise InputError(f"{path} is not an image that can be read") from None
-    except Image.DecompressionBombError:
-        raise InputError(f"{path} has too many pixels to be opened safely") from None
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        return self.pixels.shape[0], self.pixels.shape[1]
 
 
-def _from_pil(image: Image.Image, name: str) -> RGBImage:
-    try:
-        upright = ImageOps.exif_transpose(image)
-        if upright.mode in ("I;16", "I;16B", "I;16L", "I"):  # 16-bit grey; PIL would clip it
-            grey = np.asarray(upright, dtype=np.float64) / 257.0
-            return np.repeat(grey.clip(0, 255).round().astype(np.uint8)[..., None], 3, axis=2)
-        return np.asarray(upright.convert("RGB"))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"{name} is damaged or truncated ({error})") from None
+ImageLike: TypeAlias = (
+    "str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image.Image"
+    " | np.ndarray | torch.Tensor | Photo"
+)
 
 
-def _from_array(image: np.ndarray) -> RGBImage:
-    if image.dtype != np.uint8:
-        raise InputError(f"image arrays must be uint8 in 0..255, got {image.dtype}")
-    if image.ndim == 2:
-        image = np.repeat(image[..., None], 3, axis=2)
-    if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-        raise InputError(f"image arrays must be [H, W, 3] RGB or [H, W] grey, got {image.shape}")
-    return image
+def read_image(image: ImageLike, *, channels: Channels = "rgb") -> RGBImage:
+    """The pixels of a photo, as `read_photo` reads them."""
+    return read_photo(image, channels=channels).pixels
 
 
-def resample(
-    image: RGBImage, scale: float, out_size: "Size", *, left: float = 0.0, top: float = 0.0
-) -> RGBImage:
-    """Scale an image uniformly and cut or pad a window out of it, in one resampling.
+def read_photo(image: ImageLike, *, channels: Channels = "rgb") -> Photo:
+    """An upright 8-bit RGB photo from whatever holds one.
 
-    The scale is exact, not rounded to whole sizes, so that pixels per radian are exact: pixel
-    `u` of the image lands at `(u + 0.5) * scale - 0.5 - left`. What lies outside the image
-    repeats its border. Shrinking averages over the pixels that fall together (antialiasing).
+    EXIF orientation is applied, so points are asked in the upright image. What is transparent
+    shows white; grey is repeated; 16-bit grey keeps its upper eight bits; CMYK and palettes become
+    RGB; of several frames the first is taken.
 
     Args:
-        image: the image.
-        scale: pixels of the output per pixel of the image.
-        out_size: (height, width) of the output.
-        left: columns of the scaled image that lie left of the window; negative pads.
-        top: rows above it, likewise.
+        image: a path; a file's bytes, or a binary file that is open; a PIL image; a uint8 array
+            `[H, W, 3]` or grey `[H, W]`; a tensor `[3, H, W]` or `[H, W, 3]`, uint8 or floating in
+            0..1; a photo that was read before.
+        channels: order of an array's or tensor's channels; "bgr" is OpenCV's.
+
+    Raises:
+        InputError: if the file is missing, empty, damaged, too large or no image; if an array or
+            tensor has another shape, dtype or range.
     """
-    height, width = out_size
-    x0, y0 = left / scale, top / scale
-    x1, y1 = x0 + width / scale, y0 + height / scale
-    margin = int(np.ceil(2 / min(scale, 1.0)))  # of the resampling filter
-    before_x, before_y = max(0, int(np.ceil(-x0))) + margin, max(0, int(np.ceil(-y0))) + margin
-    after_x = max(0, int(np.ceil(x1 - image.shape[1]))) + margin
-    after_y = max(0, int(np.ceil(y1 - image.shape[0]))) + margin
-    padded = np.pad(image, ((before_y, after_y), (before_x, after_x), (0, 0)), mode="edge")
-    box = (x0 + before_x, y0 + before_y, x1 + before_x, y1 + before_y)
-    resized = Image.fromarray(padded).resize((width, height), Image.Resampling.BILINEAR, box=box)
-    return np.asarray(resized)
+    check_channels(channels)
+    if isinstance(image, np.ndarray):
+        return Photo(from_array(image, channels))
+    if is_tensor(image):
+        return Photo(from_tensor(image, channels))
+    if channels != "rgb":
+        raise InputError("channels='bgr' is for arrays and tensors; a file knows its own order")
+    if isinstance(image, Photo):
+        return image
+    if isinstance(image, Image.Image):
+        return _decoded(image, "the image")
+    if isinstance(image, bytes | bytearray | memoryview):
+        return _from_bytes(bytes(image), "the image")
+    if isinstance(image, str | os.PathLike):
+        return _from_path(Path(image))
+    if hasattr(image, "read"):
+        return _from_file(image)  # type: ignore[arg-type]  # no tensor: see above
+    raise InputError(
+        "a photo is a path, bytes, a binary file, a PIL image, an array or a tensor, got "
+        f"{type(image).__name__}"
+    )
+
+
+def _from_path(path: Path) -> Photo:
+    if not path.is_file():
+        raise InputError(f"no image file {path}")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise InputError(f"{path} cannot be read: {reason}") from None
+    return _from_bytes(data, str(path))
+
+
+def _from_file(file: "IO[bytes]") -> Photo:
+    name = str(getattr(file, "name", "the image"))
+    try:
+        data = file.read()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{name} cannot be read: {error}") from None
+    if not isinstance(data, bytes):
+        raise InputError(f"{name} is open as text; open it in mode 'rb'")
+    return _from_bytes(data, name)
+
+
+def _from_bytes(data: bytes, name: str) -> Photo:
+    if not data:
+        raise InputError(f"{name} is empty")
+    if is_heif(data[:32]):
+        register_heif(name)
+    with _told(name), Image.open(io.BytesIO(data), formats=_formats()) as opened:
+        return _decoded(opened, name)
+
+
+def _formats() -> list[str]:
+    """Those of `FORMATS` that can be read; Pillow loads the rarer ones when it comes to them."""
+    return [name for name in FORMATS if name != "HEIF" or name in Image.OPEN]
+
+
+def _decoded(image: Image.Image, name: str) -> Photo:
+    with _told(name):
+        if image.width * image.height > MAX_PIXELS:
+            raise Image.DecompressionBombError
+        image.load()  # which turns a TIFF; its orientation is right to ask for only then
+        turned = upright(image)
+        pixels = _rgb(turned, name)
+        return Photo(pixels, focal_px_of(image))  # the same number, whichever way up
+
+
+def _rgb(image: Image.Image, name: str) -> RGBImage:
+    if image.mode in _DEEP_GREY:  # Pillow would clip it
+        return _from_deep_grey(np.asarray(image), name)
+    if image.mode == "F":
+        raise InputError(
+            f"{name} has floating pixels, of no known range; save it with 8 or 16 bits"
+        )
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        image = Image.new("RGBA", image.size, "white")
+        image.alpha_composite(rgba)
+    return np.asarray(image.convert("RGB"))
+
+
+def _from_deep_grey(values: np.ndarray, name: str) -> RGBImage:
+    if values.min() < 0 or values.max() > 65535:
+        raise InputError(f"{name} has more than 16 bits a pixel; save it with 8 or 16 bits")
+    grey = (values.astype(np.float64) / 257).round().astype(np.uint8)
+    return np.repeat(grey[..., None], 3, axis=2)
+
+
+@contextlib.contextmanager
+def _told(name: str) -> Iterator[None]:
+    """What Pillow raises for a file, in one line that names it."""
+    try:
+        yield
+    except InputError:
+        raise
+    except UnidentifiedImageError:
+        raise InputError(f"{name} is not an image that can be read") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise InputError(f"{name} has too many pixels to be opened safely") from None
+    except Exception as error:  # decoders raise many kinds for what is damaged
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{name} is damaged or truncated ({reason})") from None

@@ -40,14 +40,17 @@ def load(
             learnt from synthetic rooms (`docs/model_card.md`).
         device: for torch; by default CUDA or MPS where present, else the CPU.
         runtime: `torch`, or for an export `onnxruntime` or `openvino` (`docs/export.md`). By
-            default torch for weights, and for an export the first of the two that is installed.
+            default torch for weights, and for an export the first of the two that is installed:
+            what comes back, on which device, and its last digits then depend on what is asked
+            for alone and not on what is installed. `spd query` asks one photo, where starting is
+            most of the wait, and so prefers the export beside the weights (`quickest_runtime`).
         precision: of an export's encoder: `float32` (the default), `bfloat16` or `int8`.
 
     Raises:
         CheckpointError: if there is no usable model there.
         ConfigError: if the runtime or precision is not to be had for it, or on this machine.
     """
-    chosen = runtime_of(source, runtime)
+    chosen = runtime_of(source, runtime, precision)
     if chosen == "torch":
         check_torch(precision)
         from spd.predictor import load_torch
@@ -61,7 +64,31 @@ def load(
     return open_export(find_export(source), chosen, precision or "float32")
 
 
-def runtime_of(source: str | Path | None, runtime: str | None) -> str:
+def quickest_runtime(
+    source: str | Path | None,
+    runtime: str | None,
+    device: str | None,
+    precision: str | None = None,
+) -> str:
+    """The runtime to ask a single photo in: the one that is named, or the first to have an answer.
+
+    Torch and transformers take seconds to load. Where weights have an export beside them, as the
+    shipped ones do, and a runtime for it is installed, that answers unless another device than
+    the CPU is named. An export that is damaged or of other weights is an error then, not slowness
+    that nobody can explain.
+
+    Raises:
+        CheckpointError: if there is no such model.
+        ConfigError: as `runtime_of`.
+    """
+    if runtime is None and device in (None, "cpu") and not is_export(source):
+        installed = _installed(precision)
+        if installed and is_export(find_checkpoint(source) / BESIDE):
+            return installed[0]
+    return runtime_of(source, runtime, precision)
+
+
+def runtime_of(source: str | Path | None, runtime: str | None, precision: str | None = None) -> str:
     """The runtime to take for a source where none is named, or the one that is.
 
     Raises:
@@ -76,12 +103,20 @@ def runtime_of(source: str | Path | None, runtime: str | None) -> str:
             f"{source} is an exported model, which torch does not run; take the checkpoint it was "
             "made from, or leave the runtime out"
         )
-    installed = installed_runtimes()
+    installed = _installed(precision)
     if runtime is None and not installed:
         raise ConfigError(
             f'{source} needs onnxruntime or openvino; pip install "spd[export]" brings both'
         )
     return runtime or installed[0]
+
+
+def _installed(precision: str | None) -> list[str]:
+    """The installed runtimes, those that compute a precision before the others."""
+    installed: list[str] = list(installed_runtimes())
+    if precision == "bfloat16":
+        installed.sort(key=lambda name: name != "openvino")  # ONNX Runtime has none on a CPU
+    return installed
 
 
 def check_torch(precision: str | None) -> None:
@@ -115,6 +150,6 @@ def find_export(source: str | Path | None) -> Path:
     if ExportFolder.read(beside).weights_sha256 != file_sha256(folder / WEIGHTS):
         raise CheckpointError(
             f"{beside} was exported from other weights than {folder / WEIGHTS}; remove it and "
-            "export again"
+            "export again, or take the runtime torch"
         )
     return beside

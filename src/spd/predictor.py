@@ -6,7 +6,6 @@ scene.depth_at([(320, 240), (15.5, 200.25)])    # metres; (u, v), integers are p
 scene.depth_map()                               # [H, W] metres
 """
 
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,9 +17,11 @@ from torch import Tensor
 from spd.checkpoint import default_device, load_checkpoint
 from spd.checkpoint_folder import SHIPPED, find_checkpoint
 from spd.config import ModelConfig
+from spd.focal import IntrinsicsLike, choose_focal
 from spd.geometry import Size, resize_bilinear
 from spd.image_plan import ImagePlan as ImagePlan
-from spd.images import ImageLike, RGBImage, read_image, resample
+from spd.image_plan import PlanWarnings
+from spd.images import Channels, ImageLike, RGBImage, read_photo, resample
 from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
 from spd.peers.kinds import DepthKind, read_peer
@@ -35,8 +36,7 @@ class Scene(PhotoScene):
     """One encoded photo; ask it as often as you like. Nothing in it changes when asked."""
 
     def __init__(self, model: SPD, maps: FeatureMaps, size: Size, plan: ImagePlan) -> None:
-        focal_px, assumed_px = (plan.focal_px, None) if plan.focal_known else (None, plan.focal_px)
-        super().__init__(size, focal_px, assumed_px)
+        super().__init__(size, plan.focal)
         self._model = model
         self._maps = maps
         self.plan = plan
@@ -85,34 +85,51 @@ class Predictor:
         self.source = source
         self.training_median_m = training_median_m
         """Of the depth it learnt from, where that is known: the constant that it has to beat."""
-        self._warned = False
+        self._warnings = PlanWarnings(self.config.camera)
 
     @property
     def config(self) -> ModelConfig:
         """The model's configuration."""
         return self._model.config
 
-    def encode(self, image: ImageLike, *, focal_px: float | None = None) -> Scene:
+    def encode(
+        self,
+        image: ImageLike,
+        *,
+        focal_px: float | None = None,
+        fov_deg: float | None = None,
+        intrinsics: IntrinsicsLike | None = None,
+        channels: Channels = "rgb",
+    ) -> Scene:
         """Read a photo and pay everything that is paid once.
 
         Args:
-            image: path, PIL image, or uint8 RGB array `[H, W, 3]`.
-            focal_px: the photo's focal length in its own pixels. Metres depend on it; unknown, the
-                training camera's field of view is assumed along the longer side, with a warning.
+            image: a path, bytes, an open file, a PIL image, an array or a tensor
+                (`spd.images.read_photo`).
+            focal_px: the photo's focal length in its own pixels. Metres depend on it. Where nothing
+                is given the file's EXIF is taken; where that says nothing, the training camera's
+                field of view is assumed along the longer side, with a warning.
+            fov_deg: instead, its field of view along the longer side, in degrees.
+            intrinsics: instead, its whole camera, or the 3x3 matrix of it.
+            channels: order of an array's or tensor's channels; "bgr" is OpenCV's.
 
         Raises:
-            InputError: if the image cannot be read or `focal_px` is not positive.
+            InputError: if the image cannot be read, more than one of `focal_px`, `fov_deg` and
+                `intrinsics` is given, or it cannot be.
         """
-        pixels = read_image(image)
-        size: Size = (pixels.shape[0], pixels.shape[1])
-        plan = ImagePlan.make(size, self.config.camera, focal_px)
-        assumption = plan.assumption(self.config.camera)
-        if assumption is not None and not self._warned:
-            self._warned = True
-            warnings.warn(assumption, stacklevel=2)
+        photo = read_photo(image, channels=channels)
+        focal = choose_focal(
+            photo.size,
+            photo.exif_focal_px,
+            focal_px=focal_px,
+            fov_deg=fov_deg,
+            intrinsics=intrinsics,
+        )
+        plan = ImagePlan.make(photo.size, self.config.camera, focal)
+        self._warnings.tell(plan)
         with torch.inference_mode():
-            maps = self._model.encode(self._prepare(pixels, plan))
-        return Scene(self._model, maps, size, plan)
+            maps = self._model.encode(self._prepare(photo.pixels, plan))
+        return Scene(self._model, maps, photo.size, plan)
 
     def _prepare(self, pixels: RGBImage, plan: ImagePlan) -> Tensor:
         resampled = resample(pixels, plan.scale, plan.model_size)

@@ -1,18 +1,22 @@
 """One encoded photo and what may be asked of it, whichever network stands behind it."""
 
 import abc
-import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from spd.errors import InputError, PointError
+from spd.focal import Focal
+from spd.focal import check_focal as check_focal
 from spd.pixels import Intrinsics, Size, check_outside, inside_image, outside_error
 
-WIDEST_FOV_DEG = 170.0  # no lens that maps straight lines to straight lines sees more
+if TYPE_CHECKING:  # these import this module
+    from spd.focal import IntrinsicsLike
+    from spd.questions.cameras import DistortionLike
+    from spd.questions.regions import RegionLike, RegionStatistics
 
 
 class PhotoScene(abc.ABC):
@@ -20,16 +24,30 @@ class PhotoScene(abc.ABC):
 
     Args:
         size: (height, width) of the photo.
-        focal_px: its focal length in its own pixels; None where that is not known.
-        assumed_focal_px: what metres rest on instead; None where the network does not use it.
+        focal: its focal length and camera, known or assumed; None where neither.
     """
 
-    def __init__(
-        self, size: Size, focal_px: float | None, assumed_focal_px: float | None = None
-    ) -> None:
+    def __init__(self, size: Size, focal: Focal | None) -> None:
         self.size = size
-        self.focal_px = focal_px
-        self.assumed_focal_px = assumed_focal_px
+        self.focal = focal
+        """The photo's focal length and camera, known or assumed; None where neither."""
+        self.focal_source = None if focal is None else focal.source
+        """Who said the focal length; None where nobody did and the network does not use it."""
+
+    @property
+    def focal_px(self) -> float | None:
+        """Focal length in the photo's own pixels; None where it is not known."""
+        return self.focal.px if self.focal is not None and self.focal.known else None
+
+    @property
+    def assumed_focal_px(self) -> float | None:
+        """What metres rest on where it is not known; None where the network does not use it."""
+        return self.focal.px if self.focal is not None and not self.focal.known else None
+
+    @property
+    def intrinsics(self) -> Intrinsics | None:
+        """The photo's camera in its own pixels; None where its focal length is not known."""
+        return self.focal.intrinsics if self.focal is not None and self.focal.known else None
 
     def depth_at(
         self, points: ArrayLike, *, outside: Literal["raise", "nan"] = "raise"
@@ -58,18 +76,47 @@ class PhotoScene(abc.ABC):
 
         Args:
             points: as for `depth_at`.
-            intrinsics: the photo's camera; by default its focal length with the principal point
-                in the middle.
+            intrinsics: the photo's camera; by default the one it was encoded with, or its focal
+                length with the principal point in the middle.
 
         Raises:
             InputError: if neither intrinsics nor the photo's focal length are known.
         """
         if intrinsics is None:
-            if self.focal_px is None:
+            if self.intrinsics is None:
                 raise InputError("range needs the photo's focal length; encode with focal_px=...")
-            intrinsics = Intrinsics.centred(self.focal_px, self.size)
+            intrinsics = self.intrinsics
         asked = as_points(points)
         return (self.depth_at(asked) * intrinsics.ray_lengths(asked)).astype(np.float32)
+
+    def points_3d(
+        self,
+        points: ArrayLike,
+        intrinsics: "IntrinsicsLike | None" = None,
+        distortion: "DistortionLike | None" = None,
+    ) -> Float[np.ndarray, "k 3"]:
+        """`(x, y, z)` in metres of each pixel: right, down, forward (`spd.questions.points_3d`)."""
+        from spd.questions.space import points_3d
+
+        return points_3d(self, points, intrinsics, distortion)
+
+    def distance_m(
+        self,
+        first: tuple[float, float],
+        second: tuple[float, float],
+        intrinsics: "IntrinsicsLike | None" = None,
+        distortion: "DistortionLike | None" = None,
+    ) -> float:
+        """Metres in space between two pixels; of many pairs see `spd.questions.distances_m`."""
+        from spd.questions.space import distances_m
+
+        return float(distances_m(self, [[first, second]], intrinsics, distortion)[0])
+
+    def region(self, where: "RegionLike") -> "RegionStatistics":
+        """How far a box, a mask or a line is (`spd.questions.region`)."""
+        from spd.questions.regions import region
+
+        return region(self, where)
 
     @abc.abstractmethod
     def depth_map(self, *, fast: bool = False) -> Float[np.ndarray, "h w"]:
@@ -82,18 +129,6 @@ class PhotoScene(abc.ABC):
     @abc.abstractmethod
     def _ask(self, points: np.ndarray) -> np.ndarray:
         """Metres at points that are known to lie inside the photo."""
-
-
-def check_focal(focal_px: float, size: Size) -> None:
-    """Refuse what cannot be a photo's focal length in its own pixels."""
-    if not (math.isfinite(focal_px) and focal_px > 0):
-        raise InputError(f"focal_px must be a positive number of pixels, got {focal_px}")
-    fov_deg = math.degrees(2 * math.atan(max(size) / 2 / focal_px))
-    if fov_deg > WIDEST_FOV_DEG:
-        raise InputError(
-            f"focal_px {focal_px:g} over {max(size)} pixels is a field of view of {fov_deg:.0f} "
-            "degrees; is it in pixels of this image, not in millimetres?"
-        )
 
 
 def check_inside(points: Float[np.ndarray, "k 2"], size: Size) -> None:

@@ -84,7 +84,8 @@ def test_a_warning_is_called_one_and_comes_before_the_answer(small_model, photo,
     )
     lines = done.stdout.splitlines()
     assert lines[0].startswith("warning: focal length unknown")
-    assert lines[1].split() == ["u", "v", "depth_m"]
+    assert lines[1].startswith("50x40 pixels")  # how the photo is read
+    assert lines[2].split() == ["u", "v", "depth_m"]
 
 
 def test_what_can_be_refused_at_once_is_refused_before_torch_is_loaded(photo, tmp_path):

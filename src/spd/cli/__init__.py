@@ -9,7 +9,8 @@ import re
 import sys
 from collections.abc import Sequence
 
-_LISTS = ("--points", "--data", "--val", "--set", "--training-data")  # take several values
+_POINTS = ("--points", "--known", "--box", "--line", "--distance")  # lists of numbers with commas
+_LISTS = (*_POINTS, "--data", "--val", "--set", "--training-data")  # take several values
 _BOUNDARIES = ("sparse", "dense")  # what evaluate --boundaries takes; alone it is the first
 
 
@@ -62,7 +63,7 @@ def spread_lists(argv: Sequence[str]) -> list[str]:
 
 def _goes_on(option: str, token: str) -> bool:
     """Whether a word belongs to the list before it: no option, and of a form that it may hold."""
-    if option == "--points":
+    if option in _POINTS:
         return re.fullmatch(r"-?[\d.]+|.*,.*", token) is not None
     return not token.startswith("-")
 

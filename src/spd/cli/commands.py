@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 import typer
 
 from spd.cli import benchmark, data, export
+from spd.cli.ask import query
+from spd.cli.options import MODEL_HELP, Device, FovDeg, Model
 
 app = typer.Typer(
     help="Metric depth at exactly the pixels you ask for.",
@@ -20,14 +22,6 @@ app.add_typer(data.app, name="data")
 app.add_typer(benchmark.app, name="benchmark")
 app.add_typer(export.app, name="export")
 
-Model = Annotated[
-    str | None,
-    typer.Option("--model", "-m", help="Checkpoint, training run, or hub id."),
-]
-Device = Annotated[
-    str | None,
-    typer.Option("--device", help="cpu, cuda, mps; by default the best there is."),
-]
 Protocols = Annotated[
     list[str] | None,
     typer.Option(
@@ -53,32 +47,27 @@ def options(
     """Metric depth at exactly the pixels you ask for."""
 
 
+app.command()(query)
+
+
 @app.command()
-def query(
-    image: Annotated[Path, typer.Argument(help="Photo to ask.")],
+def batch(
+    inputs: Annotated[
+        list[str], typer.Argument(help="Folders, globs, photos; tables .parquet or .csv.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the parts.")],
     points: Annotated[
         list[str] | None,
-        typer.Option("--points", help="Points u,v (column,row); integers are pixel centres."),
+        typer.Option("--points", help="Points u,v asked of every photo, without a table."),
     ] = None,
-    points_file: Annotated[
+    grid: Annotated[
+        str | None, typer.Option("--grid", help="Or a grid of points, COLUMNSxROWS.")
+    ] = None,
+    root: Annotated[
         Path | None,
-        typer.Option("--points-file", help="CSV with columns u,v or JSON list of [u, v]."),
+        typer.Option("--root", help="What paths in tables start from; by default their folder."),
     ] = None,
     model: Model = None,
-    focal_px: Annotated[
-        float | None,
-        typer.Option("--focal-px", help="Focal length of the photo in its own pixels."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help="Write the answer to a file instead."),
-    ] = None,
-    overlay: Annotated[
-        Path | None,
-        typer.Option("--overlay", help="Draw the points and the depth map to this PNG."),
-    ] = None,
     device: Device = None,
     runtime: Annotated[
         str | None,
@@ -88,18 +77,97 @@ def query(
         str | None,
         typer.Option("--precision", help="Of an export: float32, bfloat16 or int8."),
     ] = None,
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option("--engine", help="This machine, or a Ray cluster (RAY_ADDRESS)."),
+    ] = "local",
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, help="Processes, each with the network.")
+    ] = 1,
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, help="Of each process.")
+    ] = None,
+    photos_per_part: Annotated[
+        int, typer.Option("--photos-per-part", min=1, help="How often what is done is kept.")
+    ] = 256,
+    maps: Annotated[
+        Literal["npy", "png16"] | None,
+        typer.Option("--maps", help="Write a map of every photo too: float32, or millimetres."),
+    ] = None,
+    fail_on_error: Annotated[
+        bool, typer.Option("--fail-on-error", help="Exit with 1 if any row has an error.")
+    ] = False,
 ) -> None:
-    """Ask metres at pixels of one photo.
+    """Ask many photos: a table of depths in parts; the same command goes on after a kill.
 
-    Example: `spd query photo.jpg --points 320,240 100.5,57 --model runs/rooms_tiny`
+    Example: `spd batch detections.parquet -o out/depths --model runs/rooms_tiny`
     """
-    from spd.cli.query import Answer, Computed, query_image
+    from spd.batch import Asked, BatchSettings, Computation
+    from spd.cli.batch import batch_photos, parse_grid
+    from spd.cli.query import parse_point
 
-    if as_json and as_csv:
-        raise typer.BadParameter("--json and --csv exclude each other")
-    form: Answer = "json" if as_json else "csv" if as_csv else "table"
-    asked = Computed(model=model, device=device, runtime=runtime, precision=precision)
-    query_image(image, points or [], points_file, asked, focal_px, form, out, overlay)
+    if points and grid:
+        raise typer.BadParameter("--points and --grid exclude each other")
+    asked = Asked(
+        inputs=tuple(inputs),
+        points=tuple(parse_point(text) for text in points or []),
+        grid=parse_grid(grid) if grid is not None else None,
+        root=root,
+    )
+    computed = Computation(
+        model=model, device=device, runtime=runtime, precision=precision, threads=threads
+    )
+    settings = BatchSettings(
+        out=out,
+        computed=computed,
+        engine=engine,
+        workers=workers,
+        photos_per_part=photos_per_part,
+        maps=maps,
+    )
+    code = batch_photos(asked, settings, fail_on_error=fail_on_error)
+    if code:
+        raise typer.Exit(code)
+
+
+@app.command("calibrate")
+def calibrate_command(
+    image: Annotated[Path, typer.Argument(help="Photo in which distances are known.")],
+    known: Annotated[
+        list[str] | None,
+        typer.Option("--known", help="u,v,metres: a pixel and its distance from the camera."),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="JSON file to write.")] = Path(
+        "calibration.json"
+    ),
+    model: Model = None,
+    focal_px: Annotated[
+        float | None,
+        typer.Option("--focal-px", help="Focal length of the photo in its own pixels."),
+    ] = None,
+    fov_deg: FovDeg = None,
+    along_axis: Annotated[
+        bool,
+        typer.Option("--along-axis", help="The metres are depth, not distance from the camera."),
+    ] = False,
+    device: Device = None,
+) -> None:
+    """Fit one factor for metres to distances that were measured, and say whether one is enough.
+
+    Example: `spd calibrate photo.jpg --known 320,240,2.5 100,57,3.1 500,400,1.8`
+    """
+    from spd.cli.calibrate import calibrate_photo
+
+    calibrate_photo(
+        image,
+        known or [],
+        out,
+        model=model,
+        focal_px=focal_px,
+        fov_deg=fov_deg,
+        along_axis=along_axis,
+        device=device,
+    )
 
 
 @app.command()
@@ -163,7 +231,7 @@ def train(
 
 @app.command()
 def evaluate(
-    model: Annotated[str, typer.Argument(help="Checkpoint, training run, or hub id.")],
+    model: Annotated[str, typer.Argument(help=MODEL_HELP)],
     data: Annotated[list[str], typer.Option("--data", help="FOLDER or FOLDER:SPLIT.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for numbers and pictures.")],
     protocol: Protocols = None,

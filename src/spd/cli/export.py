@@ -31,6 +31,9 @@ def onnx(
     images: Annotated[
         int, typer.Option("--images", min=1, help="Frames to calibrate on, and as many to score.")
     ] = 32,
+    fused: Annotated[
+        bool, typer.Option("--fused/--no-fused", help="Write both graphs as spd.onnx too.")
+    ] = True,
 ) -> None:
     """Write encode.onnx, query.onnx, both as spd.onnx, and compare them with torch.
 
@@ -48,11 +51,17 @@ def onnx(
     if int8 != bool(calibrate):
         raise ConfigError("--int8 and --calibrate belong together: ranges are taken from frames")
     check_sources(calibrate or [])
-    export_model(model, out, size, calibrate or [], images)
+    export_model(model, out, size, calibrate or [], images, fused=fused)
 
 
 def export_model(
-    model: str, out: Path, size: tuple[int, int] | None, calibrate: list[str], images: int
+    model: str,
+    out: Path,
+    size: tuple[int, int] | None,
+    calibrate: list[str],
+    images: int,
+    *,
+    fused: bool = True,
 ) -> None:
     """Export, and print how far the runtimes lie from torch and int8 from float32."""
     from spd.checkpoint_folder import WEIGHTS
@@ -75,6 +84,7 @@ def export_model(
         size=size,
         training_median_m=about.get("training_median_m"),
         calibration=calibration,
+        fused=fused,
     )
     for name in exported.digests:
         print(f"{out / name}: {(out / name).stat().st_size / 1e6:.1f} MB")

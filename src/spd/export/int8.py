@@ -9,13 +9,14 @@ import contextlib
 import dataclasses
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from spd.errors import ConfigError, InputError
+from spd.export.half_weights import widen_weights
 from spd.runtimes.engines import Engine, installed_runtimes, open_engine
 from spd.runtimes.folder import ENCODE, ENCODE_INT8, ExportFolder
 from spd.runtimes.predictor import RuntimeScene, network_input, plan_for
@@ -85,21 +86,36 @@ def quantise_encoder(folder: ExportFolder, calibration: Calibration) -> Path:
     Raises:
         ConfigError: if ONNX Runtime is not installed.
     """
+    out = folder.path / ENCODE_INT8
+    photos = (_input(folder, sample) for sample in calibration.calibrate)
+    quantise_graph(folder.graph(ENCODE), out, photos)
+    return out
+
+
+def quantise_graph(source: Path, out: Path, images: Iterable[np.ndarray]) -> None:
+    """The same for any graph of one input, `image`, and so for networks that are compared.
+
+    Raises:
+        ConfigError: if ONNX Runtime is not installed.
+    """
     check_quantiser()
+    import onnx
     from onnxruntime import quantization as q
+
+    graph = onnx.load(source)
+    widen_weights(graph)  # the quantiser passes over a weight that an operation makes
 
     class Photos(q.CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
-            self._inputs = iter(_input(folder, sample) for sample in calibration.calibrate)
+            self._inputs = iter(images)
 
         def get_next(self) -> dict[str, np.ndarray] | None:
             image = next(self._inputs, None)
             return None if image is None else {"image": image}
 
-    out = folder.path / ENCODE_INT8
     with _quiet():
         q.quantize_static(
-            str(folder.graph(ENCODE)),
+            graph,
             str(out),
             Photos(),
             quant_format=q.QuantFormat.QDQ,
@@ -112,7 +128,6 @@ def quantise_encoder(folder: ExportFolder, calibration: Calibration) -> Path:
             calibrate_method=q.CalibrationMethod.MinMax,
             extra_options={"MatMulConstBOnly": True},
         )
-    return out
 
 
 def check_quantiser() -> None:
@@ -132,7 +147,9 @@ def score_int8(
     changes = []
     for runtime in installed_runtimes():
         scored = [
-            _score(folder, open_engine(folder, runtime, precision, threads), calibration.score)
+            score_engine(
+                folder, open_engine(folder, runtime, precision, threads), calibration.score
+            )
             for precision in ("float32", "int8")
         ]
         (error, seconds), (error_int8, seconds_int8) = scored
@@ -141,7 +158,7 @@ def score_int8(
     return changes
 
 
-def _score(
+def score_engine(
     folder: ExportFolder, engine: Engine, samples: Sequence["RGBDSample"]
 ) -> tuple[float, float]:
     """Mean AbsRel over the photos, and the encoder's median seconds."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from spd._version import __version__
 from spd.errors import CheckpointError, ConfigError
 from spd.export.graphs import OPSET, check_exportable, encode_graph, fused_graph, query_graph
+from spd.export.half_weights import narrow_weights
 from spd.export.int8 import Calibration, quantise_encoder
 from spd.files import atomic_path
 from spd.models.spd import SPD
@@ -63,6 +64,7 @@ def write_export(
     size: Size | None = None,
     training_median_m: float | None = None,
     calibration: Calibration | None = None,
+    fused: bool = True,
 ) -> ExportFolder:
     """Write the folder; it appears whole.
 
@@ -74,6 +76,7 @@ def write_export(
         size: (height, width) to bake the position table for; None: any size.
         training_median_m: of the depth it learnt from, where known.
         calibration: photos to write an int8 encoder with.
+        fused: whether to write both graphs as one beside the two.
 
     Raises:
         ConfigError: if the model has no exported form, or the packages to export are missing.
@@ -88,7 +91,11 @@ def write_export(
     if out.exists():
         raise CheckpointError(f"{out} exists already; remove it or choose another -o")
     encode, query = encode_graph(model, size), query_graph(model)
-    graphs = {ENCODE: encode, QUERY: query, FUSED: fused_graph(encode, query)}
+    narrow_weights(encode)
+    narrow_weights(query)
+    graphs = {ENCODE: encode, QUERY: query}
+    if fused:
+        graphs[FUSED] = fused_graph(encode, query)
     with atomic_path(out) as folder:
         folder.mkdir()
         for name, graph in graphs.items():

@@ -44,6 +44,7 @@ def point_overlay(
     path: str | os.PathLike[str],
     *,
     depth_map_m: npt.NDArray[np.floating[Any]] | None = None,
+    lines_uv: Sequence[npt.ArrayLike] = (),
     title: str = "",
 ) -> Path:
     """Draw a photo with a marker at each point, coloured by depth and labelled in metres.
@@ -59,6 +60,7 @@ def point_overlay(
         path: the PNG file to write.
         depth_map_m: `[h, w]` metres of the same field of view, drawn beside the photo on the same
             colour scale, with the points; 0 or NaN is no reading and grey.
+        lines_uv: polylines `[N, 2]` drawn on the photo under the markers; what is outside is cut.
         title: written above; an end that does not fit goes on in a second line.
 
     Raises:
@@ -79,7 +81,8 @@ def point_overlay(
         canvas.write(_MARGIN_PX, _MARGIN_PX + (number + 0.3) * _LINE_PX, line, scale=_TITLE_SCALE)
     centres = (points + 0.5) * (width / image_u8.shape[1], height / image_u8.shape[0])
     box = (_MARGIN_PX, top, width, height)
-    canvas.photo(box, image_u8)
+    photo = canvas.photo(box, image_u8)
+    _draw_lines(canvas, photo, lines_uv)
     _draw_points(canvas, box, centres, depth, scale, labelled=len(centres) <= MOST_LABELS)
     for depth_map in maps:
         beside = (2 * _MARGIN_PX + width, top, width, height)
@@ -126,6 +129,17 @@ def _check_points(
 def _title_lines(title: str, width_px: float) -> list[str]:
     letters = int((width_px - 2 * _MARGIN_PX) / (0.58 * _TEXT_PX * _TITLE_SCALE))
     return textwrap.wrap(title, max(1, letters), max_lines=3, placeholder=" …")
+
+
+def _draw_lines(canvas: Canvas, photo: Axes, lines_uv: Sequence[npt.ArrayLike]) -> None:
+    """Polylines in pixels of the photo, cut at its borders."""
+    borders = {"xlim": photo.get_xlim(), "ylim": photo.get_ylim()}
+    width = canvas.points(_TEXT_PX * 0.1)
+    for line in lines_uv:
+        u, v = np.asarray(line, dtype=np.float64).T
+        for extra, colour in ((2.4, "black"), (1.2, "white")):
+            photo.plot(u, v, color=colour, linewidth=width * extra, solid_joinstyle="miter")
+    photo.set(**borders)
 
 
 def _draw_points(

@@ -6,12 +6,12 @@ from typing import Any
 import torch
 
 from spd.errors import InputError
+from spd.focal import Focal, IntrinsicsLike, choose_focal
 from spd.geometry import Size
-from spd.images import ImageLike, RGBImage, read_image
+from spd.images import Channels, ImageLike, RGBImage, read_photo
 from spd.peers.kinds import DepthKind
 from spd.peers.processing import Prepared, Processing, check_input
 from spd.peers.scene import PeerScene
-from spd.scenes import check_focal
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -60,27 +60,48 @@ class PeerPredictor:
         """Whether it answers metres, or numbers without a scale."""
         return self.config.kind
 
-    def encode(self, image: ImageLike, *, focal_px: float | None = None) -> PeerScene:
+    def encode(
+        self,
+        image: ImageLike,
+        *,
+        focal_px: float | None = None,
+        fov_deg: float | None = None,
+        intrinsics: IntrinsicsLike | None = None,
+        channels: Channels = "rgb",
+    ) -> PeerScene:
         """Read a photo and run the network once.
 
         Args:
-            image: path, PIL image, or uint8 RGB array `[H, W, 3]`.
+            image: a path, bytes, an open file, a PIL image, an array or a tensor
+                (`spd.images.read_photo`).
             focal_px: the photo's focal length in its own pixels. Depth Pro's metres follow it;
-                the other models do not know it, and only `range_at` needs it.
+                the other models do not know it, and only `range_at` needs it. Where nothing is
+                given the file's EXIF is taken.
+            fov_deg: instead, its field of view along the longer side, in degrees.
+            intrinsics: instead, its whole camera, or the 3x3 matrix of it.
+            channels: order of an array's or tensor's channels; "bgr" is OpenCV's.
 
         Raises:
-            InputError: if the image cannot be read or prepared, `focal_px` is not positive, or the
-                model can say no metres without it.
+            InputError: if the image cannot be read or prepared, more than one of `focal_px`,
+                `fov_deg` and `intrinsics` is given or it cannot be, or the model can say no metres
+                without it.
         """
-        pixels = read_image(image)
-        size: Size = (pixels.shape[0], pixels.shape[1])
-        if focal_px is not None:
-            check_focal(focal_px, size)
-        prepared = self._prepare(pixels, size)
+        photo = read_photo(image, channels=channels)
+        focal = choose_focal(
+            photo.size,
+            photo.exif_focal_px,
+            focal_px=focal_px,
+            fov_deg=fov_deg,
+            intrinsics=intrinsics,
+        )
+        size, known_px = photo.size, None if focal is None else focal.px
+        prepared = self._prepare(photo.pixels, size)
         with torch.inference_mode():
             output = self._network(pixel_values=prepared.pixel_values.to(self.device))
-            depth, predicted_px = self._processing.read(output, prepared, size, focal_px)
-        return PeerScene(depth.cpu().numpy(), self.kind, focal_px, predicted_px)
+            depth, predicted_px = self._processing.read(output, prepared, size, known_px)
+        if focal is None and predicted_px is not None:
+            focal = Focal.centred(predicted_px, "predicted", size)
+        return PeerScene(depth.cpu().numpy(), self.kind, focal)
 
     def _prepare(self, pixels: RGBImage, size: Size) -> Prepared:
         try:

@@ -5,6 +5,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from spd.errors import InputError
+from spd.focal import Focal
 from spd.geometry import Intrinsics
 from spd.peers.kinds import DepthKind
 from spd.scenes import PhotoScene
@@ -20,18 +21,13 @@ class PeerScene(PhotoScene):
     Args:
         depth: the map, `[H, W]`.
         kind: what its numbers are.
-        focal_px: the photo's focal length in its own pixels; None where that is not known.
-        assumed_focal_px: what the network predicted instead, where it does that.
+        focal: the photo's focal length, or what the network predicted instead; else None.
     """
 
     def __init__(
-        self,
-        depth: Float[np.ndarray, "h w"],
-        kind: DepthKind,
-        focal_px: float | None,
-        assumed_focal_px: float | None = None,
+        self, depth: Float[np.ndarray, "h w"], kind: DepthKind, focal: Focal | None
     ) -> None:
-        super().__init__((depth.shape[0], depth.shape[1]), focal_px, assumed_focal_px)
+        super().__init__((depth.shape[0], depth.shape[1]), focal)
         self._depth = depth
         self.kind = kind
 

@@ -5,15 +5,15 @@ and the export takes any size. An export for one size pads smaller photos up to 
 """
 
 import dataclasses
-import warnings
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
 from spd.config import ModelConfig
-from spd.image_plan import ImagePlan
-from spd.images import ImageLike, RGBImage, read_image, resample
+from spd.focal import Focal, IntrinsicsLike, choose_focal
+from spd.image_plan import ImagePlan, PlanWarnings
+from spd.images import Channels, ImageLike, RGBImage, read_photo, resample
 from spd.pixels import Size, read_lattice
 from spd.runtimes.engines import Engine, Maps, open_engine
 from spd.runtimes.folder import ExportFolder
@@ -27,8 +27,7 @@ class RuntimeScene(PhotoScene):
     """One encoded photo; ask it as often as you like. Nothing in it changes when asked."""
 
     def __init__(self, engine: Engine, maps: Maps, size: Size, plan: ImagePlan) -> None:
-        focal_px, assumed_px = (plan.focal_px, None) if plan.focal_known else (None, plan.focal_px)
-        super().__init__(size, focal_px, assumed_px)
+        super().__init__(size, plan.focal)
         self._engine = engine
         self._maps = maps
         self.plan = plan
@@ -83,7 +82,7 @@ class RuntimePredictor:
         self.source = str(folder.path)
         self.training_median_m = folder.training_median_m
         """Of the depth it learnt from, where that is known: the constant that it has to beat."""
-        self._warned = False
+        self._warnings = PlanWarnings(self.config.camera)
 
     @property
     def config(self) -> ModelConfig:
@@ -95,27 +94,44 @@ class RuntimePredictor:
         """(height, width) of the one input that the encoder takes; None: any."""
         return self._folder.image_size
 
-    def encode(self, image: ImageLike, *, focal_px: float | None = None) -> RuntimeScene:
+    def encode(
+        self,
+        image: ImageLike,
+        *,
+        focal_px: float | None = None,
+        fov_deg: float | None = None,
+        intrinsics: IntrinsicsLike | None = None,
+        channels: Channels = "rgb",
+    ) -> RuntimeScene:
         """Read a photo and pay everything that is paid once.
 
         Args:
-            image: path, PIL image, or uint8 RGB array `[H, W, 3]`.
-            focal_px: the photo's focal length in its own pixels. Metres depend on it; unknown, the
-                training camera's field of view is assumed along the longer side, with a warning.
+            image: a path, bytes, an open file, a PIL image, an array or a tensor
+                (`spd.images.read_photo`).
+            focal_px: the photo's focal length in its own pixels. Metres depend on it. Where nothing
+                is given the file's EXIF is taken; where that says nothing, the training camera's
+                field of view is assumed along the longer side, with a warning.
+            fov_deg: instead, its field of view along the longer side, in degrees.
+            intrinsics: instead, its whole camera, or the 3x3 matrix of it.
+            channels: order of an array's or tensor's channels; "bgr" is OpenCV's.
 
         Raises:
-            InputError: if the image cannot be read, `focal_px` is not positive, or the photo does
-                not fit the one size that the model was exported for.
+            InputError: if the image cannot be read, more than one of `focal_px`, `fov_deg` and
+                `intrinsics` is given or it cannot be, or the photo does not fit the one size that
+                the model was exported for.
         """
-        pixels = read_image(image)
-        size: Size = (pixels.shape[0], pixels.shape[1])
-        plan = plan_for(self._folder, size, focal_px)
-        assumption = plan.assumption(self.config.camera)
-        if assumption is not None and not self._warned:
-            self._warned = True
-            warnings.warn(assumption, stacklevel=2)
-        maps = self._engine.encode(network_input(pixels, plan))
-        return RuntimeScene(self._engine, maps, size, plan)
+        photo = read_photo(image, channels=channels)
+        focal = choose_focal(
+            photo.size,
+            photo.exif_focal_px,
+            focal_px=focal_px,
+            fov_deg=fov_deg,
+            intrinsics=intrinsics,
+        )
+        plan = plan_for(self._folder, photo.size, focal)
+        self._warnings.tell(plan)
+        maps = self._engine.encode(network_input(photo.pixels, plan))
+        return RuntimeScene(self._engine, maps, photo.size, plan)
 
 
 def open_export(
@@ -142,13 +158,13 @@ def open_export(
     return RuntimePredictor(export, engine, f"cpu, {runtime} {precision}")
 
 
-def plan_for(folder: ExportFolder, size: Size, focal_px: float | None) -> ImagePlan:
+def plan_for(folder: ExportFolder, size: Size, focal: Focal | float | None) -> ImagePlan:
     """How a photo of `size` becomes an input of the one size, or any, that was exported.
 
     Raises:
         InputError: if it does not fit.
     """
-    plan = ImagePlan.make(size, folder.config.camera, focal_px)
+    plan = ImagePlan.make(size, folder.config.camera, focal)
     folder.check_size(plan.model_size, size)
     return dataclasses.replace(plan, model_size=folder.image_size or plan.model_size)
 

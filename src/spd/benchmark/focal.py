@@ -1,0 +1,151 @@
+"""What another focal length than the training one costs: rooms rendered at several, and scored.
+
+Each room is rendered at every focal length anew (the view may differ, the room does not), and the
+model is asked at random points with the right focal length, and without one. The rooms' exact
+depth at those points is the truth. The median of each image's own depth, said everywhere, is the
+floor: it tells how hard the views of a focal length are.
+"""
+
+import dataclasses
+import json
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spd.pixels import Size
+
+if TYPE_CHECKING:
+    from spd.loading import AnyPredictor
+
+FACTORS = (0.5, 0.7, 0.85, 1.0, 1.2, 1.4, 2.0)
+"""Focal lengths, in multiples of the training one."""
+SIZE: Size = (240, 320)  # of the photos; the shipped model's training rooms had it
+POINTS = 2000
+PROMISED = (0.7, 1.4)  # between these, AbsRel is to stay within `WITHIN` of that at 1
+WITHIN = 0.10
+
+_FIRST_ROOM = 2_000_001  # validation rooms of seed 1: odd numbers from here (docs/data.md)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FocalRow:
+    """Errors at one focal length, each the mean over rooms of the mean over points."""
+
+    factor: float
+    """Of the training focal length."""
+    fov_deg: float
+    """Along the longer side."""
+    rooms: int
+    known_abs_rel: float
+    """With the right focal length."""
+    known_deviation: float
+    """Standard deviation of that mean, by how the rooms differ."""
+    unknown_abs_rel: float
+    """With none, the training one assumed."""
+    known_scaled_abs_rel: float
+    """With the right one, each image then scaled to its true median: shape alone."""
+    floor_abs_rel: float
+    """Each image's true median everywhere."""
+
+
+def focal_table(
+    predictor: "AnyPredictor",
+    rooms: int,
+    *,
+    factors: Sequence[float] = FACTORS,
+    size: Size = SIZE,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[FocalRow]:
+    """Score a predictor on `rooms` held-out rooms at each focal length."""
+    rows = []
+    for number, factor in enumerate(factors):
+        scores = []
+        for n, score in enumerate(_scores(predictor, rooms, factor, size)):
+            scores.append(score[1:])
+            fov_deg = score[0]
+            progress(number * rooms + n + 1, len(factors) * rooms)
+        known, *others = np.mean(scores, axis=0).tolist()
+        deviation = float(np.std(scores, axis=0)[0] / rooms**0.5)
+        rows.append(FocalRow(factor, fov_deg, rooms, known, deviation, *others))
+    return rows
+
+
+def _scores(
+    predictor: "AnyPredictor", rooms: int, factor: float, size: Size
+) -> Iterator[tuple[float, ...]]:
+    from spd.data.rooms import render_room
+    from spd.data.rooms.render import NYU_FOCAL_SHARE
+    from spd.focal import view_deg
+
+    focal_px = NYU_FOCAL_SHARE * size[1] * factor
+    for number in range(rooms):
+        seed = _FIRST_ROOM + 2 * number
+        room = render_room(seed, size=size, focal_px=focal_px)
+        points = np.random.default_rng(seed).random((POINTS, 2)) * size[::-1] - 0.5
+        truth_m = room.depth_at(points)
+        with (
+            warnings.catch_warnings()
+        ):  # that the focal length is unknown, or far off, is the point
+            warnings.simplefilter("ignore")
+            known_m = predictor.encode(room.image, focal_px=focal_px).depth_at(points)
+            unknown_m = predictor.encode(room.image).depth_at(points)
+        middle_m = np.median(truth_m)
+        answers = (known_m, unknown_m, known_m * (middle_m / np.median(known_m)), middle_m)
+        errors = (float(np.mean(np.abs(answer - truth_m) / truth_m)) for answer in answers)
+        yield view_deg(focal_px, size), *errors
+
+
+def to_json(rows: Sequence[FocalRow], model: str) -> str:
+    """All numbers, and whether the promise holds."""
+    data = {
+        "model": model,
+        "photo_size": list(SIZE),
+        "points": POINTS,
+        "first_room": _FIRST_ROOM,
+        "rows": [dataclasses.asdict(row) for row in rows],
+    }
+    return json.dumps(data, indent=1) + "\n"
+
+
+def from_json(text: str) -> list[FocalRow]:
+    """The rows that `to_json` kept."""
+    data: dict[str, Any] = json.loads(text)
+    return [FocalRow(**row) for row in data["rows"]]
+
+
+def format_table(rows: Sequence[FocalRow]) -> str:
+    """A Markdown table."""
+    lines = [
+        "| focal length | view | AbsRel, focal given | against 1 | AbsRel, focal unknown | "
+        "given, scaled to the median | image median |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    own = _at_one(rows)
+    for row in rows:
+        lines.append(
+            f"| {row.factor:g} | {row.fov_deg:.0f}° | "
+            f"{row.known_abs_rel:.3f} ± {row.known_deviation:.3f} | "
+            f"{row.known_abs_rel / own - 1:+.0%} | {row.unknown_abs_rel:.3f} | "
+            f"{row.known_scaled_abs_rel:.3f} | {row.floor_abs_rel:.3f} |"
+        )
+    return "\n".join(lines)
+
+
+def promise(rows: Sequence[FocalRow]) -> str:
+    """Whether AbsRel stays within a tenth of that at the training focal length, in a sentence."""
+    own = _at_one(rows)
+    inside = [row for row in rows if PROMISED[0] <= row.factor <= PROMISED[1]]
+    worst = max(inside, key=lambda row: row.known_abs_rel)
+    off = worst.known_abs_rel / own - 1
+    word = "stays" if off <= WITHIN else "does not stay"
+    return (
+        f"From {PROMISED[0]} to {PROMISED[1]} times the training focal length, with the right one "
+        f"given, AbsRel {word} within {WITHIN:.0%} of that at the training one: the worst is "
+        f"{off:+.1%}, at {worst.factor:g}."
+    )
+
+
+def _at_one(rows: Sequence[FocalRow]) -> float:
+    return next(row.known_abs_rel for row in rows if row.factor == 1)

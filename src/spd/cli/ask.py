@@ -1,0 +1,138 @@
+"""The options of `spd query`; `spd.cli.query` does the work, imported when it is asked for."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from spd.cli.options import Device, Model
+
+
+def _question(*names: str, help: str) -> Any:
+    return typer.Option(*names, help=help, rich_help_panel="Questions, one kind a command")
+
+
+def _camera(*names: str, help: str) -> Any:
+    return typer.Option(*names, help=help, rich_help_panel="The photo's camera")
+
+
+def _answer(*names: str, help: str) -> Any:
+    return typer.Option(*names, help=help, rich_help_panel="Answers")
+
+
+def query(
+    image: Annotated[Path, typer.Argument(help="Photo to ask.")],
+    points: Annotated[
+        list[str] | None,
+        _question("--points", help="Points u,v (column,row); integers are pixel centres."),
+    ] = None,
+    points_file: Annotated[
+        Path | None,
+        _question("--points-file", help="CSV or parquet with columns u,v, or JSON of [u, v]."),
+    ] = None,
+    grid: Annotated[
+        str | None, _question("--grid", help="Centres of COLUMNSxROWS fields, such as 8x6.")
+    ] = None,
+    boxes: Annotated[
+        list[str] | None,
+        _question("--box", help="Boxes x0,y0,x1,y1 (left,top,right,bottom): median, quantiles."),
+    ] = None,
+    masks: Annotated[
+        list[Path] | None,
+        _question("--mask", help="PNG as large as the photo, inside not black; repeatable."),
+    ] = None,
+    distance: Annotated[
+        list[str] | None,
+        _question("--distance", help="Pairs of points u,v u,v: metres between them in space."),
+    ] = None,
+    line: Annotated[
+        list[str] | None,
+        _question("--line", help="Points u,v u,v ... of a line: its depths, its length in space."),
+    ] = None,
+    focal_px: Annotated[
+        float | None, _camera("--focal-px", help="Focal length of the photo in its own pixels.")
+    ] = None,
+    fov_deg: Annotated[
+        float | None,
+        _camera("--fov-deg", help="Or its field of view along the longer side, in degrees."),
+    ] = None,
+    intrinsics: Annotated[
+        str | None, _camera("--intrinsics", help="Or fx,fy,cx,cy in pixels of the photo.")
+    ] = None,
+    distortion: Annotated[
+        str | None,
+        _camera("--distortion", help="OpenCV's k1,k2,p1,p2[,k3[,k4,k5,k6]], with --intrinsics."),
+    ] = None,
+    calibration: Annotated[
+        Path | None, _camera("--calibration", help="Metres by what spd calibrate wrote.")
+    ] = None,
+    as_json: Annotated[bool, _answer("--json", help="Print JSON.")] = False,
+    as_csv: Annotated[bool, _answer("--csv", help="Print CSV.")] = False,
+    out: Annotated[
+        Path | None,
+        _answer("--out", "-o", help="Write the answer instead; .csv, .json, .parquet choose."),
+    ] = None,
+    overlay: Annotated[
+        Path | None,
+        _answer("--overlay", help="Draw what was asked and the depth map to this PNG."),
+    ] = None,
+    maps: Annotated[
+        list[Path] | None,
+        _answer(
+            "--map",
+            help="Every pixel: depth.npy, depth.png (16-bit), cloud.ply, cloud.glb; repeatable.",
+        ),
+    ] = None,
+    every_pixel: Annotated[
+        bool,
+        _answer(
+            "--every-pixel", help="Ask each pixel of the map: sharper edges, minutes on a CPU."
+        ),
+    ] = False,
+    edge_ratio: Annotated[
+        float,
+        _answer("--edge-ratio", help="Clouds leave out pixels beside a jump by this; inf: none."),
+    ] = 1.05,
+    png_unit: Annotated[
+        float, _answer("--png-unit", help="Steps a metre of a PNG; 1000 is millimetres.")
+    ] = 1000.0,
+    model: Model = None,
+    device: Device = None,
+    runtime: Annotated[
+        str | None,
+        typer.Option("--runtime", help="torch; of an export onnxruntime or openvino."),
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option("--precision", help="Of an export: float32, bfloat16 or int8."),
+    ] = None,
+) -> None:
+    """Ask metres at pixels, regions or lines of one photo, or of all of it.
+
+    Example: `spd query photo.jpg --points 320,240 100.5,57 --model runs/rooms_tiny`
+    """
+    from spd.cli.query import Computed, Lens, Typed, Written, query_image
+
+    if as_json and as_csv:
+        raise typer.BadParameter("--json and --csv exclude each other")
+    written = Written(
+        form="json" if as_json else "csv" if as_csv else None,
+        out=out,
+        overlay=overlay,
+        maps=tuple(maps or ()),
+        every_pixel=every_pixel,
+        edge_ratio=edge_ratio,
+        png_unit=png_unit,
+    )
+    typed = Typed(
+        points=points or (),
+        points_file=points_file,
+        grid=grid,
+        boxes=boxes or (),
+        masks=masks or (),
+        distance=distance or (),
+        line=line or (),
+    )
+    computed = Computed(model=model, device=device, runtime=runtime, precision=precision)
+    lens = Lens.typed(focal_px, fov_deg, intrinsics, distortion, calibration)
+    query_image(image, typed, computed, lens, written)

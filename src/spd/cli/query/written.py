@@ -1,0 +1,154 @@
+"""Where answers go: a table, a picture, maps and clouds of the whole photo."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from spd.cli.query.lens import focal_text, note
+from spd.cli.query.questions import Answered
+from spd.errors import InputError
+from spd.files import check_writable
+from spd.images import Photo
+from spd.outputs.cloud import EDGE_RATIO, PointCloud, cloud_of
+from spd.outputs.glb import write_glb
+from spd.outputs.maps import MAP_FORMS, STEPS_PER_METRE, write_npy, write_png
+from spd.outputs.ply import write_ply
+from spd.outputs.tables import TABLE_FORMS, csv_text, json_text, table_text, write_table
+from spd.questions import Distortion
+from spd.questions.space import camera_of
+from spd.scenes import PhotoScene
+
+_CLOUDS: dict[str, Callable[[PointCloud, Path], None]] = {".ply": write_ply, ".glb": write_glb}
+_PRINTED = {"csv": csv_text, "json": json_text, "table": table_text}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What a user wants to have."""
+
+    form: Literal["json", "csv"] | None = None
+    out: Path | None = None
+    overlay: Path | None = None
+    maps: tuple[Path, ...] = ()
+    every_pixel: bool = False
+    edge_ratio: float = EDGE_RATIO
+    png_unit: float = STEPS_PER_METRE
+
+    def check(self) -> None:
+        """Refuse places and forms that a later write would fail at.
+
+        Raises:
+            DataError: if a place cannot be written.
+            InputError: if forms contradict each other, or there is no such form.
+        """
+        if self.out is not None:
+            check_writable(self.out)
+        if self.overlay is not None:
+            check_writable(self.overlay, ".png")
+        self.table_form()
+        for path in self.maps:
+            if path.suffix.lower() not in MAP_FORMS:
+                raise InputError(f"--map {path}: the ending is one of {', '.join(MAP_FORMS)}")
+            check_writable(path)
+        if not self.edge_ratio > 1:
+            raise InputError(f"--edge-ratio must be above 1 (inf keeps all), got {self.edge_ratio}")
+        if not (np.isfinite(self.png_unit) and self.png_unit > 0):
+            raise InputError(f"--png-unit must be a positive number, got {self.png_unit}")
+
+    def table_form(self) -> str:
+        """`table`, `csv`, `json` or `parquet`: by the file's ending, else as asked.
+
+        Raises:
+            InputError: if the ending says one form and an option another.
+        """
+        ending = None if self.out is None else TABLE_FORMS.get(self.out.suffix.lower())
+        if ending is not None and self.form not in (None, ending):
+            raise InputError(
+                f"-o {self.out} says {ending} and --{self.form} another; leave one out"
+            )
+        return ending or self.form or "table"
+
+    @property
+    def cloud(self) -> Path | None:
+        """The first cloud that is wanted."""
+        return next((path for path in self.maps if path.suffix.lower() in _CLOUDS), None)
+
+    @property
+    def of_the_whole_photo(self) -> bool:
+        """Whether there is something to write without a question."""
+        return bool(self.maps) or self.overlay is not None
+
+    def table(self, answered: Answered, noun: str) -> None:
+        """Print or write the rows."""
+        if self.out is None:
+            print(_PRINTED[self.table_form()](answered.rows))
+            return
+        write_table(answered.rows, self.out, self.table_form())
+        print(f"{len(answered.rows)} {noun} are in {self.out}")
+
+    def pictures(
+        self,
+        answered: Answered | None,
+        scene: PhotoScene,
+        photo: Photo,
+        name: str,
+        distortion: Distortion | None,
+    ) -> None:
+        """Draw and write what is of the whole photo."""
+        if not self.of_the_whole_photo:
+            return
+        depth_m = scene.depth_map(fast=not self.every_pixel)
+        if self.overlay is not None:
+            self._draw(self.overlay, answered, scene, photo, name, depth_m)
+        for path in self.maps:
+            self._write(path, depth_m, scene, photo, distortion)
+
+    def _draw(
+        self,
+        path: Path,
+        answered: Answered | None,
+        scene: PhotoScene,
+        photo: Photo,
+        name: str,
+        depth_m: np.ndarray,
+    ) -> None:
+        from spd.figures import point_overlay
+
+        shown = answered or Answered(rows=[], points=np.empty((0, 2)), depth_m=np.empty(0))
+        title = [name, shown.sentence, focal_text(scene)]
+        point_overlay(
+            photo.pixels,
+            shown.points,
+            shown.depth_m,
+            path,
+            depth_map_m=depth_m,
+            lines_uv=shown.lines,
+            title=", ".join(part for part in title if part),
+        )
+        note(f"the picture is in {path}")
+
+    def _write(
+        self,
+        path: Path,
+        depth_m: np.ndarray,
+        scene: PhotoScene,
+        photo: Photo,
+        distortion: Distortion | None,
+    ) -> None:
+        ending = path.suffix.lower()
+        if ending == ".npy":
+            write_npy(depth_m, path)
+            note(f"float32 metres of {depth_m.shape[1]}x{depth_m.shape[0]} pixels are in {path}")
+        elif ending == ".png":
+            write_png(depth_m, path, self.png_unit)
+            note(f"16-bit depth, {self.png_unit:g} steps a metre, 0 no reading, is in {path}")
+        else:
+            cloud = cloud_of(
+                depth_m, photo.pixels, camera_of(scene), distortion, edge_ratio=self.edge_ratio
+            )
+            _CLOUDS[ending](cloud, path)
+            left_out = 1 - len(cloud.xyz_m) / depth_m.size
+            note(f"{len(cloud.xyz_m):,} points are in {path}; {left_out:.1%} at edges left out")

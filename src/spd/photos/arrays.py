@@ -1,0 +1,74 @@
+"""Photos that come as numbers: numpy arrays and torch tensors, without loading torch."""
+
+from typing import Any, Literal, get_args
+
+import numpy as np
+from jaxtyping import UInt8
+
+from spd.errors import InputError
+
+Channels = Literal["rgb", "bgr"]
+_ROUNDING = 1e-3  # by which a float may leave 0..1 after somebody's resampling
+
+
+def check_channels(channels: str) -> None:
+    """Refuse another order of channels than the two there are."""
+    if channels not in get_args(Channels):
+        raise InputError(f"channels must be 'rgb' or 'bgr' (OpenCV's order), got {channels!r}")
+
+
+def is_tensor(image: object) -> bool:
+    """Whether this is a torch tensor; torch is not imported to find out."""
+    return any(
+        kind.__module__ == "torch" and kind.__name__ == "Tensor" for kind in type(image).mro()
+    )
+
+
+def from_array(image: np.ndarray, channels: str = "rgb") -> UInt8[np.ndarray, "h w 3"]:
+    """RGB of a uint8 array `[H, W, 3]` in the given order of channels, or grey `[H, W]`.
+
+    Raises:
+        InputError: on another shape or dtype.
+    """
+    if image.dtype != np.uint8:
+        raise InputError(f"image arrays must be uint8 in 0..255, got {image.dtype}")
+    if image.ndim == 2:
+        image = np.repeat(image[..., None], 3, axis=2)
+    if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise InputError(f"image arrays must be [H, W, 3] RGB or [H, W] grey, got {image.shape}")
+    return np.ascontiguousarray(image[..., ::-1]) if channels == "bgr" else image
+
+
+def from_tensor(image: Any, channels: str = "rgb") -> UInt8[np.ndarray, "h w 3"]:
+    """RGB of a tensor `[3, H, W]` or `[H, W, 3]`, uint8 or floating in 0..1; grey has no 3.
+
+    Where both the first and the last side are 3, the first is the channels, as torch has it.
+
+    Raises:
+        InputError: on another shape, dtype or range.
+    """
+    shape = tuple(image.shape)
+    if len(shape) == 3 and shape[0] in (1, 3):
+        image = image.permute(1, 2, 0)
+    elif not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3))):
+        hint = "; encode one image at a time" if len(shape) == 4 else ""
+        raise InputError(f"image tensors must be [3, H, W] or [H, W, 3], got {shape}{hint}")
+    image = image.detach().cpu()
+    values = (image.float() if image.is_floating_point() else image).numpy()
+    if values.ndim == 3 and values.shape[2] == 1:
+        values = values[..., 0]
+    if np.issubdtype(values.dtype, np.floating):
+        values = _from_unit(values)
+    if values.dtype != np.uint8:
+        raise InputError(f"image tensors must be uint8 or floating in 0..1, got {values.dtype}")
+    return from_array(values, channels)
+
+
+def _from_unit(values: np.ndarray) -> np.ndarray:
+    """0..1 as 0..255; what was normalised by a mean and a deviation is refused, not clipped."""
+    if values.size and not (values.min() >= -_ROUNDING and values.max() <= 1 + _ROUNDING):
+        raise InputError(
+            f"floating image tensors must lie in 0..1, got {values.min():g}..{values.max():g}; "
+            "divide 0..255 by 255, and leave the normalisation to the model"
+        )
+    return (values * 255).round().clip(0, 255).astype(np.uint8)

@@ -1,0 +1,80 @@
+"""The focal length that a camera wrote into a photo, and which way up the photo is.
+
+Metadata never refuses a photo: what is missing, damaged or absurd is as good as unknown.
+"""
+
+import math
+
+from PIL import Image
+
+_ORIENTATION = 0x0112
+_EXIF = 0x8769
+_FOCAL_MM, _FOCAL_35_MM, _DIGITAL_ZOOM = 0x920A, 0xA405, 0xA404
+_WIDTH, _HEIGHT = 0xA002, 0xA003
+_PLANE_X, _PLANE_UNIT = 0xA20E, 0xA210
+_UNIT_MM = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}  # inch, centimetre, millimetre, micrometre
+
+FILM_DIAGONAL_MM = math.hypot(36.0, 24.0)
+"""Of 35 mm film. Equivalent focal lengths are by the diagonal (CIPA DCG-001)."""
+_SENSOR_MM = (1.5, 80.0)  # width of the smallest and the largest there are; else a tag is wrong
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """The image as it is meant to be looked at; asked after the pixels were loaded."""
+    try:
+        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # Pillow raises many kinds for damaged metadata
+        turn = None
+    return image if turn is None else image.transpose(turn)
+
+
+def focal_px_of(image: Image.Image) -> float | None:
+    """Focal length in the image's pixels by its EXIF; None where that does not say it.
+
+    The 35 mm equivalent is an angle over the diagonal, so it holds for the image at any size and
+    either way up. Else the focal length in millimetres and the pixels per millimetre of the
+    sensor are taken, corrected for a later resizing by the recorded width and height. Cropping
+    leaves no trace in either.
+    """
+    try:
+        tags = image.getexif().get_ifd(_EXIF)
+        film_mm = _positive(tags.get(_FOCAL_35_MM))
+        if film_mm is not None:
+            return film_mm / FILM_DIAGONAL_MM * math.hypot(*image.size)
+        return _by_sensor(dict(tags), image.size)
+    except Exception:  # Pillow raises many kinds for damaged metadata
+        return None
+
+
+def _by_sensor(tags: dict[int, object], size: tuple[int, int]) -> float | None:
+    focal_mm, per_unit = _positive(tags.get(_FOCAL_MM)), _positive(tags.get(_PLANE_X))
+    unit = _positive(tags.get(_PLANE_UNIT, 2))
+    zoom = _positive(tags.get(_DIGITAL_ZOOM))
+    if focal_mm is None or per_unit is None or unit not in _UNIT_MM:
+        return None
+    if zoom is not None and zoom > 1:  # cameras disagree on whether these tags know of it
+        return None
+    recorded = [_positive(tags.get(tag)) for tag in (_WIDTH, _HEIGHT)]
+    taken_px = max((side for side in recorded if side is not None), default=max(size))
+    per_mm = per_unit / _UNIT_MM[int(unit)]
+    if not _SENSOR_MM[0] <= taken_px / per_mm <= _SENSOR_MM[1]:
+        return None
+    return focal_mm * per_mm * max(size) / taken_px
+
+
+def _positive(value: object) -> float | None:
+    try:
+        number = float(value)  # type: ignore[arg-type]  # whatever a file holds
+    except (TypeError, ValueError, ZeroDivisionError, OverflowError):
+        return None
+    return number if math.isfinite(number) and number > 0 else None

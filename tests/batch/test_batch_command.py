@@ -1,0 +1,109 @@
+"""`spd batch`: its page's commands run, exit codes, the summary, one line for what is wrong."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from batches import answer, bytes_of, model, read, table, write_photos, write_table
+from spd.cli import run
+
+PAGE = Path(__file__).parents[2] / "docs" / "batch.md"
+
+
+@pytest.fixture
+def command(table, model, capsys, monkeypatch):
+    """Runs the command in the table's folder."""
+    monkeypatch.chdir(table.parent)
+
+    def runs(*words) -> tuple[int, str, str]:
+        code = run(["batch", *map(str, words)])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return runs
+
+
+def test_the_command_does_what_python_does_and_goes_on(command, table, model):
+    answer(table.parent / "python", model, table)
+    words = ("table.parquet", "-o", "out", "-m", str(model), "--device", "cpu", "--threads", "1")
+    code, out, err = command(*words)
+    assert (code, err) == (0, "")
+    assert out.startswith("24 rows of 5 photos are in 1 parts in out\n24 rows in ")
+    assert bytes_of(table.parent / "out") == bytes_of(table.parent / "python")
+    again = command(*words)
+    assert (again[0], again[1].splitlines()[1:]) == (0, ["nothing was left to do"])
+
+
+def test_errors_are_counted_and_fail_the_command_only_if_asked_or_if_all_failed(
+    command, table, model
+):
+    (table.parent / "photos" / "0003.png").unlink()
+    (table.parent / "photos" / "0004.png").write_bytes(b"")
+    words = ("table.parquet", "-m", "model", "--device", "cpu")
+    code, out, _ = command(*words, "-o", "out")
+    assert code == 0
+    assert "9 rows have an error:\n  5 x no image file" in out
+    assert command(*words, "-o", "out", "--fail-on-error")[0] == 1
+    for photo in (table.parent / "photos").iterdir():
+        photo.unlink()
+    code, out, _ = command(*words, "-o", "all")
+    assert code == 1
+    assert "24 rows have an error:" in out
+    assert len(read(table.parent / "all")) == 24
+
+
+def test_what_the_model_warns_of_is_said_once(command, table, model):
+    code, _, err = command("photos", "--points", "3,4", "-o", "out", "-m", "model")
+    assert code == 0
+    assert err.count("\n") == 1
+    assert err.startswith("warning: focal length unknown")
+
+
+@pytest.mark.parametrize(
+    ("words", "pattern"),
+    [
+        (["nothing", "-o", "out"], "no file, folder or glob matches nothing"),
+        (["table.parquet", "-o", "photos"], "photos exists and is not empty"),
+        (["table.parquet", "-o", "table.parquet"], "not a folder that can be written"),
+        (["table.parquet", "-o", "out", "-m", "none/here"], "none/here"),
+        (["table.parquet", "-o", "out", "--device", "abacus"], "no device 'abacus' here"),
+        (["photos", "-o", "out", "--grid", "0x4"], "--grid 0x4: write COLUMNSxROWS"),
+        (["photos", "-o", "out", "--points", "3"], "point '3' is not u,v"),
+        (["photos", "-o", "out", "--points", "3,4", "--grid", "2x2"], "exclude each other"),
+        (["table.parquet", "-o", "out", "--workers", "0"], "workers"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_line(command, words, pattern):
+    code, out, err = command(*words)
+    assert (code, out) == (2, "")
+    assert re.fullmatch(rf"spd: [^\n]*{re.escape(pattern)}[^\n]*\n", err), err
+
+
+def test_the_commands_of_the_page_run(command, table, model, monkeypatch):
+    text = PAGE.read_text(encoding="utf-8")
+    lines = "\n".join(re.findall(r"^```bash\n(.*?)^```$", text, re.M | re.S)).splitlines()
+    commands = [line for line in lines if line.startswith("spd batch")]
+    assert len(commands) >= 5
+    detections = table.parent / "detections.parquet"
+    write_table(detections, [f"photos/{name}" for name in write_photos(Path("photos"), 5)], 20)
+    Path("points.csv").write_text("image,u,v\nphotos/0001.png,3,4\n")
+    for number, line in enumerate(commands):
+        words = shlex.split(line)[2:]
+        if "ray" in words or "--workers" in words:
+            continue  # test_ray_engine and test_kill run those
+        code, out, _ = command(*words, "-m", "model")
+        assert code == 0, line
+        assert re.match(r"\d+ rows of \d photos are in 1 parts", out), (number, out)
+
+
+def test_the_code_of_the_page_runs(command, table, capsys):
+    photos = [f"photos/{name}" for name in write_photos(Path("photos"), 5)]
+    write_table(table.parent / "detections.parquet", photos, 20)
+    text = PAGE.read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S)
+    names = {}
+    exec(compile(code, "batch.md", "exec"), names)
+    assert capsys.readouterr().out == "20 0 {}\n"
+    assert names["table"].num_rows == 20

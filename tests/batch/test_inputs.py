@@ -1,0 +1,167 @@
+"""What may be named: folders, globs, tables with points of either form; and what is refused."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from batches import answer, model, read, table, write_photos, write_table
+from spd.batch.inputs import Asked, read_rows
+from spd.errors import DataError
+
+
+def rows_of(*inputs, **asked):
+    return read_rows(Asked(inputs=tuple(str(name) for name in inputs), **asked))[0]
+
+
+def table_at(path, **columns):
+    parquet.write_table(pa.table(columns), path)
+    return path
+
+
+def test_a_folder_is_searched_for_photos_below_it_and_each_is_asked_the_points(tmp_path):
+    write_photos(tmp_path / "b" / "deep", 2)
+    write_photos(tmp_path / "a", 1)
+    (tmp_path / "a" / "notes.txt").write_text("no photo")
+    rows = rows_of(tmp_path, points=((3, 4), (5.5, 6)))
+    files = [tmp_path / name for name in ("a/0000.png", "b/deep/0000.png", "b/deep/0001.png")]
+    assert rows.path.to_pylist() == [str(path) for path in files for _ in range(2)]
+    assert rows.points.tolist() == [[3, 4], [5.5, 6]] * 3
+    assert rows.table["input_row"].to_pylist() == [0, 0, 1, 1, 2, 2]
+
+
+def test_a_glob_takes_what_it_matches_in_order(tmp_path):
+    write_photos(tmp_path / "photos", 12)
+    rows = rows_of(tmp_path / "photos" / "000?.png", points=((1, 1),))
+    assert [path[-8:] for path in rows.path.to_pylist()] == [f"000{n}.png" for n in range(10)]
+
+
+def test_a_grid_asks_the_middles_of_fields_of_photos_of_any_size(tmp_path, model):
+    write_photos(tmp_path / "photos", 1)
+    write_photos(tmp_path / "photos" / "wide", 1, size=(30, 80))
+    (tmp_path / "photos" / "zz.png").write_text("no photo")
+    answer(tmp_path / "out", model, tmp_path / "photos", asked={"grid": (2, 3)})
+    rows = read(tmp_path / "out")
+    # Fields of 20 x 10 pixels span -0.5 .. 19.5 and -0.5 .. 9.5.
+    near = [(u, v) for v in (4.5, 14.5, 24.5) for u in (9.5, 29.5)]
+    wide = [(u, v) for v in (4.5, 14.5, 24.5) for u in (19.5, 59.5)]
+    assert [(row["u"], row["v"]) for row in rows[:12]] == near + wide
+    assert np.isfinite([row["depth_m"] for row in rows[:12]]).all()
+    assert np.isnan([(row["u"], row["depth_m"]) for row in rows[12:]]).all()
+
+
+def test_lists_of_points_become_a_row_each_and_none_is_lost(tmp_path):
+    columns = {"image": ["a.png", "b.png", "c.png"], "label": ["x", "y", "z"]}
+    listed = table_at(tmp_path / "t.parquet", points=[[[1, 2], [3, 4]], [], [[5, 6]]], **columns)
+    rows = rows_of(listed)
+    assert rows.points[[0, 1, 3]].tolist() == [[1, 2], [3, 4], [5, 6]]
+    assert rows.errors == {2: "the list of points is empty"}
+    assert rows.table["input_row"].to_pylist() == [0, 0, 1, 2]
+    assert rows.table["label"].to_pylist() == ["x", "x", "y", "z"]
+    assert rows.table.column_names == ["input_row", "image", "label"]
+    named = [[{"u": 1, "v": 2}, {"u": 3, "v": 4}], None, [{"u": 5, "v": 6}]]
+    same = rows_of(table_at(tmp_path / "s.parquet", points=named, **columns))
+    assert same.points[[0, 1, 3]].tolist() == rows.points[[0, 1, 3]].tolist()
+    assert same.errors == rows.errors
+
+
+def test_lists_of_points_in_csv_are_json_and_a_broken_one_is_an_error_of_its_row(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text('image,points\na.png,"[[1, 2], [3.5, 4]]"\nb.png,"[[1, 2"\nc.png,"[[1]]"\n')
+    rows = rows_of(path)
+    assert rows.points[:2].tolist() == [[1, 2], [3.5, 4]]
+    assert rows.errors == {
+        2: "points are '[[1, 2', expected [[u, v], ...]",
+        3: "points are '[[1]]', expected [[u, v], ...]",
+    }
+
+
+def test_csv_columns_pass_through_as_they_are_written(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("﻿id,image,u,v\n007,a.png,1,2\n1e5,b.png,3,4\n", encoding="utf-8")
+    rows = rows_of(path)
+    assert rows.table["id"].to_pylist() == ["007", "1e5"]
+    assert rows.points.tolist() == [[1, 2], [3, 4]]
+
+
+def test_types_of_parquet_columns_pass_through(tmp_path):
+    boxes = pa.array([[1, 2], [3]], pa.list_(pa.int16()))
+    images = pa.array(["a.png", "b.png"]).dictionary_encode()
+    points = {"u": pa.array([1, 2], pa.int8()), "v": pa.array([3, None], pa.float32())}
+    rows = rows_of(table_at(tmp_path / "t.parquet", image=images, box=boxes, **points))
+    assert rows.table["box"].combine_chunks().equals(boxes)
+    assert rows.points[0].tolist() == [1, 3]
+    assert np.isnan(rows.points[1, 1])
+
+
+def test_paths_start_from_the_table_s_folder_or_from_the_root(tmp_path):
+    (tmp_path / "sub").mkdir()
+    path = table_at(tmp_path / "sub" / "t.parquet", image=["a.png", "/b.png"], u=[1, 2], v=[3, 4])
+    assert rows_of(path).path.to_pylist() == [str(tmp_path / "sub" / "a.png"), "/b.png"]
+    assert rows_of(path, root=tmp_path).path.to_pylist() == [str(tmp_path / "a.png"), "/b.png"]
+
+
+def test_tables_are_read_one_below_the_other(tmp_path):
+    write_table(tmp_path / "a.parquet", ["a.png"], 3)
+    table_at(tmp_path / "b.parquet", image=["b.png", ""], u=[1.0, 1.0], v=[2.0, 2.0], more=[7, 8])
+    rows = rows_of(tmp_path / "?.parquet")
+    assert rows.table["input_row"].to_pylist() == [0, 1, 2, 3, 4]
+    assert rows.table["more"].to_pylist() == [None, None, None, 7, 8]
+    assert rows.errors == {4: "no image is named"}
+    assert np.isnan(rows.focal_px).tolist() == [False] * 3 + [True] * 2
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"photo": ["a"], "u": [1], "v": [2]}, "has no column image; its columns are photo, u, v"),
+        ({"image": ["a"], "u": [1], "v": [2], "depth_m": [3]}, "has a column depth_m, which"),
+        ({"image": ["a"], "u": [[1]], "v": [2]}, "column u is of type list.*, expected numbers"),
+        ({"image": [5], "u": [1], "v": [2]}, "column image is of type int64, expected paths"),
+        ({"image": ["a"]}, "no points; give columns u and v"),
+        (dict.fromkeys(("image", "u", "v"), pa.array([], "str")), "no rows to answer"),
+    ],
+)  # fmt: skip
+def test_tables_that_cannot_be_meant_are_refused(tmp_path, columns, words):
+    path = table_at(tmp_path / "t.parquet", **columns)
+    with pytest.raises(DataError, match=f"t.parquet.*{words}"):
+        rows_of(path)
+
+
+def test_files_that_are_no_tables_and_inputs_that_are_not_there_are_refused(tmp_path):
+    for name, content in (("t.parquet", "no"), ("t.csv", "image,u,v\na,1\n"), ("e.csv", "")):
+        (tmp_path / name).write_text(content)
+        with pytest.raises(DataError, match=f"{name} cannot be read as a table: [^\n]*$"):
+            rows_of(tmp_path / name)
+    with pytest.raises(DataError, match=r"no file, folder or glob matches .*nothing\*"):
+        rows_of(tmp_path / "nothing*")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="empty holds no photos"):
+        rows_of(tmp_path / "empty", points=((1, 2),))
+
+
+def test_points_twice_and_columns_twice_are_refused(tmp_path):
+    path = table_at(tmp_path / "t.parquet", image=["a"], u=[1], v=[2])
+    with pytest.raises(DataError, match="has points of its own; leave --points and --grid out"):
+        rows_of(path, grid=(2, 2))
+    (tmp_path / "t.csv").write_text("image,u,v,u\na,1,2,3\n")
+    with pytest.raises(DataError, match="has two columns u; rename one"):
+        rows_of(tmp_path / "t.csv")
+
+
+def test_types_that_do_not_go_together_are_refused(tmp_path):
+    for name, label in (("a", [1]), ("b", ["one"])):
+        table_at(tmp_path / f"{name}.parquet", image=["x"], u=[1], v=[2], label=label)
+    with pytest.raises(DataError, match="the tables' columns do not go together"):
+        rows_of(tmp_path / "a.parquet", tmp_path / "b.parquet")
+
+
+def test_what_is_digested_is_content_and_points(tmp_path):
+    write_photos(tmp_path / "photos", 2)
+    asked = Asked(inputs=(str(tmp_path / "photos"),), grid=(2, 2))
+    same = Asked(inputs=(str(tmp_path / "photos"),), grid=(2, 2))
+    other = Asked(inputs=(str(tmp_path / "photos"),), grid=(2, 3))
+    first = read_rows(asked)[1]
+    assert read_rows(same)[1] == first != read_rows(other)[1]
+    write_photos(tmp_path / "photos", 3)
+    assert read_rows(asked)[1] != first

@@ -1,0 +1,112 @@
+"""Batches that are killed: parts are whole or not there, and every row is answered once."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from batches import answer, bytes_of, model, parts_of, read, table, write_photos, write_table
+from spd.errors import BatchError
+
+LONGEST_S = 120  # for processes to start on a busy machine; they take a few seconds
+
+
+@pytest.fixture
+def table(tmp_path):
+    """1,000 rows over 80 photos."""
+    photos = [f"photos/{name}" for name in write_photos(tmp_path / "photos", 80)]
+    write_table(tmp_path / "table.parquet", photos, 1000)
+    return tmp_path / "table.parquet"
+
+
+def start(table: Path, model: Path, out: Path, *more: str) -> subprocess.Popen:
+    command = [sys.executable, "-m", "spd", "batch", str(table), "-o", str(out), "-m", str(model)]
+    options = ["--device", "cpu", "--threads", "1", "--photos-per-part", "2", *more]
+    return subprocess.Popen(
+        [*command, *options], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+
+
+def wait_for(what, process: subprocess.Popen) -> None:
+    began = time.monotonic()
+    while not what():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() - began < LONGEST_S
+        time.sleep(0.002)
+
+
+def kill_in_the_middle(process: subprocess.Popen, out: Path) -> list[int]:
+    """Kill it when a few parts are there; returns the processes that it had started."""
+    wait_for(lambda: len(parts_of(out)) >= 3, process)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    started = [int(pid) for pid in children.read_text().split()] if children.exists() else []
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    process.stderr.close()
+    assert 3 <= len(parts_of(out)) < 40
+    return started
+
+
+def assert_ends(pids: list[int]) -> None:
+    began = time.monotonic()
+    while left := [pid for pid in pids if _runs(pid)]:
+        assert time.monotonic() - began < LONGEST_S, left
+        time.sleep(0.05)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_after_a_kill_every_row_is_there_once_and_the_bytes_are_those_of_a_whole_run(
+    table, model, workers
+):
+    whole, out = table.parent / "whole", table.parent / "out"
+    answer(whole, model, table, photos_per_part=2)
+    assert len(parts_of(whole)) == 40
+    process = start(table, model, out, "--workers", str(workers))
+    started = kill_in_the_middle(process, out)
+    written, before = bytes_of(out), read(out)
+    assert len(before) < 1000
+    assert written.items() <= bytes_of(whole).items()
+    summary = answer(out, model, table, photos_per_part=2)
+    assert summary.rows_before == len(before)
+    assert bytes_of(out) == bytes_of(whole)
+    assert sorted(row["input_row"] for row in read(out)) == list(range(1000))
+    assert_ends(started)
+
+
+@pytest.mark.slow  # each worker loads torch
+def test_when_a_worker_dies_the_batch_says_so_and_goes_on_with_the_same_bytes(table, model):
+    whole, out = table.parent / "whole", table.parent / "out"
+    answer(whole, model, table, photos_per_part=2)
+    computed = {"photos_per_part": 2, "workers": 2}
+
+    def kill_one(done: int, rows: int, failed: int) -> None:
+        if done >= 100:
+            os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
+
+    with pytest.raises(BatchError, match="a process died, perhaps for want of memory"):
+        answer(out, model, table, show=kill_one, **computed)
+    assert 0 < len(parts_of(out)) < 40
+    summary = answer(out, model, table, **computed)
+    assert summary.rows_before > 0
+    assert bytes_of(out) == bytes_of(whole)
+    assert (out / "batch.json").read_text() == (whole / "batch.json").read_text()
+
+
+@pytest.mark.slow  # each worker loads torch
+def test_a_model_that_workers_cannot_load_is_one_error(table, model):
+    weights = model / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100])
+    with pytest.raises(ValueError, match=r"model.safetensors"):
+        answer(table.parent / "out", model, table, workers=2)

@@ -1,0 +1,86 @@
+"""Point clouds: each point where its pixel's metres put it, in both forms, and none that flies."""
+
+import numpy as np
+import pytest
+
+from readers import read_glb, read_ply
+from spd.errors import InputError
+from spd.outputs import cloud_of, write_glb, write_ply
+from spd.outputs.cloud import is_surface
+from spd.pixels import Intrinsics
+from spd.questions import rays_at
+
+SIZE = (5, 7)
+CAMERA = Intrinsics(10.0, 10.0, 3.0, 2.0)
+PHOTO = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), dtype=np.uint8)
+PHOTO[0, :3] = [[0, 0, 0], [255, 255, 255], [1, 128, 10]]
+DEPTH_M = (2 + 0.01 * np.arange(35).reshape(SIZE)).astype(np.float32)
+
+
+def by_hand(v: int, u: int, depth_m=DEPTH_M) -> list[float]:
+    z = float(depth_m[v, u])
+    return [(u - 3) / 10 * z, (v - 2) / 10 * z, z]
+
+
+def test_ply_holds_metres_and_the_photos_colours(tmp_path):
+    write_ply(cloud_of(DEPTH_M, PHOTO, CAMERA), tmp_path / "cloud.ply")
+    xyz, rgb, header = read_ply(tmp_path / "cloud.ply")
+    expected = [by_hand(v, u) for v in range(5) for u in range(7)]
+    assert xyz == pytest.approx(np.array(expected), abs=1e-6)
+    assert xyz[:, 2].tolist() == DEPTH_M.ravel().tolist()  # not one bit lost
+    assert (rgb == PHOTO.reshape(-1, 3)).all()
+    assert "comment metres from the camera; x right, y down, z forward" in header
+
+
+def test_glb_holds_the_same_with_y_up_and_linear_colours(tmp_path):
+    write_glb(cloud_of(DEPTH_M, PHOTO, CAMERA), tmp_path / "cloud.glb")
+    xyz, colours, about = read_glb(tmp_path / "cloud.glb")
+    expected = np.array([by_hand(v, u) for v in range(5) for u in range(7)])
+    assert xyz == pytest.approx(expected * (1, -1, -1), abs=1e-6)
+    assert (-xyz[:, 2]).tolist() == DEPTH_M.ravel().tolist()
+    assert about["extensionsUsed"] == ["KHR_materials_unlit"]
+    assert (colours[:, 3] == 1).all()
+    # As a viewer shows linear light: sRGB's curve brings the photo back, bit by bit.
+    linear = colours[:, :3]
+    shown = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+    assert (np.rint(shown * 255).astype(np.uint8) == PHOTO.reshape(-1, 3)).all()
+
+
+def test_a_lens_bends_the_cloud():
+    lens = (0.2, 0.0, 0.001, 0.0)
+    cloud = cloud_of(DEPTH_M, PHOTO, CAMERA, lens)
+    ray = rays_at(np.array([[6.0, 4.0]]), CAMERA, lens)[0]
+    assert cloud.xyz_m[-1] == pytest.approx([*ray * DEPTH_M[4, 6], DEPTH_M[4, 6]])
+    assert abs(cloud.xyz_m[-1, 0] - by_hand(4, 6)[0]) > 0.01
+
+
+def test_both_sides_of_a_jump_are_left_out_and_nothing_else():
+    depth_m = np.full(SIZE, 2.0)
+    depth_m[:, 4:] = 2.3
+    kept = is_surface(depth_m, 1.1)
+    assert kept[0].tolist() == [True, True, True, False, False, True, True]
+    assert (kept == kept[0]).all()
+    assert is_surface(depth_m.T, 1.1)[:, 0].tolist() == kept[0].tolist()
+    assert is_surface(depth_m, 1.2).all()  # 2.3 is 1.15 times as far
+    assert is_surface(depth_m, np.inf).all()
+    single = np.full(SIZE, 2.0)
+    single[2, 3] = 1.0
+    assert (~is_surface(single, 1.5)).sum() == 5  # it and its four neighbours
+
+
+def test_what_has_no_depth_has_no_point_and_is_no_edge():
+    depth_m = DEPTH_M.copy()
+    depth_m[1, 1], depth_m[2, 2], depth_m[3, 3] = np.nan, 0, np.inf
+    cloud = cloud_of(depth_m, PHOTO, CAMERA)
+    assert len(cloud.xyz_m) == len(cloud.rgb) == 32
+    assert cloud.xyz_m[-1] == pytest.approx(by_hand(4, 6), abs=1e-6)
+
+
+def test_a_cloud_that_cannot_be_is_refused():
+    with pytest.raises(InputError, match="no pixel is left"):
+        cloud_of(np.full(SIZE, np.nan), PHOTO, CAMERA)
+    with pytest.raises(InputError, match="differ in size"):
+        cloud_of(DEPTH_M[:3], PHOTO, CAMERA)
+    for ratio in (1.0, 0.5, np.nan):
+        with pytest.raises(InputError, match="must be above 1"):
+            cloud_of(DEPTH_M, PHOTO, CAMERA, edge_ratio=ratio)

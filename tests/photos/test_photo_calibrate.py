@@ -1,0 +1,163 @@
+"""One factor from a few known distances: fitted robustly, judged honestly, applied everywhere."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from photo_files import picture
+from spd.calibrate import Calibration, calibrate, fit, robust_mean
+from spd.cli import run
+from spd.errors import InputError
+from spd.focal import Focal
+from spd.pixels import Intrinsics
+from spd.scenes import PhotoScene
+
+
+class Ramp(PhotoScene):
+    """A metre at column 0 and one more for every ten columns."""
+
+    def depth_map(self, *, fast=False):
+        return np.tile(1 + np.arange(self.size[1]) / 10, (self.size[0], 1)).astype(np.float32)
+
+    def _ask(self, points):
+        return (1 + points[:, 0] / 10).astype(np.float32)
+
+
+def ramp(source="given") -> Ramp:
+    return Ramp((41, 61), Focal(50.0, source, Intrinsics(50.0, 50.0, 30.0, 20.0)))
+
+
+POINTS = [(0, 20), (10, 20), (20, 20), (40, 20), (50, 20)]
+DEPTH_M = np.array([1, 2, 3, 5, 6.0])
+
+
+def fitted(known, **options) -> Calibration:
+    return fit(DEPTH_M, np.asarray(known), focal_known=True, model="m", **options)
+
+
+def test_one_factor_is_found_and_fits():
+    found = calibrate(ramp(), POINTS, DEPTH_M * 1.5, along_axis=True, model="m")
+    assert found.scale == pytest.approx(1.5)
+    assert (found.points, found.fits, found.focal_known) == (5, True, True)
+    assert found.spread == pytest.approx(0, abs=1e-6)
+    assert found.left_out == pytest.approx(0, abs=1e-6)
+    assert "one factor fits" in found.verdict()
+
+
+def test_distances_are_from_the_camera_unless_said_otherwise():
+    # At column 0 the ray leans by 30/50: a metre of depth is sqrt(1.36) from the camera.
+    found = calibrate(ramp(), [(0, 20)], [2 * math.sqrt(1.36)])
+    assert found.scale == pytest.approx(2)
+    assert calibrate(ramp(), [(0, 20)], [2.0], along_axis=True).scale == pytest.approx(2)
+
+
+def test_the_fit_is_the_mean_of_logarithms_and_shrugs_off_one_blunder():
+    assert robust_mean(np.array([0.0, 0.001, -0.001])) == pytest.approx(0, abs=1e-9)
+    known = DEPTH_M * 1.5
+    known[2] = 30.0  # somebody read centimetres
+    assert fitted(known).scale == pytest.approx(1.5, rel=0.005)
+    pair = fit(np.array([1.0, 1.0]), np.array([2.0, 8.0]), focal_known=True, model="")
+    assert pair.scale == pytest.approx(4)  # the geometric mean
+
+
+def test_what_one_factor_cannot_mend_does_not_fit():
+    found = fitted(DEPTH_M + 2)  # an offset: ratios 3, 2, 1.67, 1.4, 1.33
+    assert found.fits is False
+    assert found.left_out > 0.1
+    assert "ONE FACTOR DOES NOT FIT" in found.verdict()
+
+
+def test_fewer_than_three_distances_cannot_tell():
+    found = fit(np.array([1.0, 2.0]), np.array([1.5, 3.0]), focal_known=True, model="")
+    assert found.fits is None
+    assert "fewer than three" in found.verdict()
+
+
+def test_a_calibrated_scene_answers_everything_in_true_metres():
+    scene = ramp()
+    calibrated = fitted(DEPTH_M * 1.5).apply(scene)
+    assert calibrated.depth_at(POINTS) == pytest.approx(DEPTH_M * 1.5, rel=1e-6)
+    assert calibrated.range_at(POINTS) == pytest.approx(scene.range_at(POINTS) * 1.5, rel=1e-6)
+    assert calibrated.depth_map() == pytest.approx(scene.depth_map() * 1.5, rel=1e-6)
+    assert (calibrated.focal_px, calibrated.focal_source) == (50.0, "given")
+    with pytest.raises(InputError, match="outside the image"):
+        calibrated.depth_at([(99, 0)])
+
+
+def test_a_factor_of_an_unknown_focal_length_is_not_for_a_known_one():
+    found = calibrate(ramp("assumed"), POINTS, DEPTH_M, along_axis=True)
+    assert found.apply(ramp("assumed")).depth_at([(0, 0)])[0] == pytest.approx(1)
+    with pytest.raises(InputError, match="an unknown focal length and this one has a known"):
+        found.apply(ramp("exif"))
+
+
+@pytest.mark.parametrize("known", [[], [1.0, 2.0], [0.0], [-1.0], [float("nan")]])
+def test_distances_that_cannot_be_are_refused(known):
+    with pytest.raises(InputError, match=r"one distance for each|must be positive"):
+        calibrate(ramp(), POINTS[:1], known)
+
+
+def test_the_file_is_read_back_and_another_is_refused(tmp_path):
+    path = tmp_path / "calibration.json"
+    found = fitted(DEPTH_M * 1.5)
+    found.write(path)
+    assert Calibration.read(path) == found
+    for text, said in [
+        ("{", "is not JSON"),
+        ("[]", "is no calibration"),
+        ('{"format": 2}', "is no calibration"),
+        (json.dumps(json.loads(path.read_text()) | {"scale": -1}), "is no calibration"),
+        (json.dumps(json.loads(path.read_text()) | {"scales": 1}), "is no calibration"),
+    ]:
+        (tmp_path / "other.json").write_text(text)
+        with pytest.raises(InputError, match=said):
+            Calibration.read(tmp_path / "other.json")
+    with pytest.raises(InputError, match="no calibration file"):
+        Calibration.read(tmp_path / "none.json")
+
+
+def test_the_command_fits_and_the_next_query_applies_it(tmp_path, monkeypatch, capsys):
+    from PIL import Image
+
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(picture(60, 80)).save("photo.png")
+    ask = ["query", "photo.png", "--points", "10,10", "60,40", "30,50", "--fov-deg", "60", "--json"]
+    assert run(ask) == 0
+    before = json.loads(capsys.readouterr().out)
+    known = [f"{p['u']},{p['v']},{p['range_m'] * 1.25}" for p in before]
+    assert run(["calibrate", "photo.png", "--known", *known, "--fov-deg", "60"]) == 0
+    said = capsys.readouterr().out
+    assert "multiplied by 1.25, fitted to 3 distances; one factor fits" in said
+    assert run([*ask, "--calibration", "calibration.json"]) == 0
+    captured = capsys.readouterr()
+    after = json.loads(captured.out)
+    for old, new in zip(before, after, strict=True):
+        assert new["range_m"] == pytest.approx(old["range_m"] * 1.25, rel=1e-3)
+        assert new["depth_m"] == pytest.approx(old["depth_m"] * 1.25, rel=1e-3)
+    assert "80x60 pixels, seen by the model at" in captured.err
+    assert "from the field of view: 60.0 degrees" in captured.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "no known distances"),
+        (["--known", "1,2"], "is not u,v,metres"),
+        (["--known", "1,2,x"], "is not u,v,metres"),
+        (["--known", "1,200,3"], "outside the image"),
+        (["--known", "1,2,0", "--fov-deg", "60"], "must be positive metres"),
+        (["--known", "1,2,3", "--fov-deg", "60", "--focal-px", "70"], "give one of"),
+        (["--known", "1,2,3", "-o", "x.txt"], "must end in .json"),
+    ],
+)
+def test_wrong_calibrations_are_one_line(tmp_path, monkeypatch, capsys, words, said):
+    from PIL import Image
+
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(picture(60, 80)).save("photo.png")
+    assert run(["calibrate", "photo.png", *words]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1

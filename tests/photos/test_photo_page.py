@@ -1,0 +1,77 @@
+"""`docs/photos.md` is true: its code and commands run, and its table is the committed numbers'."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from photo_files import picture
+from spd.benchmark.focal import FocalRow, focal_table, format_table, from_json, promise, to_json
+from spd.cli import run
+from spd.predictor import Predictor
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "photos.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.M | re.S)
+
+
+@pytest.fixture
+def photo(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(picture(240, 320)).save("photo.jpg")
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore:.*unclosed")  # the page is brief
+def test_the_pages_python_runs(photo, capsys):
+    (code,) = blocks("python")
+    exec(compile(code, "photos.md", "exec"), {"__name__": "__main__"})
+    said = capsys.readouterr().out
+    assert said.startswith("intrinsics 519.")
+    assert "320x240 pixels, seen by the model at" in said
+
+
+def test_the_pages_commands_run(photo, capsys):
+    commands = [line for block in blocks("bash") for line in block.splitlines()]
+    assert len(commands) == 2
+    for command in commands:
+        assert run(command.split()[1:]) == 0
+    assert Path("calibration.json").is_file()
+    assert "depth_m" in capsys.readouterr().out
+
+
+def test_the_pages_table_is_that_of_the_committed_numbers():
+    rows = from_json((DOCS / "photos_focal.json").read_text(encoding="utf-8"))
+    assert format_table(rows) in PAGE
+    assert promise(rows) in PAGE.replace("\n", " ")
+    assert f"--rooms {rows[0].rooms}`" in PAGE
+
+
+def row(factor: float, known: float) -> FocalRow:
+    return FocalRow(factor, 60.0, 4, known, 0.01, known * 1.2, known * 0.9, 0.5)
+
+
+def test_the_promise_is_judged_by_the_numbers():
+    held = [row(0.5, 0.9), row(0.7, 0.219), row(1.0, 0.2), row(1.4, 0.21)]
+    assert "stays within 10% of that at the training one: the worst is +9.5%, at 0.7" in promise(
+        held
+    )
+    broken = [row(0.7, 0.21), row(1.0, 0.2), row(1.4, 0.23)]
+    assert "does not stay within 10%" in promise(broken)
+    assert "+15.0%, at 1.4" in promise(broken)
+    assert from_json(to_json(held, "shipped")) == held
+
+
+def test_rooms_are_scored_with_and_without_the_focal_length(small_model):
+    pytest.importorskip("embreex", reason="rooms need it")
+    predictor = Predictor(small_model, torch.device("cpu"), "small")
+    at_one, longer = focal_table(predictor, 1, factors=(1.0, 1.4), size=(48, 64))
+    assert at_one.known_abs_rel == pytest.approx(at_one.unknown_abs_rel, rel=1e-3)  # the same view
+    assert longer.known_abs_rel != pytest.approx(longer.unknown_abs_rel, rel=1e-3)
+    assert at_one.fov_deg == pytest.approx(63.3, abs=0.1)
+    assert np.isfinite([at_one.floor_abs_rel, longer.floor_abs_rel]).all()
