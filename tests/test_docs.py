@@ -60,7 +60,12 @@ def test_commands_and_their_options_exist(name):
         command = typer.main.get_command(app)
         while words and words[0] in getattr(command, "commands", {}):
             command, words = command.commands[words[0]], words[1:]
-        known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+        known = {
+            option
+            for parameter in command.params
+            for option in (*parameter.opts, *parameter.secondary_opts)
+        }
+        known.add("--help")
         used = {word for word in words if re.match(r"--?[a-z]", word)}
         assert used <= known, f"{name}: {command.name} has no {used - known}"
         assert not hasattr(command, "commands") or not words or used, f"{name}: no {words}"

@@ -1,0 +1,249 @@
+"""The cases of the inference benchmark; each function runs in a process of its own."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from spd.benchmark.graphs import Runtime, graph_path, open_graph
+from spd.benchmark.literal import literal_dense, literal_query
+from spd.benchmark.subjects import POINTS, EncoderAlone, Peer, Setup, read_dense
+from spd.benchmark.timing import Effort, extra_bytes, matrix_rate, take_turns
+from spd.benchmark.yardstick import POINTS as ASKED
+from spd.benchmark.yardstick import SIZE
+from spd.config import ModelConfig
+from spd.cost.grids import Size
+from spd.models.feature_maps import FeatureMaps
+from spd.models.spd import SPD
+from spd.runtimes.engines import open_engine
+from spd.runtimes.folder import ExportFolder
+
+Row = dict[str, Any]
+Call = Callable[[], object]
+
+FORMS = ("default", "projected", "literal", "v15.1")
+"""Of a question in torch: what users get, on maps projected before, as specified, the baseline."""
+MOST = {"literal": 16384, "v15.1": 1024}
+"""Points that the slow forms are asked at most; more takes them minutes and tells nothing."""
+
+
+def measure_yardstick(threads: int, effort: Effort) -> dict[str, Any]:
+    """Both literal forms on maps of 350x476 and the matrix-product rate before and after."""
+    setup = Setup(config=ModelConfig.tiny(), size=SIZE, threads=threads, effort=effort)
+    setup.enter()
+    model, maps, points = setup.model(), setup.maps(), setup.points(ASKED)
+    before = matrix_rate()
+    with torch.inference_mode():
+        timed = take_turns(
+            {
+                "query": lambda: literal_query(model, maps, points),
+                "dense": lambda: literal_dense(model, maps),
+            },
+            effort,
+        )
+    rate = max(before, matrix_rate())
+    return {"rate": rate, **timed}
+
+
+def query_times(setup: Setup, count: int) -> list[Row]:
+    """Every form at one K, taking turns."""
+    setup.enter()
+    maps, points = setup.maps(), setup.points(count)
+    jobs = {form: _asking(setup, form, maps, points) for form in _forms(count)}
+    with torch.inference_mode():
+        timed = take_turns(jobs, setup.effort)
+    return [
+        {"form": form, "points": count, "macs": _query_macs(setup, form, count), **times}
+        for form, times in timed.items()
+    ]
+
+
+def query_memory(setup: Setup, form: str, count: int) -> int | None:
+    """What one call adds to the process, after a call of a single point."""
+    setup.enter()
+    maps, points = setup.maps(), setup.points(count)
+    one, all_of_them = (_asking(setup, form, maps, p) for p in (points[:, :1], points))
+    with torch.inference_mode():
+        one()
+        return extra_bytes(all_of_them)
+
+
+def runtime_query_times(setup: Setup, runtime: str, folder: Path, counts: Sequence[int]) -> Any:
+    """The exported query at every K, 1,024 points a call as its predictor asks them."""
+    setup.enter()
+    engine = open_engine(ExportFolder.read(folder), runtime, "float32", setup.threads)
+    s8, l2, l1 = (
+        m.permute(0, 2, 3, 1).contiguous().numpy()
+        for m in (setup.maps().stride_8_map, setup.maps().l2, setup.maps().l1)
+    )
+
+    def asking(count: int) -> Call:
+        points = setup.points(count).numpy()
+        return lambda: [
+            engine.query((s8, l2, l1), points[:, start : start + 1024])
+            for start in range(0, count, 1024)
+        ]
+
+    timed = take_turns({count: asking(count) for count in counts}, setup.effort)
+    return [{"form": runtime, "points": count, **times} for count, times in timed.items()]
+
+
+def project_times(setup: Setup) -> Row:
+    """Keys and values of every cell, once for an image."""
+    setup.enter()
+    model, maps = setup.model(), setup.maps()
+    with torch.inference_mode():
+        timed = take_turns({"project": lambda: model.project(maps)}, setup.effort)["project"]
+    plan = setup.query_plan(1, "projected")
+    return {"macs": plan.macs_once, **timed}
+
+
+PASSES = ("dense", "dense+backward", "query+backward")
+
+
+def pass_times(setup: Setup, what: str) -> list[Row]:
+    """SPD and the literal form of one pass, taking turns."""
+    setup.enter()
+    jobs = {form: _pass(setup, what, form) for form in ("default", "literal")}
+    timed = take_turns(jobs, setup.effort)
+    return [{"what": what, "form": form, **times} for form, times in timed.items()]
+
+
+def pass_memory(setup: Setup, what: str, form: str) -> int | None:
+    """What one pass adds to the process, after one on an image of 2x2 patches."""
+    setup.enter()
+    _pass(setup.at((28, 28)), what, form)()
+    return extra_bytes(_pass(setup, what, form))
+
+
+def pipeline(setup: Setup, network: str, runtime: Runtime, folder: Path) -> Row:
+    """From an image to depths: memory of the first call, then times.
+
+    Args:
+        setup: of the run.
+        network: `spd`, `v15.1`, `peer`, or `encoder`, which asks nothing.
+        runtime: what computes.
+        folder: where the graphs are.
+    """
+    setup.enter()
+    rate = matrix_rate()
+    jobs = _pipeline(setup, network, runtime, folder)
+    with torch.inference_mode():
+        extra = extra_bytes(jobs["whole"])
+        timed = take_turns(jobs, setup.effort)
+    return {
+        "network": network,
+        "runtime": runtime.name,
+        "precision": runtime.precision,
+        "rate": max(rate, matrix_rate()),
+        "extra_bytes": extra,
+        **timed,
+    }
+
+
+def resolution(setup: Setup, size: Size) -> Row:
+    """SPD and the peer in torch at one size, taking turns."""
+    setup = setup.at(size)
+    setup.enter()
+    spd = _pipeline(setup, "spd", Runtime("torch"), Path())
+    peer = _pipeline(setup, "peer", Runtime("torch"), Path())
+    model, maps = setup.model(), setup.maps()
+    jobs = {
+        "encode": spd["encode"],
+        "points": spd["whole"],
+        "dense": lambda: model.dense(maps),
+        "peer": peer["whole"],
+    }
+    with torch.inference_mode():
+        return {"size": list(size), **take_turns(jobs, setup.effort)}
+
+
+def _forms(count: int) -> list[str]:
+    return [form for form in FORMS if count <= MOST.get(form, count)]
+
+
+def _asking(setup: Setup, form: str, maps: FeatureMaps, points: Tensor) -> Call:
+    model = setup.model("conv" if form == "v15.1" else "cross_attention")
+    if form == "literal":
+        return lambda: literal_query(model, maps, points)
+    if form == "projected":
+        with torch.inference_mode():
+            projected = model.project(maps)
+        return lambda: model.query(projected, points)
+    return lambda: model.query(maps, points)
+
+
+def _query_macs(setup: Setup, form: str, count: int) -> int:
+    """Multiply-adds of each point."""
+    from spd.cost import v15_1_macs
+    from spd.cost.local_macs import sparse_as_specified
+
+    if form == "literal":
+        return sum(sparse_as_specified(setup.config).values())
+    if form == "v15.1":
+        return sum(v15_1_macs.sparse(setup.config).values())
+    plan = setup.query_plan(count, "projected" if form == "projected" else None)
+    return plan.macs_per_query
+
+
+def _pass(setup: Setup, what: str, form: str) -> Call:
+    model, maps, points = setup.model(), setup.maps(), setup.points(ASKED)
+    leaves = (maps.stride_8_map, maps.l2, maps.l1)
+
+    def forward() -> Tensor:
+        if what.startswith("query"):
+            ask = model.query if form == "default" else _literal_query(model)
+            return ask(maps, points)
+        return model.dense(maps) if form == "default" else literal_dense(model, maps)
+
+    if not what.endswith("+backward"):
+
+        def infer() -> None:
+            with torch.inference_mode():
+                forward()
+
+        return infer
+    for leaf in leaves:
+        leaf.requires_grad_()
+
+    def learn() -> None:
+        for leaf in (*leaves, *model.parameters()):
+            leaf.grad = None
+        forward().sum().backward()
+
+    return learn
+
+
+def _literal_query(model: SPD) -> Callable[[FeatureMaps, Tensor], Tensor]:
+    return lambda maps, points: literal_query(model, maps, points)
+
+
+def _pipeline(setup: Setup, network: str, runtime: Runtime, folder: Path) -> dict[str, Call]:
+    """Calls of one subject: `whole`, and `encode` where it answers from what it encoded."""
+    image, points = setup.image(), setup.points(POINTS)
+    if runtime.name == "torch":
+        if network == "peer":
+            peer = Peer(setup.config)
+            return {"whole": lambda: read_dense(peer(image), points)}
+        model = setup.model("conv" if network == "v15.1" else "cross_attention")
+        if network == "encoder":
+            alone = EncoderAlone(model)
+            return {"whole": lambda: alone(image)}
+        return {
+            "encode": lambda: model.encode(image),
+            "whole": lambda: model.query(model.encode(image), points),
+        }
+    pixels, asked = image.numpy(), points.numpy()
+    if network == "spd":
+        export = ExportFolder.read(folder)
+        engine = open_engine(export, runtime.name, runtime.precision, setup.threads)
+        return {
+            "encode": lambda: engine.encode(pixels),
+            "whole": lambda: engine.query(engine.encode(pixels), asked),
+        }
+    run = open_graph(graph_path(folder, network, runtime.precision), runtime, setup.threads)
+    if network == "encoder":
+        return {"whole": lambda: run(pixels)}
+    return {"whole": lambda: read_dense(run(pixels), asked)}

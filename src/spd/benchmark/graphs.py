@@ -1,0 +1,149 @@
+"""The same subjects in other runtimes: exported, quantised and opened alike."""
+
+import contextlib
+import dataclasses
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from spd.benchmark.subjects import EncoderAlone, Peer, Setup
+from spd.data.sample import RGBDSample
+from spd.errors import ConfigError
+from spd.export.graphs import OPSET
+from spd.export.int8 import Calibration, quantise_graph
+from spd.export.onnx_folder import write_export
+from spd.geometry import Intrinsics
+from spd.runtimes.engines import check_bfloat16, installed_runtimes
+
+_PHOTOS = 2  # of noise, to choose ranges by: what a product in 8 bits takes does not depend on them
+_EXPORT = "spd"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Runtime:
+    """What computes, in which precision."""
+
+    name: str
+    """`torch`, `onnxruntime` or `openvino`."""
+    precision: str = "float32"
+    """Of the encoder, or of all of a dense network."""
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.precision}"
+
+
+def runtimes_here() -> tuple[list[Runtime], dict[str, str]]:
+    """The runtimes and precisions to be had on this machine, and why not the others."""
+    found, missing = [Runtime("torch")], dict[str, str]()
+    installed: list[str] = list(installed_runtimes())
+    for name in ("onnxruntime", "openvino"):
+        if name not in installed:
+            missing[name] = 'not installed (pip install "spd[export]")'
+            continue
+        found.append(Runtime(name))
+        if name == "openvino":
+            try:
+                import openvino
+
+                check_bfloat16(openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+                found.append(Runtime(name, "bfloat16"))
+            except ConfigError:
+                missing["openvino bfloat16"] = "this CPU has no bfloat16 instructions"
+        if "onnxruntime" in installed:  # which quantises
+            found.append(Runtime(name, "int8"))
+    return found, missing
+
+
+def export_spd(setup: Setup, folder: Path) -> Path:
+    """An exported SPD for the one size, with an int8 encoder; returns its folder."""
+    setup.enter()
+    photos = [_photo(setup, number) for number in range(_PHOTOS)]
+    exported = write_export(
+        setup.model(),
+        folder / _EXPORT,
+        source="benchmark",
+        weights_sha256="0",
+        size=setup.size,
+        calibration=Calibration(photos, []),
+    )
+    return exported.path
+
+
+def export_network(setup: Setup, network: str, folder: Path) -> None:
+    """The peer or the encoder alone as one graph, and the same in 8 bits."""
+    setup.enter()
+    module: nn.Module
+    if network == "peer":
+        module = Peer(setup.config, attention="eager")
+    else:
+        model = setup.model()
+        model.encoder.backbone.set_attn_implementation("eager")
+        module = EncoderAlone(model)
+    path = graph_path(folder, network, "float32")
+    with _quiet(), torch.no_grad():
+        program = torch.onnx.export(
+            module.eval(),
+            (setup.image(),),
+            dynamo=True,
+            input_names=["image"],
+            opset_version=OPSET,
+            verbose=False,
+        )
+    assert program is not None
+    path.write_bytes(program.model_proto.SerializeToString())
+    images = [setup.image().numpy() for _ in range(_PHOTOS)]
+    quantise_graph(path, graph_path(folder, network, "int8"), images)
+
+
+def graph_path(folder: Path, network: str, precision: str) -> Path:
+    """Where `export_network` puts a graph; bfloat16 is computed from the one in float32."""
+    return folder / f"{network}{'.int8' if precision == 'int8' else ''}.onnx"
+
+
+def open_graph(path: Path, runtime: Runtime, threads: int) -> Callable[[np.ndarray], np.ndarray]:
+    """A graph with one input, loaded; the call returns its first output."""
+    if runtime.name == "openvino":
+        import openvino
+
+        hint = "bf16" if runtime.precision == "bfloat16" else "f32"
+        settings: dict[str, Any] = {
+            "INFERENCE_PRECISION_HINT": hint,
+            "INFERENCE_NUM_THREADS": threads,
+        }
+        compiled = openvino.Core().compile_model(str(path), "CPU", settings)
+        return lambda image: compiled([image], share_inputs=True)[0]
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = threads
+    session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return lambda image: session.run(None, {"image": image})[0]
+
+
+def _photo(setup: Setup, seed: int) -> RGBDSample:
+    """Noise that the model sees at scale one."""
+    image = np.random.default_rng(seed).integers(0, 256, (*setup.size, 3), dtype=np.uint8)
+    depth_m = np.ones(setup.size, dtype=np.float32)
+    camera = Intrinsics.centred(setup.config.camera.focal_px, setup.size)
+    return RGBDSample(image, depth_m, depth_m > 0, camera, f"noise {seed}")
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the exporter's notes on itself."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,127 @@
+"""What is said of a made-up result is what its numbers say: ratios, targets, break-evens."""
+
+import pytest
+
+import made_up
+from spd.benchmark.findings import Findings, meeting
+from spd.benchmark.targets import counted, targets
+from spd.benchmark.yardstick import Yardstick
+from spd.errors import MeasurementError
+
+
+def target(result, beginning):
+    found = [t for t in targets(result) if t.what.startswith(beginning)]
+    assert len(found) == 1, [t.what for t in targets(result)]
+    return found[0]
+
+
+@pytest.mark.parametrize(
+    ("beginning", "reached", "verdict"),
+    [
+        ("multiply-adds a query, nothing projected", "0.160 M", "met"),
+        ("multiply-adds a query, projected", "0.116 M", "met"),
+        ("K = 1,024 after encode, against the literal form, plain torch", "5.00x", "met"),
+        (
+            "K = 1,024 after encode, against the literal form, compiled",
+            "4.00x (SPD in ONNX Runtime)",
+            "missed",
+        ),
+        ("K = 1, against", "0.75x", "missed"),
+        # 9.8 microseconds a query against 0.16 s / 16,384 = 9.77
+        ("K = 1,000,000: linear", "1.00 times the time a query", "met"),
+        ("K = 1,000,000: peak", "200 MB", "met"),
+        ("dense at 350x476 against literal unfold, forward: 10x", "12.00x", "met"),
+        (
+            "dense at 350x476 against literal unfold, forward: a tenth",
+            "0.08 of it (40 MB of 500 MB)",
+            "met",
+        ),
+        ("dense at 350x476 against literal unfold, forward + backward: 4x", "3.00x", "missed"),
+        ("image to 256 depths in bfloat16", "no such instructions", "not measured"),
+        ("image to 256 depths in int8", "4.50x (onnxruntime)", "met"),
+        (
+            "everything after the encoder, torch float32",
+            "4.9%; 2.20x against the peer",
+            "met",
+        ),
+        (
+            "everything after the encoder, onnxruntime int8",
+            "10.0%; 0.95x against the peer",
+            "missed",
+        ),
+        ("`spd query` from the shell, shipped model, onnxruntime", "1.50 s", "met"),
+        ("`spd query` from the shell, shipped model, torch", "9.00 s", "missed"),
+    ],
+)
+def test_a_target_is_judged_by_the_numbers(beginning, reached, verdict):
+    judged = target(made_up.result(), beginning)
+    assert (judged.reached, judged.verdict) == (reached, verdict)
+
+
+def test_limits_are_those_of_arithmetic_or_of_the_encoder_alone():
+    # 1,024 queries of 160,000 multiply-adds at 100 GFLOP/s take 3.28 ms; literal takes 50.
+    assert target(made_up.result(), "K = 1,024 after encode, against the literal form, plain") \
+        .limit.startswith("15x")  # fmt: skip
+    assert target(made_up.result(), "image to 256 depths in int8").limit == (
+        "5.00x, the encoder alone"
+    )
+    assert target(made_up.result(), "everything after the encoder, onnxruntime").limit == (
+        "5.0% of the multiply-adds"
+    )
+
+
+def test_nothing_measured_is_nothing_met():
+    bare = made_up.result(query=[], passes=[], pipelines=[], start=[], project=None)
+    assert {t.verdict for t in targets(bare)} == {"not measured"}
+    assert counted(targets(bare)) == f"{len(targets(bare))} not measured"
+
+
+def test_a_quick_look_judges_nothing():
+    verdicts = {t.verdict for t in targets(made_up.result(quick=True))}
+    assert verdicts == {"not judged", "not measured"}
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict"), [(1.009, "met"), (1.011, "missed"), (0.98, "missed")]
+)
+def test_accuracy_is_judged_by_the_largest_change(change, verdict):
+    rows = [
+        {"runtime": "openvino", "precision": precision, "abs_rel": 0.2 * times, "encode_s": 0.1}
+        for precision, times in (("float32", 1.0), ("bfloat16", 1.001), ("int8", change))
+    ]
+    measured = made_up.result(accuracy={"data": ["rooms:val"], "frames": 4, "rows": rows})
+    assert target(measured, "shipped model in int8").verdict == verdict
+
+
+def test_curves_meet_on_straight_lines_of_logarithms():
+    # A curve through (10, 1) and (1,000, 100) rises as K / 10, so it reaches 10 at K = 100.
+    assert meeting([(10, 1.0), (1000, 100.0)], lambda _: 10.0) == pytest.approx(100)
+    assert meeting([(10, 1.0), (1000, 100.0)], lambda _: 200.0) is None
+    assert meeting([(10, 1.0), (1000, 100.0)], lambda _: 0.5) == 10
+
+
+def test_break_evens_of_the_made_up_result():
+    meetings = Findings(made_up.result()).meetings()
+    # From (1,024, 10 ms) to (16,384, 160 ms) time is K / 102,400 s: 0.1 s at K = 10,240.
+    assert meetings["as long as SPD's dense map"] == pytest.approx(10_240)
+    assert meetings["projecting first pays"] is None
+    # The peer takes 0.9 s and the encoder 0.4: what is left, 0.5 s, is reached at K = 51,000.
+    assert meetings["image and points as long as the peer's map"] == pytest.approx(51_100, rel=0.01)
+
+
+def test_a_yardstick_as_fast_as_expected_is_accepted_on_any_machine():
+    Yardstick(136e9, {"query": 0.0406, "dense": 0.938}).check("0.0")
+    Yardstick(68e9, {"query": 1.19 * 0.0812, "dense": 1.876}).check("0.0")  # half as fast a machine
+
+
+def test_a_slow_yardstick_is_refused_with_both_numbers_and_what_to_do():
+    slow = Yardstick(272e9, {"query": 0.0203, "dense": 0.6})
+    assert slow.slowness("dense") == pytest.approx(1.279, abs=1e-3)
+    with pytest.raises(MeasurementError) as refused:
+        slow.check("3.7")
+    message = str(refused.value)
+    assert "20.3 ms (K = 1,024) and 600.0 ms (dense, 350x476)" in message
+    assert "20.3 ms (K = 1,024) and 469.0 ms (dense, 350x476) expected at the 272" in message
+    assert "end other programs" in message
+    assert "load average 3.7" in message
+    assert "\n" not in message

@@ -1,0 +1,137 @@
+"""Every part of the benchmark runs and reports what fits together; no time is asserted."""
+
+import json
+import math
+
+import pytest
+import torch
+
+from spd.benchmark import inference
+from spd.benchmark.inference import Plan, inference_benchmark, sizes_around
+from spd.benchmark.subjects import Peer, Setup, pipeline_macs, read_dense
+from spd.benchmark.timing import Effort
+from spd.benchmark.yardstick import Yardstick
+from spd.cli import run
+from spd.config import ModelConfig
+from spd.errors import MeasurementError
+
+ONCE = Effort(repeats=3, seconds=0.0, short_s=0.0)
+SLOW = {"rate": 1e12, "query": {"median_s": 1.0}, "dense": {"median_s": 1.0}}
+
+
+@pytest.fixture
+def here(monkeypatch, small_config):
+    """A run inside this process, in torch alone, with a yardstick that is not measured."""
+
+    def call(function, *args, **kwargs):
+        if function is inference.cases.measure_yardstick:
+            return SLOW
+        return function(*args, **kwargs)
+
+    monkeypatch.setattr(inference, "in_own_process", call)
+    monkeypatch.setattr(inference.cases, "matrix_rate", lambda: 1e9)
+    monkeypatch.setattr(
+        inference, "runtimes_here", lambda: ([inference.Runtime("torch")], {"openvino": "left"})
+    )
+    return Setup(config=small_config, size=(42, 70), threads=1, effort=ONCE)
+
+
+def test_a_busy_machine_is_refused_before_the_long_rest_and_a_quick_look_is_not(here):
+    told = []
+    with pytest.raises(MeasurementError, match="end other programs"):
+        inference_benchmark(Plan(setup=here, parts=("dense",)), told.append)
+    assert told == ["yardstick"]
+    quick = inference_benchmark(Plan(setup=here, parts=(), quick=True), told.append)
+    assert quick["quick"]
+    assert Yardstick.of(quick["yardstick"]).slowness("query") > 1.2
+
+
+def test_queries_maps_and_pipelines_are_measured_in_every_form(here):
+    plan = Plan(
+        setup=here,
+        parts=("query", "dense", "pipelines", "resolutions"),
+        counts=(1, 8),
+        quick=True,
+    )
+    result = inference_benchmark(plan, lambda _: None)
+    assert [(row["form"], row["points"]) for row in result["query"]] == [
+        (form, count) for count in (1, 8) for form in ("default", "projected", "literal", "v15.1")
+    ]
+    for row in result["query"]:
+        low, high = row["quartiles_s"]
+        assert 0 < low <= row["median_s"] <= high
+        assert row["macs"] > 0
+        assert ("extra_bytes" in row) == (row["points"] == 8)
+    assert {(row["what"], row["form"]) for row in result["passes"]} == {
+        (what, form)
+        for what in ("dense", "dense+backward", "query+backward")
+        for form in ("default", "literal")
+    }
+    assert [row["network"] for row in result["pipelines"]] == ["spd", "peer", "encoder", "v15.1"]
+    assert all(row["macs"] > 0 and row["rate"] > 0 for row in result["pipelines"])
+    assert [row["size"] for row in result["resolutions"]] == [
+        list(size) for size in sizes_around((42, 70))
+    ]
+    assert result["left_out"] == [{"what": "openvino", "why": "left"}]
+    assert json.loads(json.dumps(result)) == result
+
+
+def test_what_fails_is_left_out_with_its_reason_and_the_rest_goes_on(here, monkeypatch):
+    def no_memory(setup, what):
+        raise MemoryError(f"no memory for {what}")
+
+    monkeypatch.setattr(inference.cases, "pass_times", no_memory)
+    plan = Plan(setup=here, parts=("dense", "accuracy"), quick=True)
+    result = inference_benchmark(plan, lambda _: None)
+    assert result["passes"] == []
+    reasons = {row["what"]: row["why"] for row in result["left_out"]}
+    assert reasons["dense"] == "no memory for dense"
+    assert reasons["accuracy of precisions"] == "no --data to measure it on"
+
+
+def test_the_command_writes_json_a_table_and_says_what_was_met(here, tmp_path, capsys):
+    out = tmp_path / "out"
+    arguments = [
+        "benchmark",
+        "inference",
+        "-o",
+        str(out),
+        "--quick",
+        "--part",
+        "dense",
+        "-m",
+        "shipped",
+    ]
+    assert run([*arguments, "--size", "42x70", "--threads", "1"]) == 0
+    said = capsys.readouterr().out
+    assert "measuring: dense+backward" in said
+    assert f"all numbers are in {out}" in said
+    result = json.loads((out / "benchmark.json").read_text())
+    assert len(result["passes"]) == 6
+    assert "## Whole maps" in (out / "benchmark.md").read_text(encoding="utf-8")
+
+
+def test_sizes_keep_the_shape_and_are_whole_patches():
+    assert sizes_around((350, 476)) == [(168, 238), (266, 364), (350, 476), (532, 714)]
+    assert sizes_around((28, 28)) == [(28, 28), (42, 42)]
+
+
+def test_the_peer_is_as_large_as_published_and_answers_every_pixel():
+    setup = Setup(config=ModelConfig(), size=(350, 476), threads=1, effort=ONCE)
+    # Depth Anything V2 Small has 24.8 M parameters (its paper, table 4, with the encoder's 22 M).
+    with torch.device("meta"):
+        assert sum(p.numel() for p in Peer(ModelConfig()).parameters()) == 24_785_089
+    macs = pipeline_macs(("spd", "peer", "encoder"), setup)
+    assert macs["encoder"] < macs["spd"] < macs["peer"]
+    assert macs["encoder"] == 24_936_007_680  # docs/cost.md
+
+
+def test_a_dense_map_is_read_at_the_nearest_pixels(here):
+    image, points = here.image(), here.points(5)
+    dense = Peer(here.config)(image).detach()
+    assert dense.shape == (1, 42, 70)
+    read = read_dense(dense, points)
+    u, v = points[0, 2].tolist()
+    assert read[2] == dense[0, round(v), round(u)]
+    assert read.tolist() == read_dense(dense.numpy(), points.numpy()).tolist()
+    assert not math.isnan(read[0])
