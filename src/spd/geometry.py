@@ -125,10 +125,6 @@ class CellWindows:
             for feature_map in feature_maps
         ]
 
-    def to(self, dtype: torch.dtype) -> "CellWindows":
-        """The same in another dtype."""
-        return CellWindows(self.cells.to(dtype), self.fx.to(dtype), self.fy.to(dtype))
-
     def tokens(self) -> Float[Tensor, "*q n c"]:
         """The features of all tokens."""
         return self.blend(self.cells)

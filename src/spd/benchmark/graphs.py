@@ -1,10 +1,7 @@
 """The same subjects in other runtimes: exported, quantised and opened alike."""
 
-import contextlib
 import dataclasses
-import logging
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +12,7 @@ from torch import nn
 from spd.benchmark.subjects import EncoderAlone, Peer, Setup
 from spd.data.sample import RGBDSample
 from spd.errors import ConfigError
-from spd.export.graphs import OPSET
+from spd.export.graphs import OPSET, quiet_exporter
 from spd.export.int8 import Calibration, quantise_graph
 from spd.export.onnx_folder import write_export
 from spd.geometry import Intrinsics
@@ -86,7 +83,7 @@ def export_network(setup: Setup, network: str, folder: Path) -> None:
         model.encoder.backbone.set_attn_implementation("eager")
         module = EncoderAlone(model)
     path = graph_path(folder, network, "float32")
-    with _quiet(), torch.no_grad():
+    with quiet_exporter(), torch.no_grad():
         program = torch.onnx.export(
             module.eval(),
             (setup.image(),),
@@ -133,17 +130,3 @@ def _photo(setup: Setup, seed: int) -> RGBDSample:
     depth_m = np.ones(setup.size, dtype=np.float32)
     camera = Intrinsics.centred(setup.config.camera.focal_px, setup.size)
     return RGBDSample(image, depth_m, depth_m > 0, camera, f"noise {seed}")
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the exporter's notes on itself."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)

@@ -1,11 +1,11 @@
-"""The options of `spd query`; `spd.cli.query` does the work, imported when it is asked for."""
+"""The options of what asks one photo; the work is done elsewhere, imported when it is asked for."""
 
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from spd.cli.options import Device, Model
+from spd.cli.options import Device, FovDeg, Model, Precision, Runtime
 
 
 def _question(*names: str, help: str) -> Any:
@@ -98,14 +98,8 @@ def query(
     ] = 1000.0,
     model: Model = None,
     device: Device = None,
-    runtime: Annotated[
-        str | None,
-        typer.Option("--runtime", help="torch; of an export onnxruntime or openvino."),
-    ] = None,
-    precision: Annotated[
-        str | None,
-        typer.Option("--precision", help="Of an export: float32, bfloat16 or int8."),
-    ] = None,
+    runtime: Runtime = None,
+    precision: Precision = None,
 ) -> None:
     """Ask metres at pixels, regions or lines of one photo, or of all of it.
 
@@ -136,3 +130,42 @@ def query(
     computed = Computed(model=model, device=device, runtime=runtime, precision=precision)
     lens = Lens.typed(focal_px, fov_deg, intrinsics, distortion, calibration)
     query_image(image, typed, computed, lens, written)
+
+
+def calibrate(
+    image: Annotated[Path, typer.Argument(help="Photo in which distances are known.")],
+    known: Annotated[
+        list[str] | None,
+        typer.Option("--known", help="u,v,metres: a pixel and its distance from the camera."),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="JSON file to write.")] = Path(
+        "calibration.json"
+    ),
+    model: Model = None,
+    focal_px: Annotated[
+        float | None,
+        typer.Option("--focal-px", help="Focal length of the photo in its own pixels."),
+    ] = None,
+    fov_deg: FovDeg = None,
+    along_axis: Annotated[
+        bool,
+        typer.Option("--along-axis", help="The metres are depth, not distance from the camera."),
+    ] = False,
+    device: Device = None,
+) -> None:
+    """Fit one factor for metres to distances that were measured, and say whether one is enough.
+
+    Example: `spd calibrate photo.jpg --known 320,240,2.5 100,57,3.1 500,400,1.8`
+    """
+    from spd.cli.calibrate import calibrate_photo
+
+    calibrate_photo(
+        image,
+        known or [],
+        out,
+        model=model,
+        focal_px=focal_px,
+        fov_deg=fov_deg,
+        along_axis=along_axis,
+        device=device,
+    )

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from spd.batch.inputs import Asked
 from spd.batch.run import BatchSettings, Show, Summary, run_batch
 from spd.cli.query import Computed
-from spd.errors import ConfigError
 from spd.loading import runtime_of
 
 _SHOWN_ERRORS = 5
@@ -38,18 +37,6 @@ def batch_photos(asked: Asked, settings: BatchSettings, *, fail_on_error: bool) 
         print(f"warning: {note}", file=sys.stderr)
     print(describe(summary))
     return int(summary.failed == summary.rows or (fail_on_error and summary.failed > 0))
-
-
-def parse_grid(text: str) -> tuple[int, int]:
-    """`8x6` as 8 columns and 6 rows.
-
-    Raises:
-        ConfigError: on anything else.
-    """
-    columns, _, rows = text.lower().partition("x")
-    if not (columns.isdecimal() and rows.isdecimal() and int(columns) and int(rows)):
-        raise ConfigError(f"--grid {text}: write COLUMNSxROWS, such as 8x6")
-    return int(columns), int(rows)
 
 
 def describe(summary: Summary) -> str:

@@ -9,8 +9,9 @@ from typing import Annotated, Literal
 import typer
 
 from spd.cli import benchmark, data, export
-from spd.cli.ask import query
-from spd.cli.options import MODEL_HELP, Device, FovDeg, Model
+from spd.cli.ask import calibrate, query
+from spd.cli.ask_many import batch
+from spd.cli.options import MODEL_HELP, Device
 
 app = typer.Typer(
     help="Metric depth at exactly the pixels you ask for.",
@@ -48,126 +49,8 @@ def options(
 
 
 app.command()(query)
-
-
-@app.command()
-def batch(
-    inputs: Annotated[
-        list[str], typer.Argument(help="Folders, globs, photos; tables .parquet or .csv.")
-    ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the parts.")],
-    points: Annotated[
-        list[str] | None,
-        typer.Option("--points", help="Points u,v asked of every photo, without a table."),
-    ] = None,
-    grid: Annotated[
-        str | None, typer.Option("--grid", help="Or a grid of points, COLUMNSxROWS.")
-    ] = None,
-    root: Annotated[
-        Path | None,
-        typer.Option("--root", help="What paths in tables start from; by default their folder."),
-    ] = None,
-    model: Model = None,
-    device: Device = None,
-    runtime: Annotated[
-        str | None,
-        typer.Option("--runtime", help="torch; of an export onnxruntime or openvino."),
-    ] = None,
-    precision: Annotated[
-        str | None,
-        typer.Option("--precision", help="Of an export: float32, bfloat16 or int8."),
-    ] = None,
-    engine: Annotated[
-        Literal["local", "ray"],
-        typer.Option("--engine", help="This machine, or a Ray cluster (RAY_ADDRESS)."),
-    ] = "local",
-    workers: Annotated[
-        int, typer.Option("--workers", min=1, help="Processes, each with the network.")
-    ] = 1,
-    threads: Annotated[
-        int | None, typer.Option("--threads", min=1, help="Of each process.")
-    ] = None,
-    photos_per_part: Annotated[
-        int, typer.Option("--photos-per-part", min=1, help="How often what is done is kept.")
-    ] = 256,
-    maps: Annotated[
-        Literal["npy", "png16"] | None,
-        typer.Option("--maps", help="Write a map of every photo too: float32, or millimetres."),
-    ] = None,
-    fail_on_error: Annotated[
-        bool, typer.Option("--fail-on-error", help="Exit with 1 if any row has an error.")
-    ] = False,
-) -> None:
-    """Ask many photos: a table of depths in parts; the same command goes on after a kill.
-
-    Example: `spd batch detections.parquet -o out/depths --model runs/rooms_tiny`
-    """
-    from spd.batch import Asked, BatchSettings, Computation
-    from spd.cli.batch import batch_photos, parse_grid
-    from spd.cli.query import parse_point
-
-    if points and grid:
-        raise typer.BadParameter("--points and --grid exclude each other")
-    asked = Asked(
-        inputs=tuple(inputs),
-        points=tuple(parse_point(text) for text in points or []),
-        grid=parse_grid(grid) if grid is not None else None,
-        root=root,
-    )
-    computed = Computation(
-        model=model, device=device, runtime=runtime, precision=precision, threads=threads
-    )
-    settings = BatchSettings(
-        out=out,
-        computed=computed,
-        engine=engine,
-        workers=workers,
-        photos_per_part=photos_per_part,
-        maps=maps,
-    )
-    code = batch_photos(asked, settings, fail_on_error=fail_on_error)
-    if code:
-        raise typer.Exit(code)
-
-
-@app.command("calibrate")
-def calibrate_command(
-    image: Annotated[Path, typer.Argument(help="Photo in which distances are known.")],
-    known: Annotated[
-        list[str] | None,
-        typer.Option("--known", help="u,v,metres: a pixel and its distance from the camera."),
-    ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="JSON file to write.")] = Path(
-        "calibration.json"
-    ),
-    model: Model = None,
-    focal_px: Annotated[
-        float | None,
-        typer.Option("--focal-px", help="Focal length of the photo in its own pixels."),
-    ] = None,
-    fov_deg: FovDeg = None,
-    along_axis: Annotated[
-        bool,
-        typer.Option("--along-axis", help="The metres are depth, not distance from the camera."),
-    ] = False,
-    device: Device = None,
-) -> None:
-    """Fit one factor for metres to distances that were measured, and say whether one is enough.
-
-    Example: `spd calibrate photo.jpg --known 320,240,2.5 100,57,3.1 500,400,1.8`
-    """
-    from spd.cli.calibrate import calibrate_photo
-
-    calibrate_photo(
-        image,
-        known or [],
-        out,
-        model=model,
-        focal_px=focal_px,
-        fov_deg=fov_deg,
-        along_axis=along_axis,
-        device=device,
-    )
+app.command()(calibrate)
+app.command()(batch)
 
 
 @app.command()

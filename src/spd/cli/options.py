@@ -20,3 +20,11 @@ FovDeg = Annotated[
     float | None,
     typer.Option("--fov-deg", help="Or its field of view along the longer side, in degrees."),
 ]
+Runtime = Annotated[
+    str | None,
+    typer.Option("--runtime", help="torch, onnxruntime or openvino (docs/export.md)."),
+]
+Precision = Annotated[
+    str | None,
+    typer.Option("--precision", help="Of an export: float32, bfloat16 or int8."),
+]

@@ -109,7 +109,7 @@ def _export(
     inputs: list[str],
     outputs: list[str],
 ) -> Any:
-    with _quiet(), torch.no_grad():
+    with quiet_exporter(), torch.no_grad():
         program = torch.onnx.export(
             module.eval(),
             example,
@@ -149,7 +149,7 @@ def _plain_attention(model: SPD) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet_exporter() -> Iterator[None]:
     """Without the exporter's notes on itself: they are not about the model."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level

@@ -252,7 +252,7 @@ def parse_fields(text: str) -> tuple[int, int]:
         raise PointError(f"--grid {text}: write COLUMNSxROWS, such as 8x6")
     if int(columns) * int(rows) > MOST_GRID_POINTS:
         raise PointError(
-            f"--grid {text} has more than {MOST_GRID_POINTS:,} points; for every pixel write --map"
+            f"--grid {text} has more than {MOST_GRID_POINTS:,} points; for every pixel write a map"
         )
     return int(columns), int(rows)
 
