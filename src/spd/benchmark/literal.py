@@ -3,9 +3,12 @@
 Section 8 for points: 75 tokens of every query sampled with `grid_sample`, keys and values
 projected token by token, attention. Section 7.1 for whole maps: upsample, project, unfold,
 attention. Each in the fastest way that was found to write it so (maps with their channels last,
-fused attention, chunks that stay in the cache), so that nothing is won against a straw man. The
-depth is that of `SPD.query` and `SPD.dense`.
+tokens with theirs first as `grid_sample` and `unfold` leave them, products and sums in place of
+fused attention, which takes twenty times as long for a single query), so that nothing is won
+against a straw man. The depth is that of `SPD.query` and `SPD.dense`.
 """
+
+import math
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +23,7 @@ from spd.models.decoder.local_path import head_depth_m
 from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
 
-CHUNK = 128  # queries; of 32 to 1024 the fastest on two cores: 5 MB of tokens in float32
+CHUNK = 256  # queries; of 32 to 1024 the fastest on two cores: 10 MB of keys and values
 
 
 def literal_query(
@@ -51,8 +54,8 @@ def _query(path: CrossAttentionPath, maps: FeatureMaps, points: Tensor) -> Tenso
         _tokens(feature_map, points, maps.image_size, path.window)
         for feature_map in (maps.stride_8_map, maps.l2, maps.l1)
     )
-    query = s8[:, :, path.window**2 // 2]
-    coarse = torch.cat([s8 + _key(path, path.S8), l2 + _key(path, path.L2)], dim=2)
+    query = s8[..., path.window**2 // 2].transpose(1, 2)
+    coarse = torch.cat([s8 + _key(path, path.S8), l2 + _key(path, path.L2)], dim=3)
     query = _read(path.stage1, query, coarse)
     query = _read(path.stage2, query, l1 + _key(path, path.L1))
     return head_depth_m(path.head, query)
@@ -63,7 +66,7 @@ def _tokens(
     points: Float[Tensor, "b k 2"],
     image_size: tuple[int, int],
     window: int,
-) -> Float[Tensor, "b k n d"]:
+) -> Float[Tensor, "b d k n"]:
     """The window around each point, every token sampled by itself."""
     rows, columns = feature_map.shape[-2:]
     cells = points.new_tensor([columns, rows])
@@ -72,21 +75,33 @@ def _tokens(
     places = torch.stack([right, down], dim=-1).flatten(0, 1)
     centre = (points + 0.5) * (cells / cells.new_tensor([image_size[1], image_size[0]])) - 0.5
     grid = (2 * (centre[:, :, None] + places) + 1) / cells - 1
-    sampled = F.grid_sample(
+    return F.grid_sample(
         feature_map, grid, mode="bilinear", padding_mode="border", align_corners=False
     )
-    return sampled.permute(0, 2, 3, 1)
 
 
 def _read(
-    stage: CrossAttentionStage, query: Float[Tensor, "b k d"], tokens: Float[Tensor, "b k n d"]
+    stage: CrossAttentionStage, query: Float[Tensor, "b k d"], tokens: Float[Tensor, "b d k n"]
 ) -> Float[Tensor, "b k d"]:
     """Keys and values of every token projected for this query alone (6.5, 6.6)."""
-    heads = (stage.heads, -1)
-    q = stage.q_proj(stage.norm_q(query)).unflatten(-1, heads)[:, :, :, None]
-    keys = stage.k_proj(tokens).unflatten(-1, heads).transpose(2, 3)  # [B, K, H, n, e]
-    values = stage.v_proj(tokens).unflatten(-1, heads).transpose(2, 3)
-    return _finish(stage, query, F.scaled_dot_product_attention(q, keys, values).flatten(2))
+    q = stage.q_proj(stage.norm_q(query)).transpose(1, 2).unflatten(1, (stage.heads, -1))
+    keys, values = (
+        _projected(projection, tokens).unflatten(1, (stage.heads, -1))  # [B, H, e, K, n]
+        for projection in (stage.k_proj, stage.v_proj)
+    )
+    scores = (q[..., None] * keys).sum(dim=2) / math.sqrt(stage.head_width)
+    read = (scores.softmax(dim=-1)[:, :, None] * values).sum(dim=-1)
+    return _finish(stage, query, read.flatten(1, 2).transpose(1, 2))
+
+
+def _projected(
+    projection: torch.nn.Linear, tokens: Float[Tensor, "b d k n"]
+) -> Float[Tensor, "b d k n"]:
+    """As one batched product: a linear layer would first move the channels last."""
+    B, D = tokens.shape[:2]
+    bias = projection.bias[:, None].expand(B, D, 1)
+    flat = torch.baddbmm(bias, projection.weight.expand(B, D, D), tokens.flatten(2))
+    return flat.view_as(tokens)
 
 
 def _read_dense(
@@ -95,38 +110,39 @@ def _read_dense(
     query: Float[Tensor, "b p d"],
     sources: list[tuple[Tensor, int, int]],
 ) -> Float[Tensor, "b p d"]:
-    """Keys and values of whole maps, projected and then unfolded; (map, embedding, dilation)."""
-    heads = (stage.heads, -1)
-    q = stage.q_proj(stage.norm_q(query)).unflatten(-1, heads)[:, :, :, None]
-    keys, values = (
-        torch.cat(
-            [
-                _unfold(path, projection, feature_map, row, dilation)
-                for feature_map, row, dilation in sources
-            ],
-            dim=2,
-        )
-        .unflatten(-1, heads)
-        .transpose(2, 3)
-        for projection in (stage.k_proj, stage.v_proj)
-    )
-    return _finish(stage, query, F.scaled_dot_product_attention(q, keys, values).flatten(2))
+    """Keys and values of whole maps, projected and then unfolded; (map, embedding, dilation).
+
+    One source after the other, positions innermost: joining the unfolded sources, or moving their
+    channels last for fused attention, copies 87 MB a source (350x476) and takes twice as long.
+    """
+    q = stage.q_proj(stage.norm_q(query)).transpose(1, 2).unflatten(1, (stage.heads, -1, 1))
+    scores = [
+        (q * _unfold(path, stage.k_proj, stage.heads, *source)).sum(dim=2) for source in sources
+    ]
+    weights = (torch.cat(scores, dim=2) / math.sqrt(stage.head_width)).softmax(dim=2)
+    read = [
+        (part[:, :, None] * _unfold(path, stage.v_proj, stage.heads, *source)).sum(dim=3)
+        for part, source in zip(weights.chunk(len(sources), dim=2), sources, strict=True)
+    ]
+    return _finish(stage, query, torch.stack(read).sum(dim=0).flatten(1, 2).transpose(1, 2))
 
 
 def _unfold(
     path: CrossAttentionPath,
     projection: torch.nn.Linear,
+    heads: int,
     feature_map: Float[Tensor, "b d y x"],
     row: int,
     dilation: int,
-) -> Float[Tensor, "b p n d"]:
+) -> Float[Tensor, "b heads e n p"]:
     """The projected window of every position, borders repeated; 25 copies of the map."""
     embedded = feature_map + path.scale_embedding[row][:, None, None]
     projected = F.conv2d(embedded, projection.weight[:, :, None, None], projection.bias)
     padded = F.pad(projected, (path.window // 2 * dilation,) * 4, mode="replicate")
     unfolded = F.unfold(padded, path.window, dilation=dilation)  # [B, D n, P]
-    places = path.position_embedding @ projection.weight.T
-    return unfolded.unflatten(1, (projected.shape[1], -1)).permute(0, 3, 2, 1) + places
+    places = (path.position_embedding @ projection.weight.T).T[..., None]  # [D, n, 1]
+    windows = unfolded.unflatten(1, (projected.shape[1], -1)).add_(places)
+    return windows.unflatten(1, (heads, -1))
 
 
 def _finish(stage: CrossAttentionStage, query: Tensor, values: Tensor) -> Tensor:
@@ -134,8 +150,8 @@ def _finish(stage: CrossAttentionStage, query: Tensor, values: Tensor) -> Tensor
     return query + stage.ffn(stage.norm_ffn(query))
 
 
-def _key(path: CrossAttentionPath, source: int) -> Float[Tensor, "n d"]:
-    return path.scale_embedding[source] + path.position_embedding
+def _key(path: CrossAttentionPath, source: int) -> Float[Tensor, "d 1 n"]:
+    return (path.scale_embedding[source] + path.position_embedding).T[:, None]
 
 
 def _cross_attention(model: SPD) -> CrossAttentionPath:
