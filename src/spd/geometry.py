@@ -43,8 +43,14 @@ def cell_centres(cells: Size, image_size: Size, *, like: Tensor) -> Float[Tensor
 
 def first_bad_point(points: Tensor, image_size: Size) -> int | None:
     """Index of the first of `[K, 2]` points that is not finite or lies outside the image."""
-    bad = ~points_inside(points, image_size)
-    return int(bad.nonzero()[0, 0]) if bool(bad.any()) else None
+    if len(points) == 0:
+        return None
+    # The extremes of both axes in one go: a whole check of each point takes a tenth of the time
+    # of a query at one point. NaN is an extreme too, and lies nowhere.
+    (u0, v0), (u1, v1) = torch.stack(torch.aminmax(points, dim=0)).tolist()
+    if inside_image(u0, v0, image_size) and inside_image(u1, v1, image_size):
+        return None
+    return int((~points_inside(points, image_size)).nonzero()[0, 0])
 
 
 def points_inside(points: Float[Tensor, "... 2"], image_size: Size) -> Bool[Tensor, "..."]:

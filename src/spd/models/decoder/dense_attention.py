@@ -1,28 +1,32 @@
 """Attention of every cell to the window around it, in bounded memory, forward and backward.
 
-Unfolding 25 copies of six maps takes 25 times their memory. Here the shifts of a map are views of
-it, one after the other, over a few rows at a time, so that what is worked on stays in the
-processor's cache; the backward pass computes the weights of those rows again instead of keeping
-them.
+Unfolding 25 copies of six maps takes 25 times their memory. Here the grid is cut into tiles of
+8 x 8 cells. All that a tile reads are 12 x 12 cells, so its scores are one matrix product with
+them, of which each cell's own window is a strided view: nothing is gathered, and what lies outside
+the windows costs arithmetic only, of the cheap kind. The backward pass computes the weights of a
+strip of tiles again instead of keeping them.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-BAND_ELEMENTS = 2**16  # of the query, so 256 kB in float32: half of a small second-level cache
+TILE = 8  # cells a side, the fastest of 4 to 12 on two cores; at least the window less one
+STRIP_TILES = 160  # of one head, worked on at once
 
 
 class Source(NamedTuple):
     """One map that every cell reads a window of."""
 
-    keys: Float[Tensor, "b heads e y2 x2"]
-    """Padded by `reach` cells on every side."""
-    values: Float[Tensor, "b heads e y2 x2"]
+    keys: Float[Tensor, "b y2 x2 heads e"]
+    """Padded by half a window on every side."""
+    values: Float[Tensor, "b y2 x2 heads e"]
     """Likewise."""
     place_keys: Float[Tensor, "n heads e"]
     """What each place in the window adds to a key."""
@@ -31,143 +35,192 @@ class Source(NamedTuple):
 
 
 def window_attention(
-    query: Float[Tensor, "b heads e y x"], sources: Sequence[Source], dilations: Sequence[int]
-) -> Float[Tensor, "b heads e y x"]:
+    query: Float[Tensor, "b y x heads e"], sources: Sequence[Source], dilation: int
+) -> Float[Tensor, "b y x heads e"]:
     """`softmax(q . k) v` over the windows of all sources together.
 
     Args:
         query: scaled, so that scores are plain products.
         sources: the maps; a window has as many places as `place_keys` has rows, row-major.
-        dilations: of each source, the cells from one place to the next.
+        dilation: the cells from one place of a window to the next.
     """
-    # Autocast may have left keys and places in another dtype than the query.
-    flat = [tensor.to(query.dtype) for source in sources for tensor in source]
+    side = math.isqrt(len(sources[0].place_keys))
+    rows, columns = (math.ceil(cells / (TILE * dilation)) * TILE for cells in query.shape[1:3])
+    reach = side - 1
     with torch.autocast(query.device.type, enabled=False):
-        return _apply(query, tuple(dilations), *flat)
+        lattice = _lattice(query, (rows, columns), dilation)
+        maps = [
+            # autocast may have left keys and values in another dtype than the query
+            _lattice(cells.to(query.dtype), (rows + reach, columns + reach), dilation)
+            for source in sources
+            for cells in (source.keys, source.values)
+        ]
+        place_keys, place_values = (
+            torch.cat([source[which] for source in sources]).to(query.dtype).transpose(0, 1)
+            for which in (2, 3)
+        )  # [H, S n, e]
+        apply = _apply
+        if torch.compiler.is_compiling():  # traced it would be hundreds of operations
+            # Not as a decorator: that imports the compiler, 1.5 s for all who compile nothing.
+            apply = torch.compiler.disable(_apply)
+        attended = apply(lattice, place_keys, place_values, *maps)
+        return _from_lattice(attended, query.shape[0], dilation)[
+            :, : query.shape[1], : query.shape[2]
+        ]
+
+
+def _apply(*tensors: Tensor) -> Tensor:
+    attended: Tensor = _WindowAttention.apply(*tensors)  # type: ignore[no-untyped-call]
+    return attended
+
+
+def _lattice(
+    cells: Float[Tensor, "b y x heads e"], size: tuple[int, int], dilation: int
+) -> Float[Tensor, "heads g h w e"]:
+    """Cells `dilation` apart as grids of their own, of that size; zeros fill up.
+
+    A window reads cells of one such grid only, where they lie side by side.
+    """
+    rows, columns = (dilation * count for count in size)
+    filled = F.pad(cells, (0, 0, 0, 0, 0, columns - cells.shape[2], 0, rows - cells.shape[1]))
+    by_phase = filled.unflatten(2, (-1, dilation)).unflatten(1, (-1, dilation))
+    return by_phase.permute(5, 0, 2, 4, 1, 3, 6).flatten(1, 3)
+
+
+def _from_lattice(
+    lattice: Float[Tensor, "heads g h w e"], batch: int, dilation: int
+) -> Float[Tensor, "b y x heads e"]:
+    by_phase = lattice.unflatten(1, (batch, dilation, dilation))
+    return by_phase.permute(1, 4, 2, 5, 3, 0, 6).flatten(3, 4).flatten(1, 2)
 
 
 class _WindowAttention(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, query: Tensor, dilations: tuple[int, ...], *flat: Tensor) -> Tensor:
-        ctx.dilations = dilations
-        ctx.save_for_backward(query, *flat)
-        sources = _sources(flat)
-        out = torch.empty_like(query, memory_format=torch.contiguous_format)
-        for rows in _bands(query):
-            band = query[..., rows, :].contiguous()
-            weights = _weights(band, sources, dilations, rows)
-            read = out[..., rows, :]
-            read.zero_()
-            for part, source, dilation in _by_source(weights, sources, dilations):
-                read += torch.einsum("bhnyx,nhe->bheyx", part, source.place_values)
-                for n, shifted in enumerate(_shifts(source.values, source, rows, dilation, band)):
-                    read.addcmul_(part[:, :, n, None], shifted)
+    def forward(
+        ctx: Any, query: Tensor, place_keys: Tensor, place_values: Tensor, *maps: Tensor
+    ) -> Tensor:
+        ctx.save_for_backward(query, place_keys, place_values, *maps)
+        out = torch.empty_like(query)
+        for strip in _strips(query, place_keys, maps):
+            weights = strip.weights(place_keys)
+            read = torch.bmm(weights, place_values).view_as(strip.query)
+            for values, part in zip(strip.values, strip.by_source(weights), strict=True):
+                read += strip.product(strip.spread(part), values)
+            rows = strip.of(out, TILE)
+            rows.copy_(strip.untiled(read, rows))
         return out
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
-        query, *flat = ctx.saved_tensors
-        sources = _sources(flat)
-        grad_query = torch.empty_like(query, memory_format=torch.contiguous_format)
-        grads = _sources([torch.zeros_like(tensor) for tensor in flat])
-        for rows in _bands(query):
-            band, grad = query[..., rows, :].contiguous(), grad_out[..., rows, :].contiguous()
-            weights = _weights(band, sources, ctx.dilations, rows)
+    def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor, ...]:
+        query, place_keys, place_values, *maps = ctx.saved_tensors
+        grads = [torch.zeros_like(saved) for saved in ctx.saved_tensors]
+        grad_query, grad_place_keys, grad_place_values, *grad_maps = grads
+        for strip in _strips(query, place_keys, maps):
+            weights = strip.weights(place_keys)
+            grad = strip.tiles(strip.of(grad_out, TILE), TILE)
+            flat_grad, flat_query = grad.flatten(1, 2), strip.query.flatten(1, 2)
             # of the loss, by weight; then by score, through softmax
-            by_weight = _scores(grad, sources, ctx.dilations, rows, values=True)
-            by_weight -= (weights * by_weight).sum(dim=2, keepdim=True)
+            by_weight = torch.bmm(flat_grad, place_values.transpose(1, 2))
+            for values, part in zip(strip.values, strip.by_source(by_weight), strict=True):
+                part += strip.windows(strip.product(grad, values.transpose(2, 3)))
+            by_weight -= (weights * by_weight).sum(dim=-1, keepdim=True)
             by_score = by_weight.mul_(weights)
-            grad_band = torch.zeros_like(band)
-            for source, into, dilation, part, weight in zip(
-                sources,
-                grads,
-                ctx.dilations,
-                _split(by_score, sources),
-                _split(weights, sources),
-                strict=True,
+            grad_place_keys.baddbmm_(by_score.transpose(1, 2), flat_query)
+            grad_place_values.baddbmm_(weights.transpose(1, 2), flat_grad)
+            into = torch.bmm(by_score, place_keys).view_as(strip.query)
+            for n, (keys, score, weight) in enumerate(
+                zip(strip.keys, strip.by_source(by_score), strip.by_source(weights), strict=True)
             ):
-                grad_band += torch.einsum("bhnyx,nhe->bheyx", part, source.place_keys)
-                into.place_keys.add_(torch.einsum("bhnyx,bheyx->nhe", part, band))
-                into.place_values.add_(torch.einsum("bhnyx,bheyx->nhe", weight, grad))
-                keys = _shifts(source.keys, source, rows, dilation, band)
-                to_keys = _shifts(into.keys, source, rows, dilation, band)
-                to_values = _shifts(into.values, source, rows, dilation, band)
-                for n, (key, to_key, to_value) in enumerate(
-                    zip(keys, to_keys, to_values, strict=True)
-                ):
-                    grad_band.addcmul_(part[:, :, n, None], key)
-                    to_key.addcmul_(part[:, :, n, None], band)
-                    to_value.addcmul_(weight[:, :, n, None], grad)
-            grad_query[..., rows, :] = grad_band
-        return grad_query, None, *(tensor for source in grads for tensor in source)
+                spread = strip.spread(score)
+                into += strip.product(spread, keys)
+                strip.add(grad_maps[2 * n], strip.product(spread.transpose(2, 3), strip.query))
+                spread = strip.spread(weight)
+                strip.add(grad_maps[2 * n + 1], strip.product(spread.transpose(2, 3), grad))
+            rows = strip.of(grad_query, TILE)
+            rows.copy_(strip.untiled(into, rows))
+        return tuple(grads)
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]  # traced: thousands of operations
-def _apply(query: Tensor, dilations: tuple[int, ...], *flat: Tensor) -> Tensor:
-    attended: Tensor = _WindowAttention.apply(  # type: ignore[no-untyped-call]
-        query, dilations, *flat
-    )
-    return attended
+class _Strip:
+    """Rows of tiles of some of the grids: what they ask and all that they read."""
+
+    def __init__(
+        self, query: Tensor, maps: Sequence[Tensor], side: int, grids: slice, top: int
+    ) -> None:
+        self.grids, self.top, self.side = grids, top, side
+        self.reach = TILE + side - 1
+        self.query = self.tiles(self.of(query, TILE), TILE)  # [H, tiles, TILE^2, e]
+        read = [self.tiles(self.of(cells, self.reach), self.reach) for cells in maps]
+        self.keys, self.values = read[::2], read[1::2]  # [H, tiles, reach^2, e] of each source
+
+    def of(self, lattice: Tensor, height: int) -> Float[Tensor, "heads g y x e"]:
+        """These rows of a lattice, a view."""
+        return lattice[:, self.grids, self.top : self.top + height]
+
+    def tiles(
+        self, rows: Float[Tensor, "heads g y x e"], size: int
+    ) -> Float[Tensor, "heads t n e"]:
+        """Squares of `size` cells a side, `TILE` apart."""
+        squares = rows.unfold(3, size, TILE)  # [H, m, size, columns / TILE, e, size]
+        return squares.permute(0, 1, 3, 2, 5, 4).flatten(3, 4).flatten(1, 2)
+
+    def untiled(
+        self, tiles: Float[Tensor, "heads t n e"], like: Tensor
+    ) -> Float[Tensor, "heads g y x e"]:
+        """The rows that tiles of `TILE` were cut from."""
+        squares = tiles.unflatten(2, (TILE, TILE)).unflatten(1, (like.shape[1], -1))
+        return squares.transpose(2, 3).flatten(3, 4)
+
+    def weights(self, place_keys: Float[Tensor, "heads n e"]) -> Float[Tensor, "heads q n"]:
+        """How much each cell reads of each place of every source's window."""
+        scores = torch.bmm(self.query.flatten(1, 2), place_keys.transpose(1, 2))
+        for keys, part in zip(self.keys, self.by_source(scores), strict=True):
+            part += self.windows(self.product(self.query, keys.transpose(2, 3)))
+        return torch.softmax(scores, dim=-1)
+
+    def by_source(self, scores: Float[Tensor, "heads q n"]) -> Iterator[Tensor]:
+        """`[H tiles, TILE, TILE, side, side]` views of what stands at every place of a window."""
+        grid = (-1, TILE, TILE, len(self.keys), self.side, self.side)
+        return iter(scores.view(grid).unbind(dim=3))
+
+    def windows(self, scores: Float[Tensor, "heads t n m"]) -> Tensor:
+        """Each cell's window in what its tile has for all cells that it reads, a view."""
+        row, cell = TILE * self.reach**2 + self.reach, self.reach**2 + 1
+        return scores.as_strided(
+            (scores.shape[0] * scores.shape[1], TILE, TILE, self.side, self.side),
+            (TILE**2 * self.reach**2, row, cell, self.reach, 1),
+        )
+
+    def spread(self, part: Tensor) -> Float[Tensor, "heads t n m"]:
+        """The transpose of `windows`: zero outside of each cell's window."""
+        spread = part.new_zeros(*self.query.shape[:3], self.reach**2)
+        self.windows(spread).copy_(part)
+        return spread
+
+    @staticmethod
+    def product(first: Tensor, second: Tensor) -> Tensor:
+        """Matrix products, tile by tile."""
+        tiles = first.shape[:2]
+        return torch.bmm(first.flatten(0, 1), second.flatten(0, 1)).unflatten(0, tiles)
+
+    def add(self, lattice: Tensor, tiles: Float[Tensor, "heads t n e"]) -> None:
+        """Add to a lattice what stands in the overlapping squares that its tiles read."""
+        rows = self.of(lattice, self.reach)
+        squares = tiles.unflatten(2, (self.reach, self.reach)).unflatten(1, (rows.shape[1], -1))
+        count = squares.shape[2]
+        squares = squares.transpose(2, 3)  # [H, m, reach, count, reach, e]
+        end, beyond = count * TILE, self.side - 1
+        rows[..., :end, :].unflatten(3, (count, TILE)).add_(squares[..., :TILE, :])
+        overlapped = rows[..., TILE:end, :].unflatten(3, (count - 1, TILE))
+        overlapped[..., :beyond, :].add_(squares[..., :-1, TILE:, :])
+        rows[..., end:, :].add_(squares[..., -1, TILE:, :])
 
 
-def _sources(flat: Sequence[Tensor]) -> list[Source]:
-    size = len(Source._fields)
-    return [Source(*flat[start : start + size]) for start in range(0, len(flat), size)]
-
-
-def _bands(query: Tensor) -> Iterator[slice]:
-    """Rows of the grid, a few at a time."""
-    rows = query.shape[-2]
-    height = max(1, BAND_ELEMENTS * rows // query.numel())
-    return (slice(top, min(top + height, rows)) for top in range(0, rows, height))
-
-
-def _shifts(
-    padded: Tensor, source: Source, rows: slice, dilation: int, band: Tensor
-) -> Iterator[Tensor]:
-    """Views of a padded map at each place of the window, row-major, for rows of the grid."""
-    side = round(source.place_keys.shape[0] ** 0.5)
-    height, columns = band.shape[-2:]
-    for dy in range(0, side * dilation, dilation):
-        for dx in range(0, side * dilation, dilation):
-            top = rows.start + dy
-            yield padded[..., top : top + height, dx : dx + columns]
-
-
-def _scores(
-    band: Tensor,
-    sources: Sequence[Source],
-    dilations: Sequence[int],
-    rows: slice,
-    *,
-    values: bool = False,
-) -> Float[Tensor, "b heads n y x"]:
-    """Products of a band with the keys, or the values, of every place of every source."""
-    B, H, _, height, columns = band.shape
-    places = sum(source.place_keys.shape[0] for source in sources)
-    scores = torch.empty(B, H, places, height, columns, dtype=band.dtype, device=band.device)
-    product = torch.empty_like(band)
-    for part, source, dilation in _by_source(scores, sources, dilations):
-        padded = source.values if values else source.keys
-        for n, shifted in enumerate(_shifts(padded, source, rows, dilation, band)):
-            torch.sum(torch.mul(band, shifted, out=product), dim=2, out=part[:, :, n])
-        at_place = source.place_values if values else source.place_keys
-        part += torch.einsum("bheyx,nhe->bhnyx", band, at_place)
-    return scores
-
-
-def _weights(
-    band: Tensor, sources: Sequence[Source], dilations: Sequence[int], rows: slice
-) -> Float[Tensor, "b heads n y x"]:
-    return _scores(band, sources, dilations, rows).softmax(dim=2)
-
-
-def _split(scores: Tensor, sources: Sequence[Source]) -> tuple[Tensor, ...]:
-    return scores.split([source.place_keys.shape[0] for source in sources], dim=2)
-
-
-def _by_source(
-    scores: Tensor, sources: Sequence[Source], dilations: Sequence[int]
-) -> Iterator[tuple[Tensor, Source, int]]:
-    return zip(_split(scores, sources), sources, dilations, strict=True)
+def _strips(query: Tensor, place_keys: Tensor, maps: Sequence[Tensor]) -> Iterator[_Strip]:
+    side = math.isqrt(place_keys.shape[1] // (len(maps) // 2))
+    heads, grids, rows, columns, _ = query.shape
+    together = max(1, STRIP_TILES * TILE // (heads * columns))
+    for first in range(0, grids, together):
+        for top in range(0, rows, TILE):
+            yield _Strip(query, maps, side, slice(first, first + together), top)

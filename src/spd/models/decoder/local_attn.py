@@ -93,9 +93,9 @@ class CrossAttentionPath(nn.Module):
         start = resize_bilinear(maps.stride_8_map, size).permute(0, 2, 3, 1)  # [B, Y, X, D]
         query = self._wide(start)
         query = self._read_dense(
-            self.stage1, query, [(maps.stride_8_map, self.S8, 2), (maps.l2, self.L2, 2)]
+            self.stage1, query, [(maps.stride_8_map, self.S8), (maps.l2, self.L2)], dilation=2
         )
-        query = self._read_dense(self.stage2, query, [(maps.l1, self.L1, 1)])
+        query = self._read_dense(self.stage2, query, [(maps.l1, self.L1)], dilation=1)
         return head_depth_m(self.head, query)[:, None]
 
     def _windows(
@@ -167,9 +167,10 @@ class CrossAttentionPath(nn.Module):
         self,
         stage: CrossAttentionStage,
         query: Float[Tensor, "b y x d"],
-        sources: list[tuple[Tensor, int, int]],
+        sources: list[tuple[Tensor, int]],
+        dilation: int,
     ) -> Float[Tensor, "b y x d"]:
-        """`stage.read` at every position, for sources given as (map, embedding row, dilation)."""
+        """`stage.read` at every position, for sources given as (map, embedding row)."""
         size = (query.shape[1], query.shape[2])
         places = [
             stage.by_place(projection, self.position_embedding)
@@ -183,12 +184,10 @@ class CrossAttentionPath(nn.Module):
                 ),
                 *places,
             )
-            for feature_map, row, dilation in sources
+            for feature_map, row in sources
         ]
-        dilations = [dilation for _, _, dilation in sources]
-        q = stage.heads_of(query).permute(0, 3, 4, 1, 2)  # [B, H, e, Y, X]
-        values = window_attention(q, windows, dilations)
-        return stage.finish(query, values.flatten(1, 2).permute(0, 2, 3, 1))
+        values = window_attention(stage.heads_of(query), windows, dilation)
+        return stage.finish(query, values.flatten(3))
 
     def _project(
         self,
@@ -197,7 +196,7 @@ class CrossAttentionPath(nn.Module):
         feature_map: Tensor,
         row: int,
         size: tuple[int, int],
-    ) -> Float[Tensor, "b heads e y x"]:
+    ) -> Float[Tensor, "b d y x"]:
         """Keys or values of a whole map at L1's size.
 
         Projected on the map's own cells first: bilinear weights sum to one, so projection and
@@ -205,12 +204,12 @@ class CrossAttentionPath(nn.Module):
         """
         embedded = feature_map + self.scale_embedding[row][:, None, None]
         projected = F.conv2d(embedded, projection.weight[:, :, None, None], projection.bias)
-        return resize_bilinear(projected, size).unflatten(1, (stage.heads, -1))
+        return resize_bilinear(projected, size)
 
     def _padded(
-        self, cells: Float[Tensor, "b heads e y x"], dilation: int
-    ) -> Float[Tensor, "b heads e y2 x2"]:
+        self, cells: Float[Tensor, "b d y x"], dilation: int
+    ) -> Float[Tensor, "b y2 x2 heads e"]:
         """The map with its borders repeated, so that every place of every window is there."""
         reach = self.window // 2 * dilation
-        padded = F.pad(cells.flatten(1, 2), (reach,) * 4, mode="replicate")
-        return padded.unflatten(1, cells.shape[1:3])
+        padded = F.pad(cells, (reach,) * 4, mode="replicate").permute(0, 2, 3, 1)
+        return padded.unflatten(3, (self.stage1.heads, -1))
