@@ -18,6 +18,7 @@ from spd.geometry import (
     points_inside,
     resize_bilinear,
     sample,
+    sample_windows,
 )
 
 
@@ -55,7 +56,9 @@ def test_window_equals_grid_sample_with_border_padding(window):
     points = torch.cat([corners, torch.rand(40, 2) * torch.tensor([21.0, 35.0]) - 0.5])
     points = points.double().expand(2, -1, -1)
     (windows,) = CellWindows.gather([feature_map], points, size, window)
-    got = windows.tokens().unflatten(0, (2, 44))
+    (sampled,) = sample_windows([feature_map], points, size, window)
+    blended = windows.blend(windows.cells).unflatten(0, (2, 44))
+    sampled = sampled.unflatten(0, (2, 44))
     x = pixel_to_cell(points[..., 0], 21, 7)
     y = pixel_to_cell(points[..., 1], 35, 5)
     reach = window // 2
@@ -67,7 +70,18 @@ def test_window_equals_grid_sample_with_border_padding(window):
         expected = F.grid_sample(
             feature_map, grid[:, None], mode="bilinear", padding_mode="border", align_corners=False
         )[:, :, 0].transpose(1, 2)
-        assert torch.allclose(got[:, :, n], expected, atol=1e-12, rtol=0)
+        assert torch.allclose(blended[:, :, n], expected, atol=1e-12, rtol=0)
+        assert torch.allclose(sampled[:, :, n], expected, atol=1e-12, rtol=0)
+
+
+def test_windows_have_the_gradients_of_maps_and_points():
+    feature_map = torch.randn(2, 3, 5, 7, dtype=torch.float64, requires_grad=True)
+    points = (torch.rand(2, 4, 2, dtype=torch.float64) * 20).requires_grad_()
+
+    def both(feature_map: torch.Tensor, points: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return tuple(sample_windows([feature_map, feature_map**2], points, (35, 21), 3))
+
+    assert torch.autograd.gradcheck(both, (feature_map, points))
 
 
 def test_a_window_of_one_reads_the_point_itself():
@@ -75,7 +89,7 @@ def test_a_window_of_one_reads_the_point_itself():
     (windows,) = CellWindows.gather([feature_map], torch.tensor([[[0.25, 0.5]]]), (2, 3), 1)
     # cells (0, 0), (0, 1), (1, 0), (1, 1) hold 0, 1, 3, 4; a quarter to the right, half way down
     assert windows.cells.flatten().tolist() == [0.0, 1.0, 3.0, 4.0]
-    assert windows.tokens().flatten().tolist() == [1.75]
+    assert windows.blend(windows.cells).flatten().tolist() == [1.75]
     assert windows.centre().flatten().tolist() == [1.75]
     assert windows.spread(torch.ones(1, 1, 1)).flatten().tolist() == [0.375, 0.125, 0.375, 0.125]
 
@@ -89,7 +103,7 @@ def test_spreading_is_the_transpose_of_blending():
     blended = (one.blend(by_cell) * by_token).sum(dim=1)
     spread = (by_cell * one.spread(by_token)).sum(dim=1)
     assert torch.allclose(blended, spread, atol=1e-12, rtol=0)
-    assert torch.equal(one.centre(), one.tokens()[:, 12])
+    assert torch.equal(one.centre(), one.blend(one.cells)[:, 12])
     assert torch.equal(other.cells, 2 * one.cells)  # maps of one size share where cells lie
 
 

@@ -108,32 +108,17 @@ class CellWindows:
         Of every map, for the B K points one after the other; all maps have as many cells, so
         where they lie is worked out once.
         """
-        B, _, h, w = feature_maps[0].shape
-        xy = _cell_coordinates(points.reshape(-1, 2), image_size, (h, w))
-        corner = xy.floor()
-        fx, fy = (xy - corner)[..., None, None, None].unbind(dim=1)
-        steps = torch.arange(-(window // 2), window - window // 2 + 1, device=points.device)
-        columns, rows = (corner.long()[:, :, None] + steps).unbind(dim=1)  # [Q, window + 1]
-        columns, rows = columns.clamp(0, w - 1), rows.clamp(0, h - 1)
-        if B > 1:
-            rows += (
-                torch.arange(B, device=rows.device).repeat_interleave(points.shape[1])[:, None] * h
-            )
-        index = (rows[:, :, None] * w + columns[:, None, :]).flatten(1)  # [Q, m]
+        index, right, down = _cells_around(feature_maps[0].shape, points, image_size, window)
         return [
             cls(
                 _by_cell(feature_map)
                 .index_select(0, index.flatten())
-                .view(*index.shape, feature_map.shape[1]),
-                fx.to(feature_map.dtype),
-                fy.to(feature_map.dtype),
+                .view(len(index), (window + 1) ** 2, feature_map.shape[1]),
+                right[:, 1, None, None, None].to(feature_map.dtype),
+                down[:, 1, None, None, None].to(feature_map.dtype),
             )
             for feature_map in feature_maps
         ]
-
-    def tokens(self) -> Float[Tensor, "*q n c"]:
-        """The features of all tokens."""
-        return self.blend(self.cells)
 
     def centre(self) -> Float[Tensor, "*q c"]:
         """The feature at the point itself, the middle token's."""
@@ -161,6 +146,56 @@ class CellWindows:
         below = values * self.fy
         values = F.pad(below, (0, 0, 0, 0, 1, 0)) + F.pad(values - below, (0, 0, 0, 0, 0, 1))
         return values.flatten(-3, -2)
+
+
+def sample_windows(
+    feature_maps: Sequence[Float[Tensor, "b c h w"]],
+    points: Float[Tensor, "b k 2"],
+    image_size: Size,
+    window: int,
+) -> "list[Float[Tensor, 'q n c']]":
+    """The features of a `window` x `window` lattice around each point: `CellWindows`' tokens.
+
+    Each is a weighted sum of four cells, straight from the map in one operation. That is more
+    multiply-adds than to gather cells and blend neighbours (4 a channel in place of 2.2), and
+    takes a third of the time: nothing in between is written to memory.
+    """
+    index, right, down = _cells_around(feature_maps[0].shape, points, image_size, window)
+    cells = index.unfold(1, 2, 1).unfold(2, 2, 1).reshape(-1, 4)  # upper pair, lower pair
+    shares = down[:, :, None] * right[:, None]  # in the same order
+    shares = shares[:, None].expand(-1, window**2, 2, 2).reshape(-1, 4)
+    return [
+        F.embedding_bag(
+            cells,
+            _by_cell(feature_map),
+            per_sample_weights=shares.to(feature_map.dtype),
+            mode="sum",
+        ).view(len(index), window**2, feature_map.shape[1])
+        for feature_map in feature_maps
+    ]
+
+
+def _cells_around(
+    shape: torch.Size, points: Float[Tensor, "b k 2"], image_size: Size, window: int
+) -> tuple[Int[Tensor, "q r s"], Float[Tensor, "q 2"], Float[Tensor, "q 2"]]:
+    """Rows of `_by_cell` that a lattice around each point touches, and how they are blended.
+
+    That is the shares of left and right neighbour, then of upper and lower.
+
+    Beyond a border they are the border's, as in `gather_cells`.
+    """
+    B, _, h, w = shape
+    xy = _cell_coordinates(points.reshape(-1, 2), image_size, (h, w))
+    corner = xy.floor()
+    second = xy - corner
+    right, down = torch.stack([1 - second, second], dim=-1).unbind(dim=1)
+    steps = torch.arange(-(window // 2), window - window // 2 + 1, device=points.device)
+    columns, rows = (corner.long()[:, :, None] + steps).unbind(dim=1)  # [Q, window + 1]
+    columns, rows = columns.clamp(0, w - 1), rows.clamp(0, h - 1)
+    if B > 1:
+        image = torch.arange(B, device=rows.device).repeat_interleave(points.shape[1])
+        rows += image[:, None] * h
+    return rows[:, :, None] * w + columns[:, None, :], right, down
 
 
 def _cell_coordinates(

@@ -62,7 +62,7 @@ def _arrangements(config: ModelConfig, grid: Grid, section: Section) -> Table:
         "literal": "As specified: K and V of every token it reads",
         "implemented": "As implemented: K and V folded into the query",
         "folded": "Folded, embeddings added to the tokens",
-        "folded_by_token": "The same, every token sampled by itself",
+        "blended": "The same, from 6x6 cells, features blended",
         "projected": "K and V projected once, scores blended",
         "projected_features": "K and V projected once, features blended",
     }
@@ -72,7 +72,7 @@ def _arrangements(config: ModelConfig, grid: Grid, section: Section) -> Table:
         for key, (each, once) in costs.items()
     ]
     each, once = costs["projected"]
-    for key in ("literal", "implemented", "folded_by_token"):
+    for key in ("literal", "implemented", "blended"):
         name = f"Projecting once pays from, against {key.replace('_', ' ')}"
         pays_from = once / (costs[key][0] - each)
         rows.append(section.row(f"arrangement.pays_{key}", name, "queries", None, pays_from))

@@ -13,6 +13,7 @@ from spd.cost.parameters import Terms
 SOURCES = {"stage1": 2, "stage2": 1}
 """Maps that each stage reads: s8 and L2, then L1 (specification, 6.4)."""
 MAPS = 3
+TILE = 6  # cells a side of a tile of `spd.models.decoder.dense_attention`
 BILINEAR = 4  # neighbours, so multiply-adds, of one bilinear sample
 
 
@@ -43,8 +44,13 @@ def sparse_as_specified(config: ModelConfig) -> Terms:
         terms[f"{stage}.out_projection"] = area
         terms[f"{stage}.ffn"] = ffn(config)
     terms["head"] = head(config)
-    terms["sampling"] = MAPS * config.window**2 * BILINEAR * config.dim
+    terms["sampling"] = token_sampling(config)
     return terms
+
+
+def token_sampling(config: ModelConfig) -> int:
+    """Every token of one query's three windows as a weighted sum of four cells."""
+    return MAPS * config.window**2 * BILINEAR * config.dim
 
 
 def kv_share(config: ModelConfig) -> float:
@@ -73,7 +79,7 @@ def sparse_as_implemented(config: ModelConfig) -> Terms:
         terms[f"{stage}.out_projection"] = area
         terms[f"{stage}.ffn"] = ffn(config)
     terms["head"] = head(config)
-    terms["sampling"] = MAPS * window_sampling(config)
+    terms["sampling"] = token_sampling(config)
     return terms
 
 
@@ -92,8 +98,8 @@ def embeddings_once(config: ModelConfig) -> int:
     return sum(2 * stage_tokens(config, stage) * config.dim**2 for stage in SOURCES)
 
 
-def window_sampling(config: ModelConfig) -> int:
-    """One map's window at one fractional offset: (n + 1)^2 cells, blended along each axis.
+def window_blending(config: ModelConfig) -> int:
+    """One map's window from the (n + 1)^2 cells it touches, blended along each axis.
 
     Rows first (n x (n + 1) blends), then columns (n x n), one multiply-add a channel each. The
     query's own start is the centre token of the stride-8 window and costs nothing more.
@@ -120,7 +126,9 @@ def dense_as_implemented(config: ModelConfig, grid: Grid) -> Terms:
     K and V are projected on each map's own cells and upsampled afterwards, which is the same
     because bilinear weights sum to one: a quarter of the products for s8 and L2, two maps more
     each to upsample. The start is s8 upsampled. Position embeddings enter as products with the
-    query and with the attention weights, not as 25 shifted copies of the maps.
+    query and with the attention weights, not as 25 shifted copies of the maps. Scores and sums
+    are products of whole tiles with all cells that one of their positions reads; tiles are
+    counted as if they fitted the grid.
     """
     area, window = config.dim**2, config.window**2
     own_cells = {"stage1": grid.l2, "stage2": grid.l1}
@@ -129,6 +137,7 @@ def dense_as_implemented(config: ModelConfig, grid: Grid) -> Terms:
         terms[f"{stage}.kv_maps"] = sources * 2 * area * own_cells[stage]
         terms[f"{stage}.position_keys"] = 2 * area * window
         each = position(config, stage) + position_terms(config, stage)
+        each += sources * 2 * ((TILE + config.window - 1) ** 2 - window) * config.dim
         terms[f"{stage}.positions"] = grid.l1 * each
     terms["head.positions"] = grid.l1 * head(config)
     terms["resize"] = BILINEAR * grid.pixels
@@ -149,17 +158,19 @@ def position_terms(config: ModelConfig, stage: str) -> int:
 def arrangements(config: ModelConfig, grid: Grid) -> dict[str, tuple[int, int]]:
     """Ways to arrange the same query, as (MACs per query, MACs once per image or call).
 
-    `folded` adds the embeddings to the tokens, which costs no product; `folded_by_token` also
-    samples every token by itself. `projected` keeps K and V of every cell of s8, L2 and L1,
-    projected once. The terms of the scale and position embeddings depend on the place in the
-    window, so they stay with the query. Of the window it reads the (n + 1)^2 cells, takes their
-    scores and blends scores, one a head, rather than features; `projected_features` blends the
-    features of K and V instead.
+    `folded` adds the embeddings to the tokens, which costs no product. `blended` gathers the
+    (n + 1)^2 cells of a window and blends their features, in place of four cells for each token:
+    fewer products, but every step goes through memory. `projected` keeps K and V of every cell of
+    s8, L2 and L1, projected once. The terms of the scale and position embeddings depend on the
+    place in the window, so they stay with the query. Of the window it reads the (n + 1)^2 cells,
+    takes their scores and blends scores, one a head, rather than features; `projected_features`
+    blends the features of K and V instead.
     """
     implemented = sum(sparse_as_implemented(config).values())
     folded = implemented - sum(embeddings(config, stage) for stage in SOURCES)
     tokens, cells = MAPS * config.window**2, MAPS * (config.window + 1) ** 2
-    token_samples = tokens * BILINEAR * config.dim
+    token_samples = token_sampling(config)
+    blended = implemented - token_samples + MAPS * window_blending(config)
     layers = len(SOURCES) * (2 * config.dim**2 + ffn(config)) + head(config)
     start = BILINEAR * config.dim
     on_tokens, on_cells = 2 * tokens * config.dim, 2 * cells * config.dim
@@ -169,7 +180,7 @@ def arrangements(config: ModelConfig, grid: Grid) -> dict[str, tuple[int, int]]:
         "literal": (sum(sparse_as_specified(config).values()), 0),
         "implemented": (implemented, embeddings_once(config)),
         "folded": (folded, 0),
-        "folded_by_token": (folded - MAPS * window_sampling(config) + token_samples, 0),
+        "blended": (blended, embeddings_once(config)),
         "projected": (layers + start + on_tokens + on_cells + blended_scores, once),
         "projected_features": (layers + start + on_tokens + 2 * token_samples, once),
     }

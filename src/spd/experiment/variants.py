@@ -37,8 +37,9 @@ class OneStagePath(CrossAttentionPath):
         """Depth in metres at every cell centre of L1."""
         size = (maps.l1.shape[-2], maps.l1.shape[-1])
         start = resize_bilinear(maps.stride_8_map, size).permute(0, 2, 3, 1)
-        sources = [(maps.stride_8_map, self.S8, 2), (maps.l2, self.L2, 2)]
-        return head_depth_m(self.head, self._read_dense(self.stage1, start, sources))[:, None]
+        sources = [(maps.stride_8_map, self.S8), (maps.l2, self.L2)]
+        query = self._read_dense(self.stage1, start, sources, dilation=2)
+        return head_depth_m(self.head, query)[:, None]
 
 
 def build_head(variant: Variant, config: ModelConfig, seed: int) -> nn.Module:

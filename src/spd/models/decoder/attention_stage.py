@@ -94,11 +94,9 @@ class CrossAttentionStage(nn.Module):
             folded: what `fold` made of the embeddings of all sources' tokens.
         """
         weights = self.attention(query, windows, folded)
-        parts = weights.split([features.shape[1] for features in windows], dim=1)
-        mixed = [
-            part.transpose(1, 2) @ features for part, features in zip(parts, windows, strict=True)
-        ]  # [Q, H, D] of each source
-        read = torch.cat([functools.reduce(torch.add, mixed), weights.transpose(1, 2)], dim=-1)
+        parts = weights.split([features.shape[1] for features in windows], dim=-1)
+        mixed = [part @ features for part, features in zip(parts, windows, strict=True)]
+        read = torch.cat([functools.reduce(torch.add, mixed), weights], dim=-1)  # [Q, H, D + N]
         return self._finish(query, read, folded.values)
 
     def attention(
@@ -106,11 +104,13 @@ class CrossAttentionStage(nn.Module):
         query: Float[Tensor, "q d"],
         windows: Sequence[Float[Tensor, "q n d"]],
         folded: FoldedStage,
-    ) -> Float[Tensor, "q m heads"]:
+    ) -> Float[Tensor, "q heads m"]:
         """How much each query reads of each of its tokens, head by head; sums to one over them."""
-        asked = _per_head(self._heads(query), folded.keys)  # [Q, D + N, H]
-        of_features, of_places = asked.tensor_split([query.shape[-1]], dim=1)
-        return _softmax([features @ of_features for features in windows], of_places)
+        asked = _per_head(self._heads(query), folded.keys)  # [Q, H, D + N]
+        of_features, of_places = asked.tensor_split([query.shape[-1]], dim=-1)
+        # Heads before tokens: products of four columns would take three times as long.
+        scores = [of_features @ features.transpose(1, 2) for features in windows]
+        return _softmax(scores, of_places)
 
     def read_projected(
         self,
@@ -135,18 +135,19 @@ class CrossAttentionStage(nn.Module):
         scaled = q / math.sqrt(self.head_width)
         cells = [window.cells.unflatten(-1, (2, self.heads, -1)).unbind(2) for window in windows]
         scores = [
-            window.blend((keys * scaled[:, None]).sum(dim=-1))
+            window.blend((keys * scaled[:, None]).sum(dim=-1)).transpose(1, 2)
             for (keys, _), window in zip(cells, windows, strict=True)
         ]
         weights = _softmax(scores, _per_head(q, folded.keys[..., D:]))
-        read = torch.bmm(weights.permute(2, 0, 1), folded.values[:, D:])
+        read = torch.bmm(weights.transpose(0, 1), folded.values[:, D:])
         for part, (_, values), window in zip(
-            weights.split([of_source.shape[1] for of_source in scores], dim=1),
+            weights.split([of_source.shape[-1] for of_source in scores], dim=-1),
             cells,
             windows,
             strict=True,
         ):
-            read = read + (values * window.spread(part)[..., None]).sum(dim=1).transpose(0, 1)
+            spread = window.spread(part.transpose(1, 2))[..., None]
+            read = read + (values * spread).sum(dim=1).transpose(0, 1)
         return self.finish(query, read.transpose(0, 1).flatten(1))
 
     def _heads(self, query: Float[Tensor, "q d"]) -> Float[Tensor, "q heads e"]:
@@ -177,15 +178,15 @@ class CrossAttentionStage(nn.Module):
 
 
 def _softmax(
-    of_features: Sequence[Float[Tensor, "q n heads"]], of_places: Float[Tensor, "q m heads"]
-) -> Float[Tensor, "q m heads"]:
+    of_features: Sequence[Float[Tensor, "q heads n"]], of_places: Float[Tensor, "q heads m"]
+) -> Float[Tensor, "q heads m"]:
     """Over all sources' tokens, of their features' scores and what their places add."""
-    scores = of_features[0] if len(of_features) == 1 else torch.cat(list(of_features), dim=1)
-    return (scores + of_places).softmax(dim=1).to(scores.dtype)
+    scores = of_features[0] if len(of_features) == 1 else torch.cat(list(of_features), dim=-1)
+    return (scores + of_places).softmax(dim=-1).to(scores.dtype)
 
 
 def _per_head(
     query: Float[Tensor, "q heads e"], keys: Float[Tensor, "heads e c"]
-) -> Float[Tensor, "q c heads"]:
+) -> Float[Tensor, "q heads c"]:
     """Each head's query times each of its keys."""
-    return torch.bmm(query.transpose(0, 1), keys).permute(1, 2, 0)
+    return torch.bmm(query.transpose(0, 1), keys).transpose(0, 1)

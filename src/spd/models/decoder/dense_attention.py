@@ -1,7 +1,7 @@
 """Attention of every cell to the window around it, in bounded memory, forward and backward.
 
 Unfolding 25 copies of six maps takes 25 times their memory. Here the grid is cut into tiles of
-8 x 8 cells. All that a tile reads are 12 x 12 cells, so its scores are one matrix product with
+6 x 6 cells. All that a tile reads are 10 x 10 cells, so its scores are one matrix product with
 them, of which each cell's own window is a strided view: nothing is gathered, and what lies outside
 the windows costs arithmetic only, of the cheap kind. The backward pass computes the weights of a
 strip of tiles again instead of keeping them.
@@ -17,8 +17,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-TILE = 8  # cells a side, the fastest of 4 to 12 on two cores; at least the window less one
-STRIP_TILES = 160  # of one head, worked on at once
+TILE = 6  # cells a side, the fastest of 4 to 12 on two cores; at least the window less one
+STRIP_TILES = 40  # of one head, worked on at once
 
 
 class Source(NamedTuple):
@@ -61,7 +61,7 @@ def window_attention(
         )  # [H, S n, e]
         apply = _apply
         if torch.compiler.is_compiling():  # traced it would be hundreds of operations
-            # Not as a decorator: that imports the compiler, 1.5 s for all who compile nothing.
+            # Not as a decorator: that imports the compiler for those who compile nothing.
             apply = torch.compiler.disable(_apply)
         attended = apply(lattice, place_keys, place_values, *maps)
         return _from_lattice(attended, query.shape[0], dilation)[

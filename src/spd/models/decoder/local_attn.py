@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from spd.config import ModelConfig
 from spd.errors import InputError
-from spd.geometry import CellWindows, Size, resize_bilinear, sample
+from spd.geometry import CellWindows, resize_bilinear, sample, sample_windows
 from spd.models.decoder.attention_stage import CrossAttentionStage, FoldedStage
 from spd.models.decoder.dense_attention import Source, window_attention
 from spd.models.decoder.local_path import depth_head, head_depth_m
@@ -78,10 +78,7 @@ class CrossAttentionPath(nn.Module):
         folded = self._folded()
         first = self.stage1.attention(query, coarse, folded[0])
         second = self.stage2.attention(self.stage1.read(query, coarse, folded[0]), fine, folded[1])
-        first, second = (
-            weights.transpose(1, 2).unflatten(0, points.shape[:2]) for weights in (first, second)
-        )
-        return first, second
+        return first.unflatten(0, points.shape[:2]), second.unflatten(0, points.shape[:2])
 
     def dense(self, maps: FeatureMaps) -> Float[Tensor, "b 1 h4 w4"]:
         """Depth in metres at every cell centre of L1, keys projected once per map (section 7.1).
@@ -103,21 +100,19 @@ class CrossAttentionPath(nn.Module):
     ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
         """The query's start, and the features each stage reads: `[B K, n, D]` of each source."""
         coarse, fine = (
-            [self._wide(window.tokens()) for window in windows]
-            for windows in self._gather(maps, points, maps.image_size)
+            [
+                self._wide(tokens)
+                for tokens in sample_windows(sources, points, maps.image_size, self.window)
+            ]
+            for sources in self._by_stage(maps)
         )
         start = coarse[0][:, coarse[0].shape[1] // 2]  # the window's centre is the point itself
         return start, coarse, fine
 
-    def _gather(
-        self, maps: FeatureMaps | ProjectedMaps, points: Tensor, image_size: Size
-    ) -> tuple[list[CellWindows], list[CellWindows]]:
-        """The cells around each point that the first stage reads, then the second's."""
-        coarse, fine = (
-            CellWindows.gather(sources, points, image_size, self.window)
-            for sources in ([maps.stride_8_map, maps.l2], [maps.l1])
-        )
-        return coarse, fine
+    @staticmethod
+    def _by_stage(maps: FeatureMaps | ProjectedMaps) -> tuple[list[Tensor], list[Tensor]]:
+        """The maps that the first stage reads, then the second's."""
+        return [maps.stride_8_map, maps.l2], [maps.l1]
 
     def _read_folded(self, maps: FeatureMaps, points: Tensor) -> Float[Tensor, "q d"]:
         query, coarse, fine = self._windows(maps, points)
@@ -132,7 +127,10 @@ class CrossAttentionPath(nn.Module):
                 "these maps were projected with other weights than the model has now; project "
                 "them again with model.project(maps)"
             )
-        coarse, fine = self._gather(projected, points, maps.image_size)
+        coarse, fine = (
+            CellWindows.gather(sources, points, maps.image_size, self.window)
+            for sources in self._by_stage(projected)
+        )
         query = self._wide(sample(maps.stride_8_map, points, maps.image_size)).flatten(0, 1)
         first, second = self._folded()
         query = self.stage1.read_projected(query, coarse, first)
@@ -140,8 +138,8 @@ class CrossAttentionPath(nn.Module):
 
     def _folded(self) -> tuple[FoldedStage, FoldedStage]:
         """Both stages' folded weights; without gradients they are kept until the weights change."""
-        if torch.is_grad_enabled():
-            return self._fold()
+        if torch.is_grad_enabled() or self.scale_embedding.is_inference():
+            return self._fold()  # inference tensors do not say how often they were changed
         state = self._weights_state()
         kept = self._kept  # one read and one write: threads may ask at once
         if kept is None or kept[0] != state:
@@ -157,7 +155,10 @@ class CrossAttentionPath(nn.Module):
         weights = [self.scale_embedding, self.position_embedding]
         for stage in (self.stage1, self.stage2):
             weights += [*stage.k_proj.parameters(), *stage.v_proj.parameters()]
-        return tuple((weight.data_ptr(), weight._version) for weight in weights)
+        return tuple(
+            (weight.data_ptr(), -1 if weight.is_inference() else weight._version)
+            for weight in weights
+        )
 
     def _wide(self, features: Tensor) -> Tensor:
         """In the weights' dtype: maps may be kept narrower, the query's residual stream may not."""
