@@ -3,6 +3,7 @@
 # make test-all  every test, the slow ones too
 # make soak      the long counts
 # make check     linter, formatter, type checker
+# make docs      the documentation as a site in out/site, with the pages that are made from the program
 # make train     train a tiny model on rooms: minutes, to see it learn
 # make model     make the shipped model anew: hours
 
@@ -22,7 +23,7 @@ TINY := runs/rooms_tiny
 TRUNK := runs/rooms_trunk
 MODEL := $(OUT)/model
 
-.PHONY: run train model test test-all soak check install dev
+.PHONY: run train model test test-all soak check docs install dev
 
 install: $(STAMP)
 dev: $(DEV_STAMP)
@@ -102,3 +103,11 @@ check: dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Warnings are errors. The search of the site needs a server: python3 -m http.server -d out/site
+docs: dev
+	$(BIN)/python tools/access_pattern.py
+	$(BIN)/python tools/commands_page.py
+	$(BIN)/python tools/http_page.py
+	@rm -rf $(OUT)/site
+	$(BIN)/zensical build --clean --strict

@@ -189,7 +189,9 @@ def test_convention_both_lambdas_and_both_objectives_are_recipes():
     assert found["nyu_v15_2"].encoder_weights == "facebook/dinov2-small"
 
 
-PUBLIC = ["FeatureMaps", "ModelConfig", "Predictor", "SPD", "Scene", "__version__", "load"]
+PUBLIC = [
+    *("FeatureMaps", "ModelConfig", "Predictor", "SPD", "Scene", "__version__", "load", "pipeline"),
+]
 SIGNATURES = {
     "SPD": "(config)",
     "SPD.encode": "(self, images)",
@@ -203,7 +205,11 @@ SIGNATURES = {
     "FeatureMaps.detach": "(self)",
     "ModelConfig.tiny": "()",
     "ModelConfig.small": "()",
-    "load": "(source=None, *, device=None, runtime=None, precision=None)",
+    "SPD.from_pretrained": "(source)",
+    "SPD.save_pretrained": "(self, folder, **described)",
+    "SPD.push_to_hub": "(self, repo, **described)",
+    "load": "(source=None, *, device=None, runtime=None, precision=None, calibration=None)",
+    "pipeline": "(model=None, *, steps_per_metre=1000, **loaded)",
     "Predictor.encode": (
         "(self, image, *, focal_px=None, fov_deg=None, intrinsics=None, channels='rgb')"
     ),

@@ -13,14 +13,17 @@ import spd
 PACKAGE = Path(spd.__file__).parent
 # A module imports from its own row and the rows above it, never from below.
 LAYERS = [
-    {"errors", "processes", "_version"},
+    {"errors", "processes", "memory", "_version"},
     {"config", "recipes", "files", "run_folder", "checkpoint_folder", "metrics", "cost"},
     {"pixels", "geometry"},
     {"images", "photos", "focal", "scenes", "image_plan", "calibrate", "questions"},
     {"models", "data", "figures", "outputs"},
-    {"losses", "checkpoint", "encoder_weights", "optim", "peers", "runtimes"},
+    {*("losses", "checkpoint", "encoder_weights", "optim", "peers", "runtimes", "photo_predictor")},
     {"predictor", "runs", "train", "training", "evaluate", "evaluation"},
-    {"batch", "benchmark", "experiment", "report", "export", "loading"},
+    {
+        *("batch", "benchmark", "experiment", "report", "export", "loading"),
+        *("calibrated", "depth_pipeline", "hub", "model_card", "serve"),
+    },
     {"cli"},
     {"__main__"},
 ]

@@ -11,6 +11,7 @@ from spd._version import __version__
 
 if TYPE_CHECKING:
     from spd.config import ModelConfig
+    from spd.depth_pipeline import pipeline
     from spd.loading import load
     from spd.models.feature_maps import FeatureMaps
     from spd.models.spd import SPD
@@ -23,9 +24,19 @@ _HOMES = {
     "Predictor": "spd.predictor",
     "Scene": "spd.predictor",
     "load": "spd.loading",
+    "pipeline": "spd.depth_pipeline",
 }
 
-__all__ = ["SPD", "FeatureMaps", "ModelConfig", "Predictor", "Scene", "__version__", "load"]
+__all__ = [
+    "SPD",
+    "FeatureMaps",
+    "ModelConfig",
+    "Predictor",
+    "Scene",
+    "__version__",
+    "load",
+    "pipeline",
+]
 
 
 def __getattr__(name: str) -> Any:

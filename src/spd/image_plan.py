@@ -110,7 +110,7 @@ class PlanWarnings:
         self._told: set[str] = set()
 
     def tell(self, plan: ImagePlan) -> None:
-        """Warn the caller of the method that calls this."""
+        """Warn the caller of `encode`, which calls what calls this."""
         found = {
             "assumption": plan.assumption(self._camera),
             "extrapolation": plan.extrapolation(self._camera),
@@ -118,4 +118,4 @@ class PlanWarnings:
         for kind, text in found.items():
             if text is not None and kind not in self._told:
                 self._told.add(kind)
-                warnings.warn(text, stacklevel=3)
+                warnings.warn(text, stacklevel=4)

@@ -6,6 +6,8 @@ Apart from the predictors, so that an exported model is opened without loading t
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from spd.calibrate import Calibration
+from spd.calibrated import CalibratedPredictor
 from spd.checkpoint_folder import WEIGHTS, find_checkpoint
 from spd.errors import CheckpointError, ConfigError
 from spd.runtimes.engines import check_asked, installed_runtimes
@@ -18,7 +20,7 @@ if TYPE_CHECKING:  # at run time these load torch
     from spd.predictor import Predictor
     from spd.runtimes.predictor import RuntimePredictor
 
-    AnyPredictor: TypeAlias = Predictor | PeerPredictor | RuntimePredictor
+    AnyPredictor: TypeAlias = Predictor | PeerPredictor | RuntimePredictor | CalibratedPredictor
 
 BESIDE = "onnx"  # an export in this folder of a checkpoint belongs to its weights
 
@@ -29,6 +31,7 @@ def load(
     device: "str | torch.device | None" = None,
     runtime: str | None = None,
     precision: str | None = None,
+    calibration: "str | Path | Calibration | None" = None,
 ) -> "AnyPredictor":
     """A predictor from a checkpoint, a training run, a hub id, or an exported model.
 
@@ -45,11 +48,27 @@ def load(
             for alone and not on what is installed. `spd query` asks one photo, where starting is
             most of the wait, and so prefers the export beside the weights (`quickest_runtime`).
         precision: of an export's encoder: `float32` (the default), `bfloat16` or `int8`.
+        calibration: what `spd calibrate` wrote; every scene then answers metres times its factor.
+            It holds for the model and the kind of photo it was made with.
 
     Raises:
         CheckpointError: if there is no usable model there.
         ConfigError: if the runtime or precision is not to be had for it, or on this machine.
+        InputError: if the calibration is none, or the model answers no metres.
     """
+    if calibration is None:
+        return _load(source, device, runtime, precision)
+    if not isinstance(calibration, Calibration):
+        calibration = Calibration.read(calibration)
+    return CalibratedPredictor(_load(source, device, runtime, precision), calibration)
+
+
+def _load(
+    source: str | Path | None,
+    device: "str | torch.device | None",
+    runtime: str | None,
+    precision: str | None,
+) -> "Predictor | PeerPredictor | RuntimePredictor":
     chosen = runtime_of(source, runtime, precision)
     if chosen == "torch":
         check_torch(precision)

@@ -6,6 +6,8 @@ scene.depth_at([(320, 240), (15.5, 200.25)])    # metres; (u, v), integers are p
 scene.depth_map()                               # [H, W] metres
 """
 
+import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,14 +19,15 @@ from torch import Tensor
 from spd.checkpoint import default_device, load_checkpoint
 from spd.checkpoint_folder import SHIPPED, find_checkpoint
 from spd.config import ModelConfig
-from spd.focal import IntrinsicsLike, choose_focal
+from spd.focal import Focal
 from spd.geometry import Size, resize_bilinear
 from spd.image_plan import ImagePlan as ImagePlan
 from spd.image_plan import PlanWarnings
-from spd.images import Channels, ImageLike, RGBImage, read_photo, resample
+from spd.memory import memory_for
 from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
 from spd.peers.kinds import DepthKind, read_peer
+from spd.photo_predictor import PlannedPredictor, Prepared
 from spd.pixels import read_lattice
 from spd.scenes import PhotoScene
 
@@ -41,6 +44,11 @@ class Scene(PhotoScene):
         self._maps = maps
         self.plan = plan
 
+    @property
+    def nbytes(self) -> int:
+        """Memory held by the maps, in bytes."""
+        return self._maps.nbytes
+
     def depth_map(self, *, fast: bool = False) -> Float[np.ndarray, "h w"]:
         """Depth in metres at every pixel: `depth_map()[v, u] == depth_at([(u, v)])[0]`.
 
@@ -52,7 +60,8 @@ class Scene(PhotoScene):
         if not fast:
             v, u = np.mgrid[:height, :width]
             return self.depth_at(np.stack([u.ravel(), v.ravel()], axis=1)).reshape(height, width)
-        with torch.inference_mode():
+        advice = "free some, or ask points, or every pixel (fast=False)"
+        with torch.inference_mode(), memory_for(f"the map of {height}x{width}", advice):
             full = resize_bilinear(self._model.dense(self._maps), self._maps.image_size)
         rows, columns = (self.plan.to_model(np.arange(pixels)) for pixels in (height, width))
         depth_m = read_lattice(full[0, 0].float().cpu().numpy(), rows, columns)
@@ -68,7 +77,7 @@ class Scene(PhotoScene):
         return torch.from_numpy(self.plan.to_model(points)).to(self._maps.l1.device, torch.float32)
 
 
-class Predictor:
+class Predictor(PlannedPredictor[Scene]):
     """A loaded model that takes photos of any size."""
 
     kind: DepthKind = "metric"
@@ -85,56 +94,42 @@ class Predictor:
         self.source = source
         self.training_median_m = training_median_m
         """Of the depth it learnt from, where that is known: the constant that it has to beat."""
-        self._warnings = PlanWarnings(self.config.camera)
+        super().__init__(PlanWarnings(model.config.camera))
 
     @property
     def config(self) -> ModelConfig:
         """The model's configuration."""
         return self._model.config
 
-    def encode(
-        self,
-        image: ImageLike,
-        *,
-        focal_px: float | None = None,
-        fov_deg: float | None = None,
-        intrinsics: IntrinsicsLike | None = None,
-        channels: Channels = "rgb",
-    ) -> Scene:
-        """Read a photo and pay everything that is paid once.
+    def encode_many(self, prepared: Sequence[Prepared]) -> list[Scene]:
+        """Photos whose inputs have one size (`plan.model_size`), through the network together."""
+        pixels = np.stack([photo.pixels for photo in prepared])
+        count, height, width, _ = pixels.shape
+        what = f"the encoding of {count} image(s) of {height}x{width} on {self.device}"
+        advice = "free some, crop the photo, or take another device or runtime"
+        with torch.inference_mode(), memory_for(what, advice):
+            tensor = torch.from_numpy(pixels).to(self.device).permute(0, 3, 1, 2)
+            maps = self._model.encode(tensor.to(self._model.dtype) / 255)
+            return [
+                Scene(self._model, _one_of(maps, n), photo.plan.photo_size, photo.plan)
+                for n, photo in enumerate(prepared)
+            ]
 
-        Args:
-            image: a path, bytes, an open file, a PIL image, an array or a tensor
-                (`spd.images.read_photo`).
-            focal_px: the photo's focal length in its own pixels. Metres depend on it. Where nothing
-                is given the file's EXIF is taken; where that says nothing, the training camera's
-                field of view is assumed along the longer side, with a warning.
-            fov_deg: instead, its field of view along the longer side, in degrees.
-            intrinsics: instead, its whole camera, or the 3x3 matrix of it.
-            channels: order of an array's or tensor's channels; "bgr" is OpenCV's.
+    def _plan(self, size: Size, focal: Focal | None) -> ImagePlan:
+        return ImagePlan.make(size, self.config.camera, focal)
 
-        Raises:
-            InputError: if the image cannot be read, more than one of `focal_px`, `fov_deg` and
-                `intrinsics` is given, or it cannot be.
-        """
-        photo = read_photo(image, channels=channels)
-        focal = choose_focal(
-            photo.size,
-            photo.exif_focal_px,
-            focal_px=focal_px,
-            fov_deg=fov_deg,
-            intrinsics=intrinsics,
-        )
-        plan = ImagePlan.make(photo.size, self.config.camera, focal)
-        self._warnings.tell(plan)
-        with torch.inference_mode():
-            maps = self._model.encode(self._prepare(photo.pixels, plan))
-        return Scene(self._model, maps, photo.size, plan)
 
-    def _prepare(self, pixels: RGBImage, plan: ImagePlan) -> Tensor:
-        resampled = resample(pixels, plan.scale, plan.model_size)
-        tensor = torch.from_numpy(resampled.copy()).to(self.device).permute(2, 0, 1)
-        return (tensor.to(self._model.dtype) / 255)[None]
+def _one_of(maps: FeatureMaps, number: int) -> FeatureMaps:
+    """The maps of one image; copies, because a view would keep those of all in memory."""
+    if maps.batch_size == 1:
+        return maps
+    one = slice(number, number + 1)
+    return dataclasses.replace(
+        maps,
+        stride_8_map=maps.stride_8_map[one].clone(),
+        l2=maps.l2[one].clone(),
+        l1=maps.l1[one].clone(),
+    )
 
 
 def load_torch(

@@ -12,6 +12,7 @@ from spd.cli import benchmark, data, export
 from spd.cli.ask import calibrate, query
 from spd.cli.ask_many import batch
 from spd.cli.options import MODEL_HELP, Device
+from spd.cli.serve import serve
 
 app = typer.Typer(
     help="Metric depth at exactly the pixels you ask for.",
@@ -51,6 +52,7 @@ def options(
 app.command()(query)
 app.command()(calibrate)
 app.command()(batch)
+app.command()(serve)
 
 
 @app.command()
@@ -205,14 +207,22 @@ def report(
 def pack(
     model: Annotated[str, typer.Argument(help="Training run or checkpoint.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to make.")],
+    license: Annotated[
+        str | None,
+        typer.Option("--license", help="Of the weights, for the card: apache-2.0, mit, other, ..."),
+    ] = None,
+    evaluation: Annotated[
+        Path | None,
+        typer.Option("--evaluation", help="For the card: what spd evaluate wrote of this model."),
+    ] = None,
 ) -> None:
-    """Keep a model as a small folder: half-precision weights, configuration, its training.
+    """Keep a model as a small folder: half-precision weights, configuration, model card.
 
     Example: `spd pack runs/rooms_tiny -o models/mine`
     """
     from spd.cli.pack import pack_model
 
-    pack_model(model, out)
+    pack_model(model, out, license, evaluation)
 
 
 @app.command()

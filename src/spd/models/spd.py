@@ -18,6 +18,7 @@ from spd.geometry import (
     points_inside,
     resize_bilinear,
 )
+from spd.memory import in_parts, memory_for
 from spd.models.decoder.global_dpt import GlobalPath
 from spd.models.decoder.local_attn import CrossAttentionPath
 from spd.models.decoder.local_path import LocalPath, build_local_path
@@ -25,19 +26,21 @@ from spd.models.decoder.query_plan import QueryForm, QueryPlan, no_projection, p
 from spd.models.encoder_vits.pyramid_neck import PyramidNeck
 from spd.models.encoder_vits.vit_s import Encoder
 from spd.models.feature_maps import FeatureMaps
+from spd.models.pretrained import Pretrained
 
-# Queries read together: about 40 MB of windows in float32, whatever K is.
-QUERY_CHUNK = 1024
+# Queries read together: about 12 MB in float32, whatever K is; fewer where that is much.
+# What twice as many take is given back to the system after each call, and faulted in anew.
+QUERY_CHUNK = 512
 
 
-class SPD(nn.Module):
+class SPD(Pretrained, nn.Module):
     """Sparse query-point depth (specification v15.2).
 
         image -> encoder -> neck -> L1, L2, L3, L4
         L3, L4 -> global path -> stride-8 map
         stride-8 map, L2, L1 + a point -> local path -> metres
 
-    Built with random weights; nothing is ever downloaded here.
+    Built with random weights, offline; `SPD.from_pretrained` reads trained ones.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -89,6 +92,7 @@ class SPD(nn.Module):
         Raises:
             PointError: on another shape, or naming the first bad point.
             InputError: if maps were projected with weights that have changed since.
+            OutOfMemoryError: if memory does not suffice for one point at a time.
         """
         if points.ndim != 3 or points.shape[0] != maps.batch_size:
             raise PointError(
@@ -162,8 +166,14 @@ class SPD(nn.Module):
         return cast(LocalPath, self.local_path)
 
     def _query_inside(self, maps: FeatureMaps, points: Tensor) -> Tensor:
-        chunks = points.split(QUERY_CHUNK, dim=1)  # one empty chunk where K is 0
-        return torch.cat([self._local.query(maps, chunk) for chunk in chunks], dim=1)
+        def ask(part: slice) -> Tensor:
+            with memory_for("the query of a point", "free some, or take another device"):
+                return self._local.query(maps, points[:, part])
+
+        if torch.compiler.is_compiling():  # what is compiled fails elsewhere than it is traced
+            chunks = points.split(QUERY_CHUNK, dim=1)
+            return torch.cat([self._local.query(maps, chunk) for chunk in chunks], dim=1)
+        return torch.cat(in_parts(ask, points.shape[1], QUERY_CHUNK), dim=1)
 
     def _check_images(self, images: Tensor) -> None:
         if images.ndim != 4 or images.shape[1] != 3:

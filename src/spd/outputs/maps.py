@@ -10,15 +10,12 @@ from PIL.PngImagePlugin import PngInfo
 
 from spd.errors import InputError
 from spd.files import atomic_path
+from spd.outputs.steps import STEPS_PER_METRE, to_steps
 
 MAP_FORMS = (".npy", ".png", ".ply", ".glb")
 """Endings of what a whole photo is written as."""
-STEPS_PER_METRE = 1000
-"""Of a PNG: millimetres, as NYU, TUM and most cameras have it."""
 SCALE_KEY = "depth_scale"
 """In the PNG's text: steps a metre; depth in metres is the value over it, and 0 is no reading."""
-
-_MOST = int(np.iinfo(np.uint16).max)
 
 
 def write_npy(depth_m: Float[np.ndarray, "h w"], path: str | os.PathLike[str]) -> None:
@@ -40,26 +37,14 @@ def write_png(
         InputError: if a depth is beyond 65,535 steps, or nearer than half of one; nothing is
             clipped.
     """
-    if not (np.isfinite(steps_per_metre) and steps_per_metre > 0):
-        raise InputError(f"steps a metre must be a positive number, got {steps_per_metre}")
-    with np.errstate(invalid="ignore"):
-        known = np.isfinite(depth_m) & (depth_m > 0)
-    steps = np.where(known, depth_m, 0).astype(np.float64) * steps_per_metre
-    steps = np.rint(steps)
-    if steps.max(initial=0) > _MOST or (steps[known] == 0).any():
-        nearest, farthest = (float(end(depth_m[known])) for end in (np.min, np.max))
-        raise InputError(
-            f"{path}: depths from {nearest:.4g} to {farthest:.4g} m do not fit 16 bits at "
-            f"{steps_per_metre:g} steps a metre, which hold {0.5 / steps_per_metre:.3g} to "
-            f"{_MOST / steps_per_metre:.5g} m; choose other steps (--png-unit 256 holds 255 m), or "
-            "write .npy"
-        )
+    remedy = "--png-unit 256 holds 255 m, .npy everything"
+    steps = to_steps(depth_m, steps_per_metre, what=str(path), remedy=remedy)
     about = PngInfo()
     about.add_text(SCALE_KEY, f"{steps_per_metre:g}")
     about.add_text("depth_unit", "millimetre" if steps_per_metre == 1000 else "1 / depth_scale m")
     about.add_text("Description", "depth along the optical axis; 0 is no reading")
     with atomic_path(path) as temporary:
-        Image.fromarray(steps.astype(np.uint16)).save(temporary, format="PNG", pnginfo=about)
+        Image.fromarray(steps).save(temporary, format="PNG", pnginfo=about)
 
 
 def read_png_depth(path: str | os.PathLike[str]) -> Float[np.ndarray, "h w"]:

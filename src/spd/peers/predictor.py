@@ -6,12 +6,13 @@ from typing import Any
 import torch
 
 from spd.errors import InputError
-from spd.focal import Focal, IntrinsicsLike, choose_focal
+from spd.focal import Focal
 from spd.geometry import Size
-from spd.images import Channels, ImageLike, RGBImage, read_photo
+from spd.images import Photo, RGBImage
 from spd.peers.kinds import DepthKind
 from spd.peers.processing import Prepared, Processing, check_input
 from spd.peers.scene import PeerScene
+from spd.photo_predictor import PhotoPredictor
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class PeerConfig:
         return dataclasses.asdict(self)
 
 
-class PeerPredictor:
+class PeerPredictor(PhotoPredictor[PeerScene]):
     """A published model behind the door of ours; `kind` says what its numbers are.
 
     Args:
@@ -60,40 +61,7 @@ class PeerPredictor:
         """Whether it answers metres, or numbers without a scale."""
         return self.config.kind
 
-    def encode(
-        self,
-        image: ImageLike,
-        *,
-        focal_px: float | None = None,
-        fov_deg: float | None = None,
-        intrinsics: IntrinsicsLike | None = None,
-        channels: Channels = "rgb",
-    ) -> PeerScene:
-        """Read a photo and run the network once.
-
-        Args:
-            image: a path, bytes, an open file, a PIL image, an array or a tensor
-                (`spd.images.read_photo`).
-            focal_px: the photo's focal length in its own pixels. Depth Pro's metres follow it;
-                the other models do not know it, and only `range_at` needs it. Where nothing is
-                given the file's EXIF is taken.
-            fov_deg: instead, its field of view along the longer side, in degrees.
-            intrinsics: instead, its whole camera, or the 3x3 matrix of it.
-            channels: order of an array's or tensor's channels; "bgr" is OpenCV's.
-
-        Raises:
-            InputError: if the image cannot be read or prepared, more than one of `focal_px`,
-                `fov_deg` and `intrinsics` is given or it cannot be, or the model can say no metres
-                without it.
-        """
-        photo = read_photo(image, channels=channels)
-        focal = choose_focal(
-            photo.size,
-            photo.exif_focal_px,
-            focal_px=focal_px,
-            fov_deg=fov_deg,
-            intrinsics=intrinsics,
-        )
+    def _encode(self, photo: Photo, focal: Focal | None) -> PeerScene:
         size, known_px = photo.size, None if focal is None else focal.px
         prepared = self._prepare(photo.pixels, size)
         with torch.inference_mode():

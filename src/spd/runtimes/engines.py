@@ -4,8 +4,10 @@ The encoder takes the precision that is asked for; the query keeps float32 whate
 metres in bfloat16 step by 1.6 cm at 2 to 4 m and the query is a small part of the time.
 """
 
+import contextlib
 import importlib
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, Protocol, get_args
@@ -14,12 +16,15 @@ import numpy as np
 from jaxtyping import Float
 
 from spd.errors import CheckpointError, ConfigError
+from spd.memory import memory_for
 from spd.runtimes.folder import ENCODE, ENCODE_INT8, MAP_NAMES, QUERY, ExportFolder
 
 RuntimeName = Literal["onnxruntime", "openvino"]
 Precision = Literal["float32", "bfloat16", "int8"]
 Maps = tuple[np.ndarray, np.ndarray, np.ndarray]
 """The stride-8 map, L2 and L1, each `[B, rows, columns, D]`."""
+
+_REASON = 160  # characters of what a runtime said; what counts comes last
 
 
 class Engine(Protocol):
@@ -90,7 +95,7 @@ class OnnxRuntimeEngine:
             )
         ort = _import("onnxruntime")
         options = ort.SessionOptions()
-        options.log_severity_level = 3  # errors come as exceptions, and warnings are not the user's
+        options.log_severity_level = 4  # errors come as exceptions, and warnings are not the user's
         if threads is not None:
             options.intra_op_num_threads = threads
 
@@ -104,13 +109,15 @@ class OnnxRuntimeEngine:
 
     def encode(self, images: Float[np.ndarray, "b 3 h w"]) -> Maps:
         """Everything that is paid once per image, of RGB in 0..1."""
-        s8, l2, l1 = self._encode.run(MAP_NAMES, {"image": images})
+        with _memory_for_images(images):
+            s8, l2, l1 = self._encode.run(MAP_NAMES, {"image": images})
         return s8, l2, l1
 
     def query(self, maps: Maps, points: Float[np.ndarray, "b k 2"]) -> Float[np.ndarray, "b k"]:
         """Metres at points in pixels of the encoded images; NaN outside."""
         given = dict(zip(MAP_NAMES, maps, strict=True)) | {"points": points}
-        return self._query.run(["depth_m"], given)[0]
+        with _memory_for_points(points):
+            return self._query.run(["depth_m"], given)[0]
 
 
 class OpenVINOEngine:
@@ -128,25 +135,50 @@ class OpenVINOEngine:
             if threads is not None:
                 settings["INFERENCE_NUM_THREADS"] = threads
             try:
-                return core.compile_model(str(path), "CPU", settings)
+                return core.compile_model(str(path), "CPU", settings).create_infer_request()
             except Exception as error:  # of many kinds, none of them public
                 raise _refused(path, "openvino", error) from None
 
-        self._encode = load(encode, "bf16" if precision == "bfloat16" else "f32")
-        self._query = load(query, "f32")
+        hint = "bf16" if precision == "bfloat16" else "f32"
+        self._encode = _OpenVINOGraph(lambda: load(encode, hint))
+        self._query = _OpenVINOGraph(lambda: load(query, "f32"))
 
     def encode(self, images: Float[np.ndarray, "b 3 h w"]) -> Maps:
         """Everything that is paid once per image, of RGB in 0..1."""
-        with self._lock:
-            out = self._encode({"image": images}, share_inputs=True)
-            s8, l2, l1 = (out[name].astype(np.float32) for name in MAP_NAMES)  # copies: see lock
+        with self._lock, _memory_for_images(images):
+            s8, l2, l1 = self._encode.run(MAP_NAMES, {"image": images})
         return s8, l2, l1
 
     def query(self, maps: Maps, points: Float[np.ndarray, "b k 2"]) -> Float[np.ndarray, "b k"]:
         """Metres at points in pixels of the encoded images; NaN outside."""
         given = dict(zip(MAP_NAMES, maps, strict=True)) | {"points": points}
-        with self._lock:
-            return self._query(given, share_inputs=True)["depth_m"].copy()
+        with self._lock, _memory_for_points(points):
+            return self._query.run(["depth_m"], given)[0]
+
+
+class _OpenVINOGraph:
+    """A compiled graph, compiled again after a call that failed.
+
+    Such a call leaves shapes of its own in some of the operations, and the next one may meet them.
+    """
+
+    def __init__(self, load: Callable[[], Any]) -> None:
+        self._load = load
+        self._request: Any = load()
+
+    def run(self, names: Sequence[str], given: dict[str, np.ndarray]) -> list[np.ndarray]:
+        """The outputs, copied: the next call writes over them.
+
+        Not by `infer`: where an operation fails, as for want of memory, that says nothing and
+        leaves the answers of the call before (OpenVINO 2026.4). Waiting raises.
+        """
+        request = self._load() if self._request is None else self._request
+        self._request = None
+        request.start_async(given, share_inputs=True)
+        request.wait()
+        outputs = [request.get_tensor(name).data.astype(np.float32) for name in names]
+        self._request = request
+        return outputs
 
 
 def check_bfloat16(capabilities: list[str]) -> None:
@@ -162,6 +194,18 @@ def check_bfloat16(capabilities: list[str]) -> None:
         )
 
 
+def _memory_for_images(images: np.ndarray) -> contextlib.AbstractContextManager[None]:
+    count, _, height, width = images.shape
+    return memory_for(
+        f"the encoding of {count} image(s) of {height}x{width}",
+        "free some, crop the photo, or take another runtime",
+    )
+
+
+def _memory_for_points(points: np.ndarray) -> contextlib.AbstractContextManager[None]:
+    return memory_for(f"the query of {points.shape[1]} point(s)", "free some, or ask fewer")
+
+
 def _import(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
@@ -170,5 +214,6 @@ def _import(name: str) -> ModuleType:
 
 
 def _refused(path: Path, runtime: str, error: Exception) -> CheckpointError:
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    reason = (str(error).strip() or type(error).__name__).splitlines()[-1]  # first: where in C++
+    reason = reason if len(reason) <= _REASON else f"...{reason[-_REASON:]}"
     return CheckpointError(f"{runtime} cannot load {path}; is it too old for it? ({reason})")

@@ -5,22 +5,27 @@ and the export takes any size. An export for one size pads smaller photos up to 
 """
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
 from spd.config import ModelConfig
-from spd.focal import Focal, IntrinsicsLike, choose_focal
+from spd.focal import Focal
 from spd.image_plan import ImagePlan, PlanWarnings
-from spd.images import Channels, ImageLike, RGBImage, read_photo, resample
+from spd.images import RGBImage, resample
+from spd.memory import in_parts
+from spd.peers.kinds import DepthKind
+from spd.photo_predictor import PlannedPredictor
+from spd.photo_predictor import Prepared as Prepared
 from spd.pixels import Size, read_lattice
 from spd.runtimes.engines import Engine, Maps, open_engine
 from spd.runtimes.folder import ExportFolder
 from spd.scenes import PhotoScene
 
 QUERY_CHUNK = 1024
-"""Points asked together: 29 MB of cells at D = 64, whatever K is."""
+"""Points asked together: 29 MB of cells at D = 64, whatever K is; fewer where that is too much."""
 
 
 class RuntimeScene(PhotoScene):
@@ -31,6 +36,11 @@ class RuntimeScene(PhotoScene):
         self._engine = engine
         self._maps = maps
         self.plan = plan
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held by the maps, in bytes."""
+        return sum(feature_map.nbytes for feature_map in self._maps)
 
     def depth_map(self, *, fast: bool = False) -> Float[np.ndarray, "h w"]:
         """Depth in metres at every pixel: `depth_map()[v, u] == depth_at([(u, v)])[0]`.
@@ -57,14 +67,14 @@ class RuntimeScene(PhotoScene):
     def _query(self, points: np.ndarray) -> np.ndarray:
         """Metres, before `depth_factor`, at points of the model's input."""
         asked = points.astype(np.float32)
-        depth_m = np.empty(len(asked), dtype=np.float32)
-        for start in range(0, len(asked), QUERY_CHUNK):
-            chunk = slice(start, start + QUERY_CHUNK)
-            depth_m[chunk] = self._engine.query(self._maps, asked[None, chunk])[0]
-        return depth_m
+
+        def ask(part: slice) -> np.ndarray:
+            return self._engine.query(self._maps, asked[None, part])[0]
+
+        return np.concatenate(in_parts(ask, len(asked), QUERY_CHUNK))
 
 
-class RuntimePredictor:
+class RuntimePredictor(PlannedPredictor[RuntimeScene]):
     """An exported model that takes photos.
 
     Args:
@@ -73,7 +83,7 @@ class RuntimePredictor:
         device: what computes it, in words.
     """
 
-    kind = "metric"
+    kind: DepthKind = "metric"
 
     def __init__(self, folder: ExportFolder, engine: Engine, device: str) -> None:
         self._folder = folder
@@ -82,7 +92,7 @@ class RuntimePredictor:
         self.source = str(folder.path)
         self.training_median_m = folder.training_median_m
         """Of the depth it learnt from, where that is known: the constant that it has to beat."""
-        self._warnings = PlanWarnings(self.config.camera)
+        super().__init__(PlanWarnings(folder.config.camera))
 
     @property
     def config(self) -> ModelConfig:
@@ -94,44 +104,17 @@ class RuntimePredictor:
         """(height, width) of the one input that the encoder takes; None: any."""
         return self._folder.image_size
 
-    def encode(
-        self,
-        image: ImageLike,
-        *,
-        focal_px: float | None = None,
-        fov_deg: float | None = None,
-        intrinsics: IntrinsicsLike | None = None,
-        channels: Channels = "rgb",
-    ) -> RuntimeScene:
-        """Read a photo and pay everything that is paid once.
+    def encode_many(self, prepared: Sequence[Prepared]) -> list[RuntimeScene]:
+        """Photos whose inputs have one size (`plan.model_size`), through the network together."""
+        inputs = np.concatenate([as_input(photo.pixels) for photo in prepared])
+        maps = self._engine.encode(inputs)
+        return [
+            RuntimeScene(self._engine, _one_of(maps, n), photo.plan.photo_size, photo.plan)
+            for n, photo in enumerate(prepared)
+        ]
 
-        Args:
-            image: a path, bytes, an open file, a PIL image, an array or a tensor
-                (`spd.images.read_photo`).
-            focal_px: the photo's focal length in its own pixels. Metres depend on it. Where nothing
-                is given the file's EXIF is taken; where that says nothing, the training camera's
-                field of view is assumed along the longer side, with a warning.
-            fov_deg: instead, its field of view along the longer side, in degrees.
-            intrinsics: instead, its whole camera, or the 3x3 matrix of it.
-            channels: order of an array's or tensor's channels; "bgr" is OpenCV's.
-
-        Raises:
-            InputError: if the image cannot be read, more than one of `focal_px`, `fov_deg` and
-                `intrinsics` is given or it cannot be, or the photo does not fit the one size that
-                the model was exported for.
-        """
-        photo = read_photo(image, channels=channels)
-        focal = choose_focal(
-            photo.size,
-            photo.exif_focal_px,
-            focal_px=focal_px,
-            fov_deg=fov_deg,
-            intrinsics=intrinsics,
-        )
-        plan = plan_for(self._folder, photo.size, focal)
-        self._warnings.tell(plan)
-        maps = self._engine.encode(network_input(photo.pixels, plan))
-        return RuntimeScene(self._engine, maps, photo.size, plan)
+    def _plan(self, size: Size, focal: Focal | None) -> ImagePlan:
+        return plan_for(self._folder, size, focal)
 
 
 def open_export(
@@ -171,8 +154,20 @@ def plan_for(folder: ExportFolder, size: Size, focal: Focal | float | None) -> I
 
 def network_input(pixels: RGBImage, plan: ImagePlan) -> Float[np.ndarray, "1 3 h w"]:
     """The encoder's input: RGB in 0..1, channels first, borders repeated to the plan's size."""
-    resampled = resample(pixels, plan.scale, plan.model_size)
+    return as_input(resample(pixels, plan.scale, plan.model_size))
+
+
+def as_input(resampled: RGBImage) -> Float[np.ndarray, "1 3 h w"]:
+    """The same of pixels that have the plan's size."""
     return np.ascontiguousarray(resampled.transpose(2, 0, 1)[None], dtype=np.float32) / 255
+
+
+def _one_of(maps: Maps, number: int) -> Maps:
+    """The maps of one image; copies, because a view would keep those of all in memory."""
+    if len(maps[0]) == 1:
+        return maps
+    s8, l2, l1 = (feature_map[number : number + 1].copy() for feature_map in maps)
+    return s8, l2, l1
 
 
 def _centres(count: int, among: int) -> np.ndarray:

@@ -1,0 +1,123 @@
+"""The options of `spd serve`; what serves is imported when it is asked for."""
+
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spd.checkpoint_folder import SHIPPED
+from spd.cli.options import Device, Model, Precision, Runtime
+from spd.errors import ConfigError
+
+if TYPE_CHECKING:
+    from spd.cli.query import Computed
+    from spd.serve.config import ServeConfig
+
+_LIBRARIES = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
+
+
+def serve(
+    model: Model = None,
+    host: Annotated[
+        str, typer.Option("--host", help="Address to answer at; 0.0.0.0 is all of them.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Port to answer at; 0: any free one.")
+    ] = 8000,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--token-file", help="Requests must bear the token in this file, or in $SPD_TOKEN."
+        ),
+    ] = None,
+    max_megabytes: Annotated[
+        float, typer.Option("--max-megabytes", help="Of a photo's file.")
+    ] = 32,
+    max_megapixels: Annotated[float, typer.Option("--max-megapixels", help="Of a photo.")] = 50,
+    max_points: Annotated[
+        int, typer.Option("--max-points", help="Asked in one request.")
+    ] = 1_000_000,
+    keep_images: Annotated[
+        int, typer.Option("--keep-images", help="Encoded photos kept; the longest unasked goes.")
+    ] = 100,
+    keep_minutes: Annotated[
+        float, typer.Option("--keep-minutes", help="A photo stays after it was last asked.")
+    ] = 30,
+    keep_megabytes: Annotated[
+        float, typer.Option("--keep-megabytes", help="Memory of all photos kept.")
+    ] = 1024,
+    timeout: Annotated[
+        float, typer.Option("--timeout", help="Seconds for an answer, and for a body to arrive.")
+    ] = 60,
+    device: Device = None,
+    runtime: Runtime = None,
+    precision: Precision = None,
+) -> None:
+    """Answer over HTTP: post a photo once, ask it often; with a page for browsers.
+
+    Example: `spd serve --port 8000 --model runs/rooms_tiny`
+    """
+    _check_installed()
+    from spd.cli.query import Computed
+    from spd.serve.config import ServeConfig
+    from spd.serve.security import read_token
+
+    config = ServeConfig(
+        max_megabytes=max_megabytes,
+        max_megapixels=max_megapixels,
+        max_points=max_points,
+        keep_images=keep_images,
+        keep_minutes=keep_minutes,
+        keep_megabytes=keep_megabytes,
+        request_seconds=timeout,
+        body_seconds=timeout,
+    )
+    token = read_token(token_file)
+    computed = Computed(model=model, device=device, runtime=runtime, precision=precision)
+    _serve(computed.for_one_photo(), config, host, port, token)
+
+
+def _check_installed() -> None:
+    from importlib.util import find_spec
+
+    missing = [name for name in _LIBRARIES if find_spec(name) is None]
+    if missing:
+        raise ConfigError(f'{missing[0]} is not installed; pip install "spd[serve]"')
+
+
+def _serve(
+    computed: "Computed", config: "ServeConfig", host: str, port: int, token: str | None
+) -> None:
+    """Bind first, so that a port in use is told before a model is loaded; then answer."""
+    from spd.loading import runtime_of
+    from spd.serve.app import create_app
+    from spd.serve.security import is_loopback
+    from spd.serve.server import bind, server_of, url_of
+    from spd.serve.service import ServedModel
+
+    computed.check()
+    with bind(host, port) as bound:
+        if token is None and not is_loopback(host):
+            _note(
+                f"warning: whoever reaches {host} may use this service, and nothing is encrypted; "
+                "give it a token (--token-file) and put a proxy with TLS before it"
+            )
+        warnings.filterwarnings("ignore", module="PIL")  # about metadata; what matters is an error
+        runtime = runtime_of(computed.model, computed.runtime, computed.precision)
+        served = ServedModel(
+            predictor=computed.load(),
+            name=Path(computed.model or SHIPPED).name,
+            runtime=runtime,
+            precision=computed.precision or "float32",
+        )
+        app = create_app(served, config, token)
+        _note(f"{served.name} on {runtime} answers at {url_of(bound)} (Ctrl-C stops it)")
+        server_of(app).run(sockets=[bound])
+        _note("stopped")
+
+
+def _note(message: str) -> None:
+    """Say something, at once even where the output is a file."""
+    print(message, file=sys.stderr, flush=True)

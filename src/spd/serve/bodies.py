@@ -1,0 +1,114 @@
+"""Reading bodies: never more bytes than allowed, never longer than allowed."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from starlette.requests import ClientDisconnect, Request
+
+from spd.serve.refusals import RefusalError, bad_request, busy, slow_body, too_large, wrong_type
+
+_FORM = "multipart/form-data"
+_FORM_BYTES = 65_536  # a form's own headers and boundaries, beside the photo in it
+
+
+class Bodies:
+    """Reads bodies, and knows how much of them is in memory.
+
+    Args:
+        most_held: bytes of all bodies together.
+        seconds: for one body.
+    """
+
+    def __init__(self, most_held: int, seconds: float) -> None:
+        self._most_held = most_held
+        self._seconds = seconds
+        self.held = 0
+        """Bytes of all bodies that are being read or worked on."""
+
+    @contextlib.asynccontextmanager
+    async def read(self, request: Request, most: int) -> AsyncIterator[bytearray]:
+        """A body of at most so many bytes, which counts as held until the block is left.
+
+        Raises:
+            RefusalError: if it is longer, comes too slowly, or there is no room for it now.
+        """
+        _check_length(request, most)
+        body = bytearray()
+        try:
+            await self._fill(body, request, most)
+            yield body
+        finally:
+            self.held -= len(body)
+
+    async def _fill(self, body: bytearray, request: Request, most: int) -> None:
+        try:
+            async with asyncio.timeout(self._seconds):
+                async for chunk in request.stream():
+                    if len(body) + len(chunk) > most:
+                        raise _too_long(most)
+                    if self.held + len(chunk) > self._most_held:
+                        raise busy("too many large requests at a time; send this one again later")
+                    body += chunk
+                    self.held += len(chunk)
+        except TimeoutError:
+            raise slow_body(self._seconds) from None
+        except ClientDisconnect:
+            raise bad_request("the body ended early") from None
+
+
+def check_json(request: Request) -> None:
+    """Refuse what does not say that it is JSON.
+
+    Raises:
+        RefusalError: naming what is taken.
+    """
+    _check_plain(request)
+    given = content_type(request)
+    if given != "application/json":
+        raise wrong_type(f"content type {given or 'missing'!r}; send application/json")
+
+
+def is_form(request: Request) -> bool:
+    """Whether a photo comes in a form, and not as it is.
+
+    Raises:
+        RefusalError: if it comes as anything else.
+    """
+    _check_plain(request)
+    given = content_type(request)
+    if given == _FORM:
+        return True
+    if given.startswith("image/") or given == "application/octet-stream":
+        return False
+    raise wrong_type(
+        f"content type {given or 'missing'!r}; send a photo's bytes as image/* or "
+        f"application/octet-stream, or {_FORM} with a field photo"
+    )
+
+
+def most_bytes(photo_bytes: int, *, form: bool) -> int:
+    """Of a body that carries a photo."""
+    return photo_bytes + (_FORM_BYTES if form else 0)
+
+
+def content_type(request: Request) -> str:
+    """Of a request, without parameters; empty where it does not say."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _check_plain(request: Request) -> None:
+    encoding = request.headers.get("content-encoding", "identity").lower()
+    if encoding != "identity":
+        raise wrong_type(f"content encoding {encoding[:40]!r}; send the body as it is")
+
+
+def _check_length(request: Request, most: int) -> None:
+    """Refuse by what the client announces, before anything of it is read."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > most:
+        raise _too_long(most)
+
+
+def _too_long(most: int) -> RefusalError:
+    return too_large(f"the body is longer than {most:,} bytes; send less at a time")

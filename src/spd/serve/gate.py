@@ -1,0 +1,95 @@
+"""What stands before every route: stopping, token, how many at a time, and the counting."""
+
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+
+from spd.serve.refusals import RefusalError, busy, stopping
+from spd.serve.security import check_token
+from spd.serve.service import Service
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+HEALTH = "/healthz"
+_GUARDED = ("/v1/", "/metrics")
+_PIECE_BYTES = 65_536
+"""Of an answer at a time, so that a client that takes nothing is noticed and no copy is made."""
+
+
+class Gate:
+    """An ASGI middleware around the whole application."""
+
+    def __init__(
+        self, app: Callable[[Scope, Receive, Send], Awaitable[None]], service: Service
+    ) -> None:
+        self._app = app
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        service, started = self._service, time.perf_counter()
+        status = 500
+
+        async def counted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [
+                    *message.get("headers", []),
+                    (b"x-content-type-options", b"nosniff"),
+                ]
+            await _in_pieces(message, send)
+
+        service.requests += 1
+        try:
+            refused = self._refusal(scope)
+            if refused is None:
+                await self._app(scope, receive, counted)
+            else:
+                await answer_of(refused)(scope, receive, counted)
+        finally:
+            service.requests -= 1
+            route = getattr(scope.get("route"), "path", "other")
+            service.metrics.answered(scope["method"], route, status, time.perf_counter() - started)
+
+    def _refusal(self, scope: Scope) -> RefusalError | None:
+        service, path = self._service, scope["path"]
+        if path == HEALTH:
+            return None
+        if service.stopping:
+            return stopping()
+        if service.requests > service.config.max_requests:
+            return busy(f"{service.requests - 1} requests are being answered; ask again later")
+        if service.token is not None and path.startswith(_GUARDED):
+            try:
+                check_token(service.token, Headers(scope=dict(scope)).get("authorization"))
+            except RefusalError as refused:
+                return refused
+        return None
+
+
+def answer_of(refused: RefusalError) -> JSONResponse:
+    """A refusal as a client gets it."""
+    return JSONResponse(refused.body(), refused.status, refused.headers)
+
+
+async def _in_pieces(message: Message, send: Send) -> None:
+    body = message.get("body", b"")
+    if len(body) <= _PIECE_BYTES:
+        await send(message)
+        return
+    view = memoryview(body)
+    *starts, last = range(0, len(body), _PIECE_BYTES)
+    for start in starts:
+        piece = bytes(view[start : start + _PIECE_BYTES])
+        await send({"type": message["type"], "body": piece, "more_body": True})
+    await send({**message, "body": bytes(view[last:])})

@@ -1,0 +1,103 @@
+// The service's HTTP interface: one way to call it, errors in words, and the token.
+
+const TOKEN_KEY = "spd-token";
+
+const WORDS = {
+  401: "The service wants a token. Reload this page to give one.",
+  413: "The service refused this as too large.",
+  429: "The service has too much to do at the moment.",
+  503: "The service is busy or shutting down.",
+};
+
+/** What the service, or the way to it, said no with. */
+export class ServiceError extends Error {
+  constructor(status, message) {
+    super(message);
+    this.status = status; // 0: there was no answer
+  }
+
+  /** Whether the same request may go well a little later. */
+  get mayPass() {
+    return [0, 429, 503].includes(this.status);
+  }
+}
+
+export class Service {
+  #askToken;
+  #asking = null;
+  #declined = false;
+
+  /** `askToken(refused)` asks a person for a token, null where they give none. */
+  constructor(askToken) {
+    this.#askToken = askToken;
+  }
+
+  async json(method, path, { query, body } = {}) {
+    const response = await this.#call(method, path, query, body);
+    return response.status === 204 ? null : whole(response.json());
+  }
+
+  async bytes(path) {
+    return whole((await this.#call("GET", path)).arrayBuffer());
+  }
+
+  async #call(method, path, query = {}, body = undefined) {
+    const search = new URLSearchParams(query).toString();
+    const address = `v1/${path}${search && `?${search}`}`;
+    for (;;) {
+      const token = sessionStorage.getItem(TOKEN_KEY);
+      const response = await send(method, address, body, token);
+      if (response.ok) return response;
+      if (response.status !== 401 || this.#declined) throw await refusal(response);
+      await this.#renewToken(token);
+    }
+  }
+
+  /** One question to the person, however many requests wait for its answer. */
+  async #renewToken(refused) {
+    if (sessionStorage.getItem(TOKEN_KEY) !== refused) return;
+    this.#asking ??= this.#askToken(refused !== null).finally(() => (this.#asking = null));
+    const token = await this.#asking;
+    this.#declined = token === null;
+    if (!this.#declined) sessionStorage.setItem(TOKEN_KEY, token);
+  }
+}
+
+async function send(method, address, body, token) {
+  const headers = {};
+  if (token !== null) headers.Authorization = `Bearer ${token}`;
+  if (body instanceof Blob) headers["Content-Type"] = photoType(body);
+  else if (body !== undefined) headers["Content-Type"] = "application/json";
+  const sent = body === undefined || body instanceof Blob ? body : JSON.stringify(body);
+  try {
+    return await fetch(address, { method, headers, body: sent, cache: "no-store" });
+  } catch {
+    throw new ServiceError(0, "The service does not answer. Is spd serve still running?");
+  }
+}
+
+/** What a file is sent as: one that is named like no photo may be one, and its bytes decide. */
+function photoType({ type }) {
+  return type.startsWith("image/") ? type : "application/octet-stream";
+}
+
+/** An answer to its end. */
+async function whole(reading) {
+  try {
+    return await reading;
+  } catch {
+    throw new ServiceError(0, "The service’s answer broke off or is not its own. Try again.");
+  }
+}
+
+async function refusal(response) {
+  let message = WORDS[response.status] ?? `The service answered ${response.status}.`;
+  try {
+    if (response.status !== 401) message = (await response.json()).error.message ?? message;
+  } catch {
+    // Not the service's own words but those of something between: the status has to do.
+  }
+  const wait = Number(response.headers.get("Retry-After"));
+  if (wait > 0) message += ` Try again in ${wait} s.`;
+  return new ServiceError(response.status, message);
+}

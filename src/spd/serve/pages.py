@@ -1,0 +1,65 @@
+"""What a browser sees: the page of `page/` at the root, and the operations as a plain table."""
+
+import html
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.responses import FileResponse, HTMLResponse
+
+PAGE = Path(__file__).parent / "page"
+"""Static files; each is served under its own name."""
+
+_HEAD = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>SPD: operations</title><style>
+body { font: 16px/1.5 sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem }
+table { border-collapse: collapse; width: 100% }
+td, th { border-bottom: 1px solid #ccc; padding: .4rem; text-align: left; vertical-align: top }
+code { font-size: 90% }
+</style></head><body>
+"""
+
+
+def add_pages(app: FastAPI) -> None:
+    """Serve the page and the table of operations."""
+    for file in sorted(PAGE.iterdir()):
+        if file.is_file():
+            _add_file(app, f"/{file.name}", file)
+    _add_file(app, "/", PAGE / "index.html")
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return HTMLResponse(operations_page(app.openapi()))
+
+
+def _add_file(app: FastAPI, path: str, file: Path) -> None:
+    @app.get(path, include_in_schema=False)
+    async def page() -> FileResponse:
+        return FileResponse(file, headers={"cache-control": "no-cache"})
+
+
+def operations_page(schema: dict[str, Any]) -> str:
+    """Every operation with what it takes and answers; nothing is loaded from elsewhere."""
+    rows = [
+        _row(method, path, operation)
+        for path, methods in schema["paths"].items()
+        for method, operation in methods.items()
+    ]
+    title = html.escape(f"{schema['info']['title']} {schema['info']['version']}")
+    return (
+        f"{_HEAD}<h1>{title}</h1><p>{html.escape(schema['info']['description'])} The whole "
+        'contract is in <a href="openapi.json">openapi.json</a>, for whatever reads OpenAPI.</p>'
+        "<table><tr><th>operation</th><th>takes</th><th>answers</th></tr>"
+        f"{''.join(rows)}</table></body></html>\n"
+    )
+
+
+def _row(method: str, path: str, operation: dict[str, Any]) -> str:
+    parameters = [parameter["name"] for parameter in operation.get("parameters", [])]
+    bodies = list(operation.get("requestBody", {}).get("content", {}))
+    cells = (
+        f"<code>{method.upper()} {html.escape(path)}</code><br>{html.escape(operation['summary'])}",
+        html.escape(", ".join([*parameters, *bodies])),
+        html.escape(", ".join(operation["responses"])),
+    )
+    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"

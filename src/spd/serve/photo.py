@@ -1,0 +1,156 @@
+"""A photo's bytes: how many pixels they unpack to, what the network will see, what people see."""
+
+import dataclasses
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from spd.errors import InputError
+from spd.focal import IntrinsicsLike
+from spd.images import FORMATS, Photo, read_photo
+from spd.photo_predictor import Prepared
+from spd.photos.heif import is_heif, register_heif
+from spd.pixels import Intrinsics
+from spd.questions.cameras import lens_doubt
+from spd.serve.refusals import bad_image, of_input, too_large
+
+if TYPE_CHECKING:
+    from spd.loading import AnyPredictor
+
+SHOWN_PX = 900
+"""Longer side of the photo that pictures are drawn on."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Camera:
+    """What a client says of the photo's camera; at most one of the three."""
+
+    focal_px: float | None = None
+    fov_deg: float | None = None
+    intrinsics: IntrinsicsLike | None = None
+
+    @classmethod
+    def of(
+        cls,
+        focal_px: float | None,
+        fov_deg: float | None,
+        pinhole: tuple[float | None, float | None, float | None, float | None],
+    ) -> "Camera":
+        """From the parameters of a request.
+
+        Raises:
+            RefusalError: if one of fx, fy, cx, cy is missing, or they cannot be.
+        """
+        known = [value for value in pinhole if value is not None]
+        if not known:
+            return cls(focal_px=focal_px, fov_deg=fov_deg)
+        if len(known) != 4:
+            raise of_input(
+                InputError(f"fx, fy, cx and cy belong together, got {len(known)} of the four"),
+                "bad_camera",
+            )
+        try:
+            return cls(focal_px=focal_px, fov_deg=fov_deg, intrinsics=Intrinsics(*known))
+        except InputError as error:
+            raise of_input(error, "bad_camera") from None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Unplanned:
+    """A photo for a network that prepares its own input."""
+
+    photo: Photo
+    camera: Camera
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Ready:
+    """A photo that waits for the network."""
+
+    item: Prepared | Unplanned
+    small: UInt8[np.ndarray, "h w 3"]
+    warnings: tuple[str, ...]
+
+    @property
+    def input_size(self) -> tuple[int, int] | None:
+        """(height, width) of what the network sees; None where only it knows."""
+        return self.item.plan.model_size if isinstance(self.item, Prepared) else None
+
+
+def read(data: bytes, camera: Camera, predictor: "AnyPredictor", most_pixels: int) -> Ready:
+    """Everything before the network.
+
+    Raises:
+        RefusalError: if it is no photo, too large, or its camera cannot be.
+    """
+    check_pixels(data, most_pixels)
+    try:
+        photo = read_photo(data)
+    except InputError as error:
+        raise bad_image(str(error)) from None
+    try:
+        item = _item(photo, camera, predictor)
+    except InputError as error:
+        raise of_input(error, "bad_camera") from None
+    return Ready(item, _small(photo), tuple(_warnings(item, photo, camera, predictor)))
+
+
+def check_pixels(data: bytes, most_pixels: int) -> None:
+    """Refuse a file by the size that its head says, before its pixels are unpacked.
+
+    Raises:
+        RefusalError: if they are too many.
+    """
+    if is_heif(data[:32]):
+        try:
+            register_heif("the image")
+        except InputError as error:
+            raise bad_image(str(error)) from None
+    formats = [name for name in FORMATS if name != "HEIF" or name in Image.OPEN]
+    try:
+        with Image.open(io.BytesIO(data), formats=formats) as image:
+            width, height = image.size
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise too_large(_too_many("more than can be opened safely", most_pixels)) from None
+    except Exception:  # no image: what reads it will say so
+        return
+    if width * height > most_pixels:
+        raise too_large(_too_many(f"{width}x{height} pixels", most_pixels))
+
+
+def _too_many(found: str, most_pixels: int) -> str:
+    return (
+        f"the photo has {found} and the service takes {most_pixels / 1e6:g} megapixels; post it "
+        "smaller, with the focal length in its own pixels"
+    )
+
+
+def _item(photo: Photo, camera: Camera, predictor: "AnyPredictor") -> Prepared | Unplanned:
+    prepare = getattr(predictor, "prepare", None)
+    if prepare is None:
+        return Unplanned(photo, camera)
+    return prepare(
+        photo, focal_px=camera.focal_px, fov_deg=camera.fov_deg, intrinsics=camera.intrinsics
+    )
+
+
+def _warnings(
+    item: Prepared | Unplanned, photo: Photo, camera: Camera, predictor: "AnyPredictor"
+) -> list[str]:
+    """What to know about the metres of this photo."""
+    found: list[str | None] = []
+    if isinstance(camera.intrinsics, Intrinsics):
+        found.append(lens_doubt(camera.intrinsics, photo.size))
+    if isinstance(item, Prepared):
+        trained = predictor.config.camera  # type: ignore[union-attr]  # what prepares is ours
+        found += [item.plan.assumption(trained), item.plan.extrapolation(trained)]
+    return [text for text in found if text is not None]
+
+
+def _small(photo: Photo) -> UInt8[np.ndarray, "h w 3"]:
+    image = Image.fromarray(photo.pixels)
+    image.thumbnail((SHOWN_PX, SHOWN_PX))
+    return np.array(image)

@@ -1,0 +1,135 @@
+"""The process: a bound socket, connections that do not wait for ever, signals."""
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from spd.errors import ConfigError
+from spd.serve.config import ServeConfig
+from spd.serve.service import Service
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from fastapi import FastAPI
+
+CONNECTIONS = 1024
+"""Open at a time; more are told 503 at once."""
+_CLEAN_UP_SECONDS = 5
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 is any free one.
+
+    Raises:
+        ConfigError: if the address is unknown, or the port in use or not allowed.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, *_, address = found[0]
+        return socket.create_server(address[:2], family=family, backlog=CONNECTIONS)
+    except socket.gaierror as error:
+        raise ConfigError(
+            f"--host {host} is no address of this machine: {error.strerror}"
+        ) from None
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(
+            f"port {port} of {host} cannot be bound: {reason.lower()}; choose another with --port, "
+            "0 for any that is free"
+        ) from None
+
+
+def url_of(bound: socket.socket) -> str:
+    """Where clients find it."""
+    host, port = bound.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def server_of(app: "FastAPI") -> "Server":
+    """A server of the application; `run(sockets=[...])` answers until SIGINT or SIGTERM."""
+    service: Service = app.state.service
+    config = uvicorn.Config(
+        app,
+        http=_protocol(service.config),
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=CONNECTIONS,
+        timeout_graceful_shutdown=round(service.config.grace_seconds) + _CLEAN_UP_SECONDS,
+    )
+    return Server(config, service)
+
+
+class Server(uvicorn.Server):
+    """Gives running requests time to end, and does not raise the signal again after it."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+
+    def handle_exit(self, sig: int, frame: "FrameType | None") -> None:
+        """Begin to stop; a second signal does not wait for anybody."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+        self._service.stopping = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let requests end; who still waits when the time is over is told so."""
+        loop = asyncio.get_running_loop()
+        last_call = loop.call_later(self._service.config.grace_seconds, self._service.work.close)
+        await super().shutdown(sockets)
+        last_call.cancel()
+
+
+def _protocol(config: ServeConfig) -> type[H11Protocol]:
+    class TimedProtocol(H11Protocol):
+        """HTTP/1.1 on a connection that is closed when its client does nothing for too long.
+
+        uvicorn has a time limit between requests alone, and any byte stops it.
+        """
+
+        _idle: asyncio.TimerHandle | None = None
+        _timed: Any = None  # the request whose answer is being timed
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self._expect_request(None)
+
+        def on_response_complete(self) -> None:
+            answered = self.cycle
+            super().on_response_complete()  # which may begin the next one
+            self._expect_request(answered)
+
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            if self._timed is not self.cycle:
+                self._timed = self.cycle
+                self.loop.call_later(config.answer_seconds, self._drop_if_untaken, self.cycle)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            super().connection_lost(exc)
+            if self._idle is not None:
+                self._idle.cancel()
+
+        def _expect_request(self, after: Any) -> None:
+            if self._idle is not None:
+                self._idle.cancel()
+            self._idle = self.loop.call_later(config.head_seconds, self._drop_if_idle, after)
+
+        def _drop_if_idle(self, after: Any) -> None:
+            if self.cycle is after:
+                self.transport.abort()
+
+        def _drop_if_untaken(self, cycle: Any) -> None:
+            taken = cycle.response_complete and not self.transport.get_write_buffer_size()
+            if self.cycle is cycle and not taken:
+                self.transport.abort()
+
+    return TimedProtocol

@@ -1,0 +1,111 @@
+"""Threads that work, so that the event loop only waits.
+
+Each kind of work has its own: a picture of a large photo takes seconds and gigabytes, and no point
+should wait for it.
+"""
+
+import asyncio
+import contextlib
+import os
+import threading
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from spd.scenes import PhotoScene
+from spd.serve.config import ServeConfig
+from spd.serve.encoding import EncodeQueue
+from spd.serve.metrics import Metrics
+from spd.serve.photo import Ready
+from spd.serve.refusals import stopping, too_slow
+
+if TYPE_CHECKING:
+    from spd.loading import AnyPredictor
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_READERS = 2  # each unpacks one photo at a time
+_DRAWERS = 1  # maps of whole photos; and matplotlib is not made for more
+
+
+class Work:
+    """Where everything that takes time is done.
+
+    Args:
+        predictor: answers.
+        config: how many may wait, and how long.
+        metrics: gets what the queue counts.
+    """
+
+    def __init__(self, predictor: "AnyPredictor", config: ServeConfig, metrics: Metrics) -> None:
+        self.encodes = EncodeQueue(
+            predictor, config.max_encodes_waiting, config.batch_images, metrics
+        )
+        self._seconds = config.request_seconds
+        self._closed = threading.Event()
+        self._askers = _pool(min(32, (os.cpu_count() or 1) + 4), "ask")
+        self._readers = _pool(_READERS, "read")
+        self._drawers = _pool(_DRAWERS, "draw")
+        self.encodes.start()
+
+    @contextlib.asynccontextmanager
+    async def in_time(self) -> AsyncIterator[None]:
+        """A block that has to end in time; what it still waits for is called off.
+
+        Raises:
+            RefusalError: if it does not.
+        """
+        try:
+            async with asyncio.timeout(self._seconds):
+                yield
+        except TimeoutError:
+            raise too_slow(self._seconds) from None
+
+    async def ask(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Points, boxes, distances."""
+        return await self._done(self._askers, function, *args, **kwargs)
+
+    async def read(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """A photo."""
+        return await self._done(self._readers, function, *args, **kwargs)
+
+    async def draw(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """A map or a picture of a whole photo."""
+        return await self._done(self._drawers, function, *args, **kwargs)
+
+    async def _done(
+        self,
+        pool: ThreadPoolExecutor,
+        function: Callable[P, T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        if self._closed.is_set():
+            raise stopping()
+        future = pool.submit(function, *args, **kwargs)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            if self._closed.is_set() and future.cancelled():
+                raise stopping() from None
+            raise
+
+    async def encode(self, ready: Ready) -> PhotoScene:
+        """A photo that was read, in its turn.
+
+        Raises:
+            RefusalError: if too many wait.
+        """
+        return await asyncio.wrap_future(self.encodes.submit(ready))
+
+    def close(self) -> None:
+        """Refuse those who wait; what runs goes on to its end."""
+        self._closed.set()
+        self.encodes.close()
+        for pool in (self._askers, self._readers, self._drawers):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _pool(threads: int, name: str) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix=f"spd-{name}")

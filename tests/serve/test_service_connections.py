@@ -1,0 +1,208 @@
+"""Clients that dawdle, on real connections, and a service that is told to stop."""
+
+import contextlib
+import json
+import re
+import signal
+import socket
+import threading
+import time
+
+import pytest
+
+from small_service import Held, photo, small_app
+from spd.serve.server import bind, server_of
+
+WAIT = 20.0  # for what has to come; never a measure
+
+
+@contextlib.contextmanager
+def running(network=None, **limits):
+    """A server in a thread: its application, its address, what stops it."""
+    app = small_app(network=network, **limits)
+    bound = bind("127.0.0.1", 0)
+    address = bound.getsockname()
+    server = server_of(app)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
+    thread.start()
+    try:
+        yield app, address, server
+    finally:
+        server.handle_exit(signal.SIGTERM, None)
+        thread.join(WAIT)
+        bound.close()
+    assert not thread.is_alive()
+
+
+@contextlib.contextmanager
+def connected(address, **options):
+    with contextlib.closing(socket.socket()) as client:
+        if "receive" in options:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, options["receive"])
+        client.settimeout(WAIT)
+        client.connect(address)
+        yield client
+
+
+def read_all(client) -> bytes:
+    """Until the other side closes."""
+    data = b""
+    with contextlib.suppress(ConnectionResetError):
+        while part := client.recv(65536):
+            data += part
+    return data
+
+
+def read_answer(client) -> tuple[int, bytes]:
+    """One answer with a length."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        part = client.recv(65536)
+        assert part, data
+        data += part
+    head, body = data.split(b"\r\n\r\n", 1)
+    length = int(re.search(rb"content-length: (\d+)", head, re.I)[1])
+    while len(body) < length:
+        body += client.recv(65536)
+    return int(head.split()[1]), body
+
+
+def request(method: str, path: str, body: bytes = b"", kind: str = "image/png") -> bytes:
+    head = f"{method} {path} HTTP/1.1\r\nhost: x\r\n"
+    if body:
+        head += f"content-type: {kind}\r\ncontent-length: {len(body)}\r\n"
+    return head.encode() + b"\r\n" + body
+
+
+def until(condition) -> None:
+    end = time.monotonic() + WAIT
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize("sent", [b"", b"G", b"GET /healthz HTTP/1.1\r\nhost: x\r\n"])
+def test_a_connection_without_a_request_is_closed(sent):
+    with running(head_seconds=0.2) as (_, address, _), connected(address) as client:
+        client.sendall(sent)
+        assert read_all(client) == b""
+
+
+def test_a_head_that_comes_byte_by_byte_is_not_waited_for():
+    with running(head_seconds=0.3) as (_, address, _), connected(address) as client:
+        client.settimeout(0.02)
+        closed = False
+        for byte in b"GET /healthz HTTP/1.1\r\nx-long: " + b"x" * 1000:
+            with contextlib.suppress(TimeoutError):
+                try:
+                    client.sendall(bytes([byte]))
+                    closed = client.recv(100) == b""
+                except (ConnectionResetError, BrokenPipeError):
+                    closed = True
+            if closed:
+                break
+        assert closed
+
+
+def test_after_an_answer_the_same_holds():
+    with running(head_seconds=0.2) as (_, address, _), connected(address) as client:
+        for _ in range(2):
+            client.sendall(request("GET", "/healthz"))
+            assert read_answer(client) == (200, b'{"status":"ok"}')
+        client.sendall(b"GET /hea")
+        assert read_all(client) == b""
+
+
+def test_a_request_that_works_long_is_not_idle():
+    held = Held()
+    with running(held, head_seconds=0.1) as (_, address, _), connected(address) as client:
+        client.sendall(request("GET", "/healthz") + request("POST", "/v1/images", photo()))
+        assert read_answer(client)[0] == 200
+        assert held.began.acquire(timeout=WAIT)
+        time.sleep(0.3)  # several times the limit
+        held.go.set()
+        assert read_answer(client)[0] == 201
+
+
+def test_a_body_that_does_not_come():
+    with running(body_seconds=0.2) as (app, address, _), connected(address) as client:
+        whole = request("POST", "/v1/images", photo())
+        client.sendall(whole[:-100])
+        status, body = read_answer(client)
+        assert (status, json.loads(body)["error"]["kind"]) == (408, "slow_body")
+        until(lambda: app.state.service.bodies.held == 0)
+
+
+def test_a_client_that_leaves_amid_its_body():
+    with running() as (app, address, _):
+        with connected(address) as client:
+            client.sendall(request("POST", "/v1/images", photo())[:-100])
+            until(lambda: app.state.service.bodies.held > 0)
+        until(lambda: app.state.service.bodies.held == 0)
+        until(lambda: app.state.service.requests == 0)
+
+
+def test_a_length_beyond_the_limit_is_refused_before_the_body_comes():
+    with running(max_megabytes=0.01) as (_, address, _), connected(address) as client:
+        head = b"POST /v1/images HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\n"
+        client.sendall(head + b"content-length: 10001\r\n\r\n")
+        assert read_answer(client)[0] == 413
+
+
+def test_a_client_that_takes_no_answer_is_cut_off():
+    held = Held()
+    held.go.set()
+    with running(held, answer_seconds=0.3) as (app, address, _):
+        with connected(address) as client:
+            client.sendall(request("POST", "/v1/images", photo(1500, 2000)))
+            image = json.loads(read_answer(client)[1])["id"]
+        with connected(address, receive=4096) as client:
+            client.sendall(request("GET", f"/v1/images/{image}/depth.npy"))
+            until(lambda: app.state.service.requests == 1)
+            until(lambda: app.state.service.requests == 0)
+            assert len(read_all(client)) < 4 * 1500 * 2000
+
+
+def test_what_is_no_http_is_refused():
+    with running() as (_, address, _), connected(address) as client:
+        client.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n")
+        assert read_all(client).startswith(b"HTTP/1.1 400")
+
+
+def test_a_running_request_is_answered_before_the_service_stops():
+    held = Held()
+    with running(held) as (app, address, server), connected(address) as client:
+        client.sendall(request("POST", "/v1/images", photo()))
+        assert held.began.acquire(timeout=WAIT)
+        server.handle_exit(signal.SIGTERM, None)
+        until(lambda: refused(address))  # nobody else is let in
+        held.go.set()
+        assert read_answer(client)[0] == 201
+        assert read_all(client) == b""
+        assert app.state.service.stopping
+
+
+def refused(address) -> bool:
+    try:
+        with connected(address):
+            return False
+    except ConnectionRefusedError:
+        return True
+
+
+def test_who_waits_longer_than_the_grace_is_told():
+    held = Held()
+    with (
+        running(held, grace_seconds=0.2) as (app, address, server),
+        connected(address) as first,
+        connected(address) as second,
+    ):
+        first.sendall(request("POST", "/v1/images", photo()))
+        assert held.began.acquire(timeout=WAIT)
+        second.sendall(request("POST", "/v1/images", photo()))
+        until(lambda: len(app.state.service.work.encodes) == 1)
+        server.handle_exit(signal.SIGTERM, None)
+        status, body = read_answer(second)
+        assert (status, json.loads(body)["error"]["kind"]) == (503, "stopping")
+        held.go.set()
+        assert read_answer(first)[0] == 201
