@@ -41,19 +41,18 @@ class Yardstick:
         """How many times as long as expected it took."""
         return self.measured_s[name] / self.expected_s(name)
 
-    def check(self, load: str) -> None:
-        """Refuse a yardstick that is too slow to measure anything by.
+    @property
+    def fast_enough(self) -> bool:
+        """Whether anything may be measured by it."""
+        return max(self.slowness(name) for name in REFERENCE_S) <= SLACK
 
-        Raises:
-            MeasurementError: naming both times, both expected ones, and what to do.
-        """
-        if max(self.slowness(name) for name in REFERENCE_S) <= SLACK:
-            return
+    def refusal(self, load: str) -> MeasurementError:
+        """The error for one that is not, naming both times, both expected ones, and what to do."""
         took, expected = (
             " and ".join(f"{1e3 * seconds(name):,.1f} ms ({what})" for name, what in _NAMED)
             for seconds in (self.measured_s.__getitem__, self.expected_s)
         )
-        raise MeasurementError(
+        return MeasurementError(
             f"the literal form took {took}, more than {SLACK} times the {expected} expected at the "
             f"{self.rate / 1e9:.0f} GFLOP/s measured here, so ratios to it would flatter; end "
             f"other programs and try again (load average {load}), or look around with --quick"

@@ -15,8 +15,8 @@ from spd.images import Photo
 from spd.outputs.cloud import EDGE_RATIO, PointCloud, cloud_of
 from spd.outputs.glb import write_glb
 from spd.outputs.maps import MAP_FORMS, write_npy, write_png
-from spd.outputs.steps import STEPS_PER_METRE
 from spd.outputs.ply import write_ply
+from spd.outputs.steps import STEPS_PER_METRE
 from spd.outputs.tables import TABLE_FORMS, csv_text, json_text, table_text, write_table
 from spd.questions import Distortion
 from spd.questions.space import camera_of
