@@ -20,6 +20,7 @@ FocalSource = Literal["given", "fov", "intrinsics", "exif", "assumed", "predicte
 IntrinsicsLike: TypeAlias = Intrinsics | ArrayLike
 
 WIDEST_FOV_DEG = 170.0  # no lens that maps straight lines to straight lines sees more
+NARROWEST_FOV_DEG = 0.001  # a thousandth of what telescopes of amateurs see
 LARGEST_SQUEEZE = 0.05  # of fx over fy; a calibration's own error is below this
 
 SOURCE_WORDS: dict[FocalSource, str] = {
@@ -82,10 +83,10 @@ def choose_focal(
         check_focal(camera.focal_px, size)
         return Focal(camera.focal_px, "intrinsics", camera)
     if fov_deg is not None:
-        if not 0 < fov_deg <= WIDEST_FOV_DEG:
+        if not NARROWEST_FOV_DEG <= fov_deg <= WIDEST_FOV_DEG:
             raise InputError(
-                f"fov_deg must be above 0 and at most {WIDEST_FOV_DEG:g} degrees, along the longer "
-                f"side, got {fov_deg:g}"
+                f"fov_deg must be at least {NARROWEST_FOV_DEG:g} and at most {WIDEST_FOV_DEG:g} "
+                f"degrees, along the longer side, got {fov_deg:g}"
             )
         return Focal.centred(focal_from_fov(fov_deg, size), "fov", size)
     if focal_px is not None:

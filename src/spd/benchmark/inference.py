@@ -34,7 +34,7 @@ PARTS: tuple[Part, ...] = get_args(Part)
 _MEMORY_FROM = 1024  # points; fewer add next to nothing
 _NETWORKS = ("spd", "peer", "encoder", "v15.1")
 
-TRIES = 5
+TRIES = 3
 """Measurements of the yardstick before a run is refused."""
 
 

@@ -54,9 +54,10 @@ def _query(path: CrossAttentionPath, maps: FeatureMaps, points: Tensor) -> Tenso
         _tokens(feature_map, points, maps.image_size, path.window)
         for feature_map in (maps.stride_8_map, maps.l2, maps.l1)
     )
-    query = s8[..., path.window**2 // 2].transpose(1, 2)
-    query = _read(path.stage1, query, [s8 + _key(path, path.S8), l2 + _key(path, path.L2)])
-    query = _read(path.stage2, query, [l1 + _key(path, path.L1)])
+    query = s8[..., path.window**2 // 2].transpose(1, 2).contiguous()
+    coarse = [s8.add_(_key(path, path.S8)), l2.add_(_key(path, path.L2))]
+    query = _read(path.stage1, query, coarse)
+    query = _read(path.stage2, query, [l1.add_(_key(path, path.L1))])
     return head_depth_m(path.head, query)
 
 
@@ -101,11 +102,8 @@ def _read(
 def _projected(
     projection: torch.nn.Linear, tokens: Float[Tensor, "b d k n"]
 ) -> Float[Tensor, "b d k n"]:
-    """As one batched product: a linear layer would first move the channels last."""
-    B, D = tokens.shape[:2]
-    bias = projection.bias[:, None].expand(B, D, 1)
-    flat = torch.baddbmm(bias, projection.weight.expand(B, D, D), tokens.flatten(2))
-    return flat.view_as(tokens)
+    """As a convolution: a linear layer would first move the channels last."""
+    return F.conv2d(tokens, projection.weight[:, :, None, None], projection.bias)
 
 
 def _read_dense(

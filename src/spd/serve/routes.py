@@ -5,7 +5,7 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Query, Request, Response
 
-from spd.focal import WIDEST_FOV_DEG
+from spd.focal import NARROWEST_FOV_DEG, WIDEST_FOV_DEG
 from spd.scenes import PhotoScene
 from spd.serve import answers, photo
 from spd.serve.bodies import check_json, is_form, most_bytes
@@ -79,7 +79,11 @@ _FocalPx = Annotated[
 ]
 _FovDeg = Annotated[
     float | None,
-    Query(ge=0.001, le=WIDEST_FOV_DEG, description="Or field of view along the longer side."),
+    Query(
+        ge=NARROWEST_FOV_DEG,
+        le=WIDEST_FOV_DEG,
+        description="Or field of view along the longer side.",
+    ),
 ]
 _Pinhole = Annotated[
     float | None,
