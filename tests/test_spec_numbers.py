@@ -240,8 +240,7 @@ def test_flops_of_a_query(local: CrossAttentionPath) -> None:
 
 
 def test_flops_of_dense(local: CrossAttentionPath) -> None:
-    terms = local_macs.dense_as_implemented(FULL, TINY_GRID)
-    # Scores and weighted sums run shift by shift as elementwise products over the whole grid.
-    attention = TINY_GRID.l1 * 2 * (50 + 25) * 64
-    counted = sum(terms.values()) - terms["upsample"] - terms["resize"] - attention
-    assert flops_of(local.dense, feature_maps(TINY_GRID)) == 2 * counted
+    grid = Grid((168, 210))  # 48x60 cells of L1: whole tiles, of every second cell too
+    terms = local_macs.dense_as_implemented(FULL, grid)
+    counted = sum(terms.values()) - terms["upsample"] - terms["resize"]
+    assert flops_of(local.dense, feature_maps(grid)) == 2 * counted

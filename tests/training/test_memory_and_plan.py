@@ -40,7 +40,12 @@ def really_kept(recipe, images: int) -> int:
 def test_counted_activations_are_those_that_are_kept(small_config, objective, precision):
     recipe = small_recipe(small_config, objective=objective, precision=precision)
     counted = estimate_memory(recipe, 3).activations
-    assert sum(counted.values()) == pytest.approx(really_kept(recipe, 3), rel=0.01)
+    # In bfloat16 the CPU keeps no list of the cells that queries read, as other devices and
+    # float32 do; the count has it: of three maps, four cells of 25 tokens of every point.
+    lists = 0
+    if precision == "bfloat16" and objective != "dense":
+        lists = 3 * 3 * recipe.train.points_per_image * 25 * 4 * torch.int64.itemsize
+    assert sum(counted.values()) - lists == pytest.approx(really_kept(recipe, 3), rel=0.01)
     assert all(size > 0 for part, size in counted.items() if part != "loss and resizing")
 
 
