@@ -64,9 +64,9 @@ def known(extra: int | None) -> int:
 
 
 def test_a_million_queries_take_less_than_a_gigabyte():
-    # 40 MB of windows at a time and 12 MB of points and answers; with what the allocator keeps of
-    # them 296 MB seen.
-    assert known(in_own_process(of_a_million_queries)) < 0.6e9
+    # 12 MB of windows at a time and 4 MB of answers: 20 MB seen. Answers kept one by one between
+    # the windows split the heap: 296 to 752 MB.
+    assert known(in_own_process(of_a_million_queries)) < 0.1e9
 
 
 @pytest.mark.parametrize(

@@ -173,7 +173,17 @@ class SPD(Pretrained, nn.Module):
         if torch.compiler.is_compiling():  # what is compiled fails elsewhere than it is traced
             chunks = points.split(QUERY_CHUNK, dim=1)
             return torch.cat([self._local.query(maps, chunk) for chunk in chunks], dim=1)
-        return torch.cat(in_parts(ask, points.shape[1], QUERY_CHUNK), dim=1)
+        if torch.is_grad_enabled():
+            return torch.cat(in_parts(ask, points.shape[1], QUERY_CHUNK), dim=1)
+        # Small answers kept between large blocks that come and go would split the heap: of a
+        # million points that was 0.75 GB.
+        depth_m = points.new_empty(points.shape[:2], dtype=self.dtype)
+
+        def keep(part: slice) -> None:
+            depth_m[:, part] = ask(part)
+
+        in_parts(keep, points.shape[1], QUERY_CHUNK)
+        return depth_m
 
     def _check_images(self, images: Tensor) -> None:
         if images.ndim != 4 or images.shape[1] != 3:
