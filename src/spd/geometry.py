@@ -224,8 +224,8 @@ def sample(
     feature_map: Float[Tensor, "b c h w"], points: Float[Tensor, "b k 2"], image_size: Size
 ) -> Float[Tensor, "b k c"]:
     """A map's features at points, bilinearly, borders repeated."""
-    (window,) = CellWindows.gather([feature_map], points, image_size, 1)
-    return window.centre().unflatten(0, points.shape[:2])
+    (tokens,) = sample_windows([feature_map], points, image_size, 1)
+    return tokens[:, 0].unflatten(0, points.shape[:2])
 
 
 def gather_cells(

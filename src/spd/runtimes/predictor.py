@@ -17,8 +17,7 @@ from spd.image_plan import ImagePlan, PlanWarnings
 from spd.images import RGBImage, resample
 from spd.memory import in_parts
 from spd.peers.kinds import DepthKind
-from spd.photo_predictor import PlannedPredictor
-from spd.photo_predictor import Prepared as Prepared
+from spd.photo_predictor import PlannedPredictor, Prepared
 from spd.pixels import Size, read_lattice
 from spd.runtimes.engines import Engine, Maps, open_engine
 from spd.runtimes.folder import ExportFolder
@@ -67,11 +66,13 @@ class RuntimeScene(PhotoScene):
     def _query(self, points: np.ndarray) -> np.ndarray:
         """Metres, before `depth_factor`, at points of the model's input."""
         asked = points.astype(np.float32)
+        depth_m = np.empty(len(asked), dtype=np.float32)
 
-        def ask(part: slice) -> np.ndarray:
-            return self._engine.query(self._maps, asked[None, part])[0]
+        def ask(part: slice) -> None:
+            depth_m[part] = self._engine.query(self._maps, asked[None, part])[0]
 
-        return np.concatenate(in_parts(ask, len(asked), QUERY_CHUNK))
+        in_parts(ask, len(asked), QUERY_CHUNK)
+        return depth_m
 
 
 class RuntimePredictor(PlannedPredictor[RuntimeScene]):
