@@ -12,9 +12,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
+SLOW_STAMP := $(VENV)/.installed-slow
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 OUT := out
+WEB := $(abspath out/web)
 HELD_OUT := $(OUT)/held_out
 PHOTO := $(HELD_OUT)/val-000001.png
 FOCAL := 518.9  # pixels, of these 640x480 images; a photo of yours has its own
@@ -23,7 +25,7 @@ TINY := runs/rooms_tiny
 TRUNK := runs/rooms_trunk
 MODEL := $(OUT)/model
 
-.PHONY: run train model test test-all soak check docs install dev
+.PHONY: run train model test test-slow test-all soak check docs install dev
 
 install: $(STAMP)
 dev: $(DEV_STAMP)
@@ -41,6 +43,13 @@ $(STAMP): pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(DEV_STAMP): $(STAMP)
 	@$(PIP) -e '.[dev]'
+	@touch $@
+
+# What only slow tests ask: Ray, and the runtime of browsers where there is npm to bring it.
+$(SLOW_STAMP): $(DEV_STAMP)
+	@$(PIP) -e '.[dev,ray]'
+	@npm install --silent --no-audit --no-fund --prefix $(WEB) onnxruntime-web@1.30.0 \
+		|| echo "without onnxruntime-web its tests skip"
 	@touch $@
 
 run: install $(HELD_OUT)/frames.json
@@ -87,17 +96,21 @@ model: install
 	$(BIN)/spd pack $(TRUNK) -o $(MODEL)
 	@echo "src/spd/shipped holds such a model; put this one there to ship it."
 
-# One process a core, each with one thread; tests of one file stay together.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+# One process a core, each with one thread; tests of one file stay together. Where one of these
+# processes dies the run ends with the name of the test, in place of waiting for its answer.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --max-worker-restart 0
 
 test: dev
 	$(PYTEST) -m "not slow"
 
-test-all: dev
-	$(PYTEST)
+# Apart from the others: what loads every core, and memory by the gigabyte, does not wait among them.
+test-slow: $(SLOW_STAMP)
+	ONNXRUNTIME_WEB=$(WEB) $(PYTEST) -m slow
 
-soak: dev
-	SPD_SOAK=1 $(PYTEST) -m "slow or soak"
+test-all: test test-slow
+
+soak: $(SLOW_STAMP)
+	SPD_SOAK=1 ONNXRUNTIME_WEB=$(WEB) $(PYTEST) -m "slow or soak"
 
 check: dev
 	$(BIN)/ruff check .

@@ -10,7 +10,14 @@ from test_kill import assert_ends, kill_in_the_middle, start
 pytest.importorskip("ray", reason='pip install "spd[ray]"')
 pytestmark = pytest.mark.slow  # a cluster starts, and each actor loads torch
 
+# Ray's workers give way to everything else (niceness 15); beside other tests they never had a turn.
+NICENESS = "RAY_worker_niceness"
 RAYS_OWN = "Set ray log level from environment variable"
+
+
+@pytest.fixture(autouse=True)
+def as_good_as_others(monkeypatch):
+    monkeypatch.setenv(NICENESS, "0")
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ import spd
 from example_scripts import EXAMPLES, picture, save
 from spd.image_plan import ImagePlan
 
+pytestmark = pytest.mark.slow  # `make test-slow` brings the web runtime
 ROOT = EXAMPLES.parent
 WEB = EXAMPLES / "web"
 MODEL = Path(spd.__file__).parent / "shipped" / "onnx"
@@ -153,7 +154,6 @@ def said(page, begins: str) -> str:
     return page.text_content("#said")
 
 
-@pytest.mark.slow
 def test_a_click_in_the_page_says_metres(page, predictor, tmp_path):
     pixels = picture(240, 320)
     said(page, "choose a photo")
@@ -173,7 +173,6 @@ def test_a_click_in_the_page_says_metres(page, predictor, tmp_path):
     assert page.errors == []
 
 
-@pytest.mark.slow
 def test_without_a_focal_length_the_page_says_what_it_assumes(page, tmp_path):
     said(page, "choose a photo")
     page.set_input_files("#file", save(tmp_path / "photo.png", picture(240, 320)))

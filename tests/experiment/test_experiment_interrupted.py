@@ -30,16 +30,22 @@ if __name__ == "__main__":
 """
 
 
+# A job that a shell starts in the background is born deaf to SIGINT; a terminal's is not.
+HEARING = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+
+
 def interrupted(arguments: Sequence[str], last_line: str) -> tuple[int, str]:
     """Run it, interrupt its process group after that line; its exit code and what it said then."""
     process = subprocess.Popen(
-        [sys.executable, *arguments],
+        [sys.executable, "-c", HEARING, *arguments],
         start_new_session=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        # A job that a shell starts in the background is born deaf to SIGINT; a terminal's is not.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert process.stdout is not None
     assert any(line == f"{last_line}\n" for line in process.stdout)
