@@ -23,6 +23,7 @@ FOCAL := 518.9  # pixels, of these 640x480 images; a photo of yours has its own
 ROOMS := $(OUT)/rooms
 TINY := runs/rooms_tiny
 TRUNK := runs/rooms_trunk
+LONGER := runs/rooms_shipped
 MODEL := $(OUT)/model
 
 .PHONY: run train model test test-slow test-all soak check docs install dev
@@ -84,16 +85,18 @@ $(TINY)/best.json: | $(STAMP)
 			--set train.steps=400 train.warmup_steps=50 train.evaluate_every=200; \
 	fi
 
+# A run that is there goes on; one that is finished stays as it is.
+define trained
+	@if [ -f $(1)/run.json ]; then $(BIN)/spd train --resume $(1); else \
+		$(BIN)/spd train --data $(OUT)/rooms_6000:train --val $(OUT)/rooms_6000:val -o $(1) $(2); fi
+endef
+
 model: install
 	$(BIN)/spd data rooms $(OUT)/rooms_6000 --count 6000 --val-count 64 --height 240 --width 320
-	@if [ -f $(TRUNK)/run.json ]; then \
-		$(BIN)/spd train --resume $(TRUNK); \
-	else \
-		$(BIN)/spd train --recipe rooms_trunk --data $(OUT)/rooms_6000:train \
-			--val $(OUT)/rooms_6000:val -o $(TRUNK); \
-	fi
+	$(call trained,$(TRUNK),--recipe rooms_trunk)
+	$(call trained,$(LONGER),--recipe rooms_shipped --set train.start_from=$(TRUNK))
 	@rm -rf $(MODEL)
-	$(BIN)/spd pack $(TRUNK) -o $(MODEL)
+	$(BIN)/spd pack $(LONGER) -o $(MODEL)
 	@echo "src/spd/shipped holds such a model; put this one there to ship it."
 
 # One process a core, each with one thread; tests of one file stay together. Where one of these

@@ -73,6 +73,10 @@ class TrainConfig(Frozen):
     """Decay of an average of the weights, which is then what is evaluated and saved; 0: none."""
     augment: bool = True
     """BTS's random rotation, flip and photometric changes on training images."""
+    views: Literal["crop", "sources"] = "crop"
+    """`crop`: windows of the model's crop size. `sources`: a step's images are of one source and as
+    large as its frames at the training focal length, so that wide lenses and long ones are learnt
+    from as they will be asked."""
     workers: Int = Field(0, ge=0)
     """Loader processes; 0 loads in the training process."""
     seed: Int = 0

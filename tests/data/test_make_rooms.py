@@ -11,7 +11,7 @@ from spd.cli import run
 from spd.data.folder import RGBDFolder
 from spd.data.make_rooms import GENERATOR, make_rooms
 from spd.data.rooms import render_room
-from spd.errors import DataError
+from spd.errors import DataError, InputError
 
 SIZE = (42, 56)
 
@@ -53,6 +53,20 @@ def test_rooms_of_this_version_are_what_they_were(seed, depth_m, brightness, sur
     assert len(np.unique(frame.surface_id)) == surfaces
 
 
+def test_rooms_of_a_wider_lens_are_the_renderers_and_another_lens_is_another_folder(tmp_path):
+    make_rooms(tmp_path / "wide", 1, size=SIZE, focal_px=31.5, workers=1)
+    (sample,) = RGBDFolder(tmp_path / "wide", "train")
+    frame = render_room(0, size=SIZE, focal_px=31.5)
+    assert np.array_equal(sample.image, frame.image)
+    assert sample.intrinsics == frame.intrinsics
+    assert sample.intrinsics.fx == 31.5
+    with pytest.raises(DataError, match="choose another folder"):
+        make_rooms(tmp_path / "wide", 1, size=SIZE, workers=1)
+    with pytest.raises(InputError, match="focal"):
+        make_rooms(tmp_path / "none", 1, size=SIZE, focal_px=0.0, workers=1)
+    assert not (tmp_path / "none").exists()
+
+
 def test_an_interrupted_call_goes_on_and_a_larger_one_adds(rooms):
     before = (rooms / "train-000000.png").stat().st_mtime_ns
     (rooms / "train-000001.depth.png").unlink()
@@ -81,6 +95,7 @@ def test_the_command_makes_rooms_and_draws_them(tmp_path, capsys):
     assert "1 rooms to train on and 1 to validate on" in capsys.readouterr().out
     assert json.loads((folder / "rooms.json").read_text()) == {
         "seed": 0,
+        "focal_px": None,
         "size": [42, 56],
         "points": 4096,
         "generator": 1,

@@ -96,6 +96,21 @@ def test_a_plan_says_data_steps_rates_memory_and_checkpoints(small_config, rgbd_
     assert re.search(r"\b0(\.0+)? (MB|frame)", text) is None
 
 
+def test_a_plan_of_views_as_large_as_their_sources_has_their_size_and_memory(
+    small_config, rgbd_folder
+):
+    samples = open_samples([f"{rgbd_folder}:train"], metric_only=True)
+    kept = {}
+    for views in ("crop", "sources"):
+        text = plan_text(small_recipe(small_config, views=views), samples, None, 1, "cpu")
+        # 48x64 pixels at 51.8 px are 168x224 at the small model's 181.6 px.
+        size = {"crop": "42x70", "sources": "168x224"}[views]
+        assert f"cross_attention at {size}, focal length 181.6 px" in text
+        kept[views] = float(re.search(r"kept by encoder +([\d.]+) MB", text)[1])
+    patches = 12 * 16 / (3 * 5)
+    assert patches * 0.9 < kept["sources"] / kept["crop"] < patches**2
+
+
 def test_a_plan_with_validation_says_how_often_and_how_its_numbers_differ(
     small_config, rgbd_folder
 ):

@@ -60,7 +60,8 @@ def train(
     recipe: Annotated[
         str | None,
         typer.Option(
-            "--recipe", help="nyu_v15_2 (the default), rooms_tiny, rooms_small, rooms_trunk."
+            "--recipe",
+            help="nyu_v15_2 (the default), rooms_tiny, rooms_small, rooms_trunk, rooms_shipped.",
         ),
     ] = None,
     data: Annotated[

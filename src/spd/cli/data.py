@@ -19,6 +19,10 @@ def rooms(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed, other rooms.")] = 0,
     height: Annotated[int, typer.Option("--height", min=28, help="Rows of the images.")] = 480,
     width: Annotated[int, typer.Option("--width", min=28, help="Columns of the images.")] = 640,
+    focal_px: Annotated[
+        float | None,
+        typer.Option("--focal-px", help="Focal length; by default of NYU's field of view."),
+    ] = None,
     points: Annotated[
         int, typer.Option("--points", min=0, help="Exact sub-pixel points of each frame.")
     ] = 4096,
@@ -47,6 +51,7 @@ def rooms(
             validation=val,
             seed=seed,
             size=(height, width),
+            focal_px=focal_px,
             points=points,
             workers=workers,
             progress=lambda done, total: progress.update(task, completed=done),

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from spd.config import CameraConfig
 from spd.data.sample import RGBDSample
 from spd.data.transforms import TrainingView, training_view
+from spd.data.view_order import ViewOrder, groups_of
 from spd.recipes import TrainConfig
 
 Batch = dict[str, Tensor | list[str]]
@@ -43,18 +44,18 @@ class ViewStream(Dataset[TrainingView]):
         overfit: int = 0,
     ) -> None:
         self.samples = samples
-        self.camera = camera
         self.config = config
         self.overfit = overfit
+        groups = groups_of(samples, camera, config)
+        self.order = ViewOrder(groups, config.batch_size, config.seed)
 
     def __getitem__(self, number: int) -> TrainingView:
         if self.overfit:
             number %= self.overfit
-        epoch, place = divmod(number, len(self.samples))
-        order = np.random.default_rng([self.config.seed, 0, epoch]).permutation(len(self.samples))
+        frame, camera = self.order[number]
         return training_view(
-            self.samples[int(order[place])],
-            self.camera,
+            self.samples[frame],
+            camera,
             self.config.points_per_image,
             np.random.default_rng([self.config.seed, 1, number]),
             augment=self.config.augment and not self.overfit,

@@ -30,7 +30,8 @@ HELD_OUT_SEED = 1
 
 _POINT_STREAM = 1_000_000  # of random numbers; rendering a room uses those of its attempts, from 0
 
-Job = tuple[Path, str, int, Size, int]  # folder, name, seed of the room, size, points
+# Folder, name, seed of the room, size, focal length, points.
+Job = tuple[Path, str, int, Size, float | None, int]
 
 
 def make_rooms(
@@ -40,6 +41,7 @@ def make_rooms(
     validation: int = 0,
     seed: int = 0,
     size: Size = (480, 640),
+    focal_px: float | None = None,
     points: int = 4096,
     workers: int | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -55,15 +57,23 @@ def make_rooms(
         count: rooms of the split `train`.
         validation: rooms of the split `val`.
         seed: of everything.
-        size: (height, width) of the images in pixels; the field of view is NYU's.
+        size: (height, width) of the images in pixels.
+        focal_px: focal length in those pixels; by default that of NYU's field of view.
         points: exact depth at so many random sub-pixel points of each frame; 0 writes none.
         workers: processes; by default one per core.
         progress: told (frames done, frames in all).
+
+    Raises:
+        InputError: a focal length that is not positive, or at which no room has a usable view.
+        DataError: a folder that holds something else.
     """
+    wanted_px = NYU_FOCAL_SHARE * size[1] if focal_px is None else focal_px
+    camera = Intrinsics.centred(wanted_px, size)
     settings = {
         "generator": GENERATOR,
         "seed": seed,
         "size": list(size),
+        "focal_px": focal_px,
         "points": points,
         "spd": __version__,
     }
@@ -71,7 +81,7 @@ def make_rooms(
     jobs = [(f"train-{n:06d}", _room_seed(seed, 0, n)) for n in range(count)]
     jobs += [(f"val-{n:06d}", _room_seed(seed, 1, n)) for n in range(validation)]
     todo = [
-        (folder, name, room, size, points)
+        (folder, name, room, size, focal_px, points)
         for name, room in jobs
         if not _is_there(folder, name, points)
     ]
@@ -80,7 +90,6 @@ def make_rooms(
     for _ in _run(todo, workers or os.cpu_count() or 1):
         done += 1
         progress(done, len(jobs))
-    camera = Intrinsics.centred(NYU_FOCAL_SHARE * size[1], size)
     entries = []
     for name, room in jobs:
         about = {"points": f"{name}.points.npy"} if points else {}
@@ -128,8 +137,8 @@ def _run(todo: list[Job], workers: int) -> Iterator[None]:
 
 
 def _render(job: Job) -> None:
-    folder, name, room, size, points = job
-    frame = render_room(room, size=size)
+    folder, name, room, size, focal_px, points = job
+    frame = render_room(room, size=size, focal_px=focal_px)
     sample = frame.sample(name)
     if points:
         sample = dataclasses.replace(sample, exact_points=exact_points(frame, points, room))
@@ -139,8 +148,9 @@ def _render(job: Job) -> None:
 def _check_settings(folder: Path, settings: dict[str, object]) -> None:
     path = folder / SETTINGS
     if path.is_file():
-        # Folders of a time before there were exact points, or versions, say nothing of them.
-        found = {"points": 0, "generator": 1} | json.loads(path.read_text(encoding="utf-8"))
+        # Folders of a time before there were exact points, versions or cameras say nothing of them.
+        before = {"points": 0, "generator": 1, "focal_px": None}
+        found = before | json.loads(path.read_text(encoding="utf-8"))
         if found != settings:
             raise DataError(
                 f"{folder} holds rooms of {found}, asked for {settings}; choose another folder"

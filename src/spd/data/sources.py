@@ -1,6 +1,7 @@
 """Opening data by name: sources of any form, with an optional split, one or several joined."""
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 
 from spd.data.forms import open_source
@@ -33,6 +34,13 @@ class Samples(SampleSequence):
     def frames(self) -> list[Frame]:
         """What is known of every frame before it is read."""
         return [source.frames[n] for source, n in self.places]
+
+    @property
+    def of_sources(self) -> list[range]:
+        """The numbers of each source's samples, for those sources that have any."""
+        counts = [sum(source is own for source, _ in self.places) for own in self.sources]
+        ends = itertools.accumulate(counts)
+        return [range(end - count, end) for count, end in zip(counts, ends, strict=True) if count]
 
     def read(self, number: int) -> RGBDSample:
         """The sample of that number, read from disk."""

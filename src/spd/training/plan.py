@@ -1,9 +1,12 @@
 """What a run would do, said before it starts: data, steps, schedule, memory, disk."""
 
 import math
+from collections.abc import Sequence
 
+from spd.config import CameraConfig
 from spd.data.source import Source
 from spd.data.sources import Samples
+from spd.data.view_order import groups_of
 from spd.optim import rate_at
 from spd.recipes import Recipe, TrainConfig
 from spd.training.memory import MemoryEstimate, estimate_memory
@@ -36,7 +39,8 @@ def plan_text(
     """
     config = recipe.train
     part = config.batch_size // (config.accumulate * processes)
-    memory = estimate_memory(recipe, part)
+    cameras = [group.camera for group in groups_of(samples, recipe.model.camera, config)]
+    memory = estimate_memory(_at_largest(recipe, cameras), part)
     sections = [
         ("data", _sources(samples)),
         ("validation", _validation(validation, config)),
@@ -45,7 +49,7 @@ def plan_text(
             f"learning rates ({'rest' if config.encoder_frozen else 'encoder / rest'})",
             _rates(config),
         ),
-        ("model", _model(recipe, device)),
+        ("model", _model(recipe, cameras, device)),
         (f"memory of a process, {part} image(s) at a time", _memory(memory)),
         ("checkpoints", _checkpoints(memory, config, validated=validation is not None)),
     ]
@@ -123,14 +127,21 @@ def _rates(config: TrainConfig) -> list[str]:
     return rows
 
 
-def _model(recipe: Recipe, device: str) -> list[str]:
+def _at_largest(recipe: Recipe, cameras: Sequence[CameraConfig]) -> Recipe:
+    """The recipe with the largest of its views as its crop."""
+    largest = max(cameras, key=lambda camera: camera.crop_height_px * camera.crop_width_px)
+    model = recipe.model.model_copy(update={"camera": largest})
+    return recipe.model_copy(update={"model": model})
+
+
+def _model(recipe: Recipe, cameras: Sequence[CameraConfig], device: str) -> list[str]:
     config = recipe.train
-    height, width = recipe.model.camera.crop_size
+    views = dict.fromkeys(f"{camera.crop_height_px}x{camera.crop_width_px}" for camera in cameras)
     start = config.start_from or config.encoder_weights or "random weights"
     everything = config.start_from is not None
     frozen = ", frozen" if config.encoder_frozen else ""
     return [
-        f"{recipe.name}: {recipe.model.local_path} at {height}x{width}, "
+        f"{recipe.name}: {recipe.model.local_path} at {', '.join(views)}, "
         f"focal length {recipe.model.camera.focal_px:g} px",
         f"{'all weights' if everything else 'encoder'} from {start}{frozen}",
         f"objective {config.objective}, {config.precision} on {device}"

@@ -1,0 +1,95 @@
+"""Which frame comes when in training, and how large its view is: of nothing but the seed."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from spd.config import PATCH, CameraConfig
+from spd.data.sample import RGBDSample
+from spd.data.sources import Samples
+from spd.data.views import frame_camera
+from spd.recipes import TrainConfig
+
+SMALLEST_PX = 2 * PATCH
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Group:
+    """Frames that are seen alike, and so may share a step."""
+
+    frames: Sequence[int]
+    """Their numbers among all samples."""
+    camera: CameraConfig
+    """The training camera, its crop as large as a view of them."""
+
+
+def groups_of(
+    samples: Sequence[RGBDSample], camera: CameraConfig, config: TrainConfig
+) -> list[Group]:
+    """All frames in one group with the camera's own crop, or those of every source in one.
+
+    Under `views="sources"` the crop is what the first frame of a source shows at the training
+    focal length, cut to multiples of 14: a wide lens gives a large view, a long one a small one.
+
+    Raises:
+        DataError: if such a frame cannot be read or has no intrinsics.
+    """
+    if config.views == "crop":
+        return [Group(range(len(samples)), camera)]
+    parts = samples.of_sources if isinstance(samples, Samples) else [range(len(samples))]
+    return [Group(part, _camera_of(samples[part[0]], camera)) for part in parts]
+
+
+def _camera_of(sample: RGBDSample, camera: CameraConfig) -> CameraConfig:
+    scale = camera.focal_px / frame_camera(sample).focal_px
+    height, width = (
+        max(SMALLEST_PX, int(pixels * scale / PATCH + 1e-6) * PATCH) for pixels in sample.image_size
+    )
+    return camera.model_copy(update={"crop_height_px": height, "crop_width_px": width})
+
+
+class ViewOrder:
+    """Epoch after epoch in a new order; the images of a step are of one group.
+
+    A group whose frames do not fill whole steps leaves some out of an epoch, others in the next;
+    one with fewer frames than a step takes them more than once.
+    """
+
+    def __init__(self, groups: Sequence[Group], batch_size: int, seed: int) -> None:
+        self.groups = groups
+        self._batch_size = batch_size
+        self._seed = seed
+        self._epoch: tuple[int, np.ndarray] | None = None
+        self._alone = len(groups) == 1
+
+    def __getitem__(self, number: int) -> tuple[int, CameraConfig]:
+        """The n-th view's frame and camera."""
+        if self._alone:  # no frame need be left out
+            epoch, place = divmod(number, len(self.groups[0].frames))
+            return int(self._order(epoch)[place]), self.groups[0].camera
+        step, place = divmod(number, self._batch_size)
+        epoch, step = divmod(step, sum(self._steps(group) for group in self.groups))
+        group, *frames = self._order(epoch)[step].tolist()
+        return frames[place], self.groups[group].camera
+
+    def _steps(self, group: Group) -> int:
+        return max(1, len(group.frames) // self._batch_size)
+
+    def _order(self, epoch: int) -> np.ndarray:
+        """One group: its frames in order. Several: `[steps, 1 + batch]`, the group, its frames."""
+        if self._epoch is None or self._epoch[0] != epoch:
+            rng = np.random.default_rng([self._seed, 0, epoch])
+            self._epoch = epoch, self._shuffled(rng)
+        return self._epoch[1]
+
+    def _shuffled(self, rng: np.random.Generator) -> np.ndarray:
+        if self._alone:
+            frames = np.asarray(self.groups[0].frames)
+            return frames[rng.permutation(len(frames))]
+        rows = []
+        for number, group in enumerate(self.groups):
+            shape = self._steps(group), self._batch_size
+            frames = np.resize(rng.permutation(np.asarray(group.frames)), shape)
+            rows.append(np.column_stack([np.full(shape[0], number), frames]))
+        return rng.permutation(np.concatenate(rows))
