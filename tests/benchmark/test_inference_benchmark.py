@@ -1,5 +1,6 @@
 """Every part of the benchmark runs and reports what fits together; no time is asserted."""
 
+import copy
 import json
 import math
 
@@ -74,6 +75,19 @@ def test_queries_maps_and_pipelines_are_measured_in_every_form(here):
     ]
     assert result["left_out"] == [{"what": "openvino", "why": "left"}]
     assert json.loads(json.dumps(result)) == result
+
+
+def test_attention_in_one_kernel_and_written_out_is_the_same_encoder(here):
+    row = inference.cases.attention_times(here)
+    assert row["fused"]["median_s"] > 0
+    assert row["plain"]["median_s"] > 0
+    fused = here.model().encoder
+    plain = copy.deepcopy(fused)
+    plain.backbone.set_attn_implementation("eager")
+    image = here.image()
+    with torch.inference_mode():
+        for one, other in zip(fused(image), plain(image), strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
 def test_what_fails_is_left_out_with_its_reason_and_the_rest_goes_on(here, monkeypatch):

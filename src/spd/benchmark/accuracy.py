@@ -1,5 +1,6 @@
-"""What a cheaper precision costs in accuracy, on a trained model and real answers."""
+"""What a cheaper encoder costs in accuracy, on a trained model and real answers."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,14 @@ from spd.benchmark.graphs import runtimes_here
 from spd.checkpoint import load_checkpoint
 from spd.checkpoint_folder import SHIPPED, WEIGHTS, find_checkpoint
 from spd.data.sources import open_samples
-from spd.export.int8 import Calibration, score_engine
+from spd.export.int8 import Calibration
 from spd.export.onnx_folder import write_export
+from spd.export.scoring import score_engine
 from spd.runtimes.engines import open_engine
 from spd.runtimes.folder import ExportFolder, file_sha256
+
+SHARES = (1.0, 0.75, 0.5)
+"""Of the model's own pixels per radian that photos are shown at."""
 
 
 def export_shipped(folder: Path, calibration: Calibration | None = None) -> ExportFolder:
@@ -28,8 +33,12 @@ def export_shipped(folder: Path, calibration: Calibration | None = None) -> Expo
     )
 
 
-def precisions(folder: Path, data: Sequence[str], images: int, threads: int) -> dict[str, Any]:
-    """AbsRel of the shipped model in every runtime and precision, and its encoder's seconds.
+def cheaper_encoders(
+    folder: Path, data: Sequence[str], images: int, threads: int
+) -> dict[str, Any]:
+    """Accuracy of the shipped model and its encoder's seconds, for all that makes it cheaper.
+
+    Every runtime and precision, each with photos at the model's own size and at smaller ones.
 
     Args:
         folder: where it is exported to.
@@ -39,18 +48,12 @@ def precisions(folder: Path, data: Sequence[str], images: int, threads: int) -> 
     """
     calibration = Calibration.draw(open_samples(data, metric_only=True), images)
     exported = export_shipped(folder, calibration)
-    rows = []
+    rows = list[dict[str, Any]]()
     for runtime in runtimes_here()[0]:
         if runtime.name == "torch":
             continue
         engine = open_engine(exported, runtime.name, runtime.precision, threads)
-        abs_rel, seconds = score_engine(exported, engine, calibration.score)
-        rows.append(
-            {
-                "runtime": runtime.name,
-                "precision": runtime.precision,
-                "abs_rel": abs_rel,
-                "encode_s": seconds,
-            }
-        )
+        for share in SHARES:
+            score = score_engine(exported, engine, calibration.score, share)
+            rows.append(dataclasses.asdict(runtime) | {"share": share} | dataclasses.asdict(score))
     return {"data": list(data), "frames": len(calibration.score), "rows": rows}

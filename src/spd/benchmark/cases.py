@@ -1,5 +1,6 @@
 """The cases of the inference benchmark; each function runs in a process of its own."""
 
+import copy
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,17 @@ def project_times(setup: Setup) -> Row:
         timed = take_turns({"project": lambda: model.project(maps)}, setup.effort)["project"]
     plan = setup.query_plan(1, "projected")
     return {"macs": plan.macs_once, **timed}
+
+
+def attention_times(setup: Setup) -> dict[str, Row]:
+    """The encoder in torch with attention in one kernel, and written out; the same numbers."""
+    setup.enter()
+    image, fused = setup.image(), setup.model().encoder
+    plain = copy.deepcopy(fused)
+    plain.backbone.set_attn_implementation("eager")
+    with torch.inference_mode():
+        jobs = {"fused": lambda: fused(image), "plain": lambda: plain(image)}
+        return take_turns(jobs, setup.effort)
 
 
 PASSES = ("dense", "dense+backward", "query+backward")

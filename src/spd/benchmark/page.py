@@ -237,19 +237,39 @@ def _others(found: Findings) -> Iterator[str]:
             f"steps), {memory(step['peak_bytes'] - step['standing_bytes'])} above the "
             f"{memory(step['standing_bytes'])} that stood before."
         )
-    if measured := found.result.get("accuracy"):
-        yield "## What a precision costs"
-        yield f"The shipped model on {measured['frames']} frames of {', '.join(measured['data'])}:"
-        yield table(
-            ("runtime", "precision", "AbsRel", "encode"),
-            (
-                (r["runtime"], r["precision"], f"{r['abs_rel']:.4f}", duration(r["encode_s"]))
-                for r in measured["rows"]
-            ),
-        )
+    yield from _encoder(found)
     if left := found.rows("left_out"):
         yield "## Not measured"
         yield "\n".join(f"- {row['what']}: {row['why']}" for row in left)
+
+
+def _encoder(found: Findings) -> Iterator[str]:
+    measured, attention = found.result.get("accuracy"), found.result.get("attention")
+    if measured or attention:
+        yield "## What makes the encoder cheaper, and what it costs"
+    if attention:
+        fused, plain = attention["fused"], attention["plain"]
+        yield (
+            f"Attention in one kernel, as users get it: {spread(fused)} for the encoder at full "
+            f"size in torch; written out, which computes the same: {spread(plain)}."
+        )
+    if measured:
+        yield (
+            f"The shipped model on {measured['frames']} frames of {', '.join(measured['data'])}: "
+            "all readings, and those within 2 px of a depth edge. The size is a side of the image, "
+            "as a share of what the model learnt from; its answers are corrected by it."
+        )
+        yield table(
+            ("runtime", "precision", "size", "AbsRel", "near edges", "encode"),
+            (
+                (
+                    *(r["runtime"], r["precision"], f"{r['share']:g}", f"{r['abs_rel']:.4f}"),
+                    "–" if r["near_edge_abs_rel"] is None else f"{r['near_edge_abs_rel']:.4f}",
+                    duration(r["encode_s"]),
+                )
+                for r in measured["rows"]
+            ),
+        )
 
 
 def _losses(found: Findings) -> Iterator[str]:

@@ -171,8 +171,9 @@ def _after_encoder(found: Findings) -> Iterator[Target]:
 
 def _accuracy(found: Findings) -> Iterator[Target]:
     measured = found.result.get("accuracy") or {"rows": []}
-    float32 = {r["runtime"]: r for r in measured["rows"] if r["precision"] == "float32"}
-    rows = [r for r in measured["rows"] if r["precision"] != "float32"]
+    whole = [r for r in measured["rows"] if r["share"] == 1]
+    float32 = {r["runtime"]: r for r in whole if r["precision"] == "float32"}
+    rows = [r for r in whole if r["precision"] != "float32"]
     changes = {
         f"{r['runtime']} {r['precision']}": r["abs_rel"] / float32[r["runtime"]]["abs_rel"] - 1
         for r in rows

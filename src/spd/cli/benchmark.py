@@ -85,7 +85,7 @@ def inference(
     ] = None,
     data: Annotated[
         list[str] | None,
-        typer.Option("--data", help="Frames to measure the accuracy of int8 and bfloat16 on."),
+        typer.Option("--data", help="Frames to measure the accuracy of cheaper encoders on."),
     ] = None,
     page: Annotated[
         Path | None, typer.Option("--page", help="Put the result into this page as well.")

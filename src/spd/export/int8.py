@@ -8,7 +8,6 @@ so does the query. OpenVINO runs the same file.
 import contextlib
 import dataclasses
 import logging
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,14 +16,13 @@ import numpy as np
 
 from spd.errors import ConfigError, InputError
 from spd.export.half_weights import widen_weights
-from spd.runtimes.engines import Engine, installed_runtimes, open_engine
+from spd.export.scoring import EngineScore, score_engine, working_plan
+from spd.runtimes.engines import installed_runtimes, open_engine
 from spd.runtimes.folder import ENCODE, ENCODE_INT8, ExportFolder
-from spd.runtimes.predictor import RuntimeScene, network_input, plan_for
+from spd.runtimes.predictor import network_input
 
 if TYPE_CHECKING:
     from spd.data.sample import RGBDSample
-
-_POINTS = 2000  # readings asked of a frame
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -60,22 +58,19 @@ class Int8Change:
     """What computed both."""
     frames: int
     """How many photos were scored."""
-    abs_rel_float32: float
-    """Mean absolute relative error of float32."""
-    abs_rel_int8: float
-    """The same of int8."""
-    seconds_float32: float
-    """Median time of the encoder per photo."""
-    seconds_int8: float
-    """The same of int8."""
+    float32: EngineScore
+    """Of the encoder as it was trained."""
+    int8: EngineScore
+    """Of the encoder in 8 bits."""
 
     def __str__(self) -> str:
-        change = self.abs_rel_int8 / self.abs_rel_float32 - 1
-        speed = self.seconds_float32 / self.seconds_int8
+        before, after = self.float32, self.int8
+        change = after.abs_rel / before.abs_rel - 1
+        speed = before.encode_s / after.encode_s
         return (
-            f"int8 in {self.runtime}, {self.frames} frames: AbsRel {self.abs_rel_float32:.4f} -> "
-            f"{self.abs_rel_int8:.4f} ({100 * change:+.2f} %), encoder "
-            f"{1e3 * self.seconds_float32:.1f} -> {1e3 * self.seconds_int8:.1f} ms "
+            f"int8 in {self.runtime}, {self.frames} frames: AbsRel {before.abs_rel:.4f} -> "
+            f"{after.abs_rel:.4f} ({100 * change:+.2f} %), encoder "
+            f"{1e3 * before.encode_s:.1f} -> {1e3 * after.encode_s:.1f} ms "
             f"({speed:.2f}x as fast)"
         )
 
@@ -87,7 +82,10 @@ def quantise_encoder(folder: ExportFolder, calibration: Calibration) -> Path:
         ConfigError: if ONNX Runtime is not installed.
     """
     out = folder.path / ENCODE_INT8
-    photos = (_input(folder, sample) for sample in calibration.calibrate)
+    photos = (
+        network_input(sample.image, working_plan(folder, sample))
+        for sample in calibration.calibrate
+    )
     quantise_graph(folder.graph(ENCODE), out, photos)
     return out
 
@@ -146,45 +144,14 @@ def score_int8(
     """Both precisions of every installed runtime on the photos that were kept for it."""
     changes = []
     for runtime in installed_runtimes():
-        scored = [
+        float32, int8 = (
             score_engine(
                 folder, open_engine(folder, runtime, precision, threads), calibration.score
             )
             for precision in ("float32", "int8")
-        ]
-        (error, seconds), (error_int8, seconds_int8) = scored
-        frames = len(calibration.score)
-        changes.append(Int8Change(runtime, frames, error, error_int8, seconds, seconds_int8))
+        )
+        changes.append(Int8Change(runtime, len(calibration.score), float32, int8))
     return changes
-
-
-def score_engine(
-    folder: ExportFolder, engine: Engine, samples: Sequence["RGBDSample"]
-) -> tuple[float, float]:
-    """Mean AbsRel over the photos, and the encoder's median seconds."""
-    errors, times = [], []
-    for sample in samples:
-        image = _input(folder, sample)
-        engine.encode(image)  # the first call of a size is slower
-        start = time.perf_counter()
-        maps = engine.encode(image)
-        times.append(time.perf_counter() - start)
-        plan = plan_for(folder, sample.image_size, _focal(sample))
-        scene = RuntimeScene(engine, maps, sample.image_size, plan)
-        points, truth_m = sample.reading_points(), sample.depth_m[sample.valid]
-        step = max(1, len(points) // _POINTS)
-        answers_m = scene.depth_at(points[::step])
-        errors.append(float(np.mean(np.abs(answers_m - truth_m[::step]) / truth_m[::step])))
-    return float(np.mean(errors)), float(np.median(times))
-
-
-def _input(folder: ExportFolder, sample: "RGBDSample") -> np.ndarray:
-    plan = plan_for(folder, sample.image_size, _focal(sample))
-    return network_input(sample.image, plan)
-
-
-def _focal(sample: "RGBDSample") -> float | None:
-    return None if sample.intrinsics is None else sample.intrinsics.focal_px
 
 
 @contextlib.contextmanager
