@@ -182,8 +182,7 @@ def test_float16_leaves_out_a_step_that_overflows_and_goes_on(small_config, samp
     trainer = Trainer(run, CPU)
     trainer.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**120)
     before = {n: p.detach().clone() for n, p in named(trainer).items()}
-    with pytest.warns(UserWarning, match="lr_scheduler"):  # torch's, where the first step is out
-        trainer.fit(samples)
+    trainer.fit(samples)
     assert trainer.scaler.get_scale() == 2.0**117
     assert all(torch.equal(p, before[n]) for n, p in named(trainer).items())
     assert run.restore(trainer.model)["scaler"]["scale"] == 2.0**117
