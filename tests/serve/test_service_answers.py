@@ -276,6 +276,8 @@ def test_health_metrics_and_pages(client, image):
     page = client.get("/")
     assert page.headers["content-type"].startswith("text/html")
     assert "://" not in page.text.replace("http://www.w3.org/2000/svg", "")
+    for shown in (page, operations):  # not in a frame of another page, where clicks can be stolen
+        assert shown.headers["content-security-policy"] == "frame-ancestors 'none'"
 
 
 def test_many_threads_ask_one_photo(scene, image, client):

@@ -10,6 +10,12 @@ from starlette.responses import FileResponse, HTMLResponse
 PAGE = Path(__file__).parent / "page"
 """Static files; each is served under its own name."""
 
+# What a page may not say of itself in its own head: that no other page may frame it.
+_HEADERS = {
+    "cache-control": "no-cache",
+    "content-security-policy": "frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+}
 _HEAD = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>SPD: operations</title><style>
 body { font: 16px/1.5 sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem }
@@ -29,13 +35,13 @@ def add_pages(app: FastAPI) -> None:
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
-        return HTMLResponse(operations_page(app.openapi()))
+        return HTMLResponse(operations_page(app.openapi()), headers=_HEADERS)
 
 
 def _add_file(app: FastAPI, path: str, file: Path) -> None:
     @app.get(path, include_in_schema=False)
     async def page() -> FileResponse:
-        return FileResponse(file, headers={"cache-control": "no-cache"})
+        return FileResponse(file, headers=_HEADERS)
 
 
 def operations_page(schema: dict[str, Any]) -> str:
