@@ -1,6 +1,6 @@
 # make run       set up, ask the model that ships for metres in a room it has not seen, evaluate it
 # make test      set up, pass the tests (at most eight minutes from an empty clone)
-# make test-all  every test, the slow ones too
+# make test-all  every test, the slow ones (make test-slow) after the others
 # make soak      the long counts
 # make check     linter, formatter, type checker
 # make docs      the documentation as a site in out/site, with the pages that are made from the program
@@ -16,7 +16,7 @@ SLOW_STAMP := $(VENV)/.installed-slow
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 OUT := out
-WEB := $(abspath out/web)
+WEB := $(abspath $(OUT)/web)
 HELD_OUT := $(OUT)/held_out
 PHOTO := $(HELD_OUT)/val-000001.png
 FOCAL := 518.9  # pixels, of these 640x480 images; a photo of yours has its own

@@ -161,19 +161,10 @@ def rooms_trunk() -> Recipe:
 
 def rooms_shipped() -> Recipe:
     """The shipped model: goes on from the trunk (`start_from`), about two hours on two cores."""
-    return Recipe(
-        name="rooms_shipped",
-        model=ModelConfig.small(),
-        train=_from_scratch(
-            steps=20_000,
-            batch_size=8,
-            points_per_image=64,
-            evaluate_every=1000,
-            ema_decay=0.999,
-            workers=1,
-            seed=1,
-        ),
-    )
+    trunk = rooms_trunk()
+    changes = {"steps": 20_000, "beside": (), "seed": 1}
+    train = trunk.train.model_copy(update=changes)
+    return trunk.model_copy(update={"name": "rooms_shipped", "train": train})
 
 
 def _from_scratch(

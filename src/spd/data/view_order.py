@@ -11,7 +11,7 @@ from spd.data.sources import Samples
 from spd.data.views import frame_camera
 from spd.recipes import TrainConfig
 
-SMALLEST_PX = 2 * PATCH
+_SMALLEST_PX = 2 * PATCH
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -43,9 +43,8 @@ def groups_of(
 
 def _camera_of(sample: RGBDSample, camera: CameraConfig) -> CameraConfig:
     scale = camera.focal_px / frame_camera(sample).focal_px
-    height, width = (
-        max(SMALLEST_PX, int(pixels * scale / PATCH + 1e-6) * PATCH) for pixels in sample.image_size
-    )
+    patches = (int(pixels * scale / PATCH + 1e-6) for pixels in sample.image_size)
+    height, width = (max(_SMALLEST_PX, count * PATCH) for count in patches)
     return camera.model_copy(update={"crop_height_px": height, "crop_width_px": width})
 
 
