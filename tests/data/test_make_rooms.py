@@ -67,6 +67,14 @@ def test_rooms_of_a_wider_lens_are_the_renderers_and_another_lens_is_another_fol
     assert not (tmp_path / "none").exists()
 
 
+def test_a_focal_length_that_cannot_be_is_one_line_before_anything_starts(tmp_path, capsys):
+    assert run(["data", "rooms", str(tmp_path / "none"), "--focal-px", "-3"]) == 2
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert "focal_px must be a positive number of pixels, got -3" in said.err
+    assert not (tmp_path / "none").exists()
+
+
 def test_an_interrupted_call_goes_on_and_a_larger_one_adds(rooms):
     before = (rooms / "train-000000.png").stat().st_mtime_ns
     (rooms / "train-000001.depth.png").unlink()

@@ -36,7 +36,10 @@ def rooms(
     Example: `spd data rooms rooms --count 400 --val-count 24`
     """
     from spd.files import check_folder
+    from spd.focal import check_focal
 
+    if focal_px is not None:
+        check_focal(focal_px, (height, width))
     check_folder(folder)
     from rich.progress import Progress
 
