@@ -1,17 +1,19 @@
 """A folder of rooms: reproducible, resumable, split without overlap, exact to the millimetre."""
 
+import contextlib
 import json
 
 import numpy as np
 import pytest
 from PIL import Image
 
-import spd
+import spd.data.make_rooms
 from spd.cli import run
 from spd.data.folder import RGBDFolder
 from spd.data.make_rooms import GENERATOR, make_rooms
 from spd.data.rooms import render_room
 from spd.errors import DataError, InputError
+from spd.processes import interrupts_held
 
 SIZE = (42, 56)
 
@@ -85,6 +87,20 @@ def test_an_interrupted_call_goes_on_and_a_larger_one_adds(rooms):
     assert seen == [(2, 4), (3, 4), (4, 4)]
     assert (rooms / "train-000000.png").stat().st_mtime_ns == before
     assert len(RGBDFolder(rooms, "train")) == 3
+
+
+def test_an_interrupt_while_processes_start_leaves_the_other_rooms_alone(tmp_path, monkeypatch):
+    @contextlib.contextmanager
+    def interrupted_at_its_end():
+        with interrupts_held():
+            yield
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(spd.data.make_rooms, "interrupts_held", interrupted_at_its_end)
+    with pytest.raises(KeyboardInterrupt):
+        make_rooms(tmp_path / "rooms", 60, size=SIZE, points=0, workers=2)
+    rendered = len(list((tmp_path / "rooms").glob("*.depth.png")))
+    assert rendered <= 24  # three chunks of four to each process, not all sixty rooms
 
 
 def test_other_settings_are_refused(rooms, tmp_path):

@@ -1,16 +1,23 @@
 """Ctrl-C, as a terminal sends it: to every process at once."""
 
+import contextlib
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
+from spd.experiment import run as experiment_run
 from spd.experiment.config import ExperimentConfig
 from spd.experiment.run import Experiment
+from spd.processes import interrupts_held
 from test_experiment import SMALL
 
 POOL = """
@@ -50,7 +57,11 @@ def interrupted(arguments: Sequence[str], last_line: str) -> tuple[int, str]:
     assert process.stdout is not None
     assert any(line == f"{last_line}\n" for line in process.stdout)
     os.killpg(process.pid, signal.SIGINT)
-    said, _ = process.communicate(timeout=120)
+    try:
+        said, _ = process.communicate(timeout=120)
+    finally:  # whatever is left of it would take the cores of all tests that follow
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     return process.returncode, said
 
 
@@ -58,6 +69,53 @@ def test_workers_never_see_an_interruption_not_even_while_they_start(tmp_path):
     script = tmp_path / "pool.py"
     script.write_text(POOL)
     assert interrupted([str(script)], "started") == (0, "[None, None]\n")
+
+
+def test_an_interrupt_that_another_thread_is_given_waits_as_well():
+    reached, done = [], threading.Event()
+
+    def press() -> None:
+        with interrupts_held():
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.1)
+            reached.append("the end")
+
+    other = threading.Thread(target=done.wait)  # its mask is open, as a library's threads' are
+    other.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            press()
+    finally:
+        done.set()
+        other.join()
+    assert reached == ["the end"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def rest(folder: Path, number: int, constant: object) -> None:
+    """In place of a head's training."""
+    time.sleep(30)
+    (folder / f"done-{number}").touch()
+
+
+def test_an_interrupt_while_heads_start_ends_their_processes(tmp_path, monkeypatch):
+    @contextlib.contextmanager
+    def interrupted_at_its_end():
+        with interrupts_held():
+            yield
+        raise KeyboardInterrupt
+
+    experiment = Experiment.start(tmp_path, ExperimentConfig(), ())
+    monkeypatch.setattr(experiment_run, "interrupts_held", interrupted_at_its_end)
+    monkeypatch.setattr(experiment_run, "_do_head", rest)
+    before = set(multiprocessing.active_children())
+    with pytest.raises(KeyboardInterrupt):
+        experiment._do_heads(None)
+    for process in set(multiprocessing.active_children()) - before:
+        process.join(60)  # until its end; how it ended is told to whoever asks first
+        while Path(f"/proc/{process.pid}").exists():
+            time.sleep(0.01)
+    assert not list(tmp_path.glob("done-*"))  # nobody waited for what had begun
 
 
 @pytest.mark.slow

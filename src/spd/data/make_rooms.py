@@ -130,10 +130,13 @@ def _run(todo: list[Job], workers: int) -> Iterator[None]:
             yield
         return
     context = multiprocessing.get_context("spawn")  # threads of torch do not survive a fork
-    with concurrent.futures.ProcessPoolExecutor(workers, mp_context=context) as pool:
-        with interrupts_held():
+    pool = concurrent.futures.ProcessPoolExecutor(workers, mp_context=context)
+    try:
+        with interrupts_held():  # one that came meanwhile is raised where this ends
             rendered = pool.map(_render, todo, chunksize=4)
         yield from rendered
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _render(job: Job) -> None:

@@ -176,17 +176,16 @@ class Experiment:
         ):
             told(0, len(todo))
             others = set(multiprocessing.active_children())
-            with interrupts_held():
-                jobs = [pool.submit(_do_head, self.folder, n, constant) for n in todo]
-                workers = set(multiprocessing.active_children()) - others
             try:
+                with interrupts_held():  # one that came meanwhile is raised where this ends
+                    jobs = [pool.submit(_do_head, self.folder, n, constant) for n in todo]
                 for done, job in enumerate(concurrent.futures.as_completed(jobs)):
                     job.result()
                     told(done + 1, len(todo))
             except BaseException as error:
                 pool.shutdown(wait=False, cancel_futures=True)
                 if isinstance(error, KeyboardInterrupt):
-                    for worker in workers:
+                    for worker in set(multiprocessing.active_children()) - others:
                         worker.terminate()  # a head takes minutes; it begins anew
                 raise
 
