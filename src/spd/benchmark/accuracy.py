@@ -55,5 +55,6 @@ def cheaper_encoders(
         engine = open_engine(exported, runtime.name, runtime.precision, threads)
         for share in SHARES:
             score = score_engine(exported, engine, calibration.score, share)
-            rows.append(dataclasses.asdict(runtime) | {"share": share} | dataclasses.asdict(score))
+            which = {"runtime": runtime.name, "precision": runtime.precision, "share": share}
+            rows.append(which | dataclasses.asdict(score))
     return {"data": list(data), "frames": len(calibration.score), "rows": rows}
