@@ -2,6 +2,7 @@
 
 import atexit
 import functools
+import json
 import shutil
 import tempfile
 from pathlib import Path
@@ -13,9 +14,11 @@ import torch
 
 from spd.config import EncoderConfig, ModelConfig
 from spd.export import graphs, onnx_folder
+from spd.export.int8 import quantise_graph
 from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
 from spd.runtimes import RuntimePredictor, open_export
+from spd.runtimes.folder import ENCODE, ENCODE_INT8, EXPORT, ExportFolder
 
 SIZE = (42, 70)  # the one that the baked export takes
 # Differences are those of float32 sums in another order; OpenVINO's softplus is right to 2e-6 m.
@@ -73,6 +76,16 @@ def exported(size: tuple[int, int] | None = None) -> Path:
             model(), folder / "export", source="test", weights_sha256="0", size=size
         )
     return folder / "export"
+
+
+def write_int8(path: Path, photos: list[np.ndarray]) -> ExportFolder:
+    """A copy of that export with int8 encoders, whose ranges are those of the photos."""
+    shutil.copytree(exported(), path)
+    for runtime, name in ENCODE_INT8.items():
+        quantise_graph(path / ENCODE, path / name, photos, runtime)
+    about = json.loads((path / EXPORT).read_text(encoding="utf-8"))
+    onnx_folder.write_about(path, {key: about[key] for key in about if key != "files"})
+    return ExportFolder.read(path)
 
 
 @functools.cache

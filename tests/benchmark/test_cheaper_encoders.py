@@ -1,7 +1,5 @@
 """What makes the encoder cheaper is scored on frames, judged as a target and shown on the page."""
 
-import shutil
-
 import numpy as np
 import pytest
 
@@ -9,9 +7,6 @@ import exports
 import made_up
 from spd.benchmark import accuracy, page
 from spd.benchmark.targets import targets
-from spd.export.int8 import quantise_graph
-from spd.export.onnx_folder import write_about
-from spd.runtimes.folder import ENCODE, ENCODE_INT8, ExportFolder
 
 FRAMES = 2  # of the folder's three to train on and two to validate on: one draw scores two
 
@@ -22,16 +17,8 @@ def measured(monkeypatch, rgbd_folder, tmp_path):
     pytest.importorskip("onnxruntime", reason='pip install "spd[export]"')
 
     def export(_folder, _calibration):
-        path = shutil.copytree(exports.exported(), tmp_path / "export")
         images = np.random.default_rng(0).random((8, 1, 3, 42, 70)).astype(np.float32)
-        quantise_graph(path / ENCODE, path / ENCODE_INT8, list(images))
-        about = {
-            "format": 1, "spd": "0", "source": "test", "weights_sha256": "0", "opset": 20,
-            "image_size": None, "training_median_m": None,
-            "model": exports.model().config.to_dict(),
-        }  # fmt: skip
-        write_about(path, about)
-        return ExportFolder.read(path)
+        return exports.write_int8(tmp_path / "export", list(images))
 
     monkeypatch.setattr(accuracy, "export_shipped", export)
     return accuracy.cheaper_encoders(tmp_path, [str(rgbd_folder)], FRAMES, 1)

@@ -7,7 +7,6 @@ image, borders and corners among them. Torch in float64, which equals it to 1e-1
 
 import copy
 import functools
-import shutil
 
 import numpy as np
 import pytest
@@ -15,12 +14,10 @@ import torch
 
 import exports
 import reference
-from spd.export.int8 import quantise_graph
-from spd.export.onnx_folder import write_about
 from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
 from spd.runtimes.engines import Engine, open_engine
-from spd.runtimes.folder import ENCODE, ENCODE_INT8, FUSED, ExportFolder
+from spd.runtimes.folder import FUSED, ExportFolder
 
 ORACLE_POINTS = 9  # all special ones and two inside
 
@@ -177,14 +174,8 @@ def test_the_encoder_in_bfloat16_is_off_by_what_eight_bits_allow(seed):
 @pytest.fixture(scope="module")
 def int8_folder(tmp_path_factory) -> ExportFolder:
     pytest.importorskip("onnxruntime", reason='pip install "spd[export]"')
-    path = shutil.copytree(exports.exported(), tmp_path_factory.mktemp("int8") / "export")
-    quantise_graph(path / ENCODE, path / ENCODE_INT8, [images(n, 1) for n in range(8)])
-    about = {
-        "format": 1, "spd": "0", "source": "test", "weights_sha256": "0", "opset": 20,
-        "image_size": None, "training_median_m": None, "model": exports.model().config.to_dict(),
-    }  # fmt: skip
-    write_about(path, about)
-    return ExportFolder.read(path)
+    photos = [images(n, 1) for n in range(8)]
+    return exports.write_int8(tmp_path_factory.mktemp("int8") / "export", photos)
 
 
 @pytest.mark.parametrize("seed", range(3))

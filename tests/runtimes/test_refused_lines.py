@@ -93,7 +93,7 @@ def test_precisions_that_are_not_to_be_had(capsys, photo, monkeypatch):
     pytest.importorskip("onnxruntime", reason='pip install "spd[export]"')
     here = ["-m", exports.exported()]
     said = query_fails(capsys, photo, *here, "--precision", "int8")
-    assert "has no int8 encoder; write one with: spd export onnx" in said
+    assert "has no int8 encoder for onnxruntime; write one with: spd export onnx" in said
     said = query_fails(capsys, photo, *here, "--runtime", "onnxruntime", "--precision", "bfloat16")
     assert "no bfloat16 on a CPU" in said
     # a CPU without it, as OpenVINO tells

@@ -173,7 +173,7 @@ def test_load_takes_exports_and_says_what_computes():
         ({"runtime": "tflite"}, "no runtime 'tflite'"),
         ({"precision": "float16"}, "no precision 'float16'"),
         ({"precision": "bfloat16", "runtime": "onnxruntime"}, "no bfloat16 on a CPU"),
-        ({"precision": "int8"}, "has no int8 encoder; write one with: spd export onnx"),
+        ({"precision": "int8"}, "has no int8 encoder for onnxruntime; write one with: spd"),
         ({"device": "cuda"}, "computes on the CPU"),
     ]:
         with pytest.raises(ConfigError, match=pattern):

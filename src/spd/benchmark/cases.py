@@ -261,7 +261,7 @@ def _pipeline(setup: Setup, network: str, runtime: Runtime, folder: Path) -> dic
             "encode": lambda: engine.encode(pixels),
             "whole": lambda: engine.query(engine.encode(pixels), asked),
         }
-    run = open_graph(graph_path(folder, network, runtime.precision), runtime, setup.threads)
+    run = open_graph(graph_path(folder, network, runtime), runtime, setup.threads)
     if network == "encoder":
         return {"whole": lambda: run(pixels)}
     return {"whole": lambda: read_dense(run(pixels), asked)}

@@ -16,7 +16,8 @@ from spd.export.graphs import OPSET, quiet_exporter
 from spd.export.int8 import Calibration, quantise_graph
 from spd.export.onnx_folder import write_export
 from spd.geometry import Intrinsics
-from spd.runtimes.engines import check_bfloat16, installed_runtimes
+from spd.runtimes.engines import check_bfloat16, installed_runtimes, openvino_hint
+from spd.runtimes.folder import ENCODE_INT8
 
 _PHOTOS = 2  # of noise, to choose ranges by: what a product in 8 bits takes does not depend on them
 _EXPORT = "spd"
@@ -73,7 +74,7 @@ def export_spd(setup: Setup, folder: Path) -> Path:
 
 
 def export_network(setup: Setup, network: str, folder: Path) -> None:
-    """The peer or the encoder alone as one graph, and the same in 8 bits."""
+    """The peer or the encoder alone as one graph, and the same in 8 bits for each runtime."""
     setup.enter()
     module: nn.Module
     if network == "peer":
@@ -82,7 +83,7 @@ def export_network(setup: Setup, network: str, folder: Path) -> None:
         model = setup.model()
         model.encoder.backbone.set_attn_implementation("eager")
         module = EncoderAlone(model)
-    path = graph_path(folder, network, "float32")
+    path = graph_path(folder, network, Runtime("onnxruntime"))
     with quiet_exporter(), torch.no_grad():
         program = torch.onnx.export(
             module.eval(),
@@ -95,12 +96,15 @@ def export_network(setup: Setup, network: str, folder: Path) -> None:
     assert program is not None
     path.write_bytes(program.model_proto.SerializeToString())
     images = [setup.image().numpy() for _ in range(_PHOTOS)]
-    quantise_graph(path, graph_path(folder, network, "int8"), images)
+    for runtime in ENCODE_INT8:
+        quantised = graph_path(folder, network, Runtime(runtime, "int8"))
+        quantise_graph(path, quantised, images, runtime)
 
 
-def graph_path(folder: Path, network: str, precision: str) -> Path:
+def graph_path(folder: Path, network: str, runtime: Runtime) -> Path:
     """Where `export_network` puts a graph; bfloat16 is computed from the one in float32."""
-    return folder / f"{network}{'.int8' if precision == 'int8' else ''}.onnx"
+    suffix = f".int8.{runtime.name}" if runtime.precision == "int8" else ""
+    return folder / f"{network}{suffix}.onnx"
 
 
 def open_graph(path: Path, runtime: Runtime, threads: int) -> Callable[[np.ndarray], np.ndarray]:
@@ -108,12 +112,13 @@ def open_graph(path: Path, runtime: Runtime, threads: int) -> Callable[[np.ndarr
     if runtime.name == "openvino":
         import openvino
 
-        hint = "bf16" if runtime.precision == "bfloat16" else "f32"
+        core = openvino.Core()
+        capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         settings: dict[str, Any] = {
-            "INFERENCE_PRECISION_HINT": hint,
+            "INFERENCE_PRECISION_HINT": openvino_hint(runtime.precision, capabilities),
             "INFERENCE_NUM_THREADS": threads,
         }
-        compiled = openvino.Core().compile_model(str(path), "CPU", settings)
+        compiled = core.compile_model(str(path), "CPU", settings)
         return lambda image: compiled([image], share_inputs=True)[0]
     import onnxruntime as ort
 

@@ -70,15 +70,15 @@ def open_engine(
         CheckpointError: if a graph is missing, changed, or refused by the runtime.
     """
     check_asked(runtime, precision)
-    if precision == "int8" and ENCODE_INT8 not in folder.digests:
+    if precision == "int8" and ENCODE_INT8[runtime] not in folder.digests:
         raise ConfigError(
-            f"{folder.path} has no int8 encoder; write one with: spd export onnx MODEL -o FOLDER "
-            "--int8 --calibrate DATA"
+            f"{folder.path} has no int8 encoder for {runtime}; write one with: spd export "
+            "onnx MODEL -o FOLDER --int8 --calibrate DATA"
         )
     if threads is not None and threads < 1:
         raise ConfigError(f"threads must be at least 1, got {threads}")
     # Both are known to be whole before either is loaded.
-    encode = folder.graph(ENCODE_INT8 if precision == "int8" else ENCODE)
+    encode = folder.graph(ENCODE_INT8[runtime] if precision == "int8" else ENCODE)
     query = folder.graph(QUERY)
     if runtime == "openvino":
         return OpenVINOEngine(encode, query, precision, threads)
@@ -121,13 +121,17 @@ class OnnxRuntimeEngine:
 
 
 class OpenVINOEngine:
-    """OpenVINO on the CPU; bfloat16 where the CPU has instructions for it."""
+    """OpenVINO on the CPU; bfloat16 where the CPU has instructions for it.
+
+    What an int8 encoder leaves in floating point is computed in bfloat16 there too.
+    """
 
     def __init__(self, encode: Path, query: Path, precision: str, threads: int | None) -> None:
         openvino = _import("openvino")
         core = openvino.Core()
+        capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if precision == "bfloat16":
-            check_bfloat16(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+            check_bfloat16(capabilities)
         self._lock = threading.Lock()  # a compiled model answers one call at a time
 
         def load(path: Path, hint: str) -> Any:
@@ -139,7 +143,7 @@ class OpenVINOEngine:
             except Exception as error:  # of many kinds, none of them public
                 raise _refused(path, "openvino", error) from None
 
-        hint = "bf16" if precision == "bfloat16" else "f32"
+        hint = openvino_hint(precision, capabilities)
         self._encode = _OpenVINOGraph(lambda: load(encode, hint))
         self._query = _OpenVINOGraph(lambda: load(query, "f32"))
 
@@ -192,6 +196,11 @@ def check_bfloat16(capabilities: list[str]) -> None:
             "this CPU has no bfloat16 instructions that OpenVINO uses (AVX512_BF16 or AMX), so it "
             "would compute float32; leave --precision out, or take int8"
         )
+
+
+def openvino_hint(precision: str, capabilities: list[str]) -> str:
+    """OpenVINO's name of the precision for what is not quantised, on a CPU that can do this."""
+    return "bf16" if precision != "float32" and "BF16" in capabilities else "f32"
 
 
 def _memory_for_images(images: np.ndarray) -> contextlib.AbstractContextManager[None]:

@@ -19,7 +19,11 @@ EXPORT = "export.json"
 FORMAT = 1  # of the file; another is refused
 
 ENCODE = "encode.onnx"
-ENCODE_INT8 = "encode.int8.onnx"
+ENCODE_INT8 = {
+    "onnxruntime": "encode.int8.onnx",
+    "openvino": "encode.int8.openvino.onnx",
+}
+"""In 8 bits, by runtime: what one multiplies fastest the other unpacks first."""
 QUERY = "query.onnx"
 FUSED = "spd.onnx"
 
