@@ -46,7 +46,7 @@ def in_parts(ask: Callable[[slice], T], count: int, size: int) -> list[T]:
     Args:
         ask: answers a part.
         count: how many there are.
-        size: of a part. Halved, for all that follow, where memory does not suffice for one;
+        size: of a part. For all that follow half of one for which memory does not suffice;
             what was answered before is kept.
 
     Raises:
@@ -61,7 +61,7 @@ def in_parts(ask: Callable[[slice], T], count: int, size: int) -> list[T]:
         except OutOfMemoryError:
             if part.stop - start <= 1:
                 raise
-            size = max(1, size // 2)
+            size = (part.stop - part.start) // 2
         else:
             start = part.stop
     return answers

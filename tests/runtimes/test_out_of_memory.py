@@ -121,7 +121,7 @@ def test_runtimes_go_on_in_smaller_chunks_with_the_same_answers(monkeypatch):
     short = Short(engine.query, 300, OutOfMemoryError("full"))
     monkeypatch.setattr(engine, "query", short)
     np.testing.assert_allclose(scene.depth_at(points), expected, rtol=1e-6)
-    assert short.asked[:4] == [1024, 512, 256, 256]
+    assert short.asked[:6] == [3000, 1500, 750, 375, 187, 187]
     short.most = 0
     with pytest.raises(OutOfMemoryError, match="full"):
         scene.depth_at(points)
@@ -170,12 +170,14 @@ from spd.runtimes.folder import ExportFolder
 engine = open_engine(ExportFolder.read(sys.argv[1]), sys.argv[2], "float32", 1)
 maps = engine.encode(np.zeros((1, 3, 42, 70), np.float32))
 before = engine.query(maps, np.full((1, 5, 2), 3, np.float32))
-points, images = np.full((1, 400_000, 2), 7, np.float32), np.zeros((2, 3, 1400, 1400), np.float32)
+# A block holds the cells of so many points of each image: 0.7 GB of them are too much for 0.3.
+many = tuple(np.repeat(feature_map, 3000, axis=0) for feature_map in maps)
+points, images = np.full((3000, 128, 2), 7, np.float32), np.zeros((2, 3, 1400, 1400), np.float32)
 before_limit = resource.getrlimit(resource.RLIMIT_AS)
 pages = int(open("/proc/self/statm").read().split()[0])
 room = pages * resource.getpagesize() + 300_000_000
 resource.setrlimit(resource.RLIMIT_AS, (room, before_limit[1]))
-for ask in (lambda: engine.query(maps, points), lambda: engine.encode(images)):
+for ask in (lambda: engine.query(many, points), lambda: engine.encode(images)):
     try:
         ask()
     except OutOfMemoryError as error:
@@ -199,6 +201,6 @@ def test_real_shortage_in_a_runtime_is_an_error_and_afterwards_it_answers(runtim
     assert done.returncode == 0, done.stderr
     said = done.stdout.splitlines()
     assert [line.partition(" does not fit into memory; ")[0] for line in said] == [
-        "the query of 400000 point(s)",
+        "the query of 128 point(s)",
         "the encoding of 2 image(s) of 1400x1400",
     ]

@@ -20,6 +20,7 @@ from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
 from spd.runtimes.engines import open_engine
 from spd.runtimes.folder import ExportFolder
+from spd.runtimes.predictor import QUERY_CHUNK
 
 Row = dict[str, Any]
 Call = Callable[[], object]
@@ -78,7 +79,7 @@ def query_memory(setup: Setup, form: str, count: int) -> int | None:
 
 
 def runtime_query_times(setup: Setup, runtime: str, folder: Path, counts: Sequence[int]) -> Any:
-    """The exported query at every K, 1,024 points a call as its predictor asks them."""
+    """The exported query at every K, as many points a call as its predictor asks."""
     setup.enter()
     engine = open_engine(ExportFolder.read(folder), runtime, "float32", setup.threads)
     s8, l2, l1 = (
@@ -89,8 +90,8 @@ def runtime_query_times(setup: Setup, runtime: str, folder: Path, counts: Sequen
     def asking(count: int) -> Call:
         points = setup.points(count).numpy()
         return lambda: [
-            engine.query((s8, l2, l1), points[:, start : start + 1024])
-            for start in range(0, count, 1024)
+            engine.query((s8, l2, l1), points[:, start : start + QUERY_CHUNK])
+            for start in range(0, count, QUERY_CHUNK)
         ]
 
     timed = take_turns({count: asking(count) for count in counts}, setup.effort)

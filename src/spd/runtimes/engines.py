@@ -17,6 +17,7 @@ from jaxtyping import Float
 
 from spd.errors import CheckpointError, ConfigError
 from spd.memory import memory_for
+from spd.runtimes.blocks import PointBlocks
 from spd.runtimes.folder import ENCODE, ENCODE_INT8, MAP_NAMES, QUERY, ExportFolder
 
 RuntimeName = Literal["onnxruntime", "openvino"]
@@ -94,18 +95,19 @@ class OnnxRuntimeEngine:
                 "onnxruntime computes no bfloat16 on a CPU; take --runtime openvino, or float32"
             )
         ort = _import("onnxruntime")
-        options = ort.SessionOptions()
-        options.log_severity_level = 4  # errors come as exceptions, and warnings are not the user's
-        if threads is not None:
-            options.intra_op_num_threads = threads
 
-        def load(path: Path) -> Any:
+        def load(path: Path, threads: int | None) -> Any:
+            options = ort.SessionOptions()
+            options.log_severity_level = 4  # errors are exceptions; warnings are not the user's
+            if threads is not None:
+                options.intra_op_num_threads = threads
             try:
                 return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
             except Exception as error:  # of many kinds, none of them public
                 raise _refused(path, "onnxruntime", error) from None
 
-        self._encode, self._query = load(encode), load(query)
+        self._encode, self._query = load(encode, threads), load(query, 1)
+        self._blocks = PointBlocks(threads)
 
     def encode(self, images: Float[np.ndarray, "b 3 h w"]) -> Maps:
         """Everything that is paid once per image, of RGB in 0..1."""
@@ -115,9 +117,13 @@ class OnnxRuntimeEngine:
 
     def query(self, maps: Maps, points: Float[np.ndarray, "b k 2"]) -> Float[np.ndarray, "b k"]:
         """Metres at points in pixels of the encoded images; NaN outside."""
-        given = dict(zip(MAP_NAMES, maps, strict=True)) | {"points": points}
+        given = dict(zip(MAP_NAMES, maps, strict=True))
+
+        def answer(block: np.ndarray) -> np.ndarray:
+            return self._query.run(["depth_m"], given | {"points": block})[0]
+
         with _memory_for_points(points):
-            return self._query.run(["depth_m"], given)[0]
+            return self._blocks.ask(answer, points)
 
 
 class OpenVINOEngine:
@@ -134,18 +140,21 @@ class OpenVINOEngine:
             check_bfloat16(capabilities)
         self._lock = threading.Lock()  # a compiled model answers one call at a time
 
-        def load(path: Path, hint: str) -> Any:
+        def load(path: Path, hint: str, threads: int | None) -> Any:
             settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": hint}
             if threads is not None:
                 settings["INFERENCE_NUM_THREADS"] = threads
+            if threads == 1:  # several of them would be bound to the same core
+                settings["ENABLE_CPU_PINNING"] = False
             try:
                 return core.compile_model(str(path), "CPU", settings).create_infer_request()
             except Exception as error:  # of many kinds, none of them public
                 raise _refused(path, "openvino", error) from None
 
         hint = openvino_hint(precision, capabilities)
-        self._encode = _OpenVINOGraph(lambda: load(encode, hint))
-        self._query = _OpenVINOGraph(lambda: load(query, "f32"))
+        self._encode = _OpenVINOGraph(lambda: load(encode, hint, threads))
+        self._blocks = PointBlocks(threads)
+        self._query = _OpenVINOGraphs(lambda: load(query, "f32", 1), self._blocks.threads)
 
     def encode(self, images: Float[np.ndarray, "b 3 h w"]) -> Maps:
         """Everything that is paid once per image, of RGB in 0..1."""
@@ -155,9 +164,13 @@ class OpenVINOEngine:
 
     def query(self, maps: Maps, points: Float[np.ndarray, "b k 2"]) -> Float[np.ndarray, "b k"]:
         """Metres at points in pixels of the encoded images; NaN outside."""
-        given = dict(zip(MAP_NAMES, maps, strict=True)) | {"points": points}
-        with self._lock, _memory_for_points(points):
-            return self._query.run(["depth_m"], given)[0]
+        given = dict(zip(MAP_NAMES, maps, strict=True))
+
+        def answer(block: np.ndarray) -> np.ndarray:
+            return self._query.run(["depth_m"], given | {"points": block})[0]
+
+        with _memory_for_points(points):
+            return self._blocks.ask(answer, points)
 
 
 class _OpenVINOGraph:
@@ -183,6 +196,30 @@ class _OpenVINOGraph:
         outputs = [request.get_tensor(name).data.astype(np.float32) for name in names]
         self._request = request
         return outputs
+
+
+class _OpenVINOGraphs:
+    """Copies of a small graph, compiled when so many calls come together.
+
+    A graph's requests share what a call that failed may leave behind; copies do not.
+    """
+
+    def __init__(self, load: Callable[[], Any], at_once: int) -> None:
+        self._load = load
+        self._places = threading.Semaphore(at_once)
+        self._idle = [_OpenVINOGraph(load)]
+
+    def run(self, names: Sequence[str], given: dict[str, np.ndarray]) -> list[np.ndarray]:
+        """The outputs, copied; from several threads."""
+        with self._places:
+            try:
+                graph = self._idle.pop()
+            except IndexError:
+                graph = _OpenVINOGraph(self._load)
+            try:
+                return graph.run(names, given)
+            finally:
+                self._idle.append(graph)
 
 
 def check_bfloat16(capabilities: list[str]) -> None:

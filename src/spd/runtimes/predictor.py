@@ -23,8 +23,9 @@ from spd.runtimes.engines import Engine, Maps, open_engine
 from spd.runtimes.folder import ExportFolder
 from spd.scenes import PhotoScene
 
-QUERY_CHUNK = 1024
-"""Points asked together: 29 MB of cells at D = 64, whatever K is; fewer where that is too much."""
+QUERY_CHUNK = 16_384
+"""Points asked together, of which an engine's threads take a block each; fewer where that is too
+much for memory."""
 
 
 class RuntimeScene(PhotoScene):
