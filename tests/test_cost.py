@@ -29,7 +29,9 @@ from spd.cost.spec_values import DIFFERS
 from spd.cost.table import Row
 from spd.errors import InputError
 from spd.models.decoder import dense_attention
+from spd.models.decoder.local_conv import ConvPath
 from spd.models.encoder_vits.pyramid_neck import PyramidNeck
+from spd.models.feature_maps import FeatureMaps
 
 FULL, TINY = ModelConfig(), ModelConfig.tiny()
 FULL_GRID = Grid((350, 476))
@@ -124,6 +126,13 @@ def test_flops_of_v15_1_sparse() -> None:
     assert v15_1_local(*patches, valid=True).shape == (1, 1, 1, 1)
     flops = flops_of(lambda: v15_1_local(*patches, valid=True))
     assert flops == 2 * without_resizes(v15_1_macs.sparse(FULL))
+
+
+def test_flops_of_v15_1_sparse_as_implemented() -> None:
+    path = ConvPath(FULL.model_copy(update={"local_path": "conv"}))
+    maps = FeatureMaps(*(torch.zeros(1, 64, n * 5, n * 6) for n in (2, 2, 4)), (70, 84))
+    flops = flops_of(lambda: path.query(maps, torch.rand(1, 7, 2)))
+    assert flops == 7 * 2 * without_resizes(v15_1_macs.sparse_as_implemented(FULL))
 
 
 def test_flops_of_v15_1_dense() -> None:

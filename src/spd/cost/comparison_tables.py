@@ -29,8 +29,8 @@ class LocalCost:
         return self.dense / self.query
 
 
-def local_costs(config: ModelConfig, grid: Grid) -> tuple[LocalCost, LocalCost, LocalCost]:
-    """v15.2 as specified, v15.2 as implemented, v15.1 as specified."""
+def local_costs(config: ModelConfig, grid: Grid) -> tuple[LocalCost, LocalCost]:
+    """v15.2 as specified and as implemented."""
     return (
         LocalCost(
             sum(local_macs.sparse_as_specified(config).values()),
@@ -40,11 +40,15 @@ def local_costs(config: ModelConfig, grid: Grid) -> tuple[LocalCost, LocalCost, 
             sum(local_macs.sparse_as_implemented(config).values()),
             sum(local_macs.dense_as_implemented(config, grid).values()),
         ),
-        LocalCost(
-            sum(v15_1_macs.sparse(config).values()),
-            sum(v15_1_macs.dense(config, grid).values()),
-        ),
     )
+
+
+def v15_1_costs(config: ModelConfig, grid: Grid) -> tuple[LocalCost, LocalCost]:
+    """v15.1 as specified and as implemented; dense, they are the same."""
+    dense = sum(v15_1_macs.dense(config, grid).values())
+    queries = (v15_1_macs.sparse(config), v15_1_macs.sparse_as_implemented(config))
+    specified, implemented = (LocalCost(sum(query.values()), dense) for query in queries)
+    return specified, implemented
 
 
 def comparison_tables(config: ModelConfig, grid: Grid, reference: bool) -> list[Table]:
@@ -82,8 +86,7 @@ def _arrangements(config: ModelConfig, grid: Grid, section: Section) -> Table:
 
 def _by_queries(config: ModelConfig, grid: Grid, section: Section) -> Table:
     shared = shared_macs.shared(config, grid)
-    specified, implemented, _ = local_costs(config, grid)
-    both = (specified, implemented)
+    both = local_costs(config, grid)
     rows = [
         section.row("dense_total", "Dense, total", "MACs", *(shared + c.dense for c in both)),
     ]
@@ -105,21 +108,28 @@ def _by_queries(config: ModelConfig, grid: Grid, section: Section) -> Table:
 
 def _against_v15_1(config: ModelConfig, grid: Grid, section: Section) -> Table:
     shared = shared_macs.shared(config, grid)
-    specified, implemented, old = local_costs(config, grid)
-    both = (specified, implemented)
+    both, old = local_costs(config, grid), v15_1_costs(config, grid)
     new_parameters = parameters.total(parameters.local_path(config))
     old_parameters = parameters.total(parameters.local_path_v15_1(config))
     totals = [shared + cost.dense for cost in both]
     queries = [cost.query for cost in both]
     rows = [
-        *_compared(section, "local", "parameters", old_parameters, [new_parameters] * 2),
-        *_compared(section, "query", "MACs", old.query, queries),
-        _factor(section, "query", [old.query / query for query in queries]),
-        *_compared(section, "dense", "MACs", old.dense, [cost.dense for cost in both]),
-        *_compared(section, "dense_total", "MACs", shared + old.dense, totals),
-        section.row("break_even_v15_1", "Break-even K*, v15.1", "queries", old.break_even, None),
+        *_compared(section, "local", "parameters", [old_parameters] * 2, [new_parameters] * 2),
+        *_compared(section, "query", "MACs", [cost.query for cost in old], queries),
+        _factor(
+            section, "query", [o.query / query for o, query in zip(old, queries, strict=True)]
+        ),
+        *_compared(section, "dense", "MACs", [c.dense for c in old], [c.dense for c in both]),
+        *_compared(section, "dense_total", "MACs", [shared + c.dense for c in old], totals),
+        section.row(
+            "break_even_v15_1", "Break-even K*, v15.1", "queries", *(c.break_even for c in old)
+        ),
         section.row("break_even", "Break-even K*, v15.2", "queries", *(c.break_even for c in both)),
-        _factor(section, "break_even", [cost.break_even / old.break_even for cost in both]),
+        _factor(
+            section,
+            "break_even",
+            [new.break_even / o.break_even for o, new in zip(old, both, strict=True)],
+        ),
     ]
     return Table("v15.2 against v15.1", "10.5", COLUMNS, tuple(rows))
 
@@ -133,12 +143,12 @@ METRICS = {
 }
 
 
-def _compared(section: Section, key: str, unit: Unit, old: int, new: list[int]) -> list[Row]:
-    """v15.1's figure, v15.2's two, and the change in percent."""
+def _compared(section: Section, key: str, unit: Unit, old: list[int], new: list[int]) -> list[Row]:
+    """v15.1's two figures, v15.2's two, and the change in percent."""
     name = METRICS[key]
-    changes = (percent_change(value, old) for value in new)
+    changes = (percent_change(value, before) for before, value in zip(old, new, strict=True))
     return [
-        section.row(f"{key}_v15_1", f"{name}, v15.1", unit, old, None),
+        section.row(f"{key}_v15_1", f"{name}, v15.1", unit, *old),
         section.row(key, f"{name}, v15.2", unit, *new),
         section.row(f"{key}_change", f"{name}, change", "percent", *changes),
     ]

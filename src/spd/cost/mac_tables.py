@@ -1,5 +1,7 @@
 """The specification's MAC tables: sections 10.1 to 10.3, and v15.1's two sums term by term."""
 
+from collections.abc import Sequence
+
 from spd.config import ModelConfig
 from spd.cost import local_macs, shared_macs, v15_1_macs
 from spd.cost.comparison_tables import comparison_tables
@@ -135,19 +137,20 @@ def _dense(config: ModelConfig, grid: Grid, section: Section) -> Table:
 
 
 def _v15_1(config: ModelConfig, grid: Grid, section: Section) -> Table:
-    sparse, dense = v15_1_macs.sparse(config), v15_1_macs.dense(config, grid)
+    dense = v15_1_macs.dense(config, grid)
+    queries = (v15_1_macs.sparse(config), v15_1_macs.sparse_as_implemented(config))
     total = shared_macs.shared(config, grid) + sum(dense.values())
-    break_even = sum(dense.values()) / sum(sparse.values())
+    break_evens = (sum(dense.values()) / sum(query.values()) for query in queries)
     rows = (
-        *_v15_1_terms(section, "sparse", "One query", sparse),
-        *_v15_1_terms(section, "dense", "Dense", dense),
-        section.row("dense_total", "Dense, total", "MACs", total),
-        section.row("break_even", "Break-even K*", "queries", break_even),
+        *_v15_1_terms(section, "sparse", "One query", queries),
+        *_v15_1_terms(section, "dense", "Dense", (dense, dense)),
+        section.row("dense_total", "Dense, total", "MACs", total, total),
+        section.row("break_even", "Break-even K*", "queries", *break_evens),
     )
-    return Table("Local path of the convolutional baseline", "v15.1", COLUMNS[:1], rows)
+    return Table("Local path of the convolutional baseline", "v15.1", COLUMNS, rows)
 
 
-def _v15_1_terms(section: Section, key: str, label: str, terms: Terms) -> list[Row]:
+def _v15_1_terms(section: Section, key: str, label: str, both: Sequence[Terms]) -> list[Row]:
     names = {
         "refinenet2.units": "refinenet2, two RCUs",
         "refinenet2.upsample": "refinenet2, doubling",
@@ -162,8 +165,11 @@ def _v15_1_terms(section: Section, key: str, label: str, terms: Terms) -> list[R
         "resize": "resize of the depth to H x W",
     }
     rows = [
-        section.row(f"{key}.{term}", f"{label}: {names[term]}", "MACs", count)
-        for term, count in terms.items()
+        section.row(
+            f"{key}.{term}", f"{label}: {names[term]}", "MACs", *(terms[term] for terms in both)
+        )
+        for term in both[0]
     ]
-    rows.append(section.row(key, f"{label}: sum", "MACs", sum(terms.values())))
+    sums = (sum(terms.values()) for terms in both)
+    rows.append(section.row(key, f"{label}: sum", "MACs", *sums))
     return rows

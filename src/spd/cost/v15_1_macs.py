@@ -16,6 +16,9 @@ HEAD_PATCH = 5
 CROPS = {"refinenet2": 7, "refinenet1": 5}
 """Side of the recentred crop after each refinenet's doubling."""
 HEAD_CROP = 3
+EXACT = {"refinenet2": (11, 9), "refinenet1": (9, 5)}
+"""Sides of what `ConvPath.query` starts each refinenet from, and of what it doubles that to: the
+cells that the answer depends on, so that it is the dense map's. The patches above are too small."""
 
 
 def sparse(config: ModelConfig) -> Terms:
@@ -38,6 +41,23 @@ def sparse(config: ModelConfig) -> Terms:
     terms["head.conv2"] = (HEAD_CROP - 2) ** 2 * 3**2 * half**2
     terms["head.conv3"] = half
     return terms
+
+
+def sparse_as_implemented(config: ModelConfig) -> Terms:
+    """One query on patches that make it equal to the dense map.
+
+    11 to 7 (two valid 3x3), doubled to 9; 9 to 5, doubled to 5; 5 to 3, doubled to 3, one cell.
+    Only the cells that are read on are doubled.
+    """
+    area, half = config.dim**2, config.dim // 2
+    terms: Terms = {}
+    for name, (side, doubled) in EXACT.items():
+        convolved = (side - 2) ** 2 + (side - 4) ** 2
+        terms[f"{name}.units"] = 2 * convolved * 3**2 * area
+        terms[f"{name}.upsample"] = doubled**2 * BILINEAR * config.dim
+        terms[f"{name}.out"] = doubled**2 * area
+    head = {name: count for name, count in sparse(config).items() if name.startswith("head.")}
+    return terms | head | {"head.upsample": HEAD_CROP**2 * BILINEAR * half}
 
 
 def dense(config: ModelConfig, grid: Grid) -> Terms:
