@@ -69,6 +69,33 @@ def test_limits_are_those_of_arithmetic_or_of_the_encoder_alone():
     )
 
 
+def test_a_literal_form_that_is_slow_beside_us_counts_as_the_yardstick_may_be():
+    # At 100 GFLOP/s 40.6 ms of 136 GFLOP/s are 55.2, and 1.2 times that 66.3; ours take 10.
+    slow = made_up.result()
+    literal = next(r for r in slow["query"] if (r["form"], r["points"]) == ("literal", 1024))
+    literal["median_s"] = 0.08
+    judged = target(slow, "K = 1,024 after encode, against the literal form, plain torch")
+    assert judged.reached == "6.63x; of the literal form's 80.0 ms 66.3 count"
+    dense = next(r for r in slow["passes"] if (r["what"], r["form"]) == ("dense", "literal"))
+    dense["median_s"] = 2.0  # 0.938 s likewise 1.531; ours take 0.1
+    beginning = "dense at 350x476 against literal unfold, forward: 10x"
+    assert target(slow, beginning).reached == "15.31x"
+    slow["size"] = [364, 490]  # where nothing is known of the yardstick, all of it counts
+    assert target(slow, beginning.replace("350x476", "364x490")).reached == "20.00x"
+
+
+def test_a_compiled_question_is_judged_beside_the_graphs():
+    row = {
+        "form": "projected", "points": 1024, "first_s": 40.0,
+        "plain": made_up.timed(0.015), "compiled": made_up.timed(0.005),
+    }  # fmt: skip
+    judged = target(
+        made_up.result(compiled=[row]), "K = 1,024 after encode, against the literal form, compiled"
+    )
+    assert judged.reached == "10.00x (torch.compile, SPD, maps projected before)"
+    assert judged.verdict == "met"
+
+
 def test_nothing_measured_is_nothing_met():
     bare = made_up.result(query=[], passes=[], pipelines=[], start=[], project=None)
     assert {t.verdict for t in targets(bare)} == {"not measured"}

@@ -66,15 +66,30 @@ def test_queries_maps_and_pipelines_are_measured_in_every_form(here):
     assert {(row["what"], row["form"]) for row in result["passes"]} == {
         (what, form)
         for what in ("dense", "dense+backward", "query+backward")
-        for form in ("default", "literal")
+        for form in ("default", "literal", "v15.1")
     }
     assert [row["network"] for row in result["pipelines"]] == ["spd", "peer", "encoder", "v15.1"]
     assert all(row["macs"] > 0 and row["rate"] > 0 for row in result["pipelines"])
+    assert result["pipelines"][0]["encoder"]["median_s"] > 0  # in turns with the whole
     assert [row["size"] for row in result["resolutions"]] == [
         list(size) for size in sizes_around((42, 70))
     ]
-    assert result["left_out"] == [{"what": "openvino", "why": "left"}]
+    assert [row["what"] for row in result["left_out"]] == [
+        "openvino",
+        "v15.1 in other runtimes than torch",
+        "the literal form in other runtimes than torch",
+    ]
     assert json.loads(json.dumps(result)) == result
+
+
+def test_a_compiled_question_is_timed_beside_itself_with_its_first_call(here, monkeypatch):
+    given = []
+    monkeypatch.setattr(torch, "compile", lambda function: given.append(function) or function)
+    result = inference_benchmark(Plan(setup=here, parts=("compiled",), quick=True), lambda _: None)
+    assert [row["form"] for row in result["compiled"]] == ["default", "projected"]
+    assert len(given) == 2
+    for row in result["compiled"]:
+        assert min(row["first_s"], row["plain"]["median_s"], row["compiled"]["median_s"]) > 0
 
 
 def test_attention_in_one_kernel_and_written_out_is_the_same_encoder(here):
@@ -121,7 +136,7 @@ def test_the_command_writes_json_a_table_and_says_what_was_met(here, tmp_path, c
     assert "measuring: dense+backward" in said
     assert f"all numbers are in {out}" in said
     result = json.loads((out / "benchmark.json").read_text())
-    assert len(result["passes"]) == 6
+    assert len(result["passes"]) == 9
     assert "## Whole maps" in (out / "benchmark.md").read_text(encoding="utf-8")
 
 

@@ -1,6 +1,7 @@
 """The cases of the inference benchmark; each function runs in a process of its own."""
 
 import copy
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from spd.benchmark.graphs import Runtime, graph_path, open_graph
+from spd.benchmark.graphs import EXPORT, Runtime, graph_path, open_graph
 from spd.benchmark.literal import literal_dense, literal_query
 from spd.benchmark.subjects import POINTS, EncoderAlone, Peer, Setup, read_dense
 from spd.benchmark.timing import Effort, extra_bytes, matrix_rate, take_turns
@@ -98,6 +99,24 @@ def runtime_query_times(setup: Setup, runtime: str, folder: Path, counts: Sequen
     return [{"form": runtime, "points": count, **times} for count, times in timed.items()]
 
 
+def compiled_times(setup: Setup, form: str) -> Row:
+    """`torch.compile` of 1,024 points: its first call, then taking turns with the plain form."""
+    setup.enter()
+    maps, points = setup.maps(), setup.points(ASKED)
+    plain = _asking(setup, form, maps, points)
+    compiled = torch.compile(plain)
+    with torch.inference_mode():
+        first_s = _seconds(compiled)
+        timed = take_turns({"plain": plain, "compiled": compiled}, setup.effort)
+    return {"form": form, "points": ASKED, "first_s": first_s, **timed}
+
+
+def _seconds(call: Call) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
 def project_times(setup: Setup) -> Row:
     """Keys and values of every cell, once for an image."""
     setup.enter()
@@ -123,9 +142,9 @@ PASSES = ("dense", "dense+backward", "query+backward")
 
 
 def pass_times(setup: Setup, what: str) -> list[Row]:
-    """SPD and the literal form of one pass, taking turns."""
+    """SPD, the literal form and the baseline in one pass, taking turns."""
     setup.enter()
-    jobs = {form: _pass(setup, what, form) for form in ("default", "literal")}
+    jobs = {form: _pass(setup, what, form) for form in ("default", "literal", "v15.1")}
     timed = take_turns(jobs, setup.effort)
     return [{"what": what, "form": form, **times} for form, times in timed.items()]
 
@@ -144,7 +163,7 @@ def pipeline(setup: Setup, network: str, runtime: Runtime, folder: Path) -> Row:
         setup: of the run.
         network: `spd`, `v15.1`, `peer`, or `encoder`, which asks nothing.
         runtime: what computes.
-        folder: where the graphs are.
+        folder: where the graphs are, and the exported SPD in `EXPORT`.
     """
     setup.enter()
     rate = matrix_rate()
@@ -183,8 +202,10 @@ def _forms(count: int) -> list[str]:
     return [form for form in FORMS if count <= MOST.get(form, count)]
 
 
-def _asking(setup: Setup, form: str, maps: FeatureMaps, points: Tensor) -> Call:
-    model = setup.model("conv" if form == "v15.1" else "cross_attention")
+def _asking(
+    setup: Setup, form: str, maps: FeatureMaps, points: Tensor, model: SPD | None = None
+) -> Callable[[], Tensor]:
+    model = model or setup.model("conv" if form == "v15.1" else "cross_attention")
     if form == "literal":
         return lambda: literal_query(model, maps, points)
     if form == "projected":
@@ -202,20 +223,20 @@ def _query_macs(setup: Setup, form: str, count: int) -> int:
     if form == "literal":
         return sum(sparse_as_specified(setup.config).values())
     if form == "v15.1":
-        return sum(v15_1_macs.sparse(setup.config).values())
+        return sum(v15_1_macs.sparse_as_implemented(setup.config).values())
     plan = setup.query_plan(count, "projected" if form == "projected" else None)
     return plan.macs_per_query
 
 
 def _pass(setup: Setup, what: str, form: str) -> Call:
-    model, maps, points = setup.model(), setup.maps(), setup.points(ASKED)
+    model = setup.model("conv" if form == "v15.1" else "cross_attention")
+    maps, points = setup.maps(), setup.points(ASKED)
     leaves = (maps.stride_8_map, maps.l2, maps.l1)
 
     def forward() -> Tensor:
         if what.startswith("query"):
-            ask = model.query if form == "default" else _literal_query(model)
-            return ask(maps, points)
-        return model.dense(maps) if form == "default" else literal_dense(model, maps)
+            return _asking(setup, form, maps, points, model)()
+        return literal_dense(model, maps) if form == "literal" else model.dense(maps)
 
     if not what.endswith("+backward"):
 
@@ -235,30 +256,29 @@ def _pass(setup: Setup, what: str, form: str) -> Call:
     return learn
 
 
-def _literal_query(model: SPD) -> Callable[[FeatureMaps, Tensor], Tensor]:
-    return lambda maps, points: literal_query(model, maps, points)
-
-
 def _pipeline(setup: Setup, network: str, runtime: Runtime, folder: Path) -> dict[str, Call]:
-    """Calls of one subject: `whole`, and `encode` where it answers from what it encoded."""
+    """Calls of one subject: `whole`; of one that encodes also `encode`, and `encoder` alone."""
     image, points = setup.image(), setup.points(POINTS)
     if runtime.name == "torch":
         if network == "peer":
             peer = Peer(setup.config)
             return {"whole": lambda: read_dense(peer(image), points)}
         model = setup.model("conv" if network == "v15.1" else "cross_attention")
+        alone = EncoderAlone(model)
         if network == "encoder":
-            alone = EncoderAlone(model)
             return {"whole": lambda: alone(image)}
         return {
+            "encoder": lambda: alone(image),
             "encode": lambda: model.encode(image),
             "whole": lambda: model.query(model.encode(image), points),
         }
     pixels, asked = image.numpy(), points.numpy()
     if network == "spd":
-        export = ExportFolder.read(folder)
+        export = ExportFolder.read(folder / EXPORT)
         engine = open_engine(export, runtime.name, runtime.precision, setup.threads)
+        encoder = open_graph(graph_path(folder, "encoder", runtime), runtime, setup.threads)
         return {
+            "encoder": lambda: encoder(pixels),
             "encode": lambda: engine.encode(pixels),
             "whole": lambda: engine.query(engine.encode(pixels), asked),
         }

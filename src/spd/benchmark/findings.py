@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from spd.benchmark.yardstick import REFERENCE_S, SIZE, SLACK, Yardstick
+
 FORMAT = "spd-benchmark-1"
 """Of a result as JSON."""
 Row = Mapping[str, Any]
@@ -70,6 +72,24 @@ class Findings:
         found = [row for row in self.rows("query") if row["form"] == form]
         return sorted((float(row["points"]), seconds(row)) for row in found)
 
+    def literal_s(self, what: str, literal: Row | None) -> float | None:
+        """Seconds of a literal form as the yardstick: no slower than that may be on this machine.
+
+        Beside SPD it can be slower than where it was measured alone, and would flatter.
+        """
+        if literal is None or what not in REFERENCE_S or tuple(self.result["size"]) != SIZE:
+            return None if literal is None else seconds(literal)
+        allowed_s = SLACK * Yardstick.of(self.result["yardstick"]).expected_s(what)
+        return min(seconds(literal), allowed_s)
+
+    def literal_note(self, literal: Row | None) -> str:
+        """What to say beside a ratio to the literal query, where not all of its time counts."""
+        counted_s = self.literal_s("query", literal)
+        if literal is None or counted_s is None or counted_s == seconds(literal):
+            return ""
+        took, counts = (f"{1e3 * s:.1f}" for s in (seconds(literal), counted_s))
+        return f"; of the literal form's {took} ms {counts} count"
+
     def limit_s(self, macs: float) -> float:
         """Seconds of so many multiply-adds if all ran at the rate of a matrix product."""
         return 2 * macs / self.rate
@@ -105,6 +125,11 @@ def seconds(row: Row, of: str | None = None) -> float:
     """The median of a row, or of the timing it keeps under a name."""
     timing = row[of] if of else row.get("whole", row)
     return float(timing["median_s"])
+
+
+def over(other_s: float | None, own: Row | None) -> float | None:
+    """How many times as long the other took, of its seconds."""
+    return None if other_s is None or own is None else other_s / seconds(own)
 
 
 def ratio(other: Row | None, own: Row | None) -> float | None:

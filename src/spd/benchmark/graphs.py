@@ -20,7 +20,8 @@ from spd.runtimes.engines import check_bfloat16, installed_runtimes, openvino_hi
 from spd.runtimes.folder import ENCODE_INT8
 
 _PHOTOS = 2  # of noise, to choose ranges by: what a product in 8 bits takes does not depend on them
-_EXPORT = "spd"
+EXPORT = "spd"
+"""Folder of the exported SPD beside the graphs of other networks."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def export_spd(setup: Setup, folder: Path) -> Path:
     photos = [_photo(setup, number) for number in range(_PHOTOS)]
     exported = write_export(
         setup.model(),
-        folder / _EXPORT,
+        folder / EXPORT,
         source="benchmark",
         weights_sha256="0",
         size=setup.size,

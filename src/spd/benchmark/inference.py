@@ -13,7 +13,13 @@ from typing import Any, Literal, ParamSpec, TypeVar, get_args
 
 from spd.benchmark import accuracy, cases
 from spd.benchmark.findings import FORMAT
-from spd.benchmark.graphs import Runtime, export_network, export_spd, runtimes_here
+from spd.benchmark.graphs import (
+    Runtime,
+    export_network,
+    export_spd,
+    graph_path,
+    runtimes_here,
+)
 from spd.benchmark.machine import machine
 from spd.benchmark.noise_frames import write_noise_frames
 from spd.benchmark.startup import start_times
@@ -29,7 +35,9 @@ from spd.recipes import override, recipe
 P = ParamSpec("P")
 T = TypeVar("T")
 Told = Callable[[str], None]
-Part = Literal["query", "dense", "pipelines", "resolutions", "start", "training", "accuracy"]
+Part = Literal[
+    "query", "compiled", "dense", "pipelines", "resolutions", "start", "training", "accuracy"
+]
 PARTS: tuple[Part, ...] = get_args(Part)
 _MEMORY_FROM = 1024  # points; fewer add next to nothing
 _NETWORKS = ("spd", "peer", "encoder", "v15.1")
@@ -101,6 +109,14 @@ class Run:
         self.result["query"] = rows
         self.result["project"] = self._case("project", cases.project_times, plan.setup)
 
+    def compiled(self) -> None:
+        """A question under `torch.compile`, the first call included, which takes a minute."""
+        found = [
+            self._case(f"compiled query, {form}", cases.compiled_times, self._plan.setup, form)
+            for form in ("default", "projected")
+        ]
+        self.result["compiled"] = [row for row in found if row]
+
     def dense(self) -> None:
         """Whole maps and training passes against the literal form."""
         rows = list[dict[str, Any]]()
@@ -115,13 +131,15 @@ class Run:
     def pipelines(self) -> None:
         """From an image to 256 depths, in every runtime and precision."""
         setup, rows = self._plan.setup, list[dict[str, Any]]()
+        for name in ("v15.1", "the literal form"):
+            self._leave_out(f"{name} in other runtimes than torch", "it has no exported form")
         macs = self._case("multiply-adds", pipeline_macs, _NETWORKS, setup) or {}
         for name in _NETWORKS:
             for runtime in self._runtimes:
-                if (folder := self._graph_of(name, runtime)) is None:
+                if not self._has_graph(name, runtime):
                     continue
                 said = f"{name} in {runtime}"
-                row = self._case(said, cases.pipeline, setup, name, runtime, folder)
+                row = self._case(said, cases.pipeline, setup, name, runtime, self._folder)
                 rows += [row | {"macs": macs.get(name)}] if row else []
         self.result["pipelines"] = rows
 
@@ -174,17 +192,18 @@ class Run:
             self._graphs = self._case("export spd", export_spd, *args)
         return self._graphs
 
-    def _graph_of(self, network: str, runtime: Runtime) -> Path | None:
-        """Where this subject's graphs are; None where it has none."""
+    def _has_graph(self, network: str, runtime: Runtime) -> bool:
+        """Whether this subject can be asked in a runtime; its graphs are exported once."""
         if runtime.name == "torch":
-            return self._folder
+            return True
         if network == "v15.1":  # has no exported form
-            return None
-        if network == "spd":
-            return self._exported()
-        if not (self._folder / f"{network}.onnx").exists():
+            return False
+        if network == "spd":  # takes turns with its encoder alone
+            return self._exported() is not None and self._has_graph("encoder", runtime)
+        path = graph_path(self._folder, network, Runtime(runtime.name))
+        if not path.exists():
             self._case(f"export {network}", export_network, self._plan.setup, network, self._folder)
-        return self._folder if (self._folder / f"{network}.onnx").exists() else None
+        return path.exists()
 
     def _case(self, said: str, function: Callable[P, T], *args: P.args, **kw: P.kwargs) -> T | None:
         """One case in its own process; None, with the reason noted, where it fails."""

@@ -150,6 +150,7 @@ def _queries(found: Findings) -> Iterator[str]:
             if row["points"] >= POINTS
         ),
     )
+    yield from _compiled(found.rows("compiled"))
     if project := found.result.get("project"):
         yield f"Projecting the maps of an image once: {spread(project)}."
     if meetings := found.meetings():
@@ -161,6 +162,20 @@ def _queries(found: Findings) -> Iterator[str]:
             )
             + "."
         )
+
+
+def _compiled(rows: list[Row]) -> Iterator[str]:
+    if not rows:
+        return
+    yield f"`torch.compile` of {POINTS:,} points, beside the same form as it is:"
+    forms = ("compiled", "plain")
+    yield table(
+        ("form", "first call", "later ones", "not compiled"),
+        (
+            (NAMES[row["form"]], duration(row["first_s"]), *(spread(row[form]) for form in forms))
+            for row in rows
+        ),
+    )
 
 
 def _passes(found: Findings) -> Iterator[str]:
@@ -284,9 +299,11 @@ def _losses(found: Findings) -> Iterator[str]:
                 slower = seconds(own) / seconds(other)
                 said.append(f"K = {own['points']:,}: {NAMES[form]} is {slower:.2f}x as fast")
     for own in found.rows("passes"):
-        other = found.one_pass(own["what"], "literal")
-        if own["form"] == "default" and other and seconds(other) < seconds(own):
-            said.append(f"{own['what']}: literal is {seconds(own) / seconds(other):.2f}x as fast")
+        for form in ("literal", "v15.1"):
+            other = found.one_pass(own["what"], form)
+            if own["form"] == "default" and other and seconds(other) < seconds(own):
+                faster = seconds(own) / seconds(other)
+                said.append(f"{own['what']}: {NAMES[form]} is {faster:.2f}x as fast")
     for own in found.rows("pipelines"):
         other = found.pipeline("peer", own["runtime"], own["precision"])
         if own["network"] == "spd" and other and seconds(other) < seconds(own):

@@ -148,7 +148,7 @@ def _pipeline_macs(network: str, setup: Setup) -> int:
         return _counted(setup)
     once = shared(setup.config, grid)
     if network == "v15.1":
-        return once + POINTS * sum(v15_1_macs.sparse(setup.config).values())
+        return once + POINTS * sum(v15_1_macs.sparse_as_implemented(setup.config).values())
     plan = setup.query_plan(POINTS)
     return once + plan.macs_once + POINTS * plan.macs_per_query
 

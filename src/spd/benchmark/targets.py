@@ -4,8 +4,9 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, get_args
 
-from spd.benchmark.findings import NAMES, Findings, Row, ratio, seconds
+from spd.benchmark.findings import NAMES, Findings, Row, over, ratio, seconds
 from spd.benchmark.words import memory
+from spd.benchmark.yardstick import POINTS
 from spd.config import ModelConfig
 from spd.cost.grids import Grid
 from spd.cost.local_macs import dense_as_implemented, sparse_as_specified
@@ -63,19 +64,20 @@ def _macs(found: Findings) -> Iterator[Target]:
 
 
 def _points(found: Findings) -> Iterator[Target]:
-    literal, own = found.query("literal", 1024), found.query("default", 1024)
-    limit = "–"
-    if literal and own:
-        best = seconds(literal) / found.limit_s(1024 * own["macs"])
+    literal, own = found.query("literal", POINTS), found.query("default", POINTS)
+    counted_s, limit, note = found.literal_s("query", literal), "–", found.literal_note(literal)
+    if counted_s and own:
+        best = counted_s / found.limit_s(POINTS * own["macs"])
         limit = f"{best:.0f}x, all {own['macs'] / 1e6:.3f} M at the matrix-product rate"
     said = "K = 1,024 after encode, against the literal form"
-    yield _times(f"{said}, plain torch: 4x", ratio(literal, own), 4, limit, found, "query")
-    graphs = [row for name in _IN_GRAPHS if (row := found.query(name, 1024))]
-    fastest = min(graphs, key=seconds, default=None)
-    kind = f" ({NAMES[fastest['form']]})" if fastest else ""
-    yield _times(
-        f"{said}, compiled: 8x", ratio(literal, fastest), 8, limit, found, "onnxruntime", kind
-    )
+    yield _times(f"{said}, plain torch: 4x", over(counted_s, own), 4, limit, found, "query", note)
+    compiled = {NAMES[name]: found.query(name, POINTS) for name in _IN_GRAPHS}
+    for row in found.rows("compiled"):
+        compiled[f"torch.compile, {NAMES[row['form']]}"] = row["compiled"]
+    fastest = min((n for n, row in compiled.items() if row), key=_seconds(compiled), default=None)
+    kind = f" ({fastest}){note}" if fastest else ""
+    times = over(counted_s, compiled[fastest]) if fastest else None
+    yield _times(f"{said}, compiled: 8x", times, 8, limit, found, "onnxruntime", kind)
     one = ratio(found.query("literal", 1), found.query("default", 1))
     yield _times("K = 1, against the literal form: no slower", one, 1, "–", found, "query")
 
@@ -112,9 +114,10 @@ def _passes(found: Findings) -> Iterator[Target]:
         ("dense+backward", "forward + backward", 4, 3),
     ):
         literal, own = found.one_pass(what, "literal"), found.one_pass(what, "default")
-        limit = "–" if literal is None else f"{seconds(literal) / found.limit_s(share * macs):.0f}x"
+        counted_s = found.literal_s(what, literal)
+        limit = "–" if counted_s is None else f"{counted_s / found.limit_s(share * macs):.0f}x"
         said = f"dense at {found.size} against literal unfold, {said}"
-        yield _times(f"{said}: {wanted}x", ratio(literal, own), wanted, limit, found, "dense")
+        yield _times(f"{said}: {wanted}x", over(counted_s, own), wanted, limit, found, "dense")
         yield _memory_share(f"{said}: a tenth of the extra memory", own, literal, found)
 
 
@@ -156,7 +159,8 @@ def _after_encoder(found: Findings) -> Iterator[Target]:
         if own["network"] != "spd":
             continue
         where = (own["runtime"], own["precision"])
-        alone, peer = (found.pipeline(name, *where) for name in ("encoder", "peer"))
+        apart, peer = (found.pipeline(name, *where) for name in ("encoder", "peer"))
+        alone = own.get("encoder", apart)  # which took turns with the whole
         times = ratio(peer, own)
         against = "" if times is None else f"; {times:.2f}x against the peer"
         yield _judged(
@@ -164,7 +168,7 @@ def _after_encoder(found: Findings) -> Iterator[Target]:
             None if alone is None else 1 - seconds(alone) / seconds(own),
             lambda share: share <= 0.08,
             lambda share, against=against: f"{share:.1%}{against}",  # type: ignore[misc]
-            _macs_share(own, alone),
+            _macs_share(own, apart),
             found.why_not("encoder"),
         )
 
@@ -244,6 +248,10 @@ def _judged(
     if value is None:
         return Target(what, why_not, limit, "not measured")
     return Target(what, shown(value), limit, "met" if good(value) else "missed")
+
+
+def _seconds(rows: Mapping[str, Row | None]) -> Callable[[str], float]:
+    return lambda name: seconds(rows[name] or {})
 
 
 def _macs_share(own: Row, alone: Row | None) -> str:

@@ -80,7 +80,8 @@ def inference(
         list[str] | None,
         typer.Option(
             "--part",
-            help="Repeatable: query, dense, pipelines, resolutions, start, training, accuracy.",
+            help="Repeatable: query, compiled, dense, pipelines, resolutions, start, training, "
+            "accuracy.",
         ),
     ] = None,
     data: Annotated[
