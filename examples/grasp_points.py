@@ -36,10 +36,20 @@ def read_pose(path: Path) -> np.ndarray:
         pose = np.loadtxt(path, ndmin=2)
     except (OSError, ValueError) as error:
         raise InputError(f"{path} is no text file of 4x4 numbers ({error})") from None
-    turn = pose[:3, :3]
-    if pose.shape != (4, 4) or not np.allclose(turn @ turn.T, np.eye(3), atol=1e-3):
-        raise InputError(f"{path} is no pose: expected 4x4 numbers whose first 3x3 are a rotation")
+    if pose.shape != (4, 4) or not is_pose(pose):
+        raise InputError(
+            f"{path} is no pose: expected 4x4 numbers whose first 3x3 are a rotation (no "
+            "mirror) and whose last row is 0 0 0 1"
+        )
     return pose
+
+
+def is_pose(pose: np.ndarray) -> bool:
+    """Whether 4x4 numbers are one: not transposed, and no axis the wrong way round."""
+    turn, last_row = pose[:3, :3], pose[3]
+    is_rotation = np.allclose(turn @ turn.T, np.eye(3), atol=1e-3) and np.linalg.det(turn) > 0
+    is_whole = np.allclose(last_row, [0, 0, 0, 1], atol=1e-6) and np.isfinite(pose).all()
+    return bool(is_rotation and is_whole)
 
 
 def locate(scene, grasps: list[dict], camera: Intrinsics, pose: np.ndarray | None) -> list[dict]:

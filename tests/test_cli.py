@@ -53,6 +53,18 @@ def test_a_photo_behind_the_points_is_no_point():
     assert got == ["query", "--points=3,4", "--points=5,6", "photo.jpg", "--set=a=1", "--set=b=2"]
 
 
+def test_an_option_behind_a_list_is_no_part_of_it():
+    got = spread_lists(
+        ["query", "--distance", "-10,0", "480,310", "--intrinsics=520,520,320,240", "-5,1"]
+    )
+    assert got == [
+        "query", "--distance=-10,0", "--distance=480,310", "--intrinsics=520,520,320,240", "-5,1",
+    ]  # fmt: skip
+    for first in ("--points", "--known", "--box", "--line", "--distance", "--set", "--data"):
+        assert spread_lists([first, "--points-file=a,b.csv"])[-1] == "--points-file=a,b.csv"
+        assert spread_lists([first, "1,2", "--map=a,b.npy"])[1:] == ["--map=a,b.npy"]
+
+
 def test_query_answers_what_python_answers(capsys, model, photo):
     code, out, _ = spd_run(
         capsys, "query", photo, "--points", "-0.5,3", "31.25,47", "-m", model,

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 
 import numpy as np
 import pyarrow as pa
@@ -232,6 +233,60 @@ def test_maps_are_those_of_the_scene_and_a_photo_without_one_says_so(table, mode
         answer(out, model, table, photos_per_part=2)
 
 
+def test_a_batch_with_maps_goes_on_in_the_folder_that_it_searches(table, model):
+    photos = table.parent / "photos"
+    asked = {"asked": {"points": ((3, 4),)}, "maps": "png16", "photos_per_part": 2}
+    first = answer(photos / "out", model, photos, **asked)
+    assert (first.rows, first.failed) == (5, 0)
+    whole = bytes_of(photos / "out")
+    parts_of(photos / "out")[1].unlink()
+    again = answer(photos / "out", model, photos, **asked)
+    assert (again.rows, again.rows_before) == (5, 3)
+    assert bytes_of(photos / "out") == whole
+    # Not "no photos", though all would be left out: it is the folder that is no batch.
+    with pytest.raises(BatchError, match="photos exists and is not empty"):
+        answer(photos, model, photos, **asked)
+
+
+ODD = os.fsdecode(b"caf\xe9")
+
+
+def test_a_name_that_is_not_utf8_is_answered_and_written_with_an_escape(tmp_path, model):
+    photos = tmp_path / ODD / "photos"
+    good, cut, other = write_photos(photos, 3)
+    (photos / good).rename(photos / f"{ODD}.png")
+    (photos / cut).write_bytes((photos / cut).read_bytes()[:700])
+    (photos / cut).rename(photos / f"{ODD}-cut.png")
+    summary = answer(tmp_path / "out", model, photos, asked={"points": ((3, 4),)}, maps="npy")
+    assert (summary.rows, summary.failed) == (3, 1)
+    named = {row["image"].split("/")[-1]: row for row in read(tmp_path / "out")}
+    assert list(named) == [other, "caf\\udce9-cut.png", "caf\\udce9.png"]
+    damaged, fine = named["caf\\udce9-cut.png"], named["caf\\udce9.png"]
+    assert "caf\\udce9-cut.png is damaged or truncated" in damaged["error"]
+    assert damaged["map_path"] is None
+    scene = spd.load(model, device="cpu").encode(photos / f"{ODD}.png", fov_deg=60)
+    assert fine["error"] is None
+    assert np.isfinite(fine["depth_m"])
+    assert np.load(tmp_path / "out" / fine["map_path"]).shape == scene.size
+
+
+@pytest.mark.parametrize("form", ["npy", "png16"])
+def test_a_map_s_name_fits_a_file_system_whatever_the_photo_s(tmp_path, model, form):
+    (photo,) = write_photos(tmp_path, 1)
+    # 83 characters are 249 bytes, and with the ending 253: the photo's name fits, its map's
+    # would not with the number before it. Emoji are four bytes each, so 200 cuts none.
+    stems = ("\u6df1" * 83, "x" + "\U0001f4f7" * 62, "a" * 251)
+    for stem in stems:
+        (tmp_path / f"{stem}.png").write_bytes((tmp_path / photo).read_bytes())
+    write_table(tmp_path / "t.parquet", [f"{stem}.png" for stem in stems], 3)
+    summary = answer(tmp_path / "out", model, tmp_path / "t.parquet", maps=form)
+    assert summary.failed == 0
+    names = [row["map_path"].split("/")[1] for row in read(tmp_path / "out")]
+    ending = {"npy": ".npy", "png16": ".png"}[form]
+    kept = ("\u6df1" * 66, "x" + "\U0001f4f7" * 49, "a" * 200)
+    assert names == [f"{number:06d}-{stem}{ending}" for number, stem in enumerate(kept)]
+
+
 def test_a_folder_with_other_things_in_it_and_one_that_is_written_to_are_refused(table, model):
     with pytest.raises(BatchError, match="photos exists and is not empty"):
         answer(table.parent / "photos", model, table)
@@ -259,6 +314,8 @@ def test_settings_that_are_none_are_refused(table, model, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r'pip install "spd\[ray\]"'):
         answer(out, model, table, engine="ray")
+    with pytest.raises(ConfigError, match=r"caf\\udce9 is not UTF-8"):
+        answer(table.parent / ODD, model, table)
     with pytest.raises(DataError, match="is not a folder that can be written"):
         answer(table, model, table)
     assert not out.exists()

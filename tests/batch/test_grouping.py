@@ -6,7 +6,7 @@ import pytest
 
 from spd.batch import grouping
 from spd.batch.grouping import plan_rows
-from spd.batch.inputs import Rows
+from spd.batch.inputs import Rows, path_bytes
 
 
 def rows_of(names: str, focal_px=None) -> Rows:
@@ -14,7 +14,8 @@ def rows_of(names: str, focal_px=None) -> Rows:
     points = np.arange(2.0 * count).reshape(-1, 2)
     focal_px = np.full(count, np.nan) if focal_px is None else np.array(focal_px)
     table = pa.table({"input_row": np.arange(count), "image": list(names)})
-    return Rows(pa.array(list(names), pa.large_string()), points, focal_px, {}, table)
+    paths = pa.array([path_bytes(name) for name in names], pa.large_binary())
+    return Rows(paths, points, focal_px, {}, table)
 
 
 def test_rows_come_photo_by_photo_in_the_order_of_first_appearance():

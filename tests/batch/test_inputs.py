@@ -1,17 +1,23 @@
 """What may be named: folders, globs, tables with points of either form; and what is refused."""
 
+import os
+
 import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
 from batches import answer, model, read, table, write_photos, write_table
-from spd.batch.inputs import Asked, read_rows
+from spd.batch.inputs import Asked, path_text, read_rows
 from spd.errors import DataError
 
 
 def rows_of(*inputs, **asked):
     return read_rows(Asked(inputs=tuple(str(name) for name in inputs), **asked))[0]
+
+
+def paths_of(rows):
+    return [path_text(path) for path in rows.path.to_pylist()]
 
 
 def table_at(path, **columns):
@@ -25,7 +31,7 @@ def test_a_folder_is_searched_for_photos_below_it_and_each_is_asked_the_points(t
     (tmp_path / "a" / "notes.txt").write_text("no photo")
     rows = rows_of(tmp_path, points=((3, 4), (5.5, 6)))
     files = [tmp_path / name for name in ("a/0000.png", "b/deep/0000.png", "b/deep/0001.png")]
-    assert rows.path.to_pylist() == [str(path) for path in files for _ in range(2)]
+    assert paths_of(rows) == [str(path) for path in files for _ in range(2)]
     assert rows.points.tolist() == [[3, 4], [5.5, 6]] * 3
     assert rows.table["input_row"].to_pylist() == [0, 0, 1, 1, 2, 2]
 
@@ -33,7 +39,27 @@ def test_a_folder_is_searched_for_photos_below_it_and_each_is_asked_the_points(t
 def test_a_glob_takes_what_it_matches_in_order(tmp_path):
     write_photos(tmp_path / "photos", 12)
     rows = rows_of(tmp_path / "photos" / "000?.png", points=((1, 1),))
-    assert [path[-8:] for path in rows.path.to_pylist()] == [f"000{n}.png" for n in range(10)]
+    assert [path[-8:] for path in paths_of(rows)] == [f"000{n}.png" for n in range(10)]
+
+
+def test_what_lies_below_the_batch_s_own_folder_is_no_input(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    out = tmp_path / "photos" / "out"
+    write_photos(tmp_path / "photos", 1)
+    write_photos(tmp_path / "photos" / "outside", 1)  # its name begins as that of the folder
+    write_photos(out / "maps", 2)
+    write_table(out / "part-000000.parquet", ["0000.png"], 3)
+    (tmp_path / "link").symlink_to(tmp_path / "photos", target_is_directory=True)
+    for name in ("photos", "photos/**/*", "link", str(tmp_path / "link" / "**" / "*.png")):
+        rows, _ = read_rows(Asked(inputs=(name,), points=((1, 1),)), out)
+        found = [path.replace("link", "photos") for path in paths_of(rows)]
+        files = [tmp_path / "photos" / one for one in ("0000.png", "outside/0000.png")]
+        assert sorted(found) == [str(file) for file in files], name
+    for name in ("photos/out/maps/0000.png", "photos/out/**"):
+        with pytest.raises(DataError, match="no rows to answer"):
+            read_rows(Asked(inputs=(name,), points=((1, 1),)), out)
+    with pytest.raises(DataError, match="out holds no photos"):
+        read_rows(Asked(inputs=("photos/out",), points=((1, 1),)), out)
 
 
 def test_a_grid_asks_the_middles_of_fields_of_photos_of_any_size(tmp_path, model):
@@ -97,8 +123,8 @@ def test_types_of_parquet_columns_pass_through(tmp_path):
 def test_paths_start_from_the_table_s_folder_or_from_the_root(tmp_path):
     (tmp_path / "sub").mkdir()
     path = table_at(tmp_path / "sub" / "t.parquet", image=["a.png", "/b.png"], u=[1, 2], v=[3, 4])
-    assert rows_of(path).path.to_pylist() == [str(tmp_path / "sub" / "a.png"), "/b.png"]
-    assert rows_of(path, root=tmp_path).path.to_pylist() == [str(tmp_path / "a.png"), "/b.png"]
+    assert paths_of(rows_of(path)) == [str(tmp_path / "sub" / "a.png"), "/b.png"]
+    assert paths_of(rows_of(path, root=tmp_path)) == [str(tmp_path / "a.png"), "/b.png"]
 
 
 def test_tables_are_read_one_below_the_other(tmp_path):
@@ -138,6 +164,18 @@ def test_files_that_are_no_tables_and_inputs_that_are_not_there_are_refused(tmp_
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="empty holds no photos"):
         rows_of(tmp_path / "empty", points=((1, 2),))
+
+
+def test_a_table_whose_name_or_whose_paths_are_not_utf8_is_refused_in_one_line(tmp_path):
+    path = table_at(tmp_path / "t.parquet", image=["a"], u=[1], v=[2])
+    odd = tmp_path / os.fsdecode(b"caf\xe9.parquet")
+    path.rename(odd)
+    with pytest.raises(DataError, match=r"caf\\udce9\.parquet cannot be read .*: .* not UTF-8"):
+        rows_of(odd)
+    latin = pa.array([b"caf\xe9.jpg"], pa.binary())
+    images = pa.Array.from_buffers(pa.string(), 1, latin.buffers())
+    with pytest.raises(DataError, match=r"t\.parquet: column image is not UTF-8"):
+        rows_of(table_at(path, image=images, u=[1], v=[2]))
 
 
 def test_points_twice_and_columns_twice_are_refused(tmp_path):

@@ -74,7 +74,12 @@ def test_grasps_that_cannot_be_are_one_line(script, photo, tmp_path):
     good = write_json(tmp_path / "grasps.json", GRASPS)
     np.savetxt(tmp_path / "scaled.txt", np.diag([2, 2, 2, 1]))
     np.savetxt(tmp_path / "short.txt", [1, 2, 3])
-    for name in ("scaled", "short"):
+    np.savetxt(tmp_path / "wide.txt", np.eye(4, 5))
+    turned = np.array([[0, -1, 0, 0.5], [1, 0, 0, 0], [0, 0, 1, 2], [0, 0, 0, 1]])
+    np.savetxt(tmp_path / "transposed.txt", turned.T)
+    np.savetxt(tmp_path / "mirror.txt", np.diag([1, 1, -1, 1]))
+    np.savetxt(tmp_path / "nan.txt", np.where(turned == 2, np.nan, turned))
+    for name in ("scaled", "short", "wide", "transposed", "mirror", "nan"):
         said = run.refusal(photo, good, *WORDS, "--pose", tmp_path / f"{name}.txt")
         assert "is no pose: expected 4x4 numbers" in said
     said = run.refusal(photo, good, *WORDS, "--pose", tmp_path / "none.txt")

@@ -150,6 +150,10 @@ def test_the_command_fits_and_the_next_query_applies_it(tmp_path, monkeypatch, c
         (["--known", "1,2,0", "--fov-deg", "60"], "must be positive metres"),
         (["--known", "1,2,3", "--fov-deg", "60", "--focal-px", "70"], "give one of"),
         (["--known", "1,2,3", "-o", "x.txt"], "must end in .json"),
+        (["--known", "1,2,3", "--device", "gpu"], "no device 'gpu' here"),
+        (["--known", "1,2,3", "--device", "cuda:77"], "no device 'cuda:77' here"),
+        (["--known", "1,2,3", "--model", "relative"], "relative answers relative disparity"),
+        (["--known", "1,2,3", "--model", "none/here"], "none/here"),
     ],
 )
 def test_wrong_calibrations_are_one_line(tmp_path, monkeypatch, capsys, words, said):
@@ -157,6 +161,10 @@ def test_wrong_calibrations_are_one_line(tmp_path, monkeypatch, capsys, words, s
 
     monkeypatch.chdir(tmp_path)
     Image.fromarray(picture(60, 80)).save("photo.png")
+    # A model in disparity, without weights: it is refused before they would be read.
+    (tmp_path / "relative").mkdir()
+    (tmp_path / "relative" / "config.json").write_text('{"model_type": "depth_anything"}')
+    (tmp_path / "relative" / "model.safetensors").touch()
     assert run(["calibrate", "photo.png", *words]) == 2
     error = capsys.readouterr().err
     assert said in error

@@ -87,6 +87,16 @@ def test_boxes_and_masks_give_a_row_each(ask):
     assert rows[0]["valid_share"] < 1
 
 
+def test_a_box_that_barely_touches_the_photo_has_nothing_valid(ask, here):
+    words = ("--box", "-10,0,-0.2,20", *FOCAL)
+    code, out, _ = ask(*words, "--json", "--overlay", "box.png")
+    assert code == 0
+    (row,) = json.loads(out)
+    assert row["valid_share"] == 0
+    assert (here / "box.png").stat().st_size > 1000
+    assert ask(*words)[0] == 0
+
+
 def test_distances_and_lines_are_in_space(ask):
     code, out, _ = ask("--distance", "3,4", "50,40", "1,1", "1,2", *FOCAL, "--json")
     assert code == 0
@@ -94,6 +104,10 @@ def test_distances_and_lines_are_in_space(ask):
     pairs = [[(3, 4), (50, 40)], [(1, 1), (1, 2)]]
     assert got == pytest.approx(distances_m(scene(), pairs), abs=1e-4)
     points = [(3, 4), (50, 40), (60, 4)]
+    lens = "--intrinsics=52,52,31.5,23.5"  # behind a list, and not a part of it
+    assert json.loads(ask("--distance", "3,4", "50,40", lens, "--json")[1])[0]["distance_m"] == (
+        pytest.approx(got[0], abs=1e-4)
+    )
     code, out, _ = ask("--line", "3,4", "50,40", "60,4", *FOCAL, "--json")
     (row,) = json.loads(out)
     assert row["length_m"] == pytest.approx(length_m(scene(), points), abs=1e-4)

@@ -104,6 +104,10 @@ def test_a_grid_has_the_centres_of_equal_fields():
 
 def test_the_point_that_speaks_for_a_region_lies_in_it_and_in_the_photo():
     assert centre_of(Box(49.5, 0, 69.5, 10), (40, 60))[0] < 59.5
+    # Boxes that reach less than half a cell into the photo, so that no cell's centre lies in it.
+    assert centre_of(Box(-10, 0, -0.2, 20), (40, 60)) == pytest.approx((-0.35, 10))
+    assert centre_of(Box(59.25, 39.25, 80, 60), (40, 60)) == pytest.approx((59.375, 39.375))
+    assert centre_of(Box(-1e6, -1e6, 1e6, 1e6), (40, 60)) == pytest.approx((29.5, 19.5))
     ring = np.ones((40, 60), dtype=bool)
     ring[5:-5, 5:-5] = False
     u, v = centre_of(Mask(ring), (40, 60))

@@ -1,5 +1,7 @@
 """Tables of (image, point): each photo once, answers in the table's order."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -32,6 +34,15 @@ def test_focal_lengths_are_of_all_photos_or_by_name():
     ask_table(walls, ["2.png", "3.png"], [(1, 1), (2, 2)], {"3.png": 77.0})
     ask_table(walls, ["2.png"], [(1, 1)], 55.0)
     assert walls.encoded == [("2.png", None), ("3.png", 77.0), ("2.png", 55.0)]
+
+
+def test_a_focal_length_is_of_the_file_however_its_path_is_written():
+    walls = Walls()
+    images = ["./2.png", "3.png", Path("5.png")]
+    points = [(1, 1), (2, 2), (3, 3)]
+    ask_table(walls, images, points, {"./2.png": 130.0, ".//3.png": 77.0, "5.png": 55.0})
+    ask_table(walls, images[2:], points[2:], {Path("5.png"): 66.0})
+    assert walls.encoded == [("2.png", 130.0), ("3.png", 77.0), ("5.png", 55.0), ("5.png", 66.0)]
 
 
 def test_a_row_outside_its_photo_is_named():

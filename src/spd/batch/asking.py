@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from spd.batch.cells import storable
 from spd.batch.maps import Maps
 from spd.errors import InputError, SPDError
 from spd.loading import find_export, load, runtime_of
@@ -112,8 +113,8 @@ def ask(predictor: "AnyPredictor", question: Question) -> Answer:
         points=np.concatenate([points for points, *_ in answered]),
         depth_m=np.concatenate([depth_m for _, depth_m, _, _ in answered]),
         range_m=np.concatenate([range_m for _, _, range_m, _ in answered]),
-        errors=[error for *_, errors in answered for error in errors],
-        notes=list(dict.fromkeys(str(warning.message) for warning in caught)),
+        errors=[error and storable(error) for *_, errors in answered for error in errors],
+        notes=list(dict.fromkeys(storable(str(warning.message)) for warning in caught)),
     )
 
 

@@ -13,6 +13,14 @@ Errors = dict[int, str]
 """What is wrong with a row, by its number."""
 
 
+def storable(text: str) -> str:
+    r"""A text that a cell can hold: what of a file's name is not UTF-8 is written as an escape.
+
+    Python reads such a byte as half a character, `\udce9` for 0xE9, which no column of text takes.
+    """
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def numbers(column: Any, name: str, errors: Errors, table: str) -> np.ndarray:
     """A column as float64; NaN where a cell is empty, and with an error where it is no number.
 
@@ -59,7 +67,7 @@ def texts(column: Any, name: str, table: str) -> list[str]:
     """A column of text; "" where a cell is empty.
 
     Raises:
-        DataError: if it holds something else.
+        DataError: if it holds something else, or text that is not UTF-8.
     """
     import pyarrow as pa
 
@@ -69,7 +77,10 @@ def texts(column: Any, name: str, table: str) -> list[str]:
         raise DataError(
             f"{table}: column {name} is of type {column.type}, expected paths of images"
         )
-    return [cell or "" for cell in column.to_pylist()]
+    try:
+        return [cell or "" for cell in column.to_pylist()]
+    except UnicodeDecodeError:
+        raise DataError(f"{table}: column {name} is not UTF-8") from None
 
 
 def point_lists(column: Any, errors: Errors) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from spd.batch.asking import Question
-from spd.batch.inputs import Rows
+from spd.batch.inputs import Rows, path_text
 from spd.batch.maps import Maps
 
 ROWS_PER_PART = 100_000  # a part is closed when it has so many, whatever its photos
@@ -22,7 +22,7 @@ class Questions:
     """Every photo with its points, one after the other; small enough to be sent to processes."""
 
     paths: Any
-    """Of each photo, absolute; an array of pyarrow."""
+    """Of each photo, absolute; an array of pyarrow, in bytes."""
     focal_px: np.ndarray
     """Of each photo; NaN where not known."""
     starts: np.ndarray
@@ -43,7 +43,7 @@ class Questions:
         focal_px = [None if np.isnan(f) else float(f) for f in self.focal_px[first:end]]
         return Question(
             task=task,
-            paths=self.paths.slice(first, end - first).to_pylist(),
+            paths=[path_text(p) for p in self.paths.slice(first, end - first).to_pylist()],
             focal_px=focal_px,
             counts=np.diff(starts).tolist(),
             points=self.points[starts[0] : starts[-1]],
@@ -86,7 +86,9 @@ class Plan:
             return None
         rows = np.arange(self.part_rows[part], self.part_rows[part + 1])
         photos = np.searchsorted(questions.starts, rows, side="right") - 1
-        return [questions.maps.name(n, questions.paths[n].as_py()) for n in photos.tolist()]
+        return [
+            questions.maps.name(n, path_text(questions.paths[n].as_py())) for n in photos.tolist()
+        ]
 
     def tasks_of(self, part: int) -> range:
         """The tasks whose answers, one after the other, are the part."""

@@ -1,16 +1,17 @@
 """What a batch is asked: photos of folders and globs, and rows of tables, as one table of rows."""
 
 import dataclasses
+import functools
 import glob
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from spd.batch.cells import Errors, numbers, point_lists, texts
+from spd.batch.cells import Errors, numbers, point_lists, storable, texts
 from spd.errors import DataError
 from spd.runtimes.folder import file_sha256
 
@@ -45,7 +46,7 @@ class Rows:
     """One point of one photo each; arrays and table are in the order of the input."""
 
     path: Any
-    """Where the photo is, absolute: an array of pyarrow."""
+    """Where the photo is, absolute: an array of pyarrow, in bytes of `path_bytes`."""
     points: np.ndarray
     """`[N, 2]`; under a grid the fractions of the photo's width and height."""
     focal_px: np.ndarray
@@ -53,7 +54,8 @@ class Rows:
     errors: Errors
     """Of rows that are wrong whatever the photo says."""
     table: Any
-    """Of pyarrow: `input_row`, `image`, and the columns that are passed through."""
+    """Of pyarrow: `input_row`, `image`, and the columns that are passed through. `image` is text,
+    so a name that is not UTF-8 has escapes in it and opens nothing; `path` does."""
 
     def __len__(self) -> int:
         return len(self.points)
@@ -67,14 +69,29 @@ class _Found:
     photos: tuple[str, ...]
 
 
-def read_rows(asked: Asked) -> tuple[Rows, str]:
+def path_bytes(path: str) -> bytes:
+    """A path as bytes, which unlike text of pyarrow hold any name that a file can have."""
+    return path.encode("utf-8", "surrogatepass")
+
+
+def path_text(path: bytes) -> str:
+    """The path that `path_bytes` took."""
+    return path.decode("utf-8", "surrogatepass")
+
+
+def read_rows(asked: Asked, out: Path | None = None) -> tuple[Rows, str]:
     """All rows of all inputs, and a digest of what was read.
+
+    Args:
+        asked: what a user names.
+        out: the folder of the batch. Files below it are its maps and parts, which are there when
+            it goes on and were not when it began, so no input names them.
 
     Raises:
         DataError: if an input is not there, cannot be read, or has no points, or columns of two
             tables do not go together.
     """
-    found = [part for name in asked.inputs for part in _find(name)]
+    found = [part for name in asked.inputs for part in _find(name, out)]
     digest = hashlib.sha256(repr((asked.points, asked.grid)).encode())
     parts: list[Rows] = []
     first_row = 0
@@ -82,28 +99,42 @@ def read_rows(asked: Asked) -> tuple[Rows, str]:
         table, folder, name = _read(one, asked.root)
         content = file_sha256(one.table) if one.table else "\n".join(one.photos)
         digest.update(f"{folder} {content}\n".encode(errors="surrogateescape"))
-        parts.append(_rows_of(table, folder, name, asked, first_row))
+        parts.append(_rows_of(table, one.photos, folder, name, asked, first_row))
         first_row += table.num_rows
-    rows = parts[0] if len(parts) == 1 else _joined(parts)
-    if not len(rows):
+    if not any(len(part) for part in parts):
         raise DataError(f"{', '.join(asked.inputs)}: no rows to answer")
-    return rows, digest.hexdigest()
+    return parts[0] if len(parts) == 1 else _joined(parts), digest.hexdigest()
 
 
-def _find(name: str) -> list[_Found]:
+def _find(name: str, out: Path | None) -> list[_Found]:
     """Tables one by one, and photos that stand together as one."""
     path = Path(name)
     if path.is_dir():
-        photos = sorted(str(p) for p in path.rglob("*") if p.suffix.lower() in PHOTOS)
+        found = (str(p) for p in path.rglob("*") if p.suffix.lower() in PHOTOS)
+        photos = sorted(_not_below(out, found))
         if not photos:
             raise DataError(f"{path} holds no photos ({', '.join(PHOTOS)}); name tables one by one")
         return [_Found(None, tuple(photos))]
     names = [name] if path.exists() else sorted(glob.glob(name, recursive=True))
     if not names:
         raise DataError(f"no file, folder or glob matches {name}")
+    names = _not_below(out, names)
     tables = [_Found(Path(n), ()) for n in names if n.lower().endswith(TABLES)]
     photos = [n for n in names if not n.lower().endswith(TABLES) and not Path(n).is_dir()]
     return [*tables, *([_Found(None, tuple(photos))] if photos else [])]
+
+
+def _not_below(out: Path | None, names: Iterable[str]) -> list[str]:
+    """The names of files that lie elsewhere than in a batch's own folder or below it."""
+    if out is None:
+        return list(names)
+    own = os.path.realpath(out)
+
+    @functools.cache  # folders are few, photos many
+    def is_own(folder: str) -> bool:
+        return Path(os.path.realpath(folder)).is_relative_to(own)
+
+    return [name for name in names if not is_own(os.path.dirname(name))]
 
 
 def _read(found: _Found, root: Path | None) -> tuple[Any, Path, str]:
@@ -111,7 +142,8 @@ def _read(found: _Found, root: Path | None) -> tuple[Any, Path, str]:
     import pyarrow as pa
 
     if found.table is None:
-        return pa.table({"image": pa.array(found.photos, pa.string())}), Path.cwd(), "photos"
+        images = pa.array([storable(photo) for photo in found.photos], pa.string())
+        return pa.table({"image": images}), Path.cwd(), "photos"
     table = _read_table(found.table)
     names = table.column_names
     for name in names:
@@ -143,9 +175,16 @@ def _read_table(path: Path) -> Any:
     except (pa.ArrowException, OSError) as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{path} cannot be read as a table: {reason}") from None
+    except UnicodeEncodeError:
+        raise DataError(
+            f"{storable(str(path))} cannot be read as a table: its path is not UTF-8; rename it"
+        ) from None
 
 
-def _rows_of(table: Any, folder: Path, name: str, asked: Asked, first_row: int) -> Rows:
+def _rows_of(
+    table: Any, photos: Sequence[str], folder: Path, name: str, asked: Asked, first_row: int
+) -> Rows:
+    """The rows of one table, or of photos, which are named in the table as text can name them."""
     import pyarrow as pa
 
     errors: Errors = {}
@@ -157,7 +196,8 @@ def _rows_of(table: Any, folder: Path, name: str, asked: Asked, first_row: int) 
     before = {**focal_errors, **{n: "no image is named" for n, i in enumerate(images) if not i}}
     for row in np.flatnonzero(np.isin(source, list(before))):
         errors.setdefault(int(row), before[int(source[row])])
-    paths = pa.array([os.path.join(folder, image) for image in images], pa.large_string())
+    paths = [path_bytes(os.path.join(folder, photo)) for photo in photos or images]
+    path = pa.array(paths, pa.large_binary())
     columns = {
         "input_row": pa.array(source + first_row, pa.int64()),
         "image": pa.chunked_array([pa.array(images, pa.string())]),
@@ -169,8 +209,8 @@ def _rows_of(table: Any, folder: Path, name: str, asked: Asked, first_row: int) 
     if len(source) != len(images) or asked.points or asked.grid:
         for column in list(columns)[1:]:
             columns[column] = columns[column].take(pa.array(source))
-        paths = paths.take(pa.array(source))
-    return Rows(paths, points, focal_px[source], errors, pa.table(columns))
+        path = path.take(pa.array(source))
+    return Rows(path, points, focal_px[source], errors, pa.table(columns))
 
 
 def _listed(table: Any) -> bool:
@@ -224,7 +264,7 @@ def _joined(parts: Sequence[Rows]) -> Rows:
         raise DataError(f"the tables' columns do not go together: {reason}") from None
     paths: list[Any] = [chunk for part in parts for chunk in _chunks(part.path)]
     return Rows(
-        pa.chunked_array(paths, pa.large_string()),
+        pa.chunked_array(paths, pa.large_binary()),
         np.concatenate([part.points for part in parts]),
         np.concatenate([part.focal_px for part in parts]),
         errors,

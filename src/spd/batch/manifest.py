@@ -66,6 +66,18 @@ def model_sha256(computed: Computation) -> str:
     return file_sha256(find_checkpoint(computed.model) / WEIGHTS)
 
 
+def check_own(folder: Path) -> None:
+    """Refuse a folder that holds something and was not begun as a batch.
+
+    Raises:
+        BatchError: if it does.
+    """
+    if (folder / BATCH).exists() or not folder.exists():
+        return
+    if not folder.is_dir() or any(map(_is_foreign, folder.iterdir())):
+        raise BatchError(f"{folder} exists and is not empty; choose another --out")
+
+
 def begin_or_go_on(folder: Path, wanted: dict[str, Any]) -> bool:
     """Write the manifest, or check that the one which is there says the same.
 
@@ -76,9 +88,8 @@ def begin_or_go_on(folder: Path, wanted: dict[str, Any]) -> bool:
         BatchError: if the folder is something else, or was begun with other options or input.
     """
     path = folder / BATCH
+    check_own(folder)
     if not path.exists():
-        if folder.exists() and (not folder.is_dir() or any(map(_is_foreign, folder.iterdir()))):
-            raise BatchError(f"{folder} exists and is not empty; choose another --out")
         write_text(path, json.dumps({**wanted, "spd": __version__}, indent=1) + "\n")
         return False
     try:

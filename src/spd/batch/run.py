@@ -10,10 +10,11 @@ from typing import Literal
 import filelock
 
 from spd.batch.asking import Answer, Computation
+from spd.batch.cells import storable
 from spd.batch.engines import answers_here, answers_of_processes
 from spd.batch.grouping import Plan, plan_rows
 from spd.batch.inputs import Asked, Rows, read_rows
-from spd.batch.manifest import LOCK, begin_or_go_on, manifest
+from spd.batch.manifest import LOCK, begin_or_go_on, check_own, manifest
 from spd.batch.maps import MAPS, MapForm, Maps
 from spd.batch.parts import columns_of, count_errors, parts_there, write_part
 from spd.batch.ray_engine import answers_of_ray, check_ray
@@ -41,8 +42,10 @@ class BatchSettings:
         """Refuse what shows before anything is read.
 
         Raises:
-            ConfigError: on a number that is none, or an engine that is not installed.
+            ConfigError: on a number that is none, an engine that is not installed, or a folder
+                whose name is not UTF-8.
             DataError: if the folder cannot be written.
+            BatchError: if it holds something else than a batch.
         """
         for name in ("workers", "photos_per_part"):
             if getattr(self, name) < 1:
@@ -52,6 +55,9 @@ class BatchSettings:
         if self.engine == "ray":
             check_ray()
         check_folder(self.out)
+        check_own(self.out)  # before inputs are read: what lies below it is none
+        if storable(str(self.out)) != str(self.out):  # pyarrow could not read its parts again
+            raise ConfigError(f"--out {storable(str(self.out))} is not UTF-8; choose another")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +98,7 @@ def run_batch(asked: Asked, settings: BatchSettings, show: Show | None = None) -
     """
     began = time.monotonic()
     settings.check()
-    rows, digest = read_rows(asked)
+    rows, digest = read_rows(asked, settings.out)
     maps = Maps(settings.out.absolute(), settings.maps) if settings.maps is not None else None
     plan = plan_rows(rows, settings.photos_per_part, in_fractions=asked.grid is not None, maps=maps)
     with _held(settings.out):

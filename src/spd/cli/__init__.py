@@ -64,7 +64,8 @@ def spread_lists(argv: Sequence[str]) -> list[str]:
 def _goes_on(option: str, token: str) -> bool:
     """Whether a word belongs to the list before it: no option, and of a form that it may hold."""
     if option in _POINTS:
-        return re.fullmatch(r"-?[\d.]+|.*,.*", token) is not None
+        # `-10,0` goes on; `--intrinsics=520,520,320,240` has commas too, and is an option.
+        return not token.startswith("--") and re.fullmatch(r"-?[\d.]+|.*,.*", token) is not None
     return not token.startswith("-")
 
 

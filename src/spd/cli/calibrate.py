@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spd.calibrate import Calibration, calibrate
+from spd.cli.query import Computed
 from spd.errors import PointError
 from spd.files import check_writable
 from spd.images import read_photo
-from spd.loading import load
 from spd.scenes import as_points, check_inside
 
 
@@ -34,7 +34,9 @@ def calibrate_photo(
         photo = read_photo(image)
     points = [(u, v) for u, v, _ in asked]
     check_inside(as_points(points), photo.size)
-    predictor = load(model, device=device)
+    computed = Computed(model=model, device=device, runtime=None, precision=None)
+    computed.check()
+    predictor = computed.load()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         scene = predictor.encode(photo, focal_px=focal_px, fov_deg=fov_deg)

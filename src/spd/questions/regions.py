@@ -63,6 +63,16 @@ class Box:
         v = self.y0 + (np.arange(rows) + 0.5) * (high / rows)
         return _crossings(u, v)
 
+    def middle_inside(self, size: Size) -> tuple[float, float]:
+        """`(u, v)` of the middle of the part that lies in the photo.
+
+        It is there even if no cell's centre is, as in a box that reaches a quarter of a pixel in.
+        """
+        height, width = size
+        u = (max(self.x0, -0.5) + min(self.x1, width - 0.5)) / 2
+        v = (max(self.y0, -0.5) + min(self.y1, height - 0.5)) / 2
+        return u, v
+
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Mask:
@@ -220,6 +230,8 @@ def centre_of(where: Region, size: Size) -> tuple[float, float]:
     """A point of a region inside the photo that speaks for it in pictures."""
     points = where.sample(size)
     inside = points[inside_image(points[:, 0], points[:, 1], size)]
+    if isinstance(where, Box) and not len(inside):
+        return where.middle_inside(size)
     nearest = np.linalg.norm(inside - inside.mean(axis=0), axis=1).argmin()
     return float(inside[nearest, 0]), float(inside[nearest, 1])
 

@@ -4,7 +4,7 @@ For more photos than fit an afternoon there is `spd batch`, which goes on after 
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,7 +28,7 @@ def ask_table(
     predictor: Encoder,
     images: Sequence[str | os.PathLike[str]],
     points: ArrayLike,
-    focal_px: Mapping[str, float] | float | None = None,
+    focal_px: Mapping[str, float] | Mapping[Path, float] | float | None = None,
 ) -> Float[np.ndarray, " n"]:
     """Depth in metres of each row of a table, in the table's order.
 
@@ -36,7 +36,8 @@ def ask_table(
         predictor: what `spd.load` gives.
         images: the photo of each row; rows of one photo need not follow each other.
         points: `[N, 2]` of `(u, v)`, the point of each row.
-        focal_px: of all photos, or by the photo's path; where neither says it, see `encode`.
+        focal_px: of all photos, or by the photo's path (`./a.jpg` and `a.jpg` are one); where
+            neither says it, see `encode`.
 
     Raises:
         InputError: if a photo cannot be read, or there are not as many points as images.
@@ -48,13 +49,23 @@ def ask_table(
     rows_of: dict[Path, list[int]] = {}
     for row, image in enumerate(images):
         rows_of.setdefault(Path(image), []).append(row)
+    focal_of = _focals(rows_of, focal_px)
     depth_m = np.empty(len(asked), dtype=np.float32)
     for image, rows in rows_of.items():
-        focal = focal_px.get(str(image)) if isinstance(focal_px, Mapping) else focal_px
-        scene = predictor.encode(image, focal_px=focal)
+        scene = predictor.encode(image, focal_px=focal_of[image])
         _check_rows(image, asked, rows, scene)
         depth_m[rows] = scene.depth_at(asked[rows])
     return depth_m
+
+
+def _focals(
+    photos: Iterable[Path], focal_px: Mapping[str, float] | Mapping[Path, float] | float | None
+) -> dict[Path, float | None]:
+    """The focal length of each photo in its pixels; None where it is not said."""
+    if not isinstance(focal_px, Mapping):
+        return dict.fromkeys(photos, focal_px)
+    known = {Path(path): focal for path, focal in focal_px.items()}
+    return {photo: known.get(photo) for photo in photos}
 
 
 def _check_rows(image: Path, asked: np.ndarray, rows: Sequence[int], scene: PhotoScene) -> None:
