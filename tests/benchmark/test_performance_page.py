@@ -68,7 +68,7 @@ def test_a_page_keeps_its_own_words_and_gets_json_and_pictures(tmp_path, capsys)
     [
         (["inference", "--size", "350"], "--size 350: write HEIGHTxWIDTH"),
         (["inference", "--size", "350x475"], "image width 475 is not a multiple of 14"),
-        (["inference", "--part", "speed"], "no part 'speed'; there are query, dense"),
+        (["inference", "--part", "speed"], "no part 'speed'; there are query, compiled, dense"),
         (["inference", "--page", "nowhere.md"], "nowhere.md is missing"),
         (["inference", "--data", "nowhere"], "nowhere"),
         (["page", "nowhere.json"], "nowhere.json is missing; write it with"),
