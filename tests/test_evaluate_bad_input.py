@@ -44,7 +44,7 @@ def test_zero_and_negative_depth_is_clamped_and_counted(tmp_path):
     report = evaluate(MapPredictor([answers]), [map_sample(0, TRUTH)], tmp_path)
     assert report.sparse.abs_rel == pytest.approx(2 * (2 - 1e-3) / 2 / 48, rel=1e-6)
     assert (report.non_finite, report.not_positive) == (0, 4)
-    assert "predictions zero or negative, scored at the cap: 4" in format_report(report)
+    assert "predictions zero or negative, scored as 1e-3 m: 4" in format_report(report)
     assert report.to_dict()["not_positive_predictions"] == 4
 
 
@@ -59,6 +59,25 @@ def test_what_an_alignment_makes_negative_is_counted_too(tmp_path):
     made = fitted.scale * answers.astype(np.float64) + fitted.shift
     assert (made <= 0).sum() >= 1
     assert report.images[0].not_positive == 2 * (made <= 0).sum()
+
+
+def test_inverse_depth_that_is_fitted_to_nothing_is_scored_at_the_cap_and_said_to_be(tmp_path):
+    # Answers of 1 and 2 m are 1 and 9 m in truth, so the line through their inverses is below 0
+    # at an answer of 10 m.
+    truth = np.full((6, 8), 1.0, np.float32)
+    truth[0] = 9.0
+    answers = np.where(truth > 1, np.float32(2), np.float32(1))
+    answers[0, 0] = 10.0
+    evaluate(MapPredictor([answers]), [map_sample(0, truth)], tmp_path)
+    report = score(tmp_path, protocol="native-lsq-disparity")
+    fitted = report.images[0].fits[0]
+    made = fitted.scale / answers.astype(np.float64) + fitted.shift
+    assert (made <= 0).sum() == 1
+    assert report.not_positive == 2
+    assert np.isposinf(fitted.apply(answers)).sum() == 1  # which the protocol clamps to 10 m
+    table = format_report(report)
+    assert "fitted inverse depth zero or negative, scored as 10 m: 2" in table
+    assert "1e-3 m: 2" not in table
 
 
 def test_a_frame_without_a_reading_in_the_crop_is_skipped_and_counted(tmp_path):

@@ -11,6 +11,7 @@ from fakes import FakePredictor, MapPredictor, make_sample, map_sample
 from spd.errors import DataError
 from spd.evaluate import evaluate, format_report, score, score_all
 from spd.evaluation.floors import Constant, DepthCounts, of_scored_truth, of_training_data
+from spd.metrics.boundary import boundary_scores
 
 TRAINING = Constant(2.0, "the median of the training data, 3 frames of rooms:train", True)
 
@@ -137,3 +138,24 @@ def test_training_data_is_looked_at_evenly_and_says_how_much_of_it():
 
 def test_nothing_has_no_median():
     assert of_scored_truth([np.array([])]) is None
+
+
+def test_a_map_of_one_depth_has_no_boundary_and_every_table_of_boundaries_says_so(tmp_path):
+    truth = np.full((60, 80), 1.0, np.float32)
+    truth[20:40, 20:40] = 3.0
+    said = evaluate(
+        MapPredictor([truth]), [map_sample(0, truth)], tmp_path / "edges", boundaries="dense"
+    )
+    scores = boundary_scores(np.full_like(truth, 2.0), truth, truth > 0).to_dict()
+    assert {n: v for n, v in scores.items() if not n.endswith("_px")} == dict.fromkeys(
+        [n for n in scores if not n.endswith("_px")], 0.0
+    )
+    assert {v for n, v in scores.items() if n.endswith("_px")} == {10.0}
+    words = (
+        "both floors are maps of one depth, which have no edge: where the truth has edges, their "
+        "shares are 0 and their distances 10 px"
+    )
+    assert words in " ".join(format_report(said).split())
+    assert max(map(len, format_report(said).splitlines())) <= 80
+    plain = evaluate(MapPredictor([truth]), [map_sample(0, truth)], tmp_path / "plain")
+    assert "maps of one depth" not in format_report(plain)

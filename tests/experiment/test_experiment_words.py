@@ -23,20 +23,22 @@ NUMBERS = {
 }
 
 
-def page(load: str = "0.5") -> str:
+def page(load: str = "0.5", numbers=NUMBERS, extra=(), bands=None) -> str:
     pair = ("v15.2", "bilinear")
     floor = {"name": "f", "abs_rel": 0.3, "rmse": 1.0, "delta1": 0.4}
+    floor |= {"bands": bands} if bands else {}
+    sets = ["held_out", *(f"extra_{n}" for n in range(len(extra)))]
     return results_text(
         Summary(
             config=ExperimentConfig().to_dict(),
-            extra=(),
-            numbers=NUMBERS,
+            extra=extra,
+            numbers=numbers,
             training={name: {"parameters": 1, "steps": 2, "seconds": 3.0} for name in NUMBERS},
             comparisons=(
                 Comparison("AbsRel", *pair, 0.0224, -0.4, 0.4, "undecided"),
                 Comparison("si_f1", *pair, 0.0, 0.0, 0.0, "undecided"),
             ),
-            floors={"held_out": {"constant": floor, "image_median": floor}},
+            floors={key: {"constant": floor, "image_median": floor} for key in sets},
             latency={
                 "machine": {
                     "processor": "a processor", "cores": 2, "torch_threads": 1, "torch": "2",
@@ -97,3 +99,45 @@ def test_where_there_is_no_terminal_a_stage_is_one_line_when_it_begins(capsys):
         for done in range(3):
             told(done, 3)
     assert capsys.readouterr().err == ""
+
+
+def test_real_frames_are_tabled_by_distance_to_the_edge_with_the_floors():
+    numbers = {
+        name: of
+        | {
+            f"{number} extra_0": Spread(mean, 0.01, (mean, mean))
+            for number, mean in (
+                ("AbsRel", 0.5), ("delta1", 0.25), ("gap, mean (m)", 0.0625),
+                ("AbsRel 0-1 px", 0.75), ("delta1 >8 px", 0.125), ("si_f1", 0.375),
+            )
+        }
+        for name, of in NUMBERS.items()
+    }  # fmt: skip
+    text = page(numbers=numbers, extra=("frames:val",), bands={"AbsRel 0-1 px": 0.875})
+    edges = text.partition("### Real frames, by distance to the edge")[2].partition("###")[0]
+    assert "Of `frames:val`; a hole has no edge." in edges
+    assert "| v15.2 | 0.7500 ± 0.0100 |  |  |  |  |  |  |  |  | 0.1250 ± 0.0100 |" in edges
+    assert "| floor: f | 0.8750 |  |" in edges
+    more = text.partition("### Real frames, gap of the modes and boundaries")[2].partition("###")[0]
+    assert "|  | gap, mean (m) | si_f1 |" in more
+    assert "| bilinear | 0.0625 ± 0.0100 | 0.3750 ± 0.0100 |" in more
+    assert "Of the floors: both floors are maps of one depth, which have no edge" in more
+    # The tables of the rooms stay the rooms' own.
+    rooms = text.partition("### Held-out rooms")[2].partition("###")[0]
+    assert "AbsRel extra_0 | delta1 extra_0 |" in rooms
+    assert rooms.count("extra_0") == 2
+    boundaries = text.partition("### Boundaries of whole maps")[2].partition("###")[0]
+    assert "extra_0" not in boundaries
+    nearest = text.partition("### By distance to the nearest true edge")[2].partition("###")[0]
+    assert "| floor: f | 0.8750 |" in nearest
+
+
+def test_a_summary_from_before_has_no_table_of_real_frames_edges():
+    numbers = {
+        name: of | {f"{n} extra_0": Spread(0.5, 0.01, (0.5, 0.5)) for n in ("AbsRel", "delta1")}
+        for name, of in NUMBERS.items()
+    }
+    text = page(numbers=numbers, extra=("frames:val",))
+    assert "Real frames" not in text
+    assert "AbsRel extra_0" in text
+    assert "\n\n\n" not in text

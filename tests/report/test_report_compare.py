@@ -85,6 +85,26 @@ def test_a_floor_that_differs_and_protocols_of_other_images_are_told_apart(tmp_p
     assert "table-numbers-native-median" not in tables  # one image of one, two of the other
 
 
+def test_floors_near_edges_stand_once_unless_they_differ(pair, tmp_path):
+    for number, folder in enumerate(pair):
+        metrics = json.loads((folder / "metrics.json").read_text())
+        for band in metrics["near_edges"]:
+            band |= {"constant_abs_rel": 0.5 + number, "constant_delta1": 0.25}
+            band |= {"image_median_abs_rel": 0.75, "image_median_delta1": 0.125}
+        (folder / "metrics.json").write_text(json.dumps(metrics))
+    page = write_report(pair, tmp_path / "both.html").read_text(encoding="utf-8")
+    table = Outline(page).tables["table-edges"]
+    assert [text for text, _ in table[0][10:]] == [
+        "AbsRel floor: constant (test truth)", "δ₁ floor: constant (test truth)",
+        "AbsRel floor: image median", "δ₁ floor: image median",
+        "AbsRel floor of second: constant (test truth)",
+        "δ₁ floor of second: constant (test truth)",
+    ]  # fmt: skip
+    assert [text for text, _ in table[1][10:]] == [
+        "0.5000", "0.2500", "0.7500", "0.1250", "1.5000", "0.2500",
+    ]  # fmt: skip
+
+
 def test_another_protocol_other_images_and_other_readings_are_refused(pair, tmp_path):
     first, _ = pair
     aligned = write_evaluation(tmp_path / "c", protocols=["native-median"])

@@ -196,6 +196,53 @@ def test_further_data_has_its_table_and_its_own_floors(tmp_path):
     assert "alert(1)</script>" not in page
 
 
+def test_real_frames_have_their_edges_gap_and_boundaries_beside_the_rooms(tmp_path):
+    folder = write_experiment(
+        tmp_path / "experiment", known_summary(extra=("frames:val", "more:val"))
+    )
+    stored = json.loads((folder / "summary.json").read_text())
+    for number, of in enumerate(stored["numbers"].values()):
+        for place, name in enumerate(
+            ("AbsRel 0-1 px", "AbsRel >8 px", "gap, mean (m)", "si_f1", "dbe_tum_accuracy_px")
+        ):
+            of[f"{name} extra_1"] = {"mean": number + place / 10, "std": 0.01, "values": []}
+    for of in stored["floors"].values():
+        of["constant"]["bands"] = {"AbsRel 0-1 px": 0.75, "AbsRel >8 px": 0.5}
+    both = {"ours": "v15.2", "other": "v15.1", "difference": -1.0, "low": -1.1, "high": -0.9}
+    for name in ("si_f1", "AbsRel 0-1 px"):
+        stored["comparisons"].append(both | {"number": f"{name} extra_1", "verdict": "behind"})
+    (folder / "summary.json").write_text(json.dumps(stored))
+    page = page_of(folder)
+    assert "Real frames, by distance to the edge: more:val. AbsRel by distance" in page
+    edges = rows_of(page, "table-edges-absrel-extra-1")
+    assert edges["v15.1"] == ["1.0000 ± 0.0100", "–", "–", "–", "1.1000 ± 0.0100"]
+    assert edges["floor: constant (training)"] == ["0.7500", "–", "–", "–", "0.5000"]
+    assert rows_of(page, "table-extra-1")["v15.1"] == [
+        "0.6000 ± 0.0000", "0.2500 ± 0.0000", "1.2000 ± 0.0100",
+    ]  # fmt: skip
+    assert rows_of(page, "table-boundaries-extra-1")["v15.2"] == ["0.3000 ± 0.0100"]
+    assert rows_of(page, "table-distances-extra-1")["v15.2"] == ["0.40 ± 0.01"]
+    assert "Depth boundaries on whole maps of more:val, mean" in page
+    # The rooms' own tables hold the rooms alone, with their floors near edges.
+    assert [text for text, _ in Outline(page).tables["table-boundaries"][0]] == [
+        "local path", "F1 Depth Pro ↑",
+    ]  # fmt: skip
+    rooms = rows_of(page, "table-edges-absrel")
+    assert rooms["floor: constant (training)"] == ["0.7500", "–", "–", "–", "0.5000"]
+    assert "Of the floors: both floors are maps of one depth, which have no edge" in page
+    assert rows_of(page, "table-pair-0-all")["Depth Pro, F1 on more:val\u00a0↑"][0] == "▼ behind"
+    assert "AbsRel 0-1 px on more:val\u00a0↓" in rows_of(page, "table-pair-0-all")
+
+
+def test_results_from_before_real_frames_had_edges_still_make_a_page(tmp_path):
+    summary = known_summary(extra=("frames:val",))
+    page = page_of(write_experiment(tmp_path / "experiment", summary))
+    tables = Outline(page).tables
+    assert not [name for name in tables if name.endswith("-extra-0") and name != "table-extra-0"]
+    assert list(rows_of(page, "table-edges-absrel"))[-1] == SHORT_DENSE  # no floor was scored there
+    assert "Real frames, by distance" not in page
+
+
 def test_one_variant_alone_is_compared_with_nobody_and_never_marked(tmp_path):
     summary = known_summary(variants=("v15.1",), attention=False)
     page = page_of(write_experiment(tmp_path / "experiment", summary))
@@ -230,6 +277,7 @@ def test_an_experiment_that_was_stopped_is_told_to_go_on(tmp_path, capsys, missi
         lambda s: s["comparisons"][0].pop("ours"),
         lambda s: s["config"].pop("seeds"),
         lambda s: s["floors"]["held_out"]["constant"].pop("rmse"),
+        lambda s: s["floors"]["held_out"]["constant"].update(bands={"AbsRel 0-1 px": "much"}),
         lambda s: s["latency"].pop("machine"),
         lambda s: s["attention"][0].update(stage="first"),
     ],

@@ -235,6 +235,46 @@ def test_drawn_readings_and_boundaries_are_told(tmp_path):
     assert [float(row[3][1]) if row[3][1] else None for row in table[1:]] == list(stored.values())
 
 
+def test_floors_stand_in_the_table_of_bands_and_old_results_have_none(tmp_path):
+    folder = write_evaluation(tmp_path / "evaluation", boundaries="dense")
+    metrics = json.loads((folder / "metrics.json").read_text())
+    for floor, abs_rel, delta1 in (("constant", 0.5, 0.25), ("image_median", 0.75, 0.125)):
+        for band in metrics["near_edges"]:
+            band |= {f"{floor}_abs_rel": abs_rel, f"{floor}_delta1": delta1}
+    metrics["near_edges"][-1]["constant_abs_rel"] = None  # a band without a pixel
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    page = page_of(folder)
+    table = Outline(page).tables["table-edges"]
+    assert [text for text, _ in table[0][6:]] == [
+        "AbsRel floor: constant (test truth)", "δ₁ floor: constant (test truth)",
+        "AbsRel floor: image median", "δ₁ floor: image median",
+    ]  # fmt: skip
+    assert [text for text, _ in table[1][6:]] == ["0.5000", "0.2500", "0.7500", "0.1250"]
+    assert table[-1][6][0] == "–"
+    said = "Of the floors: both floors are maps of one depth, which have no edge"
+    assert said in re.search(r"<caption><span>(Measures of.*?)</span>", page).group(1)
+    for band in metrics["near_edges"]:  # as written before floors were scored near edges
+        for key in [key for key in band if key.startswith(("constant", "image_median"))]:
+            del band[key]
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    assert len(Outline(page_of(folder)).tables["table-edges"][0]) == 6
+
+
+def test_answers_of_0_or_less_are_said_to_be_scored_where_they_are(tmp_path):
+    folder = write_evaluation(tmp_path / "evaluation", protocols=["native", "native-lsq-disparity"])
+    metrics = json.loads((folder / "metrics.json").read_text())
+    other = metrics["other_protocols"][0]
+    for protocol, said in (
+        (metrics, "predictions were 0 or negative and were scored as 1e-3 m."),
+        (other, "predictions had, once fitted, an inverse depth of 0 or less and were scored as "
+                "10 m."),
+    ):  # fmt: skip
+        changed = metrics | {"protocol_name": protocol["protocol_name"]}
+        changed |= {"not_positive_predictions": 12, "other_protocols": []}
+        (folder / "metrics.json").write_text(json.dumps(changed))
+        assert f"12 {said}" in page_of(folder)
+
+
 def damage(folder, name: str, text: str | None) -> None:
     if text is None:
         (folder / name).unlink()

@@ -76,7 +76,7 @@ class ImageScore:
     image_median: DepthMetrics
     """Of the floor that knows the image's true median."""
     near_edges: tuple[ModeScores, ...]
-    """Both modes by distance to the nearest true edge, nearest first."""
+    """Both modes and both floors by distance to the nearest true edge, nearest first."""
     gap: ModeGap
     """Between the two."""
     fits: tuple[Fit, Fit]
@@ -157,11 +157,11 @@ def score_image(
     sparse, dense = (
         protocol.clamp(f.apply(answer)) for f, answer in zip(fitted, answers, strict=True)
     )
-    sums = PixelSums(
-        pixel_means(sparse, truth),
-        pixel_means(dense, truth),
-        *(_floor(metres, truth, protocol) for metres in (constant.metres, np.median(truth))),
+    floors = (
+        _floor(metres, truth, protocol) for metres in (constant.metres, float(np.median(truth)))
     )
+    every = (sparse, dense, *floors)
+    sums = PixelSums(*(pixel_means(one, truth) for one in every))
     edge_px = predictions.edge_px[counts]
     return ImageScore(
         name=predictions.name,
@@ -170,9 +170,7 @@ def score_image(
         dense=sums.dense.metrics(protocol.silog),
         constant=sums.constant.metrics(protocol.silog),
         image_median=sums.image_median.metrics(protocol.silog),
-        near_edges=tuple(
-            zip(*(band_scores(mode, truth, edge_px) for mode in (sparse, dense)), strict=True)
-        ),
+        near_edges=tuple(zip(*(band_scores(one, truth, edge_px) for one in every), strict=True)),
         gap=ModeGap.between(sparse, dense),
         fits=fitted,
         boundaries=_boundaries(stored, protocol, fitted),
@@ -209,12 +207,14 @@ def _answers(
         return (sparse + stored.mirrored.sparse_m) / 2, (dense + stored.mirrored.dense_m) / 2
 
 
-def _floor(metres: float, truth: npt.NDArray[np.float64], protocol: Protocol) -> PixelMeans:
-    """One depth everywhere, under the protocol: an alignment is forgiven it too."""
+def _floor(
+    metres: float, truth: npt.NDArray[np.float64], protocol: Protocol
+) -> npt.NDArray[np.float64]:
+    """One depth everywhere, as it is scored under the protocol: an alignment is forgiven it too."""
     said = np.full(len(truth), metres)
     fitted = fit(said, truth, protocol.alignment)
     assert fitted is not None  # finite and above 0
-    return pixel_means(protocol.clamp(fitted.apply(said)), truth)
+    return protocol.clamp(fitted.apply(said))
 
 
 def _boundaries(

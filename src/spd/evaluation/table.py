@@ -5,7 +5,7 @@ import io
 import textwrap
 
 from spd.evaluation.boundaries import format_boundaries
-from spd.evaluation.near_edges import format_bands
+from spd.evaluation.near_edges import FLOORS_AT_BOUNDARIES, format_bands
 from spd.evaluation.report import EvaluationReport
 from spd.metrics.accuracy import METRIC_NAMES
 
@@ -19,7 +19,7 @@ def format_report(report: EvaluationReport) -> str:
         _above(report),
         _numbers(report),
         format_bands(report.near_edges),
-        format_boundaries(report.boundaries) if report.boundaries is not None else [],
+        _boundaries(report),
         _below(report),
     ]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
@@ -46,6 +46,12 @@ def _numbers(report: EvaluationReport) -> list[str]:
     console = Console(file=text, width=_WIDTH, color_system=None, highlight=False, emoji=False)
     console.print(table)
     return [line.rstrip() for line in textwrap.dedent(text.getvalue()).strip("\n").splitlines()]
+
+
+def _boundaries(report: EvaluationReport) -> list[str]:
+    if report.boundaries is None:
+        return []
+    return [*format_boundaries(report.boundaries), *_wrapped(FLOORS_AT_BOUNDARIES)]
 
 
 def _above(report: EvaluationReport) -> list[str]:
@@ -86,7 +92,13 @@ def _below(report: EvaluationReport) -> list[str]:
     if report.non_finite:
         lines.append(f"predictions not finite, scored as 1e-3 or 10 m: {report.non_finite:,}")
     if report.not_positive:
-        lines.append(f"predictions zero or negative, scored at the cap: {report.not_positive:,}")
+        inverse = report.protocol.alignment == "least squares in inverse depth"
+        words = (
+            "fitted inverse depth zero or negative, scored as 10 m"
+            if inverse
+            else "predictions zero or negative, scored as 1e-3 m"
+        )
+        lines.append(f"{words}: {report.not_positive:,}")
     reasons = collections.Counter(report.skipped.values())
     return lines + [f"skipped: {reason}: {count}" for reason, count in sorted(reasons.items())]
 

@@ -9,6 +9,8 @@ from spd.experiment.config import VariantName
 
 FOUND_EDGES = ("si_", "r1_", "r2_", "r3_")
 """How the names of numbers begin that are shares of edges found."""
+MEASURES = (*FOUND_EDGES, "dbe_")
+"""How the names of all boundary measures begin."""
 HIGHER_IS_BETTER = ("delta1", *FOUND_EDGES)
 """How the names of numbers begin of which more is better; less is of all others."""
 EQUAL, NO_EDGES = "equal", "no edges found by either"

@@ -32,7 +32,11 @@ def score_head(
     constant: Constant,
     extra: Sequence[str],
 ) -> None:
-    """Evaluate one head on held-out rooms, on maps of others, and on whatever else is named."""
+    """Evaluate one head on held-out rooms, on maps of others, and on whatever else is named.
+
+    What else is named gives boundaries too, of the frames whose depth has the photo's resolution:
+    every pixel of them is asked.
+    """
     predictor = Predictor(head.model(trunk), torch.device("cpu"), head.title)
     points = config.held_out_points
     sets: dict[str, tuple[str, int, MapMode | None]] = {
@@ -40,7 +44,7 @@ def score_head(
         "edges": (f"{rooms / 'edges'}:val", points, head.variant.boundaries),
     }
     for number, data in enumerate(extra):
-        sets[f"extra_{number}"] = (data, EXTRA_POINTS, None)
+        sets[f"extra_{number}"] = (data, EXTRA_POINTS, head.variant.boundaries)
     found = {
         name: evaluate(
             predictor,
@@ -59,7 +63,7 @@ def score_head(
 
 
 def numbers_of(head: Head) -> dict[str, float | None]:
-    """One head's numbers by the names they have in the tables."""
+    """One head's numbers by the names they have in the tables; those of extra sets end in it."""
     found = json.loads((head.folder / SCORES).read_text(encoding="utf-8"))
     rooms = found["held_out"]
     numbers: dict[str, float | None] = {
@@ -67,23 +71,56 @@ def numbers_of(head: Head) -> dict[str, float | None]:
         "RMSE (m)": rooms["sparse"]["rmse"],
         "delta1": rooms["sparse"]["delta1"],
         "AbsRel dense": rooms["dense"]["abs_rel"],
-        "gap, mean (m)": rooms["gap"]["mean_m"],
-        "gap, mean (share)": rooms["gap"]["mean_rel"],
+        **_gap(rooms),
+        **_bands(rooms),
+        **_boundaries(found["edges"], head.variant.boundaries),
     }
-    names = [band_name(band) for band in BANDS_PX]
-    for name, band in zip(names, rooms["near_edges"], strict=True):
-        numbers[f"AbsRel {name}"] = band["sparse_abs_rel"]
-        numbers[f"delta1 {name}"] = band["sparse_delta1"]
-    maps = found["edges"]["boundaries"][head.variant.boundaries]
-    numbers |= {name: maps[name] for name in (*BOUNDARY_NUMBERS, *DISTANCES)}
-    for key in sorted(found):
-        if key.startswith("extra_"):
-            numbers[f"AbsRel {key}"] = found[key]["sparse"]["abs_rel"]
-            numbers[f"delta1 {key}"] = found[key]["sparse"]["delta1"]
+    for key in (key for key in sorted(found) if key.startswith("extra_")):
+        of_set = {
+            "AbsRel": found[key]["sparse"]["abs_rel"],
+            "delta1": found[key]["sparse"]["delta1"],
+            **_gap(found[key]),
+            **_bands(found[key]),
+            **_boundaries(found[key], head.variant.boundaries),
+        }
+        numbers |= {f"{name} {key}": value for name, value in of_set.items()}
     return numbers
 
 
+def _gap(scored: dict[str, Any]) -> dict[str, float | None]:
+    return {
+        "gap, mean (m)": scored["gap"]["mean_m"],
+        "gap, mean (share)": scored["gap"]["mean_rel"],
+    }
+
+
+def _bands(scored: dict[str, Any], who: str = "sparse") -> dict[str, float | None]:
+    """Both numbers of each band; empty of a floor where it was not scored."""
+    numbers: dict[str, float | None] = {}
+    for limits, band in zip(BANDS_PX, scored["near_edges"], strict=True):
+        for kind, key in (("AbsRel", "abs_rel"), ("delta1", "delta1")):
+            if f"{who}_{key}" in band:
+                numbers[f"{kind} {band_name(limits)}"] = band[f"{who}_{key}"]
+    return numbers
+
+
+def _boundaries(scored: dict[str, Any], mode: MapMode) -> dict[str, float | None]:
+    """Of whole maps; empty where no frame has one, as in files of before they were asked for."""
+    maps = (scored["boundaries"] or {}).get(mode) or {}
+    return {name: maps[name] for name in (*BOUNDARY_NUMBERS, *DISTANCES) if name in maps}
+
+
 def floors_of(head: Head) -> dict[str, dict[str, Any]]:
-    """The floors of every data set: they do not depend on the head."""
+    """The floors of every data set, near edges too: they do not depend on the head."""
     found = json.loads((head.folder / SCORES).read_text(encoding="utf-8"))
-    return {key: value["floors"] for key, value in found.items()}
+    return {
+        name: {
+            key: floor | ({"bands": bands} if (bands := _known(_bands(scored, key))) else {})
+            for key, floor in scored["floors"].items()
+        }
+        for name, scored in found.items()
+    }
+
+
+def _known(numbers: dict[str, float | None]) -> dict[str, float]:
+    return {name: value for name, value in numbers.items() if value is not None}

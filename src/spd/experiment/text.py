@@ -4,14 +4,17 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from spd.experiment.names import VARIANTS, busy_words, decimals, verdict_words
+from spd.evaluation.near_edges import FLOORS_AT_BOUNDARIES
+from spd.experiment.names import MEASURES, VARIANTS, busy_words, decimals, verdict_words
 from spd.experiment.summary import Comparison, Summary
 
 ABOUT = {str(name): variant.about for name, variant in VARIANTS.items()}
 
 BANDS = ("0-1 px", "1-2 px", "2-4 px", "4-8 px", ">8 px")
+BAND_NUMBERS = [f"{kind} {band}" for kind in ("AbsRel", "delta1") for band in BANDS]
 EDGE_NUMBERS = ("AbsRel 0-1 px", "AbsRel 1-2 px", "si_f1", "r1_f1")
 OTHERS = ("v15.1", "bilinear", "one stage", "v15.2 dense, a tenth")
+_FLOORS_SAID = f"Of the floors: {FLOORS_AT_BOUNDARIES}."
 
 
 def results_text(summary: Summary) -> str:
@@ -21,11 +24,12 @@ def results_text(summary: Summary) -> str:
         _accuracy(summary),
         _edges(summary),
         _boundaries(summary),
+        *(_extra(summary, place) for place in range(len(summary.extra))),
         _latency(summary),
         _attention(summary),
         _conclusions(summary),
     ]
-    return "\n".join(line for part in parts for line in [*part, ""])
+    return "\n".join(line for part in parts if part for line in [*part, ""])
 
 
 def _training(summary: Summary) -> list[str]:
@@ -48,7 +52,11 @@ def _training(summary: Summary) -> list[str]:
 
 def _accuracy(summary: Summary) -> list[str]:
     columns = ["AbsRel", "RMSE (m)", "delta1", "AbsRel dense", "gap, mean (m)", "gap, mean (share)"]
-    extra = [c for c in _all_numbers(summary) if "extra_" in c]
+    extra = [
+        f"{name} extra_{place}"
+        for place in range(len(summary.extra))
+        for name in ("AbsRel", "delta1")
+    ]
     rows = _rows(summary, [*columns, *extra])
     floors = summary.floors["held_out"]
     for key in ("constant", "image_median"):
@@ -66,19 +74,52 @@ def _accuracy(summary: Summary) -> list[str]:
 
 
 def _edges(summary: Summary) -> list[str]:
-    columns = [f"{kind} {band}" for kind in ("AbsRel", "delta1") for band in BANDS]
-    return [
-        "### By distance to the nearest true edge",
-        "",
-        *_table(["", *columns], _rows(summary, columns)),
-    ]
+    rows = [*_rows(summary, BAND_NUMBERS), *_floor_rows(summary, "held_out")]
+    return ["### By distance to the nearest true edge", "", *_table(["", *BAND_NUMBERS], rows)]
 
 
 def _boundaries(summary: Summary) -> list[str]:
-    columns = [
-        c for c in _all_numbers(summary) if c.startswith(("si_", "r1_", "r2_", "r3_", "dbe_"))
+    columns = [c for c in _all_numbers(summary) if c.startswith(MEASURES) and "extra_" not in c]
+    return [
+        "### Boundaries of whole maps",
+        "",
+        *_table(["", *columns], _rows(summary, columns)),
+        "",
+        _FLOORS_SAID,
     ]
-    return ["### Boundaries of whole maps", "", *_table(["", *columns], _rows(summary, columns))]
+
+
+def _extra(summary: Summary, place: int) -> list[str]:
+    """Further data, such as real frames, as far as it was scored: edges, then gap and boundaries.
+
+    Its numbers end in `extra_0` and so on; here the heading says whose they are.
+    """
+    ending, data = f" extra_{place}", summary.extra[place]
+    known = [c.removesuffix(ending) for c in _all_numbers(summary) if c.endswith(ending)]
+    lines = []
+    if set(BAND_NUMBERS) & set(known):
+        rows = [*_rows(summary, BAND_NUMBERS, ending), *_floor_rows(summary, ending.strip())]
+        lines += [
+            "### Real frames, by distance to the edge",
+            "",
+            f"Of `{data}`; a hole has no edge.",
+            "",
+            *_table(["", *BAND_NUMBERS], rows),
+            "",
+        ]
+    columns = [c for c in known if c.startswith(("gap", *MEASURES))]
+    if columns:
+        measured = any(c.startswith(MEASURES) for c in columns)
+        said = f" Boundaries are of frames as large as their photo. {_FLOORS_SAID}"
+        lines += [
+            "### Real frames, gap of the modes and boundaries",
+            "",
+            f"Of `{data}`.{said if measured else ''}",
+            "",
+            *_table(["", *columns], _rows(summary, columns, ending)),
+            "",
+        ]
+    return lines[:-1]
 
 
 def _latency(summary: Summary) -> list[str]:
@@ -159,10 +200,23 @@ def _all_numbers(summary: Summary) -> list[str]:
     return list(dict.fromkeys(name for found in summary.numbers.values() for name in found))
 
 
-def _rows(summary: Summary, columns: Sequence[str]) -> list[list[str]]:
+def _rows(summary: Summary, columns: Sequence[str], of: str = "") -> list[list[str]]:
+    """A row a variant; `of` is how the names of the data set's numbers end."""
     return [
-        [name, *(found[c].text(decimals(c)) if c in found else "" for c in columns)]
+        [name, *(found[c + of].text(decimals(c)) if c + of in found else "" for c in columns)]
         for name, found in summary.numbers.items()
+    ]
+
+
+def _floor_rows(summary: Summary, data: str) -> list[list[str]]:
+    """Both floors near edges; none where they were not scored there."""
+    floors = [floor for floor in summary.floors.get(data, {}).values() if floor.get("bands")]
+    return [
+        [
+            f"floor: {floor['name']}",
+            *(f"{floor['bands'][c]:.4f}" if c in floor["bands"] else "" for c in BAND_NUMBERS),
+        ]
+        for floor in floors
     ]
 
 

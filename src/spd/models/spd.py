@@ -86,7 +86,9 @@ class SPD(Pretrained, nn.Module):
             maps: what `encode` returned.
             points: `(u, v)` = (column, row) in pixels of the encoded image; integers are pixel
                 centres, fractions are allowed, valid from -0.5 to W - 0.5 and H - 0.5.
-            outside: `"nan"` answers NaN at points that are not finite or outside.
+            outside: `"nan"` answers NaN at points that are not finite or outside. `"raise"` has to
+                read the points' extremes back, so on a GPU it waits for all that was asked of it
+                before; `"nan"` reads nothing back.
             form: how the same depth is computed; by default what `query_plan` says.
 
         Raises:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from spd._version import __version__
 from spd.errors import DataError
+from spd.evaluation.near_edges import FLOORS_AT_BOUNDARIES
 from spd.experiment.names import busy_words
 from spd.report.experiment_charts import bands_chart, differences_chart
 from spd.report.experiment_results import (
@@ -22,6 +23,7 @@ from spd.report.experiment_tables import (
     attention_table,
     bands_table,
     boundaries_tables,
+    extra_bands_tables,
     extra_tables,
     latency_table,
     pair_table,
@@ -112,6 +114,7 @@ def _edges(found: Experiment) -> Section:
         between = differences_chart(found)
         parts.append(Charts((bands_chart(found), *((between,) if between is not None else ()))))
     parts += [bands_table(found, kind) for kind in kinds]
+    parts += extra_bands_tables(found)
     if not kinds:
         parts.append(Text("No room has a depth edge, so nothing is said of what is near one."))
     parts.append(
@@ -136,7 +139,8 @@ def _boundaries(found: Experiment) -> Iterator[Section]:
     said = "Every pixel was asked as a point"
     if dense:
         said += f", but of {joined(dense)}, where that takes too long and its dense map is measured"
-    yield Section("boundaries", "Depth boundaries", (*tables, Text(f"{said}.", "note")))
+    said = f"{said}. Of the floors: {FLOORS_AT_BOUNDARIES}."
+    yield Section("boundaries", "Depth boundaries", (*tables, Text(said, "note")))
 
 
 def _comparisons(found: Experiment) -> Iterator[Section]:

@@ -214,6 +214,7 @@ def _floors(of: Mapping[str, Any] | None) -> tuple[Mapping[str, Any], ...]:
     for floor in floors:
         _ = floor["name"], floor["origin"]
         _ = [_finite(floor[key]) for key in ("abs_rel", "rmse", "delta1")]
+        _ = [_finite(value) for value in floor.get("bands", {}).values()]
     return floors
 
 

@@ -1,10 +1,10 @@
 """The tables of an experiment, from its stored numbers, and the words they use for them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from spd.experiment.names import FOUND_EDGES, HIGHER_IS_BETTER, VARIANTS, decimals
+from spd.experiment.names import FOUND_EDGES, HIGHER_IS_BETTER, MEASURES, VARIANTS, decimals
 from spd.metrics.edges import BANDS_PX, band_name
 from spd.report.experiment_results import Attention, Experiment, Pair, Spread
 from spd.report.experiment_words import AT_EDGES, SIGNS, joined
@@ -22,15 +22,17 @@ _ACCURACY = (
 )  # fmt: skip
 _OF_FLOOR = {"AbsRel": "abs_rel", "RMSE (m)": "rmse", "delta1": "delta1"}
 _DISTANCES = ("dbe_",)
+OF_EXTRA = " extra_"
+"""How names of numbers end that are of further data, with its place behind."""
 
 
 def number_words(number: str, extra: Sequence[str] = ()) -> str:
-    """A number's name as a reader sees it."""
-    if number.startswith((*FOUND_EDGES, *_DISTANCES)):
-        return boundary_words(number)
-    for place, data in enumerate(extra):
-        number = number.replace(f"extra_{place}", f"on {data}")
-    return number.replace("delta1", "δ₁")
+    """A number's name as a reader sees it; one of further data says of which."""
+    name, _, place = number.partition(OF_EXTRA)
+    words = boundary_words(name) if name.startswith(MEASURES) else name.replace("delta1", "δ₁")
+    if not place:
+        return words
+    return f"{words} on {extra[int(place)] if int(place) < len(extra) else f'extra_{place}'}"
 
 
 def better(number: str) -> str:
@@ -72,42 +74,80 @@ def extra_tables(found: Experiment) -> list[Table]:
     tables = []
     for place, data in enumerate(found.extra):
         key = f"extra_{place}"
-        numbers = [f"AbsRel {key}", f"delta1 {key}"]
+        gap = [name for name in _ACCURACY if name.startswith("gap")]
+        plain = ["AbsRel", "delta1", *(name for name in gap if f"{name} {key}" in found.names())]
+        numbers = [f"{name} {key}" for name in plain]
         of_floor = {numbers[0]: "abs_rel", numbers[1]: "delta1"}
         rows = (*_variant_rows(found, numbers), *_floor_rows(found, key, numbers, of_floor))
         caption = f"On {data}, {spread_words(found)}. {_bold(found)}"
-        columns = (Column("AbsRel", "↓"), Column("δ₁", "↑"))
-        tables.append(Table(caption, "local path", columns, rows, name=key.replace("_", "-")))
+        name = key.replace("_", "-")
+        tables.append(Table(caption, "local path", _columns(plain), rows, name=name))
     return tables
 
 
-def bands_table(found: Experiment, kind: str) -> Table:
-    """AbsRel or delta1 by distance to the nearest true edge."""
+def bands_table(found: Experiment, kind: str, place: int | None = None) -> Table:
+    """AbsRel or delta1 by distance to the nearest true edge.
+
+    Args:
+        found: the experiment.
+        kind: which.
+        place: of the further data; None: the held-out rooms.
+    """
+    ending = "" if place is None else f"{OF_EXTRA}{place}"
+    bands = [f"{kind} {band}" for band in BANDS]
     columns = tuple(Column(band, better(kind)) for band in BANDS)
-    rows = _variant_rows(found, [f"{kind} {band}" for band in BANDS])
+    rows = (
+        *_variant_rows(found, [f"{band}{ending}" for band in bands]),
+        *_band_floor_rows(found, ending.strip() or "held_out", bands),
+    )
     caption = (
         f"{number_words(kind)} by distance to the nearest true edge, {spread_words(found)}. "
         f"{_bold(found)}"
     )
-    return Table(caption, "local path", columns, rows, name=f"edges-{kind.lower()}")
+    if place is not None:
+        caption = f"Real frames, by distance to the edge: {found.extra[place]}. {caption}"
+    name = f"edges-{kind.lower()}{ending.strip().replace('extra_', '-extra-')}"
+    return Table(caption, "local path", columns, rows, name=name)
+
+
+def extra_bands_tables(found: Experiment) -> list[Table]:
+    """Further data by distance to its edges, as far as that was scored."""
+    return [
+        bands_table(found, kind, place)
+        for place in range(len(found.extra))
+        for kind in ("AbsRel", "delta1")
+        if any(f"{kind} {band}{OF_EXTRA}{place}" in found.names() for band in BANDS)
+    ]
 
 
 def boundaries_tables(found: Experiment) -> list[Table]:
     """Boundary measures from whole maps: those that are shares, and those in pixels."""
     rooms = found.config["edge_rooms"]
-    caption = (
-        f"on whole maps of {rooms:,} held-out {plural(rooms, 'room')} of 320x240, "
-        f"{spread_words(found)}. {_bold(found)}"
-    )
+    of = f"on whole maps of {rooms:,} held-out {plural(rooms, 'room')} of 320x240"
+    tables = _measures_tables(found, of, "")
+    for place, data in enumerate(found.extra):
+        tables += _measures_tables(found, f"on whole maps of {data}", f"{OF_EXTRA}{place}")
+    return tables
+
+
+def _measures_tables(found: Experiment, of: str, ending: str) -> list[Table]:
     tables = []
     for name, what, prefixes in (
         ("boundaries", "Depth boundaries", FOUND_EDGES),
         ("distances", "Distances of depth edges in pixels", _DISTANCES),
     ):
-        numbers = [number for number in found.names() if number.startswith(prefixes)]
+        numbers = [
+            number
+            for number in found.names()
+            if number.startswith(prefixes)
+            and (number.endswith(ending) if ending else OF_EXTRA not in number)
+        ]
         if numbers:
-            columns, rows = _columns(numbers), _variant_rows(found, numbers)
-            tables.append(Table(f"{what} {caption}", "local path", columns, rows, name=name))
+            columns = _columns([number.removesuffix(ending) for number in numbers])
+            rows = _variant_rows(found, numbers)
+            caption = f"{what} {of}, {spread_words(found)}. {_bold(found)}"
+            table = name + ending.strip().replace("extra_", "-extra-")
+            tables.append(Table(caption, "local path", columns, rows, name=table))
     return tables
 
 
@@ -223,17 +263,28 @@ def _cell(found: Experiment, name: str, number: str) -> Cell:
 
 
 def _floor_rows(
-    found: Experiment, data: str, numbers: Sequence[str], of_floor: dict[str, str]
+    found: Experiment, data: str, numbers: Sequence[str], of_floor: Mapping[str, str]
 ) -> tuple[Row, ...]:
-    return tuple(
-        Row(
-            f"floor: {floor['name']}",
-            tuple(
-                Cell(f"{floor[of_floor[n]]:.4f}", float(floor[of_floor[n]]), quiet=True)
-                if n in of_floor
-                else Cell("–", quiet=True)
-                for n in numbers
-            ),
-        )
+    """The floors in some numbers, by the names these have in a floor."""
+    known = [
+        (floor["name"], {n: float(floor[key]) for n, key in of_floor.items()})
         for floor in found.floors.get(data, ())
+    ]
+    return tuple(_floor_row(name, values, numbers) for name, values in known)
+
+
+def _band_floor_rows(found: Experiment, data: str, numbers: Sequence[str]) -> tuple[Row, ...]:
+    """The floors near edges; none where they were not scored there."""
+    return tuple(
+        _floor_row(floor["name"], floor["bands"], numbers)
+        for floor in found.floors.get(data, ())
+        if floor.get("bands")
     )
+
+
+def _floor_row(name: str, values: Mapping[str, float], numbers: Sequence[str]) -> Row:
+    cells = [
+        Cell(f"{values[n]:.4f}", values[n], quiet=True) if n in values else Cell("–", quiet=True)
+        for n in numbers
+    ]
+    return Row(f"floor: {name}", tuple(cells))

@@ -135,7 +135,13 @@ def _answers(results: Results) -> Iterator[tuple[str, Tone]]:
         yield "Every prediction was finite.", "plain"
     count = metrics.get("not_positive_predictions", 0)
     if count:
-        yield f"{count:,} predictions were 0 or negative and were scored at the cap.", "warning"
+        inverse = results.protocol.alignment == "least squares in inverse depth"
+        said = (
+            "predictions had, once fitted, an inverse depth of 0 or less and were scored as 10 m."
+            if inverse
+            else "predictions were 0 or negative and were scored as 1e-3 m."
+        )
+        yield f"{count:,} {said}", "warning"
     kind = str(results.settings.get("kind", "metric"))
     if kind != "metric":
         said = f"The model answers {kind.replace('-', ' ')}, without a scale"

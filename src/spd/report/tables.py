@@ -4,6 +4,7 @@ import collections
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from spd.evaluation.near_edges import FLOORS, FLOORS_AT_BOUNDARIES
 from spd.metrics.accuracy import METRIC_NAMES
 from spd.report.parts import Cell, Column, Row, Table
 from spd.report.results import Results
@@ -17,6 +18,8 @@ _HEADINGS = {
 _UNITS = {"sq_rel": "m", "rmse": "m"}
 
 Numbers = Mapping[str, Any]
+FloorBands = list[tuple[float | None, float | None]]
+"""AbsRel and delta1 of a floor, band by band."""
 
 
 def numbers_table(several: Sequence[Results], protocol: str) -> Table:
@@ -83,7 +86,7 @@ def floors_of(numbers: Numbers) -> Mapping[str, Numbers]:
 
 
 def edges_table(several: Sequence[Results]) -> Table:
-    """AbsRel and the share within 1.25 by distance to the nearest true edge."""
+    """AbsRel and the share within 1.25 by distance to the nearest true edge, floors beside."""
     columns = [Column("readings")]
     for results in several:
         of = f"{results.label} " if len(several) > 1 else ""
@@ -91,6 +94,9 @@ def edges_table(several: Sequence[Results]) -> Table:
             Column(f"{of}AbsRel", "sparse"), Column(f"{of}AbsRel", "dense"),
             Column(f"{of}δ₁", "sparse"), Column(f"{of}δ₁", "dense"),
         ]  # fmt: skip
+    floors = _band_floors(several)
+    for name, _ in floors:
+        columns += [Column("AbsRel", f"floor{name}"), Column("δ₁", f"floor{name}")]
     rows = []
     for number, band in enumerate(several[0].metrics["near_edges"]):
         cells = [Cell(f"{band['pixels']:,}", float(band["pixels"]))]
@@ -101,12 +107,27 @@ def edges_table(several: Sequence[Results]) -> Table:
                 for key in ("abs_rel", "delta1")
                 for mode in MODES
             ]
+        cells += [_cell(value, quiet=True) for _, values in floors for value in values[number]]
         rows.append(Row(band["band"], tuple(cells)))
     caption = (
         "By distance to the nearest true depth edge, where neighbouring readings differ by more "
         "than 10 %."
     )
     return Table(caption, "distance", tuple(columns), tuple(rows), name="edges")
+
+
+def _band_floors(several: Sequence[Results]) -> list[tuple[str, FloorBands]]:
+    """Each floor's bands once, by whose they are and its name; none where they were not scored."""
+    found: list[tuple[str, str, FloorBands]] = []
+    for results in several:
+        bands = results.metrics["near_edges"]
+        for key in FLOORS:
+            values = [(band.get(f"{key}_abs_rel"), band.get(f"{key}_delta1")) for band in bands]
+            name = floors_of(results.metrics).get(key, {}).get("name", key.replace("_", " "))
+            known = [of for _, other, of in found if other == name]
+            if values not in known and any(error is not None for error, _ in values):
+                found.append((f" of {results.label}" if known else "", name, values))
+    return [(f"{whose}: {name}", values) for whose, name, values in found]
 
 
 def boundaries_table(several: Sequence[Results]) -> Table | None:
@@ -132,7 +153,10 @@ def boundaries_table(several: Sequence[Results]) -> Table | None:
         )
         for key in first["dense"]
     )
-    caption = f"Measures of depth boundaries, from whole maps of {', '.join(first['sizes'])}."
+    caption = (
+        f"Measures of depth boundaries, from whole maps of {', '.join(first['sizes'])}. Of the "
+        f"floors: {FLOORS_AT_BOUNDARIES}."
+    )
     return Table(caption, "", tuple(columns), rows, name="boundaries")
 
 

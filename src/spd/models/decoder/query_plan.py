@@ -42,8 +42,8 @@ def plan_query(
     """The form for `points` of each image: `projected` where it is asked for or done already.
 
     Nothing is projected unasked, however many points there are. By count it would pay; as plain
-    torch operations it reads twice the cells' width and takes 1.2 to 2 times as long (two CPU
-    cores, K = 4,096 and 16,384).
+    torch operations it reads twice the cells' width and takes longer: 1.7 times as long at K =
+    1,024, 3.7 times at 16,384 and 3.2 times at a million (two CPU cores, `docs/performance.md`).
 
     Raises:
         InputError: if a form is asked for that the local path has not.
