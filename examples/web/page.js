@@ -7,7 +7,8 @@ ort.env.wasm.numThreads = 1; // more need headers that a plain file server does 
 const [file, focal, canvas, said] = ["file", "focal", "photo", "said"].map((id) =>
   document.getElementById(id),
 );
-let model, photo, scene, focalPx;
+// What was chosen; what goes through the network; what is on the canvas and answers a click.
+let model, photo, encoding, current;
 
 /** The photo's pixels at the scale of the plan; parts of a pixel at the end are left out. */
 function scaled(bitmap, { scale }) {
@@ -22,25 +23,30 @@ function scaled(bitmap, { scale }) {
 
 async function encode() {
   if (!photo) return;
-  scene = undefined;
+  current = undefined;
   said.textContent = "encoding ...";
   const assumed = !(Number(focal.value) > 0);
   const { fov_deg } = model.about.model.camera;
-  focalPx = assumed ? focalFromFov(fov_deg, photo.width, photo.height) : Number(focal.value);
+  const focalPx = assumed ? focalFromFov(fov_deg, photo.width, photo.height) : Number(focal.value);
+  const own = (encoding = { photo, focalPx });
   const plan = planOf(photo.width, photo.height, focalPx, model.about);
-  const encoded = await model.encode(scaled(photo, plan), plan);
-  [canvas.width, canvas.height] = [photo.width, photo.height];
-  canvas.getContext("2d").drawImage(photo, 0, 0);
-  scene = encoded;
+  own.scene = await model.encode(scaled(photo, plan), plan);
+  if (own !== encoding) return; // another photo or focal length was given meanwhile
+  [canvas.width, canvas.height] = [own.photo.width, own.photo.height];
+  canvas.getContext("2d").drawImage(own.photo, 0, 0);
+  current = own;
   const note = assumed ? `, assumed from ${fov_deg} degrees: metres rest on it` : "";
   said.textContent = `click the photo; focal length ${focalPx.toFixed(1)} px${note}`;
 }
 
 async function ask(event) {
-  if (!scene) return;
+  if (!current) return;
+  const asked = current;
+  const { photo, focalPx, scene } = asked;
   const u = (event.offsetX / canvas.clientWidth) * photo.width - 0.5;
   const v = (event.offsetY / canvas.clientHeight) * photo.height - 0.5;
   const [depthM] = await scene.depthAt([[u, v]]);
+  if (asked !== current) return;
   const [x, y] = [u - (photo.width - 1) / 2, v - (photo.height - 1) / 2];
   const rangeM = depthM * Math.hypot(x / focalPx, y / focalPx, 1);
   said.textContent =
@@ -58,7 +64,10 @@ const shown = (work) => async (event) => {
 };
 
 file.addEventListener("change", shown(async () => {
-  photo = await createImageBitmap(file.files[0]); // upright, by its EXIF
+  const [chosen] = file.files;
+  const bitmap = await createImageBitmap(chosen); // upright, by its EXIF
+  if (chosen !== file.files[0]) return; // another was chosen meanwhile
+  photo = bitmap;
   await encode();
 }));
 focal.addEventListener("change", shown(encode));

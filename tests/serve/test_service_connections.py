@@ -17,10 +17,12 @@ WAIT = 20.0  # for what has to come; never a measure
 
 
 @contextlib.contextmanager
-def running(network=None, **limits):
+def running(network=None, send=None, **limits):
     """A server in a thread: its application, its address, what stops it."""
     app = small_app(network=network, **limits)
     bound = bind("127.0.0.1", 0)
+    if send is not None:  # bytes that the system takes of an answer; connections inherit it
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send)
     address = bound.getsockname()
     server = server_of(app)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
@@ -63,7 +65,9 @@ def read_answer(client) -> tuple[int, bytes]:
     head, body = data.split(b"\r\n\r\n", 1)
     length = int(re.search(rb"content-length: (\d+)", head, re.I)[1])
     while len(body) < length:
-        body += client.recv(65536)
+        part = client.recv(65536)
+        assert part, f"{len(body)} of {length} bytes"
+        body += part
     return int(head.split()[1]), body
 
 
@@ -161,6 +165,40 @@ def test_a_client_that_takes_no_answer_is_cut_off():
             until(lambda: app.state.service.requests == 1)
             until(lambda: app.state.service.requests == 0)
             assert len(read_all(client)) < 4 * 1500 * 2000
+
+
+@contextlib.contextmanager
+def waiting_map(height: int, width: int, **limits):
+    """A client whose map is answered, but for its end, which waits in the server."""
+    held = Held()
+    held.go.set()
+    with running(held, send=4096, head_seconds=0.1, **limits) as (app, address, server):
+        with connected(address) as client:
+            client.sendall(request("POST", "/v1/images", photo(height, width)))
+            image = json.loads(read_answer(client)[1])["id"]
+        with connected(address, receive=4096) as client:
+            client.sendall(request("GET", f"/v1/images/{image}/depth.npy"))
+            until(lambda: b'depth.npy",status="200"' in app.state.service.metrics.text())
+            yield client, server
+
+
+SIZES = [(100, 100), (150, 200)]  # of a map below and above what makes the writing pause
+
+
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_the_end_of_an_answer_waits_longer_than_for_the_next_request(height, width):
+    with waiting_map(height, width, answer_seconds=WAIT) as (client, _):
+        time.sleep(0.4)  # several times the limit for a request to begin
+        _, body = read_answer(client)
+        assert len(body) == 128 + 4 * height * width
+        assert read_all(client) == b""  # and then the limit holds again
+
+
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_the_end_of_an_answer_does_not_wait_for_ever(height, width):
+    with waiting_map(height, width, answer_seconds=0.3) as (client, server):
+        until(lambda: not server.server_state.connections)
+        assert len(read_all(client)) < 4 * height * width
 
 
 def test_what_is_no_http_is_refused():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from small_service import JPEG, Held, error_of, photo, posted, small_service
+from spd.errors import CheckpointError
 
 TOKEN = "0123456789abcdef0123"
 JSON = {"content-type": "application/json"}
@@ -188,6 +189,24 @@ def test_a_failure_inside_is_one_sentence_and_no_traceback(monkeypatch):
         assert "secret" not in answer.text
         assert client.get("/healthz").status_code == 200
         assert 'route="/v1/images",status="500"' in client.get("/metrics").text
+
+
+def test_a_failure_that_spd_itself_found_is_logged(caplog):
+    class Broken(Held):
+        def encode(self, *args, **kwargs):
+            raise CheckpointError("secret of the house")
+
+    with small_service(network=Broken()) as client:
+        answer = client.post("/v1/images", content=photo(), headers=JPEG)
+        assert error_of(answer)[:2] == (500, "internal")
+        assert "secret" not in answer.text
+        (logged,) = [record for record in caplog.records if record.levelname == "ERROR"]
+        assert "secret of the house" in caplog.text
+        assert logged.exc_info[0] is CheckpointError
+        caplog.clear()
+        assert client.get("/v1/images/nobody").status_code == 404
+        assert client.post("/v1/images", content=b"no photo", headers=JPEG).status_code == 400
+    assert caplog.records == []  # what a client did wrong is its own to read
 
 
 def test_a_token_is_wanted_for_everything_but_health_and_pages():

@@ -109,6 +109,51 @@ def test_a_focal_length_may_be_given_before_the_photo(visit):
     assert visit.page.locator("#focal-warnings li").count() == 0
 
 
+def posted_with(visit) -> list[str]:
+    """What the photos were sent with, in turn."""
+    return [request.url.partition("?")[2] for request in visit.requests if request.method == "POST"]
+
+
+def test_pixels_of_one_photo_are_not_those_of_the_next(visit):
+    visit.open_with_focal(encoded(), 300)
+    visit.open(encoded(picture=pixels(200, 300)), "second.png")
+    assert "assumed" in visit.shown("#focal-now")
+    assert visit.page.input_value("#focal-way") == visit.page.input_value("#focal-value") == ""
+    assert not visit.page.locator("#focal-amount").is_visible()
+    visit.give_focal(70, "fov_deg")
+    visit.page.locator("#focal-now", has_text="from the field of view given").wait_for()
+    visit.open(encoded(), "third.png")
+    assert "from the field of view given" in visit.shown("#focal-now")
+    assert visit.page.input_value("#focal-value") == "70"
+    sent = ["", "focal_px=300", "", "fov_deg=70", "fov_deg=70"]
+    assert posted_with(visit) == sent
+
+
+def test_pixels_given_before_the_first_photo_are_those_of_the_first_alone(visit):
+    visit.give_focal(300)
+    visit.choose(b"no photo", "notes.png")  # which is not opened
+    visit.page.locator("#status.failed").wait_for()
+    visit.open(encoded())
+    assert visit.page.input_value("#focal-value") == ""
+    visit.open(encoded(), "second.png")
+    assert posted_with(visit) == ["focal_px=300", "focal_px=300", ""]
+
+
+def test_pixels_given_while_the_first_photo_is_read_are_its_own(visit):
+    held = []
+    visit.page.route("**/v1/images", lambda route: held.append(route))
+    visit.choose(encoded())
+    visit.page.locator("#status-words", has_text="Reading photo.png").wait_for()
+    visit.give_focal(300)
+    visit.page.locator("#status-words", has_text="next photo").wait_for()
+    visit.page.fill("#focal-value", "310")  # typed, and not yet given
+    held[0].continue_()
+    visit.page.locator("#name", has_text="photo.png").wait_for()
+    assert visit.shown("#focal-now").startswith("300.0 px")
+    assert visit.page.input_value("#focal-value") == "310"
+    assert posted_with(visit) == ["", "focal_px=300"]
+
+
 def test_a_wide_view_is_warned_of(visit):
     visit.open(encoded())
     visit.give_focal(150, "fov_deg")

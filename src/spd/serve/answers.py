@@ -6,10 +6,8 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
-import pydantic
 from pydantic_core import to_json
 
 from spd.errors import InputError
@@ -20,10 +18,9 @@ from spd.questions import Box, distances_m, rays_at, region
 from spd.scenes import PhotoScene, check_inside
 from spd.serve.cache import Kept
 from spd.serve.config import ServeConfig
-from spd.serve.refusals import bad_request, of_input, too_large, too_slow
-from spd.serve.schemas import Asked, BoxAnswer, BoxesAnswer, BoxesAsked, DistancesAsked, PointsAsked
-
-A = TypeVar("A", bound=Asked)
+from spd.serve.parsing import parsed
+from spd.serve.refusals import of_input, too_slow
+from spd.serve.schemas import BoxAnswer, BoxesAnswer, BoxesAsked, DistancesAsked, PointsAsked
 
 _VALUES_A_PIECE = 65_536  # of JSON; other threads get a turn in between
 _POINTS_A_PIECE = 16_384
@@ -36,15 +33,15 @@ def points(scene: PhotoScene, body: bytearray, config: ServeConfig) -> tuple[byt
         RefusalError: if the body is another, there are too many, or places need a camera.
         PointError: naming the first point outside the photo.
     """
-    asked = _parsed(PointsAsked, body)
-    _check_count("points", len(asked.points), config.max_points)
-    uv = np.asarray(asked.points, dtype=np.float64).reshape(-1, 2)
-    camera = _camera(scene, "xyz") if asked.xyz else scene.intrinsics
+    asked = parsed(PointsAsked, body, config.max_points)
+    uv, xyz = np.asarray(asked.points, dtype=np.float64).reshape(-1, 2), asked.xyz
+    del asked  # its lists take seven times the memory of the array
+    camera = _camera(scene, "xyz") if xyz else scene.intrinsics
     depth_m = _depths(scene, uv, config.request_seconds)
     range_m, xyz_m = b"null", b"null"
     if camera is not None:
         range_m = json_numbers((depth_m * camera.ray_lengths(uv)).astype(np.float32))
-    if asked.xyz and camera is not None:
+    if xyz and camera is not None:
         rays = np.concatenate([rays_at(uv, camera), np.ones((len(uv), 1))], axis=1)
         xyz_m = json_numbers(rays.astype(np.float32) * depth_m[:, None])
     parts = (json_numbers(depth_m), range_m, xyz_m)
@@ -57,8 +54,7 @@ def boxes(scene: PhotoScene, body: bytearray, config: ServeConfig) -> bytes:
     Raises:
         RefusalError: if the body is another, there are too many, or one is no box of this photo.
     """
-    asked = _parsed(BoxesAsked, body)
-    _check_count("boxes", len(asked.boxes), config.max_boxes)
+    asked = parsed(BoxesAsked, body, config.max_boxes)
     found = []
     for number, corners in enumerate(asked.boxes):
         try:
@@ -76,10 +72,10 @@ def distances(scene: PhotoScene, body: bytearray, config: ServeConfig) -> bytes:
         RefusalError: if the body is another, there are too many, or no camera is known.
         PointError: naming the first point outside the photo.
     """
-    asked = _parsed(DistancesAsked, body)
-    _check_count("pairs", len(asked.pairs), config.max_pairs)
-    _camera(scene, "a distance")
+    asked = parsed(DistancesAsked, body, config.max_pairs)
     pairs = np.asarray(asked.pairs, dtype=np.float64).reshape(-1, 2, 2)
+    del asked  # as with points
+    _camera(scene, "a distance")
     return b'{"distance_m":%b}' % json_numbers(distances_m(scene, pairs))
 
 
@@ -148,15 +144,6 @@ def json_numbers(values: np.ndarray) -> bytes:
     return b"[" + b",".join(pieces) + b"]"
 
 
-def _parsed(kind: type[A], body: bytearray) -> A:
-    try:
-        return kind.model_validate_json(body)
-    except pydantic.ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise bad_request(f"{where}: {first['msg']}" if where else first["msg"]) from None
-
-
 def _depths(scene: PhotoScene, uv: np.ndarray, seconds: float) -> np.ndarray:
     """Depth in pieces, so that work whose client was told 503 ends soon after it."""
     check_inside(uv, scene.size)
@@ -168,11 +155,6 @@ def _depths(scene: PhotoScene, uv: np.ndarray, seconds: float) -> np.ndarray:
         piece = slice(start, start + _POINTS_A_PIECE)
         depth_m[piece] = scene.depth_at(uv[piece])
     return depth_m
-
-
-def _check_count(noun: str, count: int, most: int) -> None:
-    if count > most:
-        raise too_large(f"{count:,} {noun} in one request; ask at most {most:,} at a time")
 
 
 def _camera(scene: PhotoScene, what: str) -> Intrinsics:

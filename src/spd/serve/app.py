@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Sequence
 from http import HTTPStatus
 
@@ -26,6 +27,7 @@ from spd.serve.service import ServedModel, Service
 
 SWEEP_SECONDS = 5.0
 """How often photos that nobody asks are let go of."""
+_LOG = logging.getLogger("uvicorn.error")  # where the server logs what no handler takes
 
 
 def create_app(
@@ -93,7 +95,10 @@ def _add_errors(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
 
     @app.exception_handler(SPDError)
     async def refused(_: Request, error: SPDError) -> JSONResponse:
-        return answer_of(of_input(error))
+        answer = of_input(error)
+        if answer.status == HTTPStatus.INTERNAL_SERVER_ERROR:  # the client is not told what it was
+            _LOG.error("a request failed", exc_info=error)
+        return answer_of(answer)
 
     @app.exception_handler(RequestValidationError)
     async def unfitting(_: Request, error: RequestValidationError) -> JSONResponse:

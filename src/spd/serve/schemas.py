@@ -1,11 +1,14 @@
 """What is sent and what is answered, as the OpenAPI page shows it."""
 
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import pydantic
 
+T = TypeVar("T")
+
 Number = Annotated[float, pydantic.Strict()]  # no "1.5", no true
 Point = tuple[Number, Number]
+Listed = Annotated[list[T], pydantic.FailFast()]  # one error is answered, so no more are collected
 
 
 class Asked(pydantic.BaseModel):
@@ -17,7 +20,7 @@ class Asked(pydantic.BaseModel):
 class PointsAsked(Asked):
     """Points of the upright photo."""
 
-    points: list[Point]
+    points: Listed[Point]
     """`[u, v]` = column and row in pixels; integers are pixel centres."""
     xyz: Annotated[bool, pydantic.Strict()] = False
     """Whether places in space are wanted too; that needs the focal length."""
@@ -26,14 +29,14 @@ class PointsAsked(Asked):
 class BoxesAsked(Asked):
     """Boxes of the upright photo."""
 
-    boxes: list[tuple[Number, Number, Number, Number]]
+    boxes: Listed[tuple[Number, Number, Number, Number]]
     """`[x0, y0, x1, y1]` = left, top, right, bottom in pixels."""
 
 
 class DistancesAsked(Asked):
     """Pairs of points of the upright photo."""
 
-    pairs: list[tuple[Point, Point]]
+    pairs: Listed[tuple[Point, Point]]
     """Two `[u, v]` each."""
 
 

@@ -97,6 +97,7 @@ def _protocol(config: ServeConfig) -> type[H11Protocol]:
 
         _idle: asyncio.TimerHandle | None = None
         _timed: Any = None  # the request whose answer is being timed
+        _take_until = 0.0  # of the loop's clock, in seconds: when the last answer has to be taken
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
@@ -105,6 +106,7 @@ def _protocol(config: ServeConfig) -> type[H11Protocol]:
         def on_response_complete(self) -> None:
             answered = self.cycle
             super().on_response_complete()  # which may begin the next one
+            self._take_until = self.loop.time() + config.answer_seconds
             self._expect_request(answered)
 
         def pause_writing(self) -> None:
@@ -118,13 +120,19 @@ def _protocol(config: ServeConfig) -> type[H11Protocol]:
             if self._idle is not None:
                 self._idle.cancel()
 
-        def _expect_request(self, after: Any) -> None:
+        def _expect_request(self, after: Any, seconds: float = config.head_seconds) -> None:
             if self._idle is not None:
                 self._idle.cancel()
-            self._idle = self.loop.call_later(config.head_seconds, self._drop_if_idle, after)
+            self._idle = self.loop.call_later(seconds, self._drop_if_idle, after)
 
         def _drop_if_idle(self, after: Any) -> None:
-            if self.cycle is after:
+            if self.cycle is not after:
+                return
+            left = self._take_until - self.loop.time()
+            if left > 0 and self.transport.get_write_buffer_size():
+                # Complete is an answer whose end waits here for the client to take it.
+                self._expect_request(after, min(left, config.head_seconds))
+            else:
                 self.transport.abort()
 
         def _drop_if_untaken(self, cycle: Any) -> None:

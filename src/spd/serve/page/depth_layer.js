@@ -10,6 +10,7 @@ export class DepthLayer {
   #canvas = document.getElementById("map");
   #legend = document.getElementById("legend");
   #loaded = null; // what the canvas shows: a photo and its turn
+  #wanted = null; // the photo whose map is to be seen, here or on its way
 
   constructor() {
     const bar = document.getElementById("bar");
@@ -25,9 +26,10 @@ export class DepthLayer {
     if (this.#loaded?.photo !== photo || this.#loaded.turn !== photo.turn) {
       this.hide();
       this.#loaded = null;
+      this.#wanted = photo;
       const { turn } = photo;
       const map = readNpy(await photo.depthMap());
-      if (turn !== photo.turn) return;
+      if (this.#wanted !== photo || turn !== photo.turn) return; // another is, or none
       this.#draw(map);
       this.#loaded = { photo, turn };
     }
@@ -36,6 +38,7 @@ export class DepthLayer {
   }
 
   hide() {
+    this.#wanted = null;
     this.#canvas.hidden = true;
     this.#legend.classList.remove("shown");
   }

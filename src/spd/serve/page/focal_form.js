@@ -6,15 +6,24 @@ const WAYS = { focal_px: { unit: "px", most: Infinity }, fov_deg: { unit: "°", 
 
 const TOLD_ALREADY = /^focal length unknown/; // in words for programmers
 
+const NONE = {}; // what the photo's file says
+
+/** What holds for the next photo too: pixels are those of one photo, a field of view the lens's. */
+const kept = (focal) => ("focal_px" in focal ? NONE : focal);
+
 export class FocalForm {
   #form = document.getElementById("focal-form");
   #way = document.getElementById("focal-way");
   #value = document.getElementById("focal-value");
   #error = document.getElementById("focal-error");
   #button = this.#form.querySelector("button");
-  #used = {};
+  #next = NONE;
+  #givenPx = null; // what was given in pixels last
 
-  /** `use(focal)` sends what was given, or throws an error with a message for people. */
+  /**
+   * `use(focal)` sends what was given, or throws an error with a message for people; it says
+   * whether there was a photo to send it with.
+   */
   constructor(use) {
     this.#way.addEventListener("change", () => this.#offer());
     this.#form.addEventListener("submit", async (event) => {
@@ -23,8 +32,8 @@ export class FocalForm {
       this.#button.disabled = true;
       try {
         const focal = this.#given();
-        await use(focal);
-        this.#used = focal;
+        this.#givenPx = focal.focal_px ?? null;
+        this.#next = (await use(focal)) ? kept(focal) : focal;
       } catch (error) {
         this.#fail(error.message);
       } finally {
@@ -35,8 +44,17 @@ export class FocalForm {
   }
 
   /** What the next photo is sent with. */
-  get used() {
-    return this.#used;
+  get next() {
+    return this.#next;
+  }
+
+  /** A photo was opened: pixels that were given are not those of the one after it. */
+  opened() {
+    this.#next = kept(this.#next);
+    // A number that was not yet given is being typed for the photo that is there now.
+    if (this.#way.value !== "focal_px" || this.#value.valueAsNumber !== this.#givenPx) return;
+    this.#form.reset();
+    this.#offer();
   }
 
   /** Tell what the service uses for a photo, and what it warns of. */
@@ -58,7 +76,7 @@ export class FocalForm {
 
   #given() {
     const way = this.#way.value;
-    if (!way) return {};
+    if (!way) return NONE;
     const value = this.#value.valueAsNumber;
     const { most } = WAYS[way];
     if (!(value > 0 && value <= most)) {

@@ -80,7 +80,11 @@ class Page {
     this.#opening = photo;
     tell(`Reading ${photo.name} …`, { busy: true });
     try {
-      await photo.send(this.focal.used);
+      let focal;
+      do {
+        focal = this.focal.next;
+        await photo.send(focal);
+      } while (focal !== this.focal.next); // one was given meanwhile
     } catch (error) {
       if (this.#opening !== photo) return;
       this.#opening = null;
@@ -103,6 +107,7 @@ class Page {
     this.#address = get("image").src = address;
     this.photo?.close();
     [this.photo, this.#opening, this.crosshair] = [photo, null, null];
+    this.focal.opened();
     document.body.classList.add("open");
     get("name").textContent = `${photo.name}, ${photo.size.width} × ${photo.size.height} pixels`;
     get("image").hidden = !seen;
@@ -126,11 +131,12 @@ class Page {
     this.#showLayer();
   }
 
+  /** Whether there was a photo to send it with. */
   async #useFocal(focal) {
     const { photo } = this;
     if (!photo) {
       tell("The next photo is read with that focal length.");
-      return;
+      return false;
     }
     tell("Reading the photo with that focal length …", { busy: true });
     try {
@@ -138,10 +144,11 @@ class Page {
     } finally {
       tell("");
     }
-    if (photo !== this.photo) return;
+    if (photo !== this.photo) return true;
     this.#follow();
     await this.asked.renew(photo);
     say(`Focal length: ${get("focal-now").textContent}`);
+    return true;
   }
 
   // Pointer and keys (see pointer.js) ----------------------------------------------------------
@@ -233,11 +240,13 @@ class Page {
     const wanted = get("overlay").checked;
     get("opacity").disabled = !wanted;
     if (!wanted) this.layer.hide();
-    if (!wanted || !this.photo) return;
+    const { photo } = this;
+    if (!wanted || !photo) return;
     try {
-      await this.layer.show(this.photo);
+      await this.layer.show(photo);
       if (!get("overlay").checked) this.layer.hide();
     } catch (error) {
+      if (photo !== this.photo) return; // of one that is gone
       get("overlay").checked = false;
       get("opacity").disabled = true;
       tell(`No depth map: ${error.message}`, { failed: true });

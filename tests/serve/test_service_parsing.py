@@ -1,0 +1,106 @@
+"""Bodies that ask for more than they may, or are another form, cost next to nothing."""
+
+import pydantic
+import pytest
+
+from small_service import error_of, posted, small_service
+from spd.serve.schemas import Asked, BoxesAsked, DistancesAsked, PointsAsked
+
+JSON = {"content-type": "application/json"}
+MOST = 10_000
+BOX, PAIR = b"[1,2,9,9]", b"[[1,2],[3,4]]"
+
+
+@pytest.fixture(scope="module")
+def client():
+    with small_service(max_megabytes=0.2, max_points=MOST) as client:
+        yield client
+
+
+@pytest.fixture
+def ask(client):
+    path = f"/v1/images/{posted(client, focal_px=60)}"
+    return lambda what, body: client.post(f"{path}/{what}", content=body, headers=JSON)
+
+
+@pytest.fixture
+def unparsed(monkeypatch):
+    def parse(*_, **__):
+        raise AssertionError("the body was parsed")
+
+    monkeypatch.setattr(Asked, "model_validate_json", parse)
+
+
+def listed(key: bytes, items: list[bytes], more: bytes = b"") -> bytes:
+    return b'{"%b":[%b]%b}' % (key, b",".join(items), more)
+
+
+@pytest.mark.parametrize(
+    ("what", "body"),
+    [
+        ("points", listed(b"points", [b"[1,2]"] * MOST)),
+        ("points", listed(b"points", [b"[1,2]"] * MOST, b',"xyz":true')),
+        ("boxes", listed(b"boxes", [BOX] * 2)),
+        ("distances", listed(b"pairs", [PAIR] * (MOST // 2))),
+    ],
+)
+def test_as_many_as_the_limit_says_are_answered(ask, what, body):
+    assert ask(what, body).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("what", "body", "pattern"),
+    [
+        ("points", listed(b"points", [b"[1,2]"] * (MOST + 1)), "10,001 points in one request"),
+        (
+            "points",
+            listed(b"points", [b"[1,2]"] * (MOST + 1), b',"xyz":true'),
+            "10,001 points in one request",
+        ),
+        ("points", listed(b"points", [b"0"] * 3 * MOST), "15,000 points in one request"),
+        ("points", listed(b"points", [b"[]"] * 3 * MOST), "at most 10,000 at a time"),
+        ("boxes", listed(b"boxes", [BOX] * 3), "3 boxes in one request"),
+        ("boxes", listed(b"boxes", [b"0"] * 100), "at most 2 at a time"),
+        ("distances", listed(b"pairs", [PAIR] * (MOST // 2 + 1)), "5,001 pairs in one request"),
+        ("distances", listed(b"pairs", [b"0"] * 3 * MOST), "at most 5,000 at a time"),
+    ],
+)
+def test_more_than_the_limit_are_refused_unparsed(ask, unparsed, what, body, pattern):
+    status, kind, message = error_of(ask(what, body))
+    assert (status, kind) == (413, "too_large")
+    assert pattern in message
+
+
+NESTED = b"[" * 150 + b"]" * 150
+
+
+@pytest.mark.parametrize(
+    ("what", "body", "pattern"),
+    [
+        ("points", listed(b"points", [NESTED] * 100), 'send {"points": [[u, v], ...]}'),
+        ("boxes", listed(b"boxes", [NESTED]), "more brackets than a question for boxes"),
+        ("distances", listed(b"pairs", [NESTED] * 200), "more brackets"),
+        ("points", listed(b"points", [b'["1","2"]'] * 100), "more quotation marks"),
+        ("points", b'{"points":[]%b}' % b"".join(b',"%d":0' % n for n in range(100)), "quotation"),
+    ],
+)
+def test_another_form_that_would_cost_much_is_refused_unparsed(ask, unparsed, what, body, pattern):
+    status, kind, message = error_of(ask(what, body))
+    assert (status, kind) == (422, "bad_request")
+    assert pattern in message
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"), [(PointsAsked, b"points"), (BoxesAsked, b"boxes"), (DistancesAsked, b"pairs")]
+)
+def test_the_first_mistake_ends_the_reading(kind, key):
+    with pytest.raises(pydantic.ValidationError) as found:
+        kind.model_validate_json(listed(key, [b"0"] * 100))
+    assert found.value.error_count() == 1
+
+
+def test_a_long_unknown_key_is_not_sent_back(ask):
+    status, _, message = error_of(ask("points", b'{"points":[],"%b":0}' % (b"long" * 20_000)))
+    assert status == 422
+    assert message.startswith("longlong")
+    assert len(message) < 200
