@@ -116,9 +116,7 @@ def _against_v15_1(config: ModelConfig, grid: Grid, section: Section) -> Table:
     rows = [
         *_compared(section, "local", "parameters", [old_parameters] * 2, [new_parameters] * 2),
         *_compared(section, "query", "MACs", [cost.query for cost in old], queries),
-        _factor(
-            section, "query", [o.query / query for o, query in zip(old, queries, strict=True)]
-        ),
+        _factor(section, "query", [o.query / query for o, query in zip(old, queries, strict=True)]),
         *_compared(section, "dense", "MACs", [c.dense for c in old], [c.dense for c in both]),
         *_compared(section, "dense_total", "MACs", [shared + c.dense for c in old], totals),
         section.row(
