@@ -23,7 +23,8 @@ FOCAL := 518.9  # pixels, of these 640x480 images; a photo of yours has its own
 ROOMS := $(OUT)/rooms
 TINY := runs/rooms_tiny
 TRUNK := runs/rooms_trunk
-LONGER := runs/rooms_shipped
+LONGER := runs/rooms_longer
+LENSES := runs/rooms_shipped
 MODEL := $(OUT)/model
 
 .PHONY: run train model test test-slow test-all soak check docs install dev
@@ -88,15 +89,27 @@ $(TINY)/best.json: | $(STAMP)
 # A run that is there goes on; one that is finished stays as it is.
 define trained
 	@if [ -f $(1)/run.json ]; then $(BIN)/spd train --resume $(1); else \
-		$(BIN)/spd train --data $(OUT)/rooms_6000:train --val $(OUT)/rooms_6000:val -o $(1) $(2); fi
+		$(BIN)/spd train --val $(OUT)/rooms_6000:val -o $(1) $(2); fi
+endef
+
+# Rooms of another seed, of one size and of NYU's focal length at a width of 320: other sizes are other lenses.
+define lens
+	$(BIN)/spd data rooms $(OUT)/lens_$(1) --count $(2) --val-count 0 --seed $(3) --height $(4) --width $(5) --focal-px 259.4
 endef
 
 model: install
 	$(BIN)/spd data rooms $(OUT)/rooms_6000 --count 6000 --val-count 64 --height 240 --width 320
-	$(call trained,$(TRUNK),--recipe rooms_trunk)
-	$(call trained,$(LONGER),--recipe rooms_shipped --set train.start_from=$(TRUNK))
+	$(call trained,$(TRUNK),--recipe rooms_trunk --data $(OUT)/rooms_6000:train)
+	$(call trained,$(LONGER),--recipe rooms_longer --data $(OUT)/rooms_6000:train --set train.start_from=$(TRUNK))
+	$(BIN)/spd data rooms $(OUT)/lens_63deg --count 6000 --val-count 0 --seed 2 --height 240 --width 320
+	$(call lens,48deg,500,3,171,229)
+	$(call lens,54deg,300,4,200,267)
+	$(call lens,72deg,150,5,282,376)
+	$(call lens,83deg,250,6,343,457)
+	$(call trained,$(LENSES),--recipe rooms_shipped --set train.start_from=$(LONGER) --data \
+		$(OUT)/lens_63deg:train $(OUT)/lens_48deg:train $(OUT)/lens_54deg:train $(OUT)/lens_72deg:train $(OUT)/lens_83deg:train)
 	@rm -rf $(MODEL)
-	$(BIN)/spd pack $(LONGER) -o $(MODEL)
+	$(BIN)/spd pack $(LENSES) -o $(MODEL)
 	@echo "src/spd/shipped holds such a model; put this one there to ship it."
 
 # One process a core, each with one thread; tests of one file stay together. Where one of these

@@ -74,6 +74,6 @@ def test_the_shipped_model_beats_both_floors_on_held_out_rooms(tmp_path):
     report = evaluate(predictor, open_samples([f"{folder}:val"]), tmp_path / "e", max_points=5000)
     assert report.count == 40
     assert report.floors.constant.abs_rel >= 0.30
-    # It has 0.53 of the error of who knows each image's scale, on 100 rooms; half is the aim.
-    assert report.sparse.abs_rel <= 0.75 * report.floors.image_median.abs_rel
+    # It has 0.498 of the error of who knows each image's scale, on 100 rooms at 640x480.
+    assert report.sparse.abs_rel <= 0.6 * report.floors.image_median.abs_rel
     assert report.dense.abs_rel == pytest.approx(report.sparse.abs_rel, rel=0.01)

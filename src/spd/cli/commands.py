@@ -61,7 +61,8 @@ def train(
         str | None,
         typer.Option(
             "--recipe",
-            help="nyu_v15_2 (the default), rooms_tiny, rooms_small, rooms_trunk, rooms_shipped.",
+            help="nyu_v15_2 (the default), rooms_tiny, rooms_small, rooms_trunk, rooms_longer, "
+            "rooms_shipped.",
         ),
     ] = None,
     data: Annotated[
