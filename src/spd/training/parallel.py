@@ -108,6 +108,9 @@ class Parallel:
             self.accelerator.log(values, step=step)
 
     def close(self) -> None:
-        """Close the tracker."""
-        if self.tracker != "none":
-            self.accelerator.end_training()
+        """Close the tracker and leave the group of processes.
+
+        A group that is still there when the interpreter ends may abort it (its threads run on),
+        and torchrun then says that a finished run has failed.
+        """
+        self.accelerator.end_training()
