@@ -96,3 +96,14 @@ class Held:
         size = read_photo(image).size
         focal = None if focal_px is None else Focal.centred(focal_px, "given", size)
         return RampScene(size, focal)
+
+
+class Failing(Held):
+    """A network that raises an error for every photo."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+    def encode(self, image, *, focal_px=None, fov_deg=None, intrinsics=None):
+        raise self.error

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from small_service import JPEG, Held, RampScene, error_of, photo, posted, small_service
+from small_service import JPEG, Failing, Held, RampScene, error_of, photo, posted, small_service
 from spd.errors import SPDError
 from spd.memory import OutOfMemoryError
 from spd.serve.answers import points as ask_points
@@ -93,11 +93,8 @@ def test_who_waited_too_long_is_not_encoded():
 
 
 def test_a_photo_that_memory_does_not_suffice_for():
-    class Narrow(Held):
-        def encode(self, *args, **kwargs):
-            raise OutOfMemoryError("the encoding does not fit into memory; crop the photo")
-
-    with small_service(network=Narrow()) as client:
+    full = OutOfMemoryError("the encoding does not fit into memory; crop the photo")
+    with small_service(network=Failing(full)) as client:
         answer = client.post("/v1/images", content=photo(), headers=JPEG)
         assert error_of(answer)[:2] == (503, "out_of_memory")
         assert answer.headers["retry-after"]

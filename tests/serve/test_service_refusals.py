@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from small_service import JPEG, Held, error_of, photo, posted, small_service
+from small_service import JPEG, Failing, Held, error_of, photo, posted, small_service
 from spd.errors import CheckpointError
 
 TOKEN = "0123456789abcdef0123"
@@ -179,11 +179,7 @@ def test_unknown_paths_and_methods_have_the_same_form(client):
 
 
 def test_a_failure_inside_is_one_sentence_and_no_traceback(monkeypatch):
-    class Broken(Held):
-        def encode(self, *args, **kwargs):
-            raise RuntimeError("secret of the house")
-
-    with small_service(network=Broken()) as client:
+    with small_service(network=Failing(RuntimeError("secret of the house"))) as client:
         answer = client.post("/v1/images", content=photo(), headers=JPEG)
         assert error_of(answer)[:2] == (500, "internal")
         assert "secret" not in answer.text
@@ -192,11 +188,7 @@ def test_a_failure_inside_is_one_sentence_and_no_traceback(monkeypatch):
 
 
 def test_a_failure_that_spd_itself_found_is_logged(caplog):
-    class Broken(Held):
-        def encode(self, *args, **kwargs):
-            raise CheckpointError("secret of the house")
-
-    with small_service(network=Broken()) as client:
+    with small_service(network=Failing(CheckpointError("secret of the house"))) as client:
         answer = client.post("/v1/images", content=photo(), headers=JPEG)
         assert error_of(answer)[:2] == (500, "internal")
         assert "secret" not in answer.text

@@ -64,7 +64,7 @@ def query_times(setup: Setup, count: int) -> list[Row]:
     """
     setup.enter()
     maps, points = setup.maps(), setup.points(count)
-    jobs = {form: _asking(setup, form, maps, points) for form in _forms(count)}
+    jobs = {form: _asking(_model_of(setup, form), form, maps, points) for form in _forms(count)}
     with torch.inference_mode():
         setup.model().encode(setup.image())
         timed = take_turns(jobs, setup.effort)
@@ -78,7 +78,8 @@ def query_memory(setup: Setup, form: str, count: int) -> int | None:
     """What one call adds to the process, after a call of a single point."""
     setup.enter()
     maps, points = setup.maps(), setup.points(count)
-    one, all_of_them = (_asking(setup, form, maps, p) for p in (points[:, :1], points))
+    model = _model_of(setup, form)
+    one, all_of_them = (_asking(model, form, maps, p) for p in (points[:, :1], points))
     with torch.inference_mode():
         one()
         return extra_bytes(all_of_them)
@@ -108,7 +109,7 @@ def compiled_times(setup: Setup, form: str) -> Row:
     """`torch.compile` of 1,024 points: its first call, then taking turns with the plain form."""
     setup.enter()
     maps, points = setup.maps(), setup.points(ASKED)
-    plain = _asking(setup, form, maps, points)
+    plain = _asking(_model_of(setup, form), form, maps, points)
     compiled = torch.compile(plain)
     with torch.inference_mode():
         first_s = _seconds(compiled)
@@ -207,10 +208,11 @@ def _forms(count: int) -> list[str]:
     return [form for form in FORMS if count <= MOST.get(form, count)]
 
 
-def _asking(
-    setup: Setup, form: str, maps: FeatureMaps, points: Tensor, model: SPD | None = None
-) -> Callable[[], Tensor]:
-    model = model or setup.model("conv" if form == "v15.1" else "cross_attention")
+def _model_of(setup: Setup, form: str) -> SPD:
+    return setup.model("conv" if form == "v15.1" else "cross_attention")
+
+
+def _asking(model: SPD, form: str, maps: FeatureMaps, points: Tensor) -> Callable[[], Tensor]:
     if form == "literal":
         return lambda: literal_query(model, maps, points)
     if form == "projected":
@@ -234,13 +236,12 @@ def _query_macs(setup: Setup, form: str, count: int) -> int:
 
 
 def _pass(setup: Setup, what: str, form: str) -> Call:
-    model = setup.model("conv" if form == "v15.1" else "cross_attention")
-    maps, points = setup.maps(), setup.points(ASKED)
+    model, maps, points = _model_of(setup, form), setup.maps(), setup.points(ASKED)
     leaves = (maps.stride_8_map, maps.l2, maps.l1)
 
     def forward() -> Tensor:
         if what.startswith("query"):
-            return _asking(setup, form, maps, points, model)()
+            return _asking(model, form, maps, points)()
         return literal_dense(model, maps) if form == "literal" else model.dense(maps)
 
     if not what.endswith("+backward"):
@@ -268,7 +269,7 @@ def _pipeline(setup: Setup, network: str, runtime: Runtime, folder: Path) -> dic
         if network == "peer":
             peer = Peer(setup.config)
             return {"whole": lambda: read_dense(peer(image), points)}
-        model = setup.model("conv" if network == "v15.1" else "cross_attention")
+        model = _model_of(setup, network)
         alone = EncoderAlone(model)
         if network == "encoder":
             return {"whole": lambda: alone(image)}

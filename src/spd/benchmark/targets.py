@@ -71,12 +71,11 @@ def _points(found: Findings) -> Iterator[Target]:
         limit = f"{best:.0f}x, all {own['macs'] / 1e6:.3f} M at the matrix-product rate"
     said = "K = 1,024 after encode, against the literal form"
     yield _times(f"{said}, plain torch: 4x", over(counted_s, own), 4, limit, found, "query", note)
-    compiled = {NAMES[name]: found.query(name, POINTS) for name in _IN_GRAPHS}
-    for row in found.rows("compiled"):
-        compiled[f"torch.compile, {NAMES[row['form']]}"] = row["compiled"]
-    fastest = min((n for n, row in compiled.items() if row), key=_seconds(compiled), default=None)
-    kind = f" ({fastest}){note}" if fastest else ""
-    times = over(counted_s, compiled[fastest]) if fastest else None
+    compiled = [(NAMES[n], row) for n in _IN_GRAPHS if (row := found.query(n, POINTS))] + [
+        (f"torch.compile, {NAMES[row['form']]}", row["compiled"]) for row in found.rows("compiled")
+    ]
+    name, row = min(compiled, key=lambda named: seconds(named[1]), default=("", None))
+    kind, times = f" ({name}){note}", over(counted_s, row)
     yield _times(f"{said}, compiled: 8x", times, 8, limit, found, "onnxruntime", kind)
     one = ratio(found.query("literal", 1), found.query("default", 1))
     yield _times("K = 1, against the literal form: no slower", one, 1, "–", found, "query")
@@ -248,10 +247,6 @@ def _judged(
     if value is None:
         return Target(what, why_not, limit, "not measured")
     return Target(what, shown(value), limit, "met" if good(value) else "missed")
-
-
-def _seconds(rows: Mapping[str, Row | None]) -> Callable[[str], float]:
-    return lambda name: seconds(rows[name] or {})
 
 
 def _macs_share(own: Row, alone: Row | None) -> str:

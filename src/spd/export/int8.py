@@ -85,11 +85,11 @@ def quantise_encoder(folder: ExportFolder, calibration: Calibration) -> None:
     Raises:
         ConfigError: if ONNX Runtime is not installed.
     """
+    photos = [
+        network_input(sample.image, working_plan(folder, sample))
+        for sample in calibration.calibrate
+    ]
     for runtime, name in ENCODE_INT8.items():
-        photos = (
-            network_input(sample.image, working_plan(folder, sample))
-            for sample in calibration.calibrate
-        )
         quantise_graph(folder.graph(ENCODE), folder.path / name, photos, runtime)
 
 
