@@ -24,7 +24,8 @@ ROOMS := $(OUT)/rooms
 TINY := runs/rooms_tiny
 TRUNK := runs/rooms_trunk
 LONGER := runs/rooms_longer
-LENSES := runs/rooms_shipped
+LENSES := runs/rooms_lenses
+LAST := runs/rooms_shipped
 MODEL := $(OUT)/model
 
 .PHONY: run train model test test-slow test-all soak check docs install dev
@@ -94,22 +95,31 @@ endef
 
 # Rooms of another seed, of one size and of NYU's focal length at a width of 320: other sizes are other lenses.
 define lens
-	$(BIN)/spd data rooms $(OUT)/lens_$(1) --count $(2) --val-count 0 --seed $(3) --height $(4) --width $(5) --focal-px 259.4
+	$(BIN)/spd data rooms $(OUT)/$(1) --count $(2) --val-count 0 --seed $(3) --height $(4) --width $(5) --focal-px 259.4
 endef
+
+rooms = $(foreach name,$(1),$(OUT)/$(name):train)
 
 model: install
 	$(BIN)/spd data rooms $(OUT)/rooms_6000 --count 6000 --val-count 64 --height 240 --width 320
 	$(call trained,$(TRUNK),--recipe rooms_trunk --data $(OUT)/rooms_6000:train)
 	$(call trained,$(LONGER),--recipe rooms_longer --data $(OUT)/rooms_6000:train --set train.start_from=$(TRUNK))
 	$(BIN)/spd data rooms $(OUT)/lens_63deg --count 6000 --val-count 0 --seed 2 --height 240 --width 320
-	$(call lens,48deg,500,3,171,229)
-	$(call lens,54deg,300,4,200,267)
-	$(call lens,72deg,150,5,282,376)
-	$(call lens,83deg,250,6,343,457)
-	$(call trained,$(LENSES),--recipe rooms_shipped --set train.start_from=$(LONGER) --data \
-		$(OUT)/lens_63deg:train $(OUT)/lens_48deg:train $(OUT)/lens_54deg:train $(OUT)/lens_72deg:train $(OUT)/lens_83deg:train)
+	$(call lens,lens_48deg,500,3,171,229)
+	$(call lens,lens_54deg,300,4,200,267)
+	$(call lens,lens_72deg,150,5,282,376)
+	$(call lens,lens_83deg,250,6,343,457)
+	$(call trained,$(LENSES),--recipe rooms_lenses --set train.start_from=$(LONGER) --data \
+		$(call rooms,lens_63deg lens_48deg lens_54deg lens_72deg lens_83deg))
+	$(BIN)/spd data rooms $(OUT)/last_63deg --count 5000 --val-count 0 --seed 11 --height 240 --width 320
+	$(call lens,last_48deg,900,12,171,229)
+	$(call lens,last_54deg,500,13,200,267)
+	$(call lens,last_72deg,500,14,282,376)
+	$(call lens,last_83deg,500,15,343,457)
+	$(call trained,$(LAST),--recipe rooms_shipped --set train.start_from=$(LENSES) --data \
+		$(call rooms,last_63deg last_48deg last_54deg last_72deg last_83deg))
 	@rm -rf $(MODEL)
-	$(BIN)/spd pack $(LENSES) -o $(MODEL)
+	$(BIN)/spd pack $(LAST) -o $(MODEL)
 	@echo "src/spd/shipped holds such a model; put this one there to ship it."
 
 # One process a core, each with one thread; tests of one file stay together. Where one of these

@@ -164,9 +164,25 @@ def rooms_longer() -> Recipe:
     return _going_on(rooms_trunk(), "rooms_longer", steps=20_000, beside=(), seed=1)
 
 
+def rooms_lenses() -> Recipe:
+    """Goes on from `rooms_longer` on rooms seen through several lenses."""
+    return _going_on(rooms_longer(), "rooms_lenses", steps=16_000, seed=2, views="sources")
+
+
 def rooms_shipped() -> Recipe:
-    """The shipped model: goes on from `rooms_longer` on rooms seen through several lenses."""
-    return _going_on(rooms_longer(), "rooms_shipped", steps=16_000, seed=2, views="sources")
+    """The shipped model: a last, slower stage on more lenses, again with all local paths.
+
+    They learn beside each other so that the experiment can compare them on these maps.
+    """
+    return _going_on(
+        rooms_lenses(),
+        "rooms_shipped",
+        steps=9000,
+        seed=3,
+        beside=rooms_trunk().train.beside,
+        encoder_lr=3e-4,
+        decoder_lr=7e-4,
+    )
 
 
 def _going_on(stage: Recipe, name: str, **changes: Any) -> Recipe:
@@ -200,6 +216,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "rooms_small": rooms_small,
     "rooms_trunk": rooms_trunk,
     "rooms_longer": rooms_longer,
+    "rooms_lenses": rooms_lenses,
     "rooms_shipped": rooms_shipped,
 }
 

@@ -183,7 +183,17 @@ def test_equal_values_are_undecided():
     assert compare("si_f1", PAIR, spread(0.0, 0.0), spread(0.0, 0.0)).verdict == "undecided"
 
 
-@pytest.mark.parametrize("change", ["sedes=3", "seeds=1", 'trunk=["train.nothing=1"]', "seeds=x"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "sedes=3",
+        "seeds=1",
+        "joint_seeds=1",
+        "joint_seeds=6",
+        'trunk=["train.nothing=1"]',
+        "seeds=x",
+    ],
+)
 def test_a_setting_that_is_wrong_is_refused(change, tmp_path, capsys):
     with pytest.raises(ConfigError):
         ExperimentConfig.with_changes([change])
@@ -223,18 +233,23 @@ def test_the_whole_experiment_and_going_on_with_it(tmp_path, capsys):
         batch_size=2,
         points_per_image=8,
         trunk=SMALL,
-        variants=("v15.2", "v15.1", "bilinear"),
+        variants=("v15.2", "v15.1", "bilinear", "one stage"),
+        joint_steps=2,
     )
     folder = tmp_path / "e"
     Experiment.start(folder, config, ()).run()
-    assert capsys.readouterr().err.splitlines()[-4:] == [
-        "training and scoring heads",
+    said = capsys.readouterr().err.splitlines()
+    assert [line for line in said if "jointly" in line][-1] == "training jointly: v15.1-1"
+    assert said[-3:] == [
         "measuring latency",
         "measuring attention",
         "drawing pictures",
     ]
     summary = json.loads((folder / "summary.json").read_text())
-    assert set(summary["numbers"]) == {"v15.2", "v15.1", "bilinear"}
+    assert set(summary["numbers"]) == {"v15.2", "v15.1", "bilinear", "one stage"}
+    assert set(summary["joint"]) == {"v15.2", "v15.1", "bilinear"}
+    for name, found in summary["joint"].items():
+        assert found["AbsRel"]["values"] != summary["numbers"][name]["AbsRel"]["values"]
     for found in summary["numbers"].values():
         assert len(found["AbsRel"]["values"]) == 2
         assert 0 < found["AbsRel"]["mean"] < 2

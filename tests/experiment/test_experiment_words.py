@@ -23,7 +23,7 @@ NUMBERS = {
 }
 
 
-def page(load: str = "0.5", numbers=NUMBERS, extra=(), bands=None) -> str:
+def page(load: str = "0.5", numbers=NUMBERS, extra=(), bands=None, joint=()) -> str:
     pair = ("v15.2", "bilinear")
     floor = {"name": "f", "abs_rel": 0.3, "rmse": 1.0, "delta1": 0.4}
     floor |= {"bands": bands} if bands else {}
@@ -47,6 +47,10 @@ def page(load: str = "0.5", numbers=NUMBERS, extra=(), bands=None) -> str:
                 "milliseconds": {name: {"K=1": 1.0, "dense": 2.0} for name in NUMBERS},
             },
             attention=[],
+            joint=dict(joint),
+            joint_comparisons=(
+                (Comparison("AbsRel", *pair, -0.1, -0.2, -0.05, "ahead"),) if joint else ()
+            ),
         )
     )  # fmt: skip
 
@@ -65,6 +69,16 @@ def test_what_is_the_same_in_every_seed_is_said_to_be():
     assert verdict_words("si_f1", "ahead", (0.1, 0.1), 0.1) == "ahead"
     said = "AbsRel +0.0224 (-0.4000 to +0.4000): undecided. At edges: "
     assert f"{said}si_f1: no edges found by either." in page()
+
+
+def test_models_trained_jointly_stand_beside_the_floors():
+    joint = {name: {"AbsRel": Spread(0.1, 0.01, (0.09, 0.11))} for name in NUMBERS}
+    part = page(joint=joint).partition("### Trained jointly")[2].partition("###")[0]
+    assert "for 400 more steps from the heads of 2 seeds" in part
+    assert "| bilinear | 0.1000 ± 0.0100 |" in part
+    assert "| floor: f | 0.3000 | 1.0000 | 0.4000 |" in part
+    assert "**v15.2 against bilinear**: AbsRel -0.1000 (-0.2000 to -0.0500): ahead." in part
+    assert "jointly" not in page()
 
 
 def test_a_load_beyond_the_cores_is_cautioned_of_beside_the_times():

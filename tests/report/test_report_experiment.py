@@ -1,6 +1,7 @@
 """An experiment as a page: its figures are the stored ones, and only a verdict marks a winner."""
 
 import base64
+import dataclasses
 import json
 import re
 import subprocess
@@ -222,6 +223,8 @@ def test_real_frames_have_their_edges_gap_and_boundaries_beside_the_rooms(tmp_pa
     ]  # fmt: skip
     assert rows_of(page, "table-boundaries-extra-1")["v15.2"] == ["0.3000 ± 0.0100"]
     assert rows_of(page, "table-distances-extra-1")["v15.2"] == ["0.40 ± 0.01"]
+    assert rows_of(page, "table-boundaries-extra-1")["floor: image median"] == ["0.0000"]
+    assert rows_of(page, "table-distances-extra-1")["floor: constant (training)"] == ["10.00"]
     assert "Depth boundaries on whole maps of more:val, mean" in page
     # The rooms' own tables hold the rooms alone, with their floors near edges.
     assert [text for text, _ in Outline(page).tables["table-boundaries"][0]] == [
@@ -232,6 +235,27 @@ def test_real_frames_have_their_edges_gap_and_boundaries_beside_the_rooms(tmp_pa
     assert "Of the floors: both floors are maps of one depth, which have no edge" in page
     assert rows_of(page, "table-pair-0-all")["Depth Pro, F1 on more:val\u00a0↑"][0] == "▼ behind"
     assert "AbsRel 0-1 px on more:val\u00a0↓" in rows_of(page, "table-pair-0-all")
+
+
+def test_models_trained_jointly_have_tables_of_their_own(tmp_path):
+    known = known_summary(variants=("v15.2", "v15.1"))
+    jointly = {
+        name: {n: dataclasses.replace(one, mean=one.mean / 2) for n, one in of.items()}
+        for name, of in known.numbers.items()
+    }
+    ahead = dataclasses.replace(known.comparisons[0], verdict="behind")
+    summary = dataclasses.replace(known, joint=jointly, joint_comparisons=(ahead,))
+    page = page_of(write_experiment(tmp_path / "experiment", summary))
+    assert rows_of(page, "table-accuracy")["v15.2"][0] == "0.1000 ± 0.0100"
+    assert rows_of(page, "table-joint-accuracy")["v15.2"][0] == "0.0500 ± 0.0100"
+    assert rows_of(page, "table-joint-accuracy")["floor: image median"][0] == "0.2500"
+    assert rows_of(page, "table-joint-edges")["v15.1"][0] == "0.1250 ± 0.0100"
+    assert rows_of(page, "table-joint-pair-0")["AbsRel\u00a0↓"][0] == "▼ behind"
+    assert "together for 400 steps, from the heads of 2 seeds" in page
+
+
+def test_without_joint_training_the_page_has_no_such_part(page):
+    assert "jointly" not in page
 
 
 def test_results_from_before_real_frames_had_edges_still_make_a_page(tmp_path):

@@ -62,7 +62,7 @@ def train(
         typer.Option(
             "--recipe",
             help="nyu_v15_2 (the default), rooms_tiny, rooms_small, rooms_trunk, rooms_longer, "
-            "rooms_shipped.",
+            "rooms_lenses, rooms_shipped.",
         ),
     ] = None,
     data: Annotated[

@@ -19,7 +19,7 @@ FLOORS_AT_BOUNDARIES = (
     "both floors are maps of one depth, which have no edge: where the truth has edges, their "
     f"shares are 0 and their distances {REACH_PX:g} px"
 )
-"""Why boundary measures of floors stand in no table."""
+"""What boundary measures of floors are, without measuring them."""
 _WORDS = {"sparse": "sparse", "dense": "dense", "constant": "constant", "image_median": "median"}
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from spd.config import Frozen, Int
+from spd.config import Frozen, Int, ModelConfig
 from spd.errors import ConfigError
 from spd.recipes import Recipe, TrainConfig, override, recipe
 
@@ -54,10 +54,22 @@ class ExperimentConfig(Frozen):
     """Exact points asked of each."""
     lr: float = Field(1e-3, gt=0)
     """Peak learning rate of a head."""
+    joint_seeds: Int = Field(2, ge=0)
+    """Of how many seeds each local path is then trained on together with the trunk; 0 is none."""
+    joint_steps: Int = Field(400, gt=1)
+    """Steps of that."""
 
     @model_validator(mode="after")
     def _known_trunk(self) -> Self:
         self.trunk_recipe()
+        return self
+
+    @model_validator(mode="after")
+    def _joint_seeds_have_a_spread(self) -> Self:
+        if self.joint_seeds == 1 or self.joint_seeds > self.seeds:
+            raise ValueError(
+                f"joint_seeds {self.joint_seeds} must be 0, or from 2 to seeds ({self.seeds})"
+            )
         return self
 
     def trunk_recipe(self) -> Recipe:
@@ -77,6 +89,28 @@ class ExperimentConfig(Frozen):
             objective=objective,
             points_per_image=self.points_per_image,
         )
+
+    def joint_recipe(self, model: ModelConfig, start: str, seed: int) -> Recipe:
+        """How trunk and local path are trained on together, at the rates of the last stage."""
+        last = recipe("rooms_shipped").train
+        train = TrainConfig(
+            steps=self.joint_steps,
+            batch_size=self.batch_size,
+            encoder_lr=last.encoder_lr,
+            decoder_lr=last.decoder_lr,
+            warmup_steps=min(50, self.joint_steps // 10),
+            precision="float32",
+            silog="bts",
+            objective="query",
+            points_per_image=self.points_per_image,
+            start_from=start,
+            ema_decay=0.98,  # of some fifty steps: there are few
+            workers=last.workers,
+            seed=seed,
+            evaluate_every=self.joint_steps,
+            tracker="none",
+        )
+        return Recipe(name=f"joint_{model.local_path}", model=model, train=train)
 
     @classmethod
     def with_changes(cls, assignments: Sequence[str]) -> Self:

@@ -68,24 +68,9 @@ def train_head(
 
     The order and the points are the same for every variant of one seed.
     """
-    module = build_head(head.variant, config, head.seed).train()
-    path = cast(LocalPath, module)
-    optimizer = torch.optim.AdamW(
-        module.parameters(), lr=training.decoder_lr, weight_decay=training.weight_decay
-    )
-    schedule = make_schedule(optimizer, training)
-    losses = []
+    module = build_head(head.variant, config, head.seed)
     started = time.perf_counter()
-    for step in range(training.steps):
-        rooms = _rooms_of(step, len(cache), training, head.seed)
-        maps, points = cache.maps(rooms), cache.points(rooms)
-        optimizer.zero_grad(set_to_none=True)
-        loss = _loss(path, maps, points, training, np.random.default_rng([head.seed, 1, step]))
-        loss.backward()
-        nn.utils.clip_grad_norm_(module.parameters(), training.clip_norm)
-        optimizer.step()
-        schedule.step()
-        losses.append(loss.item())
+    losses = fit_on_maps(module, cache, training, head.seed)
     about = {
         "variant": head.variant.name,
         "seed": head.seed,
@@ -95,6 +80,29 @@ def train_head(
         "losses": losses,
     }
     _save(head, module, about)
+
+
+def fit_on_maps(
+    module: nn.Module, cache: MapCache, training: TrainConfig, seed: int
+) -> list[float]:
+    """Train a local path on cached maps, in place; the losses of its steps."""
+    path = cast(LocalPath, module.train())
+    optimizer = torch.optim.AdamW(
+        module.parameters(), lr=training.decoder_lr, weight_decay=training.weight_decay
+    )
+    schedule = make_schedule(optimizer, training)
+    losses = []
+    for step in range(training.steps):
+        rooms = _rooms_of(step, len(cache), training, seed)
+        maps, points = cache.maps(rooms), cache.points(rooms)
+        optimizer.zero_grad(set_to_none=True)
+        loss = _loss(path, maps, points, training, np.random.default_rng([seed, 1, step]))
+        loss.backward()
+        nn.utils.clip_grad_norm_(module.parameters(), training.clip_norm)
+        optimizer.step()
+        schedule.step()
+        losses.append(loss.item())
+    return losses
 
 
 def _save(head: Head, module: nn.Module, about: dict[str, Any]) -> None:

@@ -6,11 +6,14 @@ from typing import Any, Literal
 
 from spd.config import LocalPathName
 from spd.experiment.config import VariantName
+from spd.metrics.boundary_distance import REACH_PX
 
 FOUND_EDGES = ("si_", "r1_", "r2_", "r3_")
 """How the names of numbers begin that are shares of edges found."""
 MEASURES = (*FOUND_EDGES, "dbe_")
 """How the names of all boundary measures begin."""
+EDGELESS = {True: "0.0000", False: f"{REACH_PX:.2f}"}
+"""What a map without any edge gets where the truth has some: shares, and distances in pixels."""
 HIGHER_IS_BETTER = ("delta1", *FOUND_EDGES)
 """How the names of numbers begin of which more is better; less is of all others."""
 EQUAL, NO_EDGES = "equal", "no edges found by either"
@@ -29,6 +32,11 @@ class Variant:
     """Of the steps that a head gets."""
     boundaries: Literal["sparse", "dense"] = "sparse"
     """Whose map the boundary metrics are taken from."""
+
+    @property
+    def joint(self) -> bool:
+        """Whether it is a model's own local path, which can be trained with its trunk."""
+        return not self.one_stage and self.share == 1
 
 
 VARIANTS = {

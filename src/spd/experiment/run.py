@@ -5,6 +5,7 @@ FOLDER/{rooms,held_out,edges}/   made by `spd data rooms`
 FOLDER/trunk/               a training run
 FOLDER/cache/               the trunk's maps of the training rooms
 FOLDER/heads/NAME-SEED/     head.safetensors, head.json, scores.json, predictions
+FOLDER/joint/NAME-SEED/     a head and its trunk trained on together; the same scores
 FOLDER/latency.json, attention.json, summary.json, *.png, results.md
 """
 
@@ -13,6 +14,7 @@ import dataclasses
 import json
 import multiprocessing
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ from spd.experiment.attention import own_surface_mass
 from spd.experiment.cache import MapCache, write_cache
 from spd.experiment.config import ExperimentConfig
 from spd.experiment.heads import WEIGHTS, Head, train_head
+from spd.experiment.joint import JointModel, train_run
 from spd.experiment.latency import measure_latency
 from spd.experiment.names import VARIANTS
 from spd.experiment.pictures import draw_all
@@ -39,8 +42,6 @@ from spd.experiment.text import results_text
 from spd.files import UNFINISHED, remove_unfinished, write_text
 from spd.models.spd import SPD
 from spd.processes import interrupts_held
-from spd.runs import Run
-from spd.train import Trainer
 
 CONFIG = "experiment.json"
 SMALL, LARGE = (240, 320), (480, 640)
@@ -109,6 +110,7 @@ class Experiment:
         self._cache_maps(trunk)
         constant = self._constant()
         self._do_heads(constant)
+        self._do_joint(trunk, constant)
         self._measure(trunk)
         self._conclude(trunk)
 
@@ -140,19 +142,7 @@ class Experiment:
     def _train_trunk(self) -> None:
         if self.config.trunk_weights is not None:
             return
-        folder, rooms = self.folder / "trunk", self.folder / "rooms"
-        if (folder / "run.json").is_file():
-            run = Run.open(folder)
-        else:
-            recipe = self.config.trunk_recipe()
-            run = Run.create(folder, recipe, (f"{rooms}:train",), (f"{rooms}:val",))
-        with run.lock():
-            run.clean()
-            trainer = Trainer(run)
-            trainer.restore()
-            if trainer.step < trainer.config.steps:
-                training = open_samples([f"{rooms}:train"], metric_only=True)
-                trainer.fit(training, open_samples([f"{rooms}:val"], metric_only=True))
+        train_run(self.folder / "trunk", self.config.trunk_recipe(), self.folder / "rooms")
 
     def _cache_maps(self, trunk: SPD) -> None:
         cache = self.folder / "cache"
@@ -188,6 +178,22 @@ class Experiment:
                     for worker in set(multiprocessing.active_children()) - others:
                         worker.terminate()  # a head takes minutes; it begins anew
                 raise
+
+    def joint(self) -> list[JointModel]:
+        """Every local path of the first seeds to be trained on with its trunk."""
+        return [
+            JointModel(head, self.folder / "joint" / head.folder.name)
+            for head in self.heads()
+            if head.seed < self.config.joint_seeds and head.variant.joint
+        ]
+
+    def _do_joint(self, trunk: SPD, constant: Constant) -> None:
+        """One after the other, each on every core: a run of many steps resumes at its last save."""
+        for one in self.joint():
+            if not (one.folder / SCORES).is_file():
+                print(f"training jointly: {one.folder.name}", file=sys.stderr, flush=True)
+                one.train(trunk, self.config, self.folder / "rooms")
+                score_head(one, trunk, self.folder, self.config, constant, self.extra)
 
     def _tidy_heads(self) -> None:
         """Remove what a stopped worker had begun to write."""
@@ -235,7 +241,7 @@ class Experiment:
     def _conclude(self, trunk: SPD) -> None:
         """Tables, pictures and words, from what the stages wrote."""
         heads = self.heads()
-        summary = summarise(self.folder, self.config, self.extra, heads)
+        summary = summarise(self.folder, self.config, self.extra, heads, self.joint())
         summary.write(self.folder / "summary.json")
         write_text(self.folder / "results.md", results_text(summary))
         with stage("drawing pictures") as told:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -12,7 +12,7 @@ from spd.evaluate import evaluate
 from spd.evaluation.floors import Constant
 from spd.evaluation.predict import MapMode
 from spd.experiment.config import ExperimentConfig
-from spd.experiment.heads import Head
+from spd.experiment.names import Variant
 from spd.files import write_text
 from spd.metrics.edges import BANDS_PX, band_name
 from spd.models.spd import SPD
@@ -24,8 +24,27 @@ BOUNDARY_NUMBERS = ("si_precision", "si_recall", "si_f1", "r1_f1", "r2_f1", "r3_
 DISTANCES = ("dbe_tum_accuracy_px", "dbe_tum_completeness_px", "dbe_sharpnet_completeness_px")
 
 
+class Scored(Protocol):
+    """A head on the frozen trunk, or a model trained on from one."""
+
+    @property
+    def variant(self) -> Variant:
+        """The local path."""
+
+    @property
+    def folder(self) -> Path:
+        """Where its scores lie."""
+
+    @property
+    def title(self) -> str:
+        """Names its weights."""
+
+    def model(self, trunk: SPD) -> SPD:
+        """What is evaluated."""
+
+
 def score_head(
-    head: Head,
+    head: Scored,
     trunk: SPD,
     rooms: Path,
     config: ExperimentConfig,
@@ -62,7 +81,7 @@ def score_head(
     write_text(head.folder / SCORES, json.dumps(found, indent=1) + "\n")
 
 
-def numbers_of(head: Head) -> dict[str, float | None]:
+def numbers_of(head: Scored) -> dict[str, float | None]:
     """One head's numbers by the names they have in the tables; those of extra sets end in it."""
     found = json.loads((head.folder / SCORES).read_text(encoding="utf-8"))
     rooms = found["held_out"]
@@ -110,7 +129,7 @@ def _boundaries(scored: dict[str, Any], mode: MapMode) -> dict[str, float | None
     return {name: maps[name] for name in (*BOUNDARY_NUMBERS, *DISTANCES) if name in maps}
 
 
-def floors_of(head: Head) -> dict[str, dict[str, Any]]:
+def floors_of(head: Scored) -> dict[str, dict[str, Any]]:
     """The floors of every data set, near edges too: they do not depend on the head."""
     found = json.loads((head.folder / SCORES).read_text(encoding="utf-8"))
     return {

@@ -15,6 +15,7 @@ import numpy as np
 
 from spd.experiment.config import ExperimentConfig
 from spd.experiment.heads import Head
+from spd.experiment.joint import JointModel
 from spd.experiment.names import HIGHER_IS_BETTER
 from spd.experiment.scores import floors_of, numbers_of
 from spd.files import write_text
@@ -68,6 +69,9 @@ class Summary:
     floors: dict[str, Any]
     latency: dict[str, Any]
     attention: list[dict[str, Any]]
+    joint: dict[str, dict[str, Spread]] = dataclasses.field(default_factory=dict)
+    """As `numbers`, of the models whose trunk was trained on too; empty where none was."""
+    joint_comparisons: tuple[Comparison, ...] = ()
 
     def write(self, path: Path) -> None:
         """As plain JSON."""
@@ -80,11 +84,20 @@ class Summary:
 
 
 def summarise(
-    folder: Path, config: ExperimentConfig, extra: Sequence[str], heads: Sequence[Head]
+    folder: Path,
+    config: ExperimentConfig,
+    extra: Sequence[str],
+    heads: Sequence[Head],
+    joint: Sequence[JointModel] = (),
 ) -> Summary:
     """Read what the stages wrote."""
     numbers = {
         name: _spreads([numbers_of(h) for h in _of(heads, name)]) for name in config.variants
+    }
+    jointly = {
+        str(name): _spreads([numbers_of(one) for one in joint if one.variant.name == name])
+        for name in config.variants
+        if any(one.variant.name == name for one in joint)
     }
     training = {}
     for name in config.variants:
@@ -103,6 +116,8 @@ def summarise(
         floors=floors_of(heads[0]),
         latency=json.loads((folder / "latency.json").read_text(encoding="utf-8")),
         attention=json.loads((folder / "attention.json").read_text(encoding="utf-8")),
+        joint=jointly,
+        joint_comparisons=tuple(_comparisons(jointly)),
     )
 
 

@@ -1,11 +1,20 @@
 """The experiment's results as a page of Markdown: tables, then what they say in plain words."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from spd.evaluation.near_edges import FLOORS_AT_BOUNDARIES
-from spd.experiment.names import MEASURES, VARIANTS, busy_words, decimals, verdict_words
+from spd.experiment.names import (
+    EDGELESS,
+    FOUND_EDGES,
+    MEASURES,
+    VARIANTS,
+    busy_words,
+    decimals,
+    verdict_words,
+)
 from spd.experiment.summary import Comparison, Summary
 
 ABOUT = {str(name): variant.about for name, variant in VARIANTS.items()}
@@ -25,6 +34,7 @@ def results_text(summary: Summary) -> str:
         _edges(summary),
         _boundaries(summary),
         *(_extra(summary, place) for place in range(len(summary.extra))),
+        _joint(summary),
         _latency(summary),
         _attention(summary),
         _conclusions(summary),
@@ -52,25 +62,31 @@ def _training(summary: Summary) -> list[str]:
 
 def _accuracy(summary: Summary) -> list[str]:
     columns = ["AbsRel", "RMSE (m)", "delta1", "AbsRel dense", "gap, mean (m)", "gap, mean (share)"]
-    extra = [
+    columns += [
         f"{name} extra_{place}"
         for place in range(len(summary.extra))
         for name in ("AbsRel", "delta1")
     ]
-    rows = _rows(summary, [*columns, *extra])
-    floors = summary.floors["held_out"]
-    for key in ("constant", "image_median"):
-        floor = floors[key]
-        known = {"AbsRel": floor["abs_rel"], "RMSE (m)": floor["rmse"], "delta1": floor["delta1"]}
-        for number in range(len(summary.extra)):
-            other = summary.floors[f"extra_{number}"][key]
-            known |= {
-                f"AbsRel extra_{number}": other["abs_rel"],
-                f"delta1 extra_{number}": other["delta1"],
-            }
-        cells = [f"{known[c]:.4f}" if c in known else "" for c in [*columns, *extra]]
+    rows = [*_rows(summary, columns), *_floors(summary, columns)]
+    return ["### Held-out rooms", "", *_table(["", *columns], rows)]
+
+
+def _floors(summary: Summary, columns: Sequence[str]) -> list[list[str]]:
+    """Both floors in those columns that a floor has, of rooms and of further data."""
+    rows = []
+    for key, floor in summary.floors["held_out"].items():
+        known = _of_floor(floor, "")
+        for place in range(len(summary.extra)):
+            known |= _of_floor(summary.floors[f"extra_{place}"][key], f" extra_{place}")
+        cells = [f"{known[c]:.4f}" if c in known else "" for c in columns]
         rows.append([f"floor: {floor['name']}", *cells])
-    return ["### Held-out rooms", "", *_table(["", *columns, *extra], rows)]
+    return rows
+
+
+def _of_floor(floor: Mapping[str, Any], ending: str) -> dict[str, float]:
+    numbers = {"AbsRel": floor["abs_rel"], "RMSE (m)": floor["rmse"], "delta1": floor["delta1"]}
+    numbers |= floor.get("bands", {})
+    return {name + ending: value for name, value in numbers.items()}
 
 
 def _edges(summary: Summary) -> list[str]:
@@ -83,10 +99,17 @@ def _boundaries(summary: Summary) -> list[str]:
     return [
         "### Boundaries of whole maps",
         "",
-        *_table(["", *columns], _rows(summary, columns)),
+        *_table(["", *columns], [*_rows(summary, columns), *_edgeless(summary, columns)]),
         "",
         _FLOORS_SAID,
     ]
+
+
+def _edgeless(summary: Summary, columns: Sequence[str]) -> list[list[str]]:
+    """Both floors at boundaries: maps of one depth."""
+    cells = [EDGELESS[c.startswith(FOUND_EDGES)] if c.startswith(MEASURES) else "" for c in columns]
+    floors = summary.floors["held_out"].values()
+    return [[f"floor: {floor['name']}", *cells] for floor in floors]
 
 
 def _extra(summary: Summary, place: int) -> list[str]:
@@ -116,10 +139,43 @@ def _extra(summary: Summary, place: int) -> list[str]:
             "",
             f"Of `{data}`.{said if measured else ''}",
             "",
-            *_table(["", *columns], _rows(summary, columns, ending)),
+            *_table(
+                ["", *columns],
+                [
+                    *_rows(summary, columns, ending),
+                    *(_edgeless(summary, columns) if measured else ()),
+                ],
+            ),
             "",
         ]
     return lines[:-1]
+
+
+def _joint(summary: Summary) -> list[str]:
+    """The models whose trunk was trained on too; nothing where none was."""
+    if not summary.joint:
+        return []
+    columns = ["AbsRel", "RMSE (m)", "delta1", "AbsRel dense", *BAND_NUMBERS[: len(BANDS)]]
+    columns += [f"AbsRel extra_{place}" for place in range(len(summary.extra))]
+    rows = [
+        [name, *(found[c].text(4) if c in found else "" for c in columns)]
+        for name, found in summary.joint.items()
+    ]
+    config = summary.config
+    return [
+        "### Trained jointly",
+        "",
+        f"Trunk and local path for {config['joint_steps']:,} more steps from the heads of "
+        f"{config['joint_seeds']} seeds, at the rates of `rooms_shipped`; on held-out rooms.",
+        "",
+        *_table(["", *columns], [*rows, *_floors(summary, columns)]),
+        "",
+        *(
+            f"- **{c.ours} against {c.other}**: {_interval(c)}."
+            for c in summary.joint_comparisons
+            if c.number in ("AbsRel", *EDGE_NUMBERS[:2])
+        ),
+    ]
 
 
 def _latency(summary: Summary) -> list[str]:
@@ -187,13 +243,18 @@ def _conclusions(summary: Summary) -> list[str]:
 
 
 def _said(summary: Summary, comparison: Comparison) -> str:
-    c, digits = comparison, decimals(comparison.number)
+    c = comparison
     mean = summary.numbers[c.ours][c.number].mean
     verdict = verdict_words(c.number, c.verdict, (c.low, c.high), mean)
     if verdict != c.verdict:
         return f"{c.number}: {verdict}"
+    return _interval(c)
+
+
+def _interval(c: Comparison) -> str:
+    digits = decimals(c.number)
     difference, low, high = (f"{value:+.{digits}f}" for value in (c.difference, c.low, c.high))
-    return f"{c.number} {difference} ({low} to {high}): {verdict}"
+    return f"{c.number} {difference} ({low} to {high}): {c.verdict}"
 
 
 def _all_numbers(summary: Summary) -> list[str]:

@@ -1,5 +1,6 @@
 """The page about an experiment: local paths compared on one trunk."""
 
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -79,6 +80,8 @@ def _sections(found: Experiment) -> Iterator[Section]:
     yield _edges(found)
     yield from _boundaries(found)
     yield from _comparisons(found)
+    if found.joint:
+        yield _joint(found)
     yield _latency(found)
     yield from _attention(found)
     said = Text("Another configuration is another experiment, in another folder.", "note")
@@ -162,6 +165,24 @@ def _comparisons(found: Experiment) -> Iterator[Section]:
     yield Section(
         "comparisons", "Who is ahead", tuple(parts), tuple(folded), "Every number compared"
     )
+
+
+def _joint(found: Experiment) -> Section:
+    """The same tables of the models whose trunk was trained on with their local path."""
+    jointly, config = found.jointly(), found.config
+    parts: list[Part] = [
+        Text(
+            f"Trunk and local path were trained on together for {config['joint_steps']:,} steps, "
+            f"from the heads of {config['joint_seeds']} seeds: each trunk has moved towards its "
+            "own local path."
+        ),
+        dataclasses.replace(accuracy_table(jointly), name="joint-accuracy"),
+    ]
+    if any(f"AbsRel {band}" in jointly.names() for band in BANDS):
+        parts.append(dataclasses.replace(bands_table(jointly, "AbsRel"), name="joint-edges"))
+    for number, pair in enumerate(jointly.pairs):
+        parts.append(pair_table(jointly, pair, KEY_NUMBERS, f"joint-pair-{number}"))
+    return Section("joint", "Trained jointly", tuple(parts))
 
 
 def _latency(found: Experiment) -> Section:

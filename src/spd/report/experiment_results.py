@@ -4,6 +4,7 @@ The numbers of a page are those of `summary.json` and are not worked out again. 
 JSON: the experiment's own modules need torch, and a page does not.
 """
 
+import dataclasses
 import datetime
 import json
 import math
@@ -99,6 +100,14 @@ class Experiment:
     milliseconds: Mapping[str, Mapping[str, float]]
     """By variant, then by what was asked."""
     attention: tuple[Attention, ...]
+    joint: Mapping[str, Mapping[str, Spread]] = dataclasses.field(default_factory=dict)
+    """As `numbers`, of the models whose trunk was trained on too."""
+    joint_pairs: tuple[Pair, ...] = ()
+
+    def jointly(self) -> "Experiment":
+        """The same experiment with the numbers of the models trained jointly in place of heads'."""
+        config = {**self.config, "seeds": self.config["joint_seeds"]}
+        return dataclasses.replace(self, config=config, numbers=self.joint, pairs=self.joint_pairs)
 
     @property
     def subject(self) -> str:
@@ -160,10 +169,7 @@ def read_experiment(path: Path) -> Experiment:
 
 
 def _experiment(path: Path, finished: datetime.datetime, found: Mapping[str, Any]) -> Experiment:
-    numbers = {
-        name: {n: Spread(_finite(one["mean"]), _finite(one["std"])) for n, one in of.items()}
-        for name, of in found["numbers"].items()
-    }
+    numbers, joint = _numbers(found["numbers"]), _numbers(found.get("joint", {}))
     training = {
         name: {key: _finite(of[key]) for key in ("parameters", "steps", "seconds")}
         for name, of in found["training"].items()
@@ -172,6 +178,7 @@ def _experiment(path: Path, finished: datetime.datetime, found: Mapping[str, Any
         raise ValueError("no variant, or others trained than scored")
     config = found["config"]
     _ = [int(config[key]) for key in COUNTS], _finite(config["lr"])
+    _ = joint and (int(config["joint_seeds"]), int(config["joint_steps"]))
     _ = config["trunk_weights"], [str(change) for change in config["trunk"]]
     latency = found["latency"]["milliseconds"]
     return Experiment(
@@ -186,7 +193,16 @@ def _experiment(path: Path, finished: datetime.datetime, found: Mapping[str, Any
         machine=dict(found["latency"]["machine"]),
         milliseconds={v: {k: _finite(ms) for k, ms in of.items()} for v, of in latency.items()},
         attention=tuple(_attention(one) for one in found["attention"]),
+        joint=joint,
+        joint_pairs=_pairs(found.get("joint_comparisons", []), joint),
     )
+
+
+def _numbers(found: Mapping[str, Any]) -> dict[str, dict[str, Spread]]:
+    return {
+        name: {n: Spread(_finite(one["mean"]), _finite(one["std"])) for n, one in of.items()}
+        for name, of in found.items()
+    }
 
 
 def _pairs(

@@ -4,7 +4,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from spd.experiment.names import FOUND_EDGES, HIGHER_IS_BETTER, MEASURES, VARIANTS, decimals
+from spd.experiment.names import (
+    EDGELESS,
+    FOUND_EDGES,
+    HIGHER_IS_BETTER,
+    MEASURES,
+    VARIANTS,
+    decimals,
+)
 from spd.metrics.edges import BANDS_PX, band_name
 from spd.report.experiment_results import Attention, Experiment, Pair, Spread
 from spd.report.experiment_words import AT_EDGES, SIGNS, joined
@@ -144,11 +151,19 @@ def _measures_tables(found: Experiment, of: str, ending: str) -> list[Table]:
         ]
         if numbers:
             columns = _columns([number.removesuffix(ending) for number in numbers])
-            rows = _variant_rows(found, numbers)
+            rows = (*_variant_rows(found, numbers), *_edgeless_rows(found, numbers))
             caption = f"{what} {of}, {spread_words(found)}. {_bold(found)}"
             table = name + ending.strip().replace("extra_", "-extra-")
             tables.append(Table(caption, "local path", columns, rows, name=table))
     return tables
+
+
+def _edgeless_rows(found: Experiment, numbers: Sequence[str]) -> tuple[Row, ...]:
+    """Both floors at boundaries: maps of one depth."""
+    cells = tuple(Cell(EDGELESS[n.startswith(FOUND_EDGES)], quiet=True) for n in numbers)
+    return tuple(
+        Row(f"floor: {floor['name']}", cells) for floor in found.floors.get("held_out", ())
+    )
 
 
 def pair_table(found: Experiment, pair: Pair, numbers: Sequence[str], name: str) -> Table:
