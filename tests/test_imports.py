@@ -15,7 +15,7 @@ PACKAGE = Path(spd.__file__).parent
 LAYERS = [
     {"errors", "processes", "memory", "_version"},
     {"config", "recipes", "files", "run_folder", "checkpoint_folder", "metrics", "cost"},
-    {"pixels", "geometry"},
+    {"pixels", "geometry", "native"},
     {"images", "photos", "focal", "scenes", "image_plan", "calibrate", "questions"},
     {"models", "data", "figures", "outputs"},
     {*("losses", "checkpoint", "encoder_weights", "optim", "peers", "runtimes", "photo_predictor")},

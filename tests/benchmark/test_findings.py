@@ -92,8 +92,18 @@ def test_a_compiled_question_is_judged_beside_the_graphs():
     judged = target(
         made_up.result(compiled=[row]), "K = 1,024 after encode, against the literal form, compiled"
     )
-    assert judged.reached == "10.00x (torch.compile, SPD, maps projected before)"
+    assert judged.reached == "10.00x (torch.compile, SPD, plain torch, maps projected before)"
     assert judged.verdict == "met"
+
+
+def test_our_own_kernel_is_a_compiled_question_and_no_plain_torch():
+    measured = made_up.result()
+    default = next(r for r in measured["query"] if (r["form"], r["points"]) == ("default", 1024))
+    default |= {"median_s": 0.004, "native": True}
+    beginning = "K = 1,024 after encode, against the literal form, "
+    judged = target(measured, f"{beginning}compiled")
+    assert (judged.reached, judged.verdict) == ("12.50x (SPD's own kernel)", "met")
+    assert target(measured, f"{beginning}plain torch").reached == "5.00x"
 
 
 def test_nothing_measured_is_nothing_met():
@@ -131,7 +141,7 @@ def test_break_evens_of_the_made_up_result():
     meetings = Findings(made_up.result()).meetings()
     # From (1,024, 10 ms) to (16,384, 160 ms) time is K / 102,400 s: 0.1 s at K = 10,240.
     assert meetings["as long as SPD's dense map"] == pytest.approx(10_240)
-    assert meetings["projecting first pays"] is None
+    assert meetings["projecting first pays in plain torch"] is None
     # The peer takes 0.9 s and the encoder 0.4: what is left, 0.5 s, is reached at K = 51,000.
     assert meetings["image and points as long as the peer's map"] == pytest.approx(51_100, rel=0.01)
 

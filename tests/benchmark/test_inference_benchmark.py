@@ -56,7 +56,9 @@ def test_queries_maps_and_pipelines_are_measured_in_every_form(here):
     )
     result = inference_benchmark(plan, lambda _: None)
     assert [(row["form"], row["points"]) for row in result["query"]] == [
-        (form, count) for count in (1, 8) for form in ("default", "projected", "literal", "v15.1")
+        (form, count)
+        for count in (1, 8)
+        for form in ("default", "folded", "projected", "literal", "v15.1")
     ]
     for row in result["query"]:
         low, high = row["quartiles_s"]
@@ -67,7 +69,7 @@ def test_queries_maps_and_pipelines_are_measured_in_every_form(here):
         (what, form)
         for what in ("dense", "dense+backward", "query+backward")
         for form in ("default", "literal", "v15.1")
-    }
+    } | {("dense", "folded")}
     assert [row["network"] for row in result["pipelines"]] == ["spd", "peer", "encoder", "v15.1"]
     assert all(row["macs"] > 0 and row["rate"] > 0 for row in result["pipelines"])
     assert result["pipelines"][0]["encoder"]["median_s"] > 0  # in turns with the whole
@@ -86,7 +88,7 @@ def test_a_compiled_question_is_timed_beside_itself_with_its_first_call(here, mo
     given = []
     monkeypatch.setattr(torch, "compile", lambda function: given.append(function) or function)
     result = inference_benchmark(Plan(setup=here, parts=("compiled",), quick=True), lambda _: None)
-    assert [row["form"] for row in result["compiled"]] == ["default", "projected"]
+    assert [row["form"] for row in result["compiled"]] == ["folded", "projected"]
     assert len(given) == 2
     for row in result["compiled"]:
         assert min(row["first_s"], row["plain"]["median_s"], row["compiled"]["median_s"]) > 0
@@ -136,7 +138,7 @@ def test_the_command_writes_json_a_table_and_says_what_was_met(here, tmp_path, c
     assert "measuring: dense+backward" in said
     assert f"all numbers are in {out}" in said
     result = json.loads((out / "benchmark.json").read_text())
-    assert len(result["passes"]) == 9
+    assert len(result["passes"]) == 10
     assert "## Whole maps" in (out / "benchmark.md").read_text(encoding="utf-8")
 
 

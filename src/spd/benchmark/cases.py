@@ -1,10 +1,12 @@
 """The cases of the inference benchmark; each function runs in a process of its own."""
 
 import copy
+import os
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -17,6 +19,9 @@ from spd.benchmark.yardstick import POINTS as ASKED
 from spd.benchmark.yardstick import SIZE
 from spd.config import ModelConfig
 from spd.cost.grids import Size
+from spd.errors import MeasurementError
+from spd.models.decoder.local_attn import CrossAttentionPath
+from spd.models.decoder.query_plan import QueryForm
 from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
 from spd.runtimes.engines import open_engine
@@ -26,8 +31,9 @@ from spd.runtimes.predictor import QUERY_CHUNK
 Row = dict[str, Any]
 Call = Callable[[], object]
 
-FORMS = ("default", "projected", "literal", "v15.1")
-"""Of a question in torch: what users get, on maps projected before, as specified, the baseline."""
+FORMS = ("default", "folded", "projected", "literal", "v15.1")
+"""Of a question: what users get (the compiled kernel, where there is a compiler), plain torch, that
+on maps projected before, as specified, the baseline."""
 MOST = {"literal": 16384, "v15.1": 1024}
 """Points that the slow forms are asked at most; more takes them minutes and tells nothing."""
 
@@ -64,14 +70,47 @@ def query_times(setup: Setup, count: int) -> list[Row]:
     """
     setup.enter()
     maps, points = setup.maps(), setup.points(count)
-    jobs = {form: _asking(_model_of(setup, form), form, maps, points) for form in _forms(count)}
+    models = {form: _model_of(setup, form) for form in _forms(count)}
+    jobs = {form: _asking(model, form, maps, points) for form, model in models.items()}
     with torch.inference_mode():
         setup.model().encode(setup.image())
         timed = take_turns(jobs, setup.effort)
+        plans = {
+            form: model.query_plan(maps, count, _plan_form(form))
+            for form, model in models.items()
+            if form not in MOST
+        }
     return [
-        {"form": form, "points": count, "macs": _query_macs(setup, form, count), **times}
+        {
+            "form": form,
+            "points": count,
+            "macs": plans[form].macs_per_query if form in plans else _macs_of(setup, form),
+            "native": form in plans and plans[form].form == "native",
+            **times,
+        }
         for form, times in timed.items()
     ]
+
+
+def kernel_times(setup: Setup) -> Row:
+    """Compiling the kernel, which a machine does once, and opening it, which a process does."""
+    from spd.models.decoder.local_native import shape_of
+    from spd.native.build import OFF, kernel
+
+    setup.enter()
+    shape = shape_of(cast(CrossAttentionPath, setup.model().local_path))
+    with tempfile.TemporaryDirectory() as folder:
+        before = os.environ.get("XDG_CACHE_HOME")
+        os.environ["XDG_CACHE_HOME"] = folder
+        try:
+            taken = [_seconds(lambda: kernel.__wrapped__(shape)) for _ in range(2)]
+        finally:
+            os.environ.pop("XDG_CACHE_HOME")
+            os.environ.update({} if before is None else {"XDG_CACHE_HOME": before})
+    found = kernel(shape)
+    if isinstance(found, str):
+        raise MeasurementError(f"no compiled query: {found} (see {OFF})")
+    return {"compile_s": taken[0], "open_s": taken[1]}
 
 
 def query_memory(setup: Setup, form: str, count: int) -> int | None:
@@ -150,7 +189,10 @@ PASSES = ("dense", "dense+backward", "query+backward")
 def pass_times(setup: Setup, what: str) -> list[Row]:
     """SPD, the literal form and the baseline in one pass, taking turns."""
     setup.enter()
-    jobs = {form: _pass(setup, what, form) for form in ("default", "literal", "v15.1")}
+    forms = ["default", "literal", "v15.1"]
+    if not what.endswith("+backward"):  # there plain torch is what users get
+        forms.insert(1, "folded")
+    jobs = {form: _pass(setup, what, form) for form in forms}
     timed = take_turns(jobs, setup.effort)
     return [{"what": what, "form": form, **times} for form, times in timed.items()]
 
@@ -219,20 +261,21 @@ def _asking(model: SPD, form: str, maps: FeatureMaps, points: Tensor) -> Callabl
         with torch.inference_mode():
             projected = model.project(maps)
         return lambda: model.query(projected, points)
-    return lambda: model.query(maps, points)
+    return lambda: model.query(maps, points, form=_plan_form(form))
 
 
-def _query_macs(setup: Setup, form: str, count: int) -> int:
-    """Multiply-adds of each point."""
+def _plan_form(form: str) -> QueryForm | None:
+    return form if form in ("folded", "projected") else None  # type: ignore[return-value]
+
+
+def _macs_of(setup: Setup, form: str) -> int:
+    """Multiply-adds of a point in the forms that are not SPD's own."""
     from spd.cost import v15_1_macs
     from spd.cost.local_macs import sparse_as_specified
 
     if form == "literal":
         return sum(sparse_as_specified(setup.config).values())
-    if form == "v15.1":
-        return sum(v15_1_macs.sparse_as_implemented(setup.config).values())
-    plan = setup.query_plan(count, "projected" if form == "projected" else None)
-    return plan.macs_per_query
+    return sum(v15_1_macs.sparse_as_implemented(setup.config).values())
 
 
 def _pass(setup: Setup, what: str, form: str) -> Call:
@@ -242,7 +285,9 @@ def _pass(setup: Setup, what: str, form: str) -> Call:
     def forward() -> Tensor:
         if what.startswith("query"):
             return _asking(model, form, maps, points)()
-        return literal_dense(model, maps) if form == "literal" else model.dense(maps)
+        if form == "literal":
+            return literal_dense(model, maps)
+        return model.dense(maps, form="torch" if form == "folded" else None)
 
     if not what.endswith("+backward"):
 

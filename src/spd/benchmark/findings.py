@@ -11,7 +11,8 @@ FORMAT = "spd-benchmark-1"
 Row = Mapping[str, Any]
 NAMES = {
     "default": "SPD",
-    "projected": "SPD, maps projected before",
+    "folded": "SPD, plain torch",
+    "projected": "SPD, plain torch, maps projected before",
     "literal": "literal specification",
     "v15.1": "v15.1 (convolutional)",
     "onnxruntime": "SPD in ONNX Runtime",
@@ -109,8 +110,11 @@ class Findings:
             found["as long as SPD's dense map"] = meeting(spd, lambda _: seconds(dense))
         if spd and project:
             once, projected = seconds(project), dict(self.curve("projected"))
-            both = [(count, own) for count, own in spd if count in projected]
-            found["projecting first pays"] = meeting(both, lambda k: once + projected[k])
+            plain = self.curve("folded")
+            both = [(count, own) for count, own in plain if count in projected]
+            found["projecting first pays in plain torch"] = meeting(
+                both, lambda k: once + projected[k]
+            )
         if spd and encode and peer:
             left = seconds(peer) - seconds(encode, "encode")
             found["image and points as long as the peer's map"] = meeting(spd, lambda _: left)

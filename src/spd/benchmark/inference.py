@@ -113,8 +113,9 @@ class Run:
         """A question under `torch.compile`, the first call included, which takes a minute."""
         found = [
             self._case(f"compiled query, {form}", cases.compiled_times, self._plan.setup, form)
-            for form in ("default", "projected")
+            for form in ("folded", "projected")
         ]
+        self.result["kernel"] = self._case("compiled kernel", cases.kernel_times, self._plan.setup)
         self.result["compiled"] = [row for row in found if row]
 
     def dense(self) -> None:

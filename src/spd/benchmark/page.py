@@ -150,6 +150,11 @@ def _queries(found: Findings) -> Iterator[str]:
             if row["points"] >= POINTS
         ),
     )
+    if kernel := found.result.get("kernel"):
+        yield (
+            f"SPD is its own compiled kernel here: made once for a machine in "
+            f"{duration(kernel['compile_s'])}, opened by a process in {duration(kernel['open_s'])}."
+        )
     yield from _compiled(found.rows("compiled"))
     if project := found.result.get("project"):
         yield f"Projecting the maps of an image once: {spread(project)}."

@@ -64,7 +64,7 @@ def _macs(found: Findings) -> Iterator[Target]:
 
 
 def _points(found: Findings) -> Iterator[Target]:
-    literal, own = found.query("literal", POINTS), found.query("default", POINTS)
+    literal, own = found.query("literal", POINTS), found.query("folded", POINTS)
     counted_s, limit, note = found.literal_s("query", literal), "–", found.literal_note(literal)
     if counted_s and own:
         best = counted_s / found.limit_s(POINTS * own["macs"])
@@ -74,6 +74,9 @@ def _points(found: Findings) -> Iterator[Target]:
     compiled = [(NAMES[n], row) for n in _IN_GRAPHS if (row := found.query(n, POINTS))] + [
         (f"torch.compile, {NAMES[row['form']]}", row["compiled"]) for row in found.rows("compiled")
     ]
+    default = found.query("default", POINTS)
+    if default and default.get("native"):
+        compiled.append(("SPD's own kernel", default))
     name, row = min(compiled, key=lambda named: seconds(named[1]), default=("", None))
     kind, times = f" ({name}){note}", over(counted_s, row)
     yield _times(f"{said}, compiled: 8x", times, 8, limit, found, "onnxruntime", kind)

@@ -12,6 +12,7 @@ from spd.config import ModelConfig
 from spd.errors import InputError, PointError
 from spd.geometry import (
     Size,
+    cell_centres,
     check_image_size,
     check_outside,
     check_points,
@@ -22,7 +23,14 @@ from spd.memory import in_parts, memory_for
 from spd.models.decoder.global_dpt import GlobalPath
 from spd.models.decoder.local_attn import CrossAttentionPath
 from spd.models.decoder.local_path import LocalPath, build_local_path
-from spd.models.decoder.query_plan import QueryForm, QueryPlan, no_projection, plan_query
+from spd.models.decoder.query_plan import (
+    DenseForm,
+    QueryForm,
+    QueryPlan,
+    no_native,
+    no_projection,
+    plan_query,
+)
 from spd.models.encoder_vits.pyramid_neck import PyramidNeck
 from spd.models.encoder_vits.vit_s import Encoder
 from spd.models.feature_maps import FeatureMaps
@@ -102,12 +110,13 @@ class SPD(Pretrained, nn.Module):
                 f"got {tuple(points.shape)}"
             )
         check_outside(outside)
-        maps = self._as_planned(maps, self.query_plan(maps, points.shape[1], form))
+        plan = self.query_plan(maps, points.shape[1], form)
+        maps = self._as_planned(maps, plan)
         if outside == "raise":
             check_points(points, maps.image_size)
-            return self._query_inside(maps, points)
+            return self._query_inside(maps, points, plan.form)
         inside = points_inside(points, maps.image_size)
-        depth_m = self._query_inside(maps, points.where(inside[..., None], 0))
+        depth_m = self._query_inside(maps, points.where(inside[..., None], 0), plan.form)
         return depth_m.where(inside, torch.nan)
 
     def project(self, maps: FeatureMaps) -> FeatureMaps:
@@ -132,17 +141,37 @@ class SPD(Pretrained, nn.Module):
             maps,
             points,
             projects=self._local.projects,
+            no_kernel=self._no_kernel(maps),
             form=form,
         )
 
     def _as_planned(self, maps: FeatureMaps, plan: QueryPlan) -> FeatureMaps:
-        if plan.form == "folded":
+        if plan.form != "projected":
             return maps if maps.projected is None else dataclasses.replace(maps, projected=None)
         return maps if maps.projected is not None else self.project(maps)
 
-    def dense(self, maps: FeatureMaps) -> Float[Tensor, "b 1 hl wl"]:
-        """Depth in metres on the local path's own grid (v15.2: L1's cells, 4h x 4w)."""
-        return self._local.dense(maps)
+    def dense(
+        self, maps: FeatureMaps, *, form: DenseForm | None = None
+    ) -> Float[Tensor, "b 1 hl wl"]:
+        """Depth in metres on the local path's own grid (v15.2: L1's cells, 4h x 4w).
+
+        Args:
+            maps: what `encode` returned.
+            form: `native` asks the compiled query at every cell, `torch` computes the grid as a
+                whole; by default the first where there is a kernel.
+
+        Raises:
+            InputError: if `native` is asked for where there is no kernel.
+        """
+        no_kernel = "asked for torch" if form == "torch" else self._no_kernel(maps)
+        if form == "native" and no_kernel is not None:
+            raise no_native(no_kernel)
+        if no_kernel is not None:
+            return self._local.dense(maps)
+        rows, columns = maps.l1.shape[-2:]
+        points = cell_centres((rows, columns), maps.image_size, like=maps.l1)
+        depth_m = self._query_inside(maps, points.expand(maps.batch_size, -1, -1), "native")
+        return depth_m.view(maps.batch_size, 1, rows, columns)
 
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1 h w"]:
         """Depth in metres at every pixel: `dense`, then bilinear to the image's size."""
@@ -167,7 +196,15 @@ class SPD(Pretrained, nn.Module):
     def _local(self) -> LocalPath:
         return cast(LocalPath, self.local_path)
 
-    def _query_inside(self, maps: FeatureMaps, points: Tensor) -> Tensor:
+    def _no_kernel(self, maps: FeatureMaps) -> str | None:
+        if type(self.local_path) is not CrossAttentionPath:  # one made from it is another function
+            return f"{type(self.local_path).__name__} has none"
+        return self.local_path.no_kernel(maps)
+
+    def _query_inside(self, maps: FeatureMaps, points: Tensor, form: QueryForm) -> Tensor:
+        if form == "native":  # in blocks of its own, which take no memory
+            return cast(CrossAttentionPath, self.local_path).query_native(maps, points)
+
         def ask(part: slice) -> Tensor:
             with memory_for("the query of a point", "free some, or take another device"):
                 return self._local.query(maps, points[:, part])

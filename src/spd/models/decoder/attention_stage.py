@@ -51,6 +51,11 @@ class CrossAttentionStage(nn.Module):
             nn.Linear(config.ffn_ratio * dim, dim),
         )
 
+    def layers(self) -> tuple[nn.Module, ...]:
+        """Every layer with weights."""
+        projections = (self.q_proj, self.k_proj, self.v_proj, self.out_proj)
+        return (*projections, self.norm_q, self.norm_ffn, self.ffn[0], self.ffn[2])
+
     def heads_of(self, query: Float[Tensor, "*b d"]) -> Float[Tensor, "*b heads e"]:
         """Normalised and projected queries, split into heads and scaled."""
         projected = self.q_proj(self.norm_q(query)).unflatten(-1, (self.heads, -1))

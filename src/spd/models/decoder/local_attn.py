@@ -5,7 +5,8 @@ says why they agree and `tests/test_equivalence.py` shows that they do.
 """
 
 import dataclasses
-from typing import ClassVar
+from collections.abc import Iterable, Iterator
+from typing import ClassVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -15,10 +16,12 @@ from torch import Tensor, nn
 from spd.config import ModelConfig
 from spd.errors import InputError
 from spd.geometry import CellWindows, resize_bilinear, sample, sample_windows
+from spd.models.decoder import local_native
 from spd.models.decoder.attention_stage import CrossAttentionStage, FoldedStage
 from spd.models.decoder.dense_attention import Source, window_attention
 from spd.models.decoder.local_path import depth_head, head_depth_m
 from spd.models.feature_maps import FeatureMaps, ProjectedMaps
+from spd.native.ask import ask
 
 WeightsState = tuple[
     tuple[int, int], ...
@@ -46,6 +49,7 @@ class CrossAttentionPath(nn.Module):
         self.stage2 = CrossAttentionStage(config)
         self.head = depth_head(config.dim, config.head_width, config.initial_depth_m)
         self._kept: tuple[WeightsState, FoldedStage, FoldedStage] | None = None
+        self._kept_packed: tuple[WeightsState, Tensor] | None = None
 
     def query(self, maps: FeatureMaps, points: Float[Tensor, "b k 2"]) -> Float[Tensor, "b k"]:
         """Depth in metres at each point `(u, v)` of the image (specification, section 8).
@@ -57,6 +61,22 @@ class CrossAttentionPath(nn.Module):
         else:
             query = self._read_projected(maps, maps.projected, points)
         return head_depth_m(self.head, query).unflatten(0, points.shape[:2])
+
+    def query_native(
+        self, maps: FeatureMaps, points: Float[Tensor, "b k 2"]
+    ) -> Float[Tensor, "b k"]:
+        """As `query`, by the compiled kernel, where `no_kernel` gives no reason against it."""
+        return ask(
+            local_native.shape_of(self),
+            self._packed(),
+            (maps.stride_8_map, maps.l2, maps.l1),
+            maps.image_size,
+            points,
+        )
+
+    def no_kernel(self, maps: FeatureMaps) -> str | None:
+        """Why the compiled kernel cannot answer questions about these maps; None where it can."""
+        return local_native.unsuited(self, maps)
 
     def project(self, maps: FeatureMaps) -> FeatureMaps:
         """The same maps with keys and values of every cell beside them."""
@@ -146,6 +166,24 @@ class CrossAttentionPath(nn.Module):
             self._kept = kept = (state, *self._fold())
         return kept[1], kept[2]
 
+    def _packed(self) -> Float[Tensor, " n"]:
+        """All weights as the kernel takes them, kept until one changes."""
+        if self.scale_embedding.is_inference():
+            return local_native.pack(self, self._fold())
+        state = _state_of(self._every_weight())
+        kept = self._kept_packed
+        if kept is None or kept[0] != state:
+            self._kept_packed = kept = (state, local_native.pack(self, self._fold()))
+        return kept[1]
+
+    def _every_weight(self) -> Iterator[Tensor]:
+        """As `parameters()`, which takes longer than a query of one point."""
+        yield self.scale_embedding
+        yield self.position_embedding
+        layers = [*self.stage1.layers(), *self.stage2.layers(), self.head[0], self.head[2]]
+        for layer in layers:
+            yield from cast(Iterable[Tensor], layer._parameters.values())
+
     def _fold(self) -> tuple[FoldedStage, FoldedStage]:
         s8, l2, l1 = self.scale_embedding[:, None] + self.position_embedding
         return self.stage1.fold(torch.cat([s8, l2])), self.stage2.fold(l1)
@@ -155,10 +193,7 @@ class CrossAttentionPath(nn.Module):
         weights = [self.scale_embedding, self.position_embedding]
         for stage in (self.stage1, self.stage2):
             weights += [*stage.k_proj.parameters(), *stage.v_proj.parameters()]
-        return tuple(
-            (weight.data_ptr(), -1 if weight.is_inference() else weight._version)
-            for weight in weights
-        )
+        return _state_of(weights)
 
     def _wide(self, features: Tensor) -> Tensor:
         """In the weights' dtype: maps may be kept narrower, the query's residual stream may not."""
@@ -214,3 +249,9 @@ class CrossAttentionPath(nn.Module):
         reach = self.window // 2 * dilation
         padded = F.pad(cells, (reach,) * 4, mode="replicate").permute(0, 2, 3, 1)
         return padded.unflatten(3, (self.stage1.heads, -1))
+
+
+def _state_of(weights: Iterable[Tensor]) -> WeightsState:
+    return tuple(
+        (weight.data_ptr(), -1 if weight.is_inference() else weight._version) for weight in weights
+    )

@@ -1,0 +1,86 @@
+"""What the compiled query (`spd.native`) needs of a v15.2 local path: its shape and its weights.
+
+The kernel answers float32 maps on a CPU without gradients. Everything else, and every machine
+without a C compiler, is answered by `CrossAttentionPath.query`, with which tests compare it.
+"""
+
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from spd.models.decoder.attention_stage import CrossAttentionStage, FoldedStage
+from spd.models.feature_maps import FeatureMaps
+from spd.native.build import Shape, kernel
+
+if TYPE_CHECKING:
+    from spd.models.decoder.local_attn import CrossAttentionPath
+
+MULTIPLE = 16
+"""Of every layer's channels, a head's too: what the kernel's vectors are at their widest."""
+
+
+def shape_of(path: "CrossAttentionPath") -> Shape:
+    """What the kernel is compiled for."""
+    stage = path.stage1
+    up, first = stage.ffn[0], path.head[0]
+    assert isinstance(up, nn.Linear)
+    assert isinstance(first, nn.Linear)
+    return (
+        ("DIM", stage.q_proj.in_features),
+        ("HEADS", stage.heads),
+        ("FFN", up.out_features),
+        ("HEAD_WIDTH", first.out_features),
+        ("WINDOW", path.window),
+    )
+
+
+def unsuited(path: "CrossAttentionPath", maps: FeatureMaps) -> str | None:
+    """Why the kernel cannot answer, or None where it can; it is compiled to find out."""
+    if torch.is_grad_enabled():
+        return "gradients are wanted"
+    if torch.compiler.is_compiling() or torch.onnx.is_in_onnx_export():
+        return "a graph is being made"
+    plain = (Tensor, nn.Parameter)  # and no tensor that only stands for one
+    for one in (maps.stride_8_map, maps.l2, maps.l1, path.scale_embedding):
+        if type(one) not in plain or one.device.type != "cpu" or one.dtype != torch.float32:
+            return "it answers float32 on a CPU"
+    shape = shape_of(path)
+    sides = dict(shape)
+    if any(n % MULTIPLE for n in (path.stage1.head_width, sides["FFN"], sides["HEAD_WIDTH"])):
+        return f"channels of a head, and of every layer, must be multiples of {MULTIPLE}"
+    found = kernel(shape)
+    return found if isinstance(found, str) else None
+
+
+def pack(
+    path: "CrossAttentionPath", folded: tuple[FoldedStage, FoldedStage]
+) -> Float[Tensor, " n"]:
+    """All weights in the kernel's order."""
+    first, last = path.head[0], path.head[2]
+    assert isinstance(first, nn.Linear)
+    assert isinstance(last, nn.Linear)
+    parts = [
+        *_of_stage(path.stage1, folded[0]),
+        *_of_stage(path.stage2, folded[1]),
+        first.weight.T, first.bias, last.weight, last.bias,
+    ]  # fmt: skip
+    return torch.cat([part.detach().reshape(-1) for part in parts])
+
+
+def _of_stage(stage: CrossAttentionStage, folded: FoldedStage) -> list[Tensor]:
+    pad = -folded.keys.shape[-1] % MULTIPLE
+    up, down = stage.ffn[0], stage.ffn[2]
+    assert isinstance(up, nn.Linear)
+    assert isinstance(down, nn.Linear)
+    return [
+        stage.norm_q.weight, stage.norm_q.bias,
+        stage.q_proj.weight.T, stage.q_proj.bias,
+        F.pad(folded.keys, (0, pad)),
+        folded.values,
+        stage.out_proj.weight.T, stage.out_proj.bias,
+        stage.norm_ffn.weight, stage.norm_ffn.bias,
+        up.weight.T, up.bias, down.weight.T, down.bias,
+    ]  # fmt: skip

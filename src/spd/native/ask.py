@@ -1,0 +1,101 @@
+"""Points shared out to the compiled kernel, a range to a thread."""
+
+import ctypes
+import math
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from spd.native.build import Shape, kernel
+from spd.pixels import Size
+
+PART = 96
+"""Points given to a thread at once: a few of the kernel's blocks, some tenth of a millisecond."""
+
+_pools: dict[tuple[int, int], ThreadPoolExecutor] = {}
+
+
+def ask(
+    shape: Shape,
+    weights: Float[Tensor, " n"],
+    maps: Sequence[Float[Tensor, "b d h w"]],
+    image_size: Size,
+    points: Float[Tensor, "b k 2"],
+) -> Float[Tensor, "b k"]:
+    """Metres at every point; as many threads as torch uses share them.
+
+    Args:
+        shape: what the kernel is compiled for.
+        weights: in the kernel's order (`spd.models.decoder.local_native.pack`).
+        maps: the stride-8 map, L2 and L1, float32 on the CPU.
+        image_size: (height, width) that points are measured in.
+        points: `(u, v)` that are known to lie inside.
+
+    Raises:
+        RuntimeError: if there is no kernel of that shape.
+    """
+    library = kernel(shape)
+    if isinstance(library, str):
+        raise RuntimeError(library)
+    B, K = points.shape[:2]
+    points = points.to(torch.float32).contiguous()
+    depth_m = torch.empty(B, K, dtype=torch.float32)
+    cells = [one.permute(0, 2, 3, 1).contiguous() for one in maps]  # as `encode` lays them out
+    sides = [side for one in cells for side in one.shape[1:3]]
+    height, width = image_size
+    per_pixel = [of for one in cells for of in (one.shape[2] / width, one.shape[1] / height)]
+    sizes, scales = (ctypes.c_int32 * 6)(*sides), (ctypes.c_float * 6)(*per_pixel)
+
+    def answer(part: tuple[int, int, int]) -> None:
+        image, start, stop = part
+        library.spd_query(
+            *(one[image].data_ptr() for one in cells),
+            sizes,
+            scales,
+            points[image, start:].data_ptr(),
+            stop - start,
+            weights.data_ptr(),
+            depth_m[image, start:].data_ptr(),
+        )
+
+    _share(answer, B, K)
+    return depth_m
+
+
+def _share(answer: Callable[[tuple[int, int, int]], None], images: int, points: int) -> None:
+    """Ranges of points, in the calling thread and as many more as torch would use."""
+    threads = min(torch.get_num_threads(), math.ceil(images * points / PART))
+    if threads <= 1:
+        for image in range(images):
+            answer((image, 0, points))
+        return
+    parts = [
+        (image, start, min(start + PART, points))
+        for image in range(images)
+        for start in range(0, points, PART)
+    ]
+    waiting, lock = iter(parts), threading.Lock()
+
+    def work() -> None:
+        while True:
+            with lock:
+                part = next(waiting, None)
+            if part is None:
+                return
+            answer(part)
+
+    others = [_pool(threads - 1).submit(work) for _ in range(threads - 1)]
+    work()
+    for other in others:
+        if not other.cancel():  # one that never began found all threads at work for others
+            other.result()
+
+
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Of this process: a forked one has none of its parent's threads."""
+    return _pools.setdefault((os.getpid(), threads), ThreadPoolExecutor(threads, "spd-query"))
