@@ -19,7 +19,7 @@ from spd.models.spd import SPD
 from spd.predictor import Predictor
 
 SCORES = "scores.json"
-EXTRA_POINTS = 20_000
+EXTRA_POINTS = 5_000
 BOUNDARY_NUMBERS = ("si_precision", "si_recall", "si_f1", "r1_f1", "r2_f1", "r3_f1")
 DISTANCES = ("dbe_tum_accuracy_px", "dbe_tum_completeness_px", "dbe_sharpnet_completeness_px")
 
