@@ -11,7 +11,15 @@ from spd.errors import CheckpointError, ConfigError, InputError
 from spd.export import onnx_folder
 from spd.export.query_graph import QueryGraph
 from spd.models.spd import SPD
-from spd.runtimes.folder import ENCODE, FUSED, MAP_NAMES, QUERY, ExportFolder, file_sha256
+from spd.runtimes.folder import (
+    ENCODE,
+    FUSED,
+    MAP_NAMES,
+    QUERY,
+    QUERY_WEIGHTS,
+    ExportFolder,
+    file_sha256,
+)
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +119,7 @@ def test_the_folder_says_what_it_holds_and_names_no_machine():
     data = json.loads((folder / "export.json").read_text())
     assert (data["format"], data["opset"], data["image_size"]) == (1, 20, None)
     assert data["model"] == exports.model().config.to_dict()
-    assert set(data["files"]) == {ENCODE, QUERY, FUSED}
+    assert set(data["files"]) == {ENCODE, QUERY, FUSED, QUERY_WEIGHTS}
     for name, entry in data["files"].items():
         assert entry["sha256"] == file_sha256(folder / name)
         content = (folder / name).read_bytes()

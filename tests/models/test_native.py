@@ -17,11 +17,10 @@ import reference
 from conftest import random_maps
 from spd.config import ModelConfig
 from spd.errors import InputError
-from spd.models.decoder.local_native import shape_of
 from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
 from spd.native import build
-from spd.native.build import compiler, kernel
+from spd.native.build import compiler, kernel, shape_of
 
 TOLERANCE_M = 1e-5
 """Depths are a few metres, so float32 rounds at 2.4e-7 m; some hundred operations lie between."""
@@ -229,7 +228,7 @@ def test_without_a_kernel_the_reason_is_told(settings, reason, model, monkeypatc
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(build, "kernel", kernel.__wrapped__)
-    found = build.kernel(shape_of(model.local_path))
+    found = build.kernel(shape_of(model.config))
     assert isinstance(found, str)
     assert found.startswith(reason)
     assert len(found.splitlines()) == 1
@@ -239,7 +238,7 @@ def test_without_a_kernel_the_reason_is_told(settings, reason, model, monkeypatc
 def test_it_is_compiled_once_and_a_damaged_file_is_made_anew(model, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv("SPD_NATIVE", raising=False)
-    shape = shape_of(model.local_path)
+    shape = shape_of(model.config)
     # In processes of their own: a library that is open is not opened again.
     program = (
         "from spd.native.build import kernel; import ctypes; "

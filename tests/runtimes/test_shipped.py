@@ -13,14 +13,14 @@ import exports
 import spd
 from spd.checkpoint_folder import WEIGHTS, shipped_folder
 from spd.loading import BESIDE, quickest_runtime
-from spd.runtimes.folder import ENCODE, QUERY, ExportFolder, file_sha256
+from spd.runtimes.folder import ENCODE, QUERY, QUERY_WEIGHTS, ExportFolder, file_sha256
 
 
 def test_the_shipped_export_is_of_the_shipped_weights_and_the_package_stays_small():
     folder = shipped_folder()
     exported = ExportFolder.read(folder / BESIDE)
     assert exported.weights_sha256 == file_sha256(folder / WEIGHTS)
-    assert set(exported.digests) == {ENCODE, QUERY}
+    assert set(exported.digests) == {ENCODE, QUERY, QUERY_WEIGHTS}
     for name in exported.digests:
         exported.graph(name)  # raises if it was changed
     config = json.loads((folder / "config.json").read_text())

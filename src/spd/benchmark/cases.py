@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,12 +20,12 @@ from spd.benchmark.yardstick import SIZE
 from spd.config import ModelConfig
 from spd.cost.grids import Size
 from spd.errors import MeasurementError
-from spd.models.decoder.local_attn import CrossAttentionPath
 from spd.models.decoder.query_plan import QueryForm
 from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
 from spd.runtimes.engines import open_engine
 from spd.runtimes.folder import ExportFolder
+from spd.runtimes.kernel import with_kernel
 from spd.runtimes.predictor import QUERY_CHUNK
 
 Row = dict[str, Any]
@@ -94,11 +94,10 @@ def query_times(setup: Setup, count: int) -> list[Row]:
 
 def kernel_times(setup: Setup) -> Row:
     """Compiling the kernel, which a machine does once, and opening it, which a process does."""
-    from spd.models.decoder.local_native import shape_of
-    from spd.native.build import OFF, kernel
+    from spd.native.build import OFF, kernel, shape_of
 
     setup.enter()
-    shape = shape_of(cast(CrossAttentionPath, setup.model().local_path))
+    shape = shape_of(setup.config)
     with tempfile.TemporaryDirectory() as folder:
         before = os.environ.get("XDG_CACHE_HOME")
         os.environ["XDG_CACHE_HOME"] = folder
@@ -327,6 +326,7 @@ def _pipeline(setup: Setup, network: str, runtime: Runtime, folder: Path) -> dic
     if network == "spd":
         export = ExportFolder.read(folder / EXPORT)
         engine = open_engine(export, runtime.name, runtime.precision, setup.threads)
+        engine = with_kernel(engine, export, setup.threads)  # as its predictor does
         encoder = open_graph(graph_path(folder, "encoder", runtime), runtime, setup.threads)
         return {
             "encoder": lambda: encoder(pixels),

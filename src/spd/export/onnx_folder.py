@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from spd.export.graphs import OPSET, check_exportable, encode_graph, fused_graph
 from spd.export.half_weights import narrow_weights
 from spd.export.int8 import Calibration, quantise_encoder
 from spd.files import atomic_path
+from spd.models.decoder.local_attn import CrossAttentionPath
 from spd.models.spd import SPD
 from spd.pixels import Size, check_image_size
 from spd.runtimes.engines import installed_runtimes, open_engine
@@ -24,6 +25,7 @@ from spd.runtimes.folder import (
     FORMAT,
     FUSED,
     QUERY,
+    QUERY_WEIGHTS,
     ExportFolder,
     file_sha256,
 )
@@ -100,6 +102,8 @@ def write_export(
         folder.mkdir()
         for name, graph in graphs.items():
             (folder / name).write_bytes(graph.SerializeToString())
+        packed = cast(CrossAttentionPath, model.local_path).packed()
+        (folder / QUERY_WEIGHTS).write_bytes(packed.numpy().astype("<f4").tobytes())
         about = {
             "format": FORMAT,
             "spd": __version__,
@@ -121,7 +125,8 @@ def write_about(folder: Path, about: dict[str, Any]) -> None:
     """Write `export.json` with the digests of the graphs that the folder holds."""
     files = {
         path.name: {"sha256": file_sha256(path), "bytes": path.stat().st_size}
-        for path in sorted(folder.glob("*.onnx"))
+        for path in sorted(folder.iterdir())
+        if path.name != EXPORT
     }
     text = json.dumps(about | {"files": files}, indent=1) + "\n"
     (folder / EXPORT).write_text(text, encoding="utf-8")

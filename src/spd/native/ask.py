@@ -7,11 +7,10 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import torch
+import numpy as np
 from jaxtyping import Float
-from torch import Tensor
 
-from spd.native.build import Shape, kernel
+from spd.native.build import Shape, kernel, weight_count
 from spd.pixels import Size
 
 PART = 96
@@ -22,30 +21,36 @@ _pools: dict[tuple[int, int], ThreadPoolExecutor] = {}
 
 def ask(
     shape: Shape,
-    weights: Float[Tensor, " n"],
-    maps: Sequence[Float[Tensor, "b d h w"]],
+    weights: Float[np.ndarray, " n"],
+    maps: Sequence[Float[np.ndarray, "b h w d"]],
     image_size: Size,
-    points: Float[Tensor, "b k 2"],
-) -> Float[Tensor, "b k"]:
-    """Metres at every point; as many threads as torch uses share them.
+    points: Float[np.ndarray, "b k 2"],
+    threads: int,
+) -> Float[np.ndarray, "b k"]:
+    """Metres at every point.
 
     Args:
         shape: what the kernel is compiled for.
-        weights: in the kernel's order (`spd.models.decoder.local_native.pack`).
-        maps: the stride-8 map, L2 and L1, float32 on the CPU.
+        weights: in the kernel's order (`spd.models.decoder.local_native.pack`), float32.
+        maps: the stride-8 map, L2 and L1, float32, whole cells together.
         image_size: (height, width) that points are measured in.
-        points: `(u, v)` that are known to lie inside.
+        points: `(u, v)` that are known to lie inside, float32.
+        threads: that share the points, the calling one among them.
 
     Raises:
         RuntimeError: if there is no kernel of that shape.
+        ValueError: if these are not the weights of that shape.
     """
     library = kernel(shape)
     if isinstance(library, str):
         raise RuntimeError(library)
+    if weights.shape != (weight_count(shape),):
+        raise ValueError(f"{weight_count(shape)} weights are needed, got {weights.shape}")
     B, K = points.shape[:2]
-    points = points.to(torch.float32).contiguous()
-    depth_m = torch.empty(B, K, dtype=torch.float32)
-    cells = [one.permute(0, 2, 3, 1).contiguous() for one in maps]  # as `encode` lays them out
+    points = np.ascontiguousarray(points, dtype=np.float32)
+    weights = np.ascontiguousarray(weights, dtype=np.float32)
+    depth_m = np.empty((B, K), dtype=np.float32)
+    cells = [np.ascontiguousarray(one, dtype=np.float32) for one in maps]
     sides = [side for one in cells for side in one.shape[1:3]]
     height, width = image_size
     per_pixel = [of for one in cells for of in (one.shape[2] / width, one.shape[1] / height)]
@@ -54,22 +59,24 @@ def ask(
     def answer(part: tuple[int, int, int]) -> None:
         image, start, stop = part
         library.spd_query(
-            *(one[image].data_ptr() for one in cells),
+            *(one[image].ctypes.data for one in cells),
             sizes,
             scales,
-            points[image, start:].data_ptr(),
+            points[image, start:].ctypes.data,
             stop - start,
-            weights.data_ptr(),
-            depth_m[image, start:].data_ptr(),
+            weights.ctypes.data,
+            depth_m[image, start:].ctypes.data,
         )
 
-    _share(answer, B, K)
+    _share(answer, B, K, threads)
     return depth_m
 
 
-def _share(answer: Callable[[tuple[int, int, int]], None], images: int, points: int) -> None:
-    """Ranges of points, in the calling thread and as many more as torch would use."""
-    threads = min(torch.get_num_threads(), math.ceil(images * points / PART))
+def _share(
+    answer: Callable[[tuple[int, int, int]], None], images: int, points: int, threads: int
+) -> None:
+    """Ranges of points, in the calling thread and others."""
+    threads = min(threads, math.ceil(images * points / PART))
     if threads <= 1:
         for image in range(images):
             answer((image, 0, points))

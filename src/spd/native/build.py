@@ -17,6 +17,7 @@ import subprocess
 from importlib import resources
 from pathlib import Path
 
+from spd.config import ModelConfig
 from spd.errors import DataError
 from spd.files import atomic_path
 
@@ -29,7 +30,34 @@ OFF = "SPD_NATIVE"
 SECONDS = 120
 """A compiler that takes longer is given up."""
 Shape = tuple[tuple[str, int], ...]
-"""Macros that the source is compiled with: DIM, HEADS, FFN, HEAD_WIDTH, WINDOW."""
+"""Macros that the source is compiled with."""
+MULTIPLE = 16
+"""Of every layer's channels, a head's too: what the kernel's vectors are at their widest."""
+
+
+def shape_of(config: ModelConfig) -> Shape:
+    """What the kernel is compiled for."""
+    return (
+        ("DIM", config.dim),
+        ("HEADS", config.heads),
+        ("FFN", config.ffn_ratio * config.dim),
+        ("HEAD_WIDTH", config.head_width),
+        ("WINDOW", config.window),
+    )
+
+
+def weight_count(shape: Shape) -> int:
+    """How many numbers the kernel reads as its weights."""
+    sides = dict(shape)
+    dim, ffn, head, window = (sides[n] for n in ("DIM", "FFN", "HEAD_WIDTH", "WINDOW"))
+    total = dim * head + 2 * head + 1
+    for sources in (2, 1):  # maps that a stage reads
+        places = sources * window**2
+        padded = -(-(dim + places) // MULTIPLE) * MULTIPLE
+        total += dim * padded + (dim + places) * dim  # folded keys and values
+        total += 2 * dim * (dim + 1) + 4 * dim  # what asks, what writes, two normalisations
+        total += 2 * dim * ffn + ffn + dim
+    return total
 
 
 @functools.cache
@@ -41,6 +69,9 @@ def kernel(shape: Shape) -> ctypes.CDLL | str:
     """
     if os.environ.get(OFF) == "0":
         return f"{OFF}=0"
+    sides = dict(shape)
+    if any(n % MULTIPLE for n in (sides["DIM"] // sides["HEADS"], sides["HEAD_WIDTH"])):
+        return f"channels of a head, and of every layer, must be multiples of {MULTIPLE}"
     command = compiler()
     if command is None:
         return "no C compiler (cc) found"

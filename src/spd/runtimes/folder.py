@@ -25,6 +25,8 @@ ENCODE_INT8 = {
 }
 """In 8 bits, by runtime: what one multiplies fastest the other unpacks first."""
 QUERY = "query.onnx"
+QUERY_WEIGHTS = "query.weights"
+"""What the compiled kernel takes in place of `query.onnx`: float32 numbers in its order."""
 FUSED = "spd.onnx"
 
 MAP_NAMES = ("stride_8_map", "l2", "l1")

@@ -21,6 +21,7 @@ from spd.photo_predictor import PlannedPredictor, Prepared
 from spd.pixels import Size, read_lattice
 from spd.runtimes.engines import Engine, Maps, open_engine
 from spd.runtimes.folder import ExportFolder
+from spd.runtimes.kernel import with_kernel
 from spd.scenes import PhotoScene
 
 QUERY_CHUNK = 16_384
@@ -139,7 +140,7 @@ def open_export(
         ConfigError: if the runtime is not installed or cannot do that precision here.
     """
     export = ExportFolder.read(folder)
-    engine = open_engine(export, runtime, precision, threads)
+    engine = with_kernel(open_engine(export, runtime, precision, threads), export, threads)
     return RuntimePredictor(export, engine, f"cpu, {runtime} {precision}")
 
 

@@ -21,7 +21,7 @@ from spd.models.decoder.attention_stage import CrossAttentionStage, FoldedStage
 from spd.models.decoder.dense_attention import Source, window_attention
 from spd.models.decoder.local_path import depth_head, head_depth_m
 from spd.models.feature_maps import FeatureMaps, ProjectedMaps
-from spd.native.ask import ask
+from spd.native.build import shape_of
 
 WeightsState = tuple[
     tuple[int, int], ...
@@ -41,6 +41,7 @@ class CrossAttentionPath(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.window = config.window
+        self.shape = shape_of(config)
         self.scale_embedding = nn.Parameter(torch.empty(3, config.dim))
         self.position_embedding = nn.Parameter(torch.empty(config.window**2, config.dim))
         nn.init.normal_(self.scale_embedding, std=0.02)
@@ -66,13 +67,7 @@ class CrossAttentionPath(nn.Module):
         self, maps: FeatureMaps, points: Float[Tensor, "b k 2"]
     ) -> Float[Tensor, "b k"]:
         """As `query`, by the compiled kernel, where `no_kernel` gives no reason against it."""
-        return ask(
-            local_native.shape_of(self),
-            self._packed(),
-            (maps.stride_8_map, maps.l2, maps.l1),
-            maps.image_size,
-            points,
-        )
+        return local_native.answer(self, self._packed(), maps, points)
 
     def no_kernel(self, maps: FeatureMaps) -> str | None:
         """Why the compiled kernel cannot answer questions about these maps; None where it can."""
@@ -166,14 +161,19 @@ class CrossAttentionPath(nn.Module):
             self._kept = kept = (state, *self._fold())
         return kept[1], kept[2]
 
-    def _packed(self) -> Float[Tensor, " n"]:
-        """All weights as the kernel takes them, kept until one changes."""
-        if self.scale_embedding.is_inference():
+    def packed(self) -> Float[Tensor, " n"]:
+        """All weights as the kernel takes them, also for where there is no torch."""
+        with torch.no_grad():
             return local_native.pack(self, self._fold())
+
+    def _packed(self) -> Float[Tensor, " n"]:
+        """The same, kept until a weight changes."""
+        if self.scale_embedding.is_inference():
+            return self.packed()
         state = _state_of(self._every_weight())
         kept = self._kept_packed
         if kept is None or kept[0] != state:
-            self._kept_packed = kept = (state, local_native.pack(self, self._fold()))
+            self._kept_packed = kept = (state, self.packed())
         return kept[1]
 
     def _every_weight(self) -> Iterator[Tensor]:

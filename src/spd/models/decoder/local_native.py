@@ -13,28 +13,11 @@ from torch import Tensor, nn
 
 from spd.models.decoder.attention_stage import CrossAttentionStage, FoldedStage
 from spd.models.feature_maps import FeatureMaps
-from spd.native.build import Shape, kernel
+from spd.native.ask import ask
+from spd.native.build import MULTIPLE, kernel
 
 if TYPE_CHECKING:
     from spd.models.decoder.local_attn import CrossAttentionPath
-
-MULTIPLE = 16
-"""Of every layer's channels, a head's too: what the kernel's vectors are at their widest."""
-
-
-def shape_of(path: "CrossAttentionPath") -> Shape:
-    """What the kernel is compiled for."""
-    stage = path.stage1
-    up, first = stage.ffn[0], path.head[0]
-    assert isinstance(up, nn.Linear)
-    assert isinstance(first, nn.Linear)
-    return (
-        ("DIM", stage.q_proj.in_features),
-        ("HEADS", stage.heads),
-        ("FFN", up.out_features),
-        ("HEAD_WIDTH", first.out_features),
-        ("WINDOW", path.window),
-    )
 
 
 def unsuited(path: "CrossAttentionPath", maps: FeatureMaps) -> str | None:
@@ -47,12 +30,25 @@ def unsuited(path: "CrossAttentionPath", maps: FeatureMaps) -> str | None:
     for one in (maps.stride_8_map, maps.l2, maps.l1, path.scale_embedding):
         if type(one) not in plain or one.device.type != "cpu" or one.dtype != torch.float32:
             return "it answers float32 on a CPU"
-    shape = shape_of(path)
-    sides = dict(shape)
-    if any(n % MULTIPLE for n in (path.stage1.head_width, sides["FFN"], sides["HEAD_WIDTH"])):
-        return f"channels of a head, and of every layer, must be multiples of {MULTIPLE}"
-    found = kernel(shape)
+    found = kernel(path.shape)
     return found if isinstance(found, str) else None
+
+
+def answer(
+    path: "CrossAttentionPath",
+    weights: Float[Tensor, " n"],
+    maps: FeatureMaps,
+    points: Float[Tensor, "b k 2"],
+) -> Float[Tensor, "b k"]:
+    """Metres at points inside the image, by as many threads as torch uses."""
+    cells = [
+        one.permute(0, 2, 3, 1).contiguous().numpy()  # as `encode` lays them out
+        for one in (maps.stride_8_map, maps.l2, maps.l1)
+    ]
+    threads = torch.get_num_threads()
+    asked = points.to(torch.float32).numpy()
+    depth_m = ask(path.shape, weights.numpy(), cells, maps.image_size, asked, threads)
+    return torch.from_numpy(depth_m)
 
 
 def pack(

@@ -1,0 +1,65 @@
+"""Exported models whose questions the compiled kernel answers (`spd.native`), without torch.
+
+The graph of the query stays beside it: it answers where there is no C compiler, and wherever else
+an export is taken.
+"""
+
+import os
+
+import numpy as np
+from jaxtyping import Float
+
+from spd.errors import CheckpointError
+from spd.native.ask import ask
+from spd.native.build import kernel, shape_of, weight_count
+from spd.pixels import Size, inside_image
+from spd.runtimes.engines import Engine, Maps
+from spd.runtimes.folder import QUERY_WEIGHTS, ExportFolder
+
+CELL_PX = 7
+"""Of the stride-8 map, in pixels of the image: two cells to a patch."""
+
+
+class KernelEngine:
+    """Images through a runtime, points through the kernel."""
+
+    def __init__(
+        self, runtime: Engine, folder: ExportFolder, weights: np.ndarray, threads: int
+    ) -> None:
+        self._runtime = runtime
+        self._shape = shape_of(folder.config)
+        self._weights = weights
+        self._threads = threads
+
+    def encode(self, images: Float[np.ndarray, "b 3 h w"]) -> Maps:
+        """Everything that is paid once per image, of RGB in 0..1."""
+        return self._runtime.encode(images)
+
+    def query(self, maps: Maps, points: Float[np.ndarray, "b k 2"]) -> Float[np.ndarray, "b k"]:
+        """Metres at points in pixels of the encoded images; NaN outside."""
+        size: Size = (CELL_PX * maps[0].shape[1], CELL_PX * maps[0].shape[2])
+        inside = inside_image(points[..., 0], points[..., 1], size)
+        asked = np.where(inside[..., None], points, np.float32(0))
+        depth_m = ask(self._shape, self._weights, maps, size, asked, self._threads)
+        return np.where(inside, depth_m, np.float32(np.nan))
+
+
+def with_kernel(engine: Engine, folder: ExportFolder, threads: int | None = None) -> Engine:
+    """The engine with the kernel for its questions; as it is where there is no kernel.
+
+    Raises:
+        CheckpointError: if the export's weights for it are missing, truncated or changed.
+    """
+    if QUERY_WEIGHTS not in folder.digests:
+        return engine  # an export from before there was one
+    path = folder.graph(QUERY_WEIGHTS)
+    if isinstance(kernel(shape_of(folder.config)), str):
+        return engine
+    weights = np.fromfile(path, dtype="<f4").astype(np.float32, copy=False)
+    wanted = weight_count(shape_of(folder.config))
+    if len(weights) != wanted:
+        raise CheckpointError(
+            f"{path} holds {len(weights)} numbers where its model has {wanted}; export the model "
+            "again"
+        )
+    return KernelEngine(engine, folder, weights, threads or os.cpu_count() or 1)
