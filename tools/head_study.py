@@ -124,7 +124,7 @@ CHANGES = {
     "rate-high": Change("rate 3e-3", training=(("decoder_lr", 3e-3),)),
     "centres": Change("points near cell centres only", near_centres=True),
     "points": Change("four times the points an image", training=(("points_per_image", 128),)),
-    "longer": Change("four times the steps", steps=4.0),
+    "longer": Change("twice the steps", steps=2.0),
 }
 
 
