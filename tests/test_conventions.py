@@ -196,7 +196,7 @@ SIGNATURES = {
     "SPD": "(config)",
     "SPD.encode": "(self, images)",
     "SPD.query": "(self, maps, points, *, outside='raise', form=None)",
-    "SPD.dense": "(self, maps)",
+    "SPD.dense": "(self, maps, *, form=None)",
     "SPD.forward": "(self, images)",
     "SPD.project": "(self, maps)",
     "SPD.query_plan": "(self, maps, points, form=None)",
