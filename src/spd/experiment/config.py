@@ -19,7 +19,7 @@ _LISTS = {"trunk": '["train.steps=1000"]', "variants": '["v15.2","bilinear"]'}
 
 
 class ExperimentConfig(Frozen):
-    """Rooms, trunk, heads and scores. `docs/results.md` reports the defaults on the shipped trunk."""
+    """Rooms, trunk, heads and scores. `docs/results.md` has the defaults on the shipped trunk."""
 
     train_rooms: Int = Field(6000, gt=0)
     """Rooms of 320x240 that trunk and heads learn from."""
