@@ -239,7 +239,7 @@ def test_the_whole_experiment_and_going_on_with_it(tmp_path, capsys):
     folder = tmp_path / "e"
     Experiment.start(folder, config, ()).run()
     said = capsys.readouterr().err.splitlines()
-    assert [line for line in said if "jointly" in line][-1] == "training jointly: v15.1-1"
+    assert [line for line in said if "jointly" in line][-1] == "training jointly: bilinear-1"
     assert said[-3:] == [
         "measuring latency",
         "measuring attention",
