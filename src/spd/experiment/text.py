@@ -1,5 +1,6 @@
 """The experiment's results as a page of Markdown: tables, then what they say in plain words."""
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -157,10 +158,7 @@ def _joint(summary: Summary) -> list[str]:
         return []
     columns = ["AbsRel", "RMSE (m)", "delta1", "AbsRel dense", *BAND_NUMBERS[: len(BANDS)]]
     columns += [f"AbsRel extra_{place}" for place in range(len(summary.extra))]
-    rows = [
-        [name, *(found[c].text(4) if c in found else "" for c in columns)]
-        for name, found in summary.joint.items()
-    ]
+    rows = _rows(dataclasses.replace(summary, numbers=summary.joint), columns)
     config = summary.config
     return [
         "### Trained jointly",

@@ -203,7 +203,8 @@ class SPD(Pretrained, nn.Module):
 
     def _query_inside(self, maps: FeatureMaps, points: Tensor, form: QueryForm) -> Tensor:
         if form == "native":  # in blocks of its own, which take no memory
-            return cast(CrossAttentionPath, self.local_path).query_native(maps, points)
+            with memory_for(f"the query of {points.shape[1]} point(s)", "free some, or ask fewer"):
+                return cast(CrossAttentionPath, self.local_path).query_native(maps, points)
 
         def ask(part: slice) -> Tensor:
             with memory_for("the query of a point", "free some, or take another device"):
