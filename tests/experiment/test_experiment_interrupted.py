@@ -71,7 +71,15 @@ def test_workers_never_see_an_interruption_not_even_while_they_start(tmp_path):
     assert interrupted([str(script)], "started") == (0, "[None, None]\n")
 
 
-def test_an_interrupt_that_another_thread_is_given_waits_as_well():
+@pytest.fixture
+def interruptible():
+    """Python's own handler, also where whoever began this run has interrupts ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_that_another_thread_is_given_waits_as_well(interruptible):
     reached, done = [], threading.Event()
 
     def press() -> None:

@@ -16,7 +16,7 @@ import exports
 import reference
 from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
-from spd.runtimes.engines import Engine, open_engine
+from spd.runtimes.engines import Engine, open_engine, openvino_core
 from spd.runtimes.folder import FUSED, ExportFolder
 
 ORACLE_POINTS = 9  # all special ones and two inside
@@ -149,9 +149,7 @@ def fused(runtime: str, path: str):
 
         session = onnxruntime.InferenceSession(path)
         return lambda inputs: session.run(["depth_m"], inputs)[0]
-    import openvino
-
-    compiled = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = openvino_core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return lambda inputs: compiled(inputs)["depth_m"]
 
 
@@ -162,8 +160,8 @@ def of_spread(got: np.ndarray, exact_map: np.ndarray) -> float:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_encoder_in_bfloat16_is_off_by_what_eight_bits_allow(seed):
-    openvino = pytest.importorskip("openvino", reason='pip install "spd[export]"')
-    if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+    pytest.importorskip("openvino", reason='pip install "spd[export]"')
+    if "BF16" not in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         pytest.skip("this CPU has no bfloat16 instructions")
     given = images(seed, 2)
     _, expected = encoded(given)

@@ -20,7 +20,7 @@ from spd.evaluation.settings import EvaluationSettings
 from spd.image_plan import PlanWarnings
 from spd.predictor import Predictor
 from spd.runtimes import open_export
-from spd.runtimes.engines import check_bfloat16
+from spd.runtimes.engines import check_bfloat16, openvino_core
 from spd.runtimes.folder import ENCODE, EXPORT, QUERY, file_sha256
 
 RUNTIMES = ["onnxruntime", "openvino"]
@@ -189,8 +189,8 @@ def test_bfloat16_is_refused_where_openvino_would_quietly_compute_float32():
 
 
 def test_bfloat16_is_what_openvino_then_computes(oracle):
-    openvino = pytest.importorskip("openvino", reason='pip install "spd[export]"')
-    if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+    pytest.importorskip("openvino", reason='pip install "spd[export]"')
+    if "BF16" not in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         pytest.skip("this CPU has no bfloat16 instructions")
     predictor = open_export(exports.exported(), "openvino", "bfloat16", threads=1)
     image = exports.noise(42, 70)

@@ -16,7 +16,12 @@ from spd.export.graphs import OPSET, quiet_exporter
 from spd.export.int8 import Calibration, quantise_graph
 from spd.export.onnx_folder import write_export
 from spd.geometry import Intrinsics
-from spd.runtimes.engines import check_bfloat16, installed_runtimes, openvino_hint
+from spd.runtimes.engines import (
+    check_bfloat16,
+    installed_runtimes,
+    openvino_core,
+    openvino_hint,
+)
 from spd.runtimes.folder import ENCODE_INT8
 
 _PHOTOS = 2  # of noise, to choose ranges by: what a product in 8 bits takes does not depend on them
@@ -48,9 +53,7 @@ def runtimes_here() -> tuple[list[Runtime], dict[str, str]]:
         found.append(Runtime(name))
         if name == "openvino":
             try:
-                import openvino
-
-                check_bfloat16(openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+                check_bfloat16(openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
                 found.append(Runtime(name, "bfloat16"))
             except ConfigError:
                 missing["openvino bfloat16"] = "this CPU has no bfloat16 instructions"
@@ -111,9 +114,7 @@ def graph_path(folder: Path, network: str, runtime: Runtime) -> Path:
 def open_graph(path: Path, runtime: Runtime, threads: int) -> Callable[[np.ndarray], np.ndarray]:
     """A graph with one input, loaded; the call returns its first output."""
     if runtime.name == "openvino":
-        import openvino
-
-        core = openvino.Core()
+        core = openvino_core()
         capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         settings: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": openvino_hint(runtime.precision, capabilities),

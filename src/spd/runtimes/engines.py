@@ -5,6 +5,7 @@ metres in bfloat16 step by 1.6 cm at 2 to 4 m and the query is a small part of t
 """
 
 import contextlib
+import functools
 import importlib
 import threading
 from collections.abc import Callable, Sequence
@@ -25,6 +26,7 @@ Precision = Literal["float32", "bfloat16", "int8"]
 Maps = tuple[np.ndarray, np.ndarray, np.ndarray]
 """The stride-8 map, L2 and L1, each `[B, rows, columns, D]`."""
 
+_ONE_CORE = threading.Lock()  # `functools.cache` alone would let two threads make one each
 _REASON = 160  # characters of what a runtime said; what counts comes last
 
 
@@ -133,8 +135,7 @@ class OpenVINOEngine:
     """
 
     def __init__(self, encode: Path, query: Path, precision: str, threads: int | None) -> None:
-        openvino = _import("openvino")
-        core = openvino.Core()
+        core = openvino_core()
         capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if precision == "bfloat16":
             check_bfloat16(capabilities)
@@ -220,6 +221,26 @@ class _OpenVINOGraphs:
                 return graph.run(names, given)
             finally:
                 self._idle.append(graph)
+
+
+@functools.cache
+def _only_core(openvino: ModuleType) -> Any:
+    return openvino.Core()
+
+
+def openvino_core() -> Any:
+    """The one `openvino.Core` of this process, never given back.
+
+    Each gives the thread that makes it a signal stack of its own. Two that are dropped in the order
+    in which they were made leave the first one's behind, already unmapped; the next signal with a
+    handler (an interrupt, SIGTERM, the end of a child) then kills the process without a word.
+
+    Raises:
+        ConfigError: if OpenVINO is not installed.
+    """
+    openvino = _import("openvino")
+    with _ONE_CORE:
+        return _only_core(openvino)
 
 
 def check_bfloat16(capabilities: list[str]) -> None:
