@@ -130,9 +130,9 @@ def test_dense_never_asks_and_projects_each_map_once(full_model, monkeypatch):
     projected = []
     original = CrossAttentionPath._project
 
-    def count(self, stage, projection, feature_map, row, size):
+    def count(self, projection, feature_map, row):
         projected.append(tuple(feature_map.shape[-2:]))
-        return original(self, stage, projection, feature_map, row, size)
+        return original(self, projection, feature_map, row)
 
     monkeypatch.setattr(CrossAttentionPath, "_project", count)
     model.dense(maps)

@@ -17,6 +17,7 @@ from spd.geometry import (
     pixel_to_cell,
     points_inside,
     resize_bilinear,
+    resized_rows,
     sample,
     sample_windows,
 )
@@ -182,3 +183,16 @@ def test_range_is_depth_times_the_ray_length():
 def test_nyu_field_of_view_gives_back_nyu_focal_length():
     assert focal_from_fov(63.3, (480, 640)) == pytest.approx(518.86, rel=1e-3)
     assert focal_from_fov(90.0, (640, 480)) == pytest.approx(320.0)
+
+
+@pytest.mark.parametrize("height", [3, 6, 7, 11])
+def test_rows_of_a_resized_map_are_those_of_all_of_it_with_its_border_repeated(height):
+    feature_map = torch.randn(2, 3, 6, 5, dtype=torch.float64)
+    whole = resize_bilinear(feature_map, (height, 10))
+    padded = torch.nn.functional.pad(whole, (0, 0, 4, 4), mode="replicate")
+    for rows in (range(-4, height + 4), range(-2, 3), range(height - 1, height + 3)):
+        expected = padded[:, :, rows.start + 4 : rows.stop + 4]
+        # Positions are computed in single precision where heights do not divide.
+        torch.testing.assert_close(
+            resized_rows(feature_map, (height, 10), rows), expected, rtol=1e-6, atol=1e-6
+        )

@@ -1,5 +1,7 @@
 """Change one thing of v15.2's local path at a time, on an experiment's cached maps.
 
+What helped most is then given to v15.1 as well, so that the comparison stays a fair one.
+
 Each change is trained from random weights with the experiment's own loop and seeds, and scored at
 the same pixels of the held-out rooms; a change and the specification share a seed's rooms, order
 and points, so their differences are paired. Changes live here and not in the package until one
@@ -33,6 +35,7 @@ from spd.experiment.run import Experiment
 from spd.files import write_text
 from spd.metrics.edges import BANDS_PX, band_name, band_scores, edge_distance_px
 from spd.models.decoder.local_attn import CrossAttentionPath
+from spd.models.decoder.local_conv import ConvPath
 from spd.models.decoder.local_path import LocalPath
 from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
@@ -109,6 +112,8 @@ class Change:
     training: tuple[tuple[str, float | int | str], ...] = ()
     steps: float = 1.0
     near_centres: bool = False
+    against: str = "specified"
+    """Whose numbers the differences are from."""
 
 
 CHANGES = {
@@ -125,6 +130,15 @@ CHANGES = {
     "centres": Change("points near cell centres only", near_centres=True),
     "points": Change("four times the points an image", training=(("points_per_image", 128),)),
     "longer": Change("twice the steps", steps=2.0),
+    "trained": Change("rate 3e-3 and twice the steps", training=(("decoder_lr", 3e-3),), steps=2.0),
+    "conv": Change("v15.1", ConvPath),
+    "conv-trained": Change(
+        "v15.1, rate 3e-3 and twice the steps, against v15.2 so",
+        ConvPath,
+        training=(("decoder_lr", 3e-3),),
+        steps=2.0,
+        against="trained",
+    ),
 }
 
 
@@ -197,7 +211,7 @@ def do_seed(folder: Path, seed: int, points: int) -> None:
 
 
 def table(folder: Path, seeds: int) -> str:
-    """Means, and the paired difference to the specification with its 95 % interval."""
+    """Means, and the paired difference to what each is against with its 95 % interval."""
     found = {
         name: [json.loads((folder / f"{name}-{seed}.json").read_text()) for seed in range(seeds)]
         for name in CHANGES
@@ -210,7 +224,7 @@ def table(folder: Path, seeds: int) -> str:
         cells = [CHANGES[name].about]
         for number in (NUMBERS[0], NUMBERS[1]):
             values = np.array([row[number] for row in rows])
-            off = values - np.array([row[number] for row in found["specified"]])
+            off = values - np.array([row[number] for row in found[CHANGES[name].against]])
             half = float(t.ppf(0.975, seeds - 1) * off.std(ddof=1) / seeds**0.5)
             cells += [
                 f"{values.mean():.4f} ± {values.std(ddof=1):.4f}",

@@ -252,6 +252,27 @@ def resize_bilinear(
     return F.interpolate(feature_map, size=size, mode="bilinear", align_corners=False)
 
 
+def resized_rows(
+    feature_map: Float[Tensor, "b c h w"], size: Size, rows: range
+) -> Float[Tensor, "b c n w2"]:
+    """Some rows of `resize_bilinear(feature_map, size)`, and no others computed.
+
+    Rows outside of it are those of its border, as replicate padding has them.
+    """
+    cells = feature_map.shape[2]
+    row = torch.arange(rows.start, rows.stop, device=feature_map.device).clamp(0, size[0] - 1)
+    if cells == size[0]:
+        lines = feature_map.index_select(2, row)
+    else:
+        at = ((row + 0.5) * (cells / size[0]) - 0.5).clamp(min=0)
+        above = at.long()
+        below = (above + 1).clamp(max=cells - 1)
+        share = (at - above).to(feature_map.dtype)[:, None]
+        lines = feature_map.index_select(2, above) * (1 - share)
+        lines = lines + feature_map.index_select(2, below) * share
+    return resize_bilinear(lines, (len(rows), size[1]))
+
+
 def resize_bicubic(depth: Float[Tensor, "b c h w"], size: Size) -> Float[Tensor, "b c h2 w2"]:
     """The same, bicubic: how published depth models mean their maps to be enlarged."""
     return F.interpolate(depth, size=size, mode="bicubic", align_corners=False)

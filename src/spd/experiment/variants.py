@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from spd.config import ModelConfig
 from spd.experiment.names import Variant
-from spd.geometry import resize_bilinear
+from spd.models.decoder.dense_rows import DenseStage
 from spd.models.decoder.local_attn import CrossAttentionPath
 from spd.models.decoder.local_path import build_local_path, head_depth_m
 from spd.models.feature_maps import FeatureMaps
@@ -33,13 +33,9 @@ class OneStagePath(CrossAttentionPath):
         query = self.stage1.read(start, coarse, self.stage1.fold(torch.cat([s8, l2])))
         return head_depth_m(self.head, query).unflatten(0, points.shape[:2])
 
-    def dense(self, maps: FeatureMaps) -> Float[Tensor, "b 1 h4 w4"]:
-        """Depth in metres at every cell centre of L1."""
-        size = (maps.l1.shape[-2], maps.l1.shape[-1])
-        start = resize_bilinear(maps.stride_8_map, size).permute(0, 2, 3, 1)
+    def _dense_stages(self, maps: FeatureMaps) -> list[DenseStage]:
         sources = [(maps.stride_8_map, self.S8), (maps.l2, self.L2)]
-        query = self._read_dense(self.stage1, start, sources, dilation=2)
-        return head_depth_m(self.head, query)[:, None]
+        return [self._dense_stage(self.stage1, sources, dilation=2)]
 
 
 def build_head(variant: Variant, config: ModelConfig, seed: int) -> nn.Module:

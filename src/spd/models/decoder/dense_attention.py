@@ -113,8 +113,9 @@ class _WindowAttention(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor, ...]:
-        query, place_keys, place_values, *maps = ctx.saved_tensors
-        grads = [torch.zeros_like(saved) for saved in ctx.saved_tensors]
+        saved = ctx.saved_tensors  # once: where they are computed again, once is all there is
+        query, place_keys, place_values, *maps = saved
+        grads = [torch.zeros_like(tensor) for tensor in saved]
         grad_query, grad_place_keys, grad_place_values, *grad_maps = grads
         for strip in _strips(query, place_keys, maps):
             weights = strip.weights(place_keys)

@@ -18,7 +18,7 @@ from spd.errors import InputError
 from spd.geometry import CellWindows, resize_bilinear, sample, sample_windows
 from spd.models.decoder import local_native
 from spd.models.decoder.attention_stage import CrossAttentionStage, FoldedStage
-from spd.models.decoder.dense_attention import Source, window_attention
+from spd.models.decoder.dense_rows import DenseStage, by_rows
 from spd.models.decoder.local_path import depth_head, head_depth_m
 from spd.models.feature_maps import FeatureMaps, ProjectedMaps
 from spd.native.build import shape_of
@@ -102,13 +102,22 @@ class CrossAttentionPath(nn.Module):
         Border padding of the sampled window is replicate padding here.
         """
         size = (maps.l1.shape[-2], maps.l1.shape[-1])
-        start = resize_bilinear(maps.stride_8_map, size).permute(0, 2, 3, 1)  # [B, Y, X, D]
-        query = self._wide(start)
-        query = self._read_dense(
-            self.stage1, query, [(maps.stride_8_map, self.S8), (maps.l2, self.L2)], dilation=2
-        )
-        query = self._read_dense(self.stage2, query, [(maps.l1, self.L1)], dilation=1)
-        return head_depth_m(self.head, query)[:, None]
+        start = self._wide(resize_bilinear(maps.stride_8_map, size).permute(0, 2, 3, 1))
+        stages = self._dense_stages(maps)
+
+        def answer(query: Tensor, top: int) -> Tensor:
+            for stage in stages:
+                query = stage.read(query, top, size)
+            return head_depth_m(self.head, query)
+
+        return by_rows(answer, start)[:, None]
+
+    def _dense_stages(self, maps: FeatureMaps) -> list[DenseStage]:
+        coarse = [(maps.stride_8_map, self.S8), (maps.l2, self.L2)]
+        return [
+            self._dense_stage(self.stage1, coarse, dilation=2),
+            self._dense_stage(self.stage2, [(maps.l1, self.L1)], dilation=1),
+        ]
 
     def _windows(
         self, maps: FeatureMaps, points: Float[Tensor, "b k 2"]
@@ -199,56 +208,31 @@ class CrossAttentionPath(nn.Module):
         """In the weights' dtype: maps may be kept narrower, the query's residual stream may not."""
         return features.to(self.scale_embedding.dtype)
 
-    def _read_dense(
-        self,
-        stage: CrossAttentionStage,
-        query: Float[Tensor, "b y x d"],
-        sources: list[tuple[Tensor, int]],
-        dilation: int,
-    ) -> Float[Tensor, "b y x d"]:
-        """`stage.read` at every position, for sources given as (map, embedding row)."""
-        size = (query.shape[1], query.shape[2])
-        places = [
-            stage.by_place(projection, self.position_embedding)
-            for projection in (stage.k_proj, stage.v_proj)
-        ]
-        windows = [
-            Source(
-                *(
-                    self._padded(self._project(stage, projection, feature_map, row, size), dilation)
-                    for projection in (stage.k_proj, stage.v_proj)
-                ),
-                *places,
+    def _dense_stage(
+        self, stage: CrossAttentionStage, sources: list[tuple[Tensor, int]], dilation: int
+    ) -> DenseStage:
+        """What the dense grid reads in a stage, of maps given as (map, embedding row)."""
+        projections = (stage.k_proj, stage.v_proj)
+        keys, values = (stage.by_place(each, self.position_embedding) for each in projections)
+        projected = [
+            (
+                self._project(stage.k_proj, feature_map, row),
+                self._project(stage.v_proj, feature_map, row),
             )
             for feature_map, row in sources
         ]
-        values = window_attention(stage.heads_of(query), windows, dilation)
-        return stage.finish(query, values.flatten(3))
+        return DenseStage(stage, projected, keys, values, dilation, self.window)
 
     def _project(
-        self,
-        stage: CrossAttentionStage,
-        projection: nn.Linear,
-        feature_map: Tensor,
-        row: int,
-        size: tuple[int, int],
-    ) -> Float[Tensor, "b d y x"]:
-        """Keys or values of a whole map at L1's size.
+        self, projection: nn.Linear, feature_map: Tensor, row: int
+    ) -> Float[Tensor, "b d h w"]:
+        """Keys or values of a whole map, on its own cells.
 
-        Projected on the map's own cells first: bilinear weights sum to one, so projection and
-        upsampling commute, and there are four times fewer cells before it.
+        Bilinear weights sum to one, so projecting and resizing commute, and a map has four times
+        fewer cells before it is resized.
         """
         embedded = feature_map + self.scale_embedding[row][:, None, None]
-        projected = F.conv2d(embedded, projection.weight[:, :, None, None], projection.bias)
-        return resize_bilinear(projected, size)
-
-    def _padded(
-        self, cells: Float[Tensor, "b d y x"], dilation: int
-    ) -> Float[Tensor, "b y2 x2 heads e"]:
-        """The map with its borders repeated, so that every place of every window is there."""
-        reach = self.window // 2 * dilation
-        padded = F.pad(cells, (reach,) * 4, mode="replicate").permute(0, 2, 3, 1)
-        return padded.unflatten(3, (self.stage1.heads, -1))
+        return F.conv2d(embedded, projection.weight[:, :, None, None], projection.bias)
 
 
 def _state_of(weights: Iterable[Tensor]) -> WeightsState:
