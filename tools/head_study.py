@@ -132,12 +132,8 @@ CHANGES = {
     "longer": Change("twice the steps", steps=2.0),
     "trained": Change("rate 3e-3 and twice the steps", training=(("decoder_lr", 3e-3),), steps=2.0),
     "conv": Change("v15.1", ConvPath),
-    "conv-trained": Change(
-        "v15.1, rate 3e-3 and twice the steps, against v15.2 so",
-        ConvPath,
-        training=(("decoder_lr", 3e-3),),
-        steps=2.0,
-        against="trained",
+    "conv-longer": Change(
+        "v15.1 with twice the steps, against v15.2 with them", ConvPath, steps=2.0, against="longer"
     ),
 }
 
@@ -211,32 +207,47 @@ def do_seed(folder: Path, seed: int, points: int) -> None:
 
 
 def table(folder: Path, seeds: int) -> str:
-    """Means, and the paired difference to what each is against with its 95 % interval."""
-    found = {
-        name: [json.loads((folder / f"{name}-{seed}.json").read_text()) for seed in range(seeds)]
+    """Means, and the paired difference to what each is against with its 95 % interval.
+
+    Of the seeds that are there: a study may be looked at before its end.
+    """
+    found: dict[str, dict[int, dict[str, float]]] = {
+        name: {
+            seed: json.loads(path.read_text())
+            for seed in range(seeds)
+            if (path := folder / f"{name}-{seed}.json").is_file()
+        }
         for name in CHANGES
     }
     lines = [
-        "| changed | AbsRel | difference | AbsRel 0-1 px | difference | AbsRel >8 px |",
-        "|---|---|---|---|---|---|",
+        "| changed | seeds | AbsRel | difference | AbsRel 0-1 px | difference | AbsRel >8 px |",
+        "|---|---|---|---|---|---|---|",
     ]
     for name, rows in found.items():
-        cells = [CHANGES[name].about]
+        if len(rows) < 2:
+            continue
+        cells = [CHANGES[name].about, str(len(rows))]
         for number in (NUMBERS[0], NUMBERS[1]):
-            values = np.array([row[number] for row in rows])
-            off = values - np.array([row[number] for row in found[CHANGES[name].against]])
-            half = float(t.ppf(0.975, seeds - 1) * off.std(ddof=1) / seeds**0.5)
-            cells += [
-                f"{values.mean():.4f} ± {values.std(ddof=1):.4f}",
-                f"{off.mean():+.4f} ± {half:.4f}" if name != "specified" else "",
-            ]
-        cells.append(f"{np.mean([row[NUMBERS[-1]] for row in rows]):.4f}")
+            values = np.array([row[number] for row in rows.values()])
+            cells.append(f"{values.mean():.4f} ± {values.std(ddof=1):.4f}")
+            cells.append(_difference(rows, found[CHANGES[name].against], number))
+        cells.append(f"{np.mean([row[NUMBERS[-1]] for row in rows.values()]):.4f}")
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
+def _difference(
+    rows: dict[int, dict[str, float]], others: dict[int, dict[str, float]], number: str
+) -> str:
+    off = np.array([rows[seed][number] - others[seed][number] for seed in rows if seed in others])
+    if rows is others or len(off) < 2:
+        return ""
+    half = float(t.ppf(0.975, len(off) - 1) * off.std(ddof=1) / len(off) ** 0.5)
+    return f"{off.mean():+.4f} ± {half:.4f}"
+
+
 def study(folder: Path, points: int = 4000) -> str:
-    """Do what is missing, one process a core, and return the table."""
+    """Do what is missing, one process a core, and return the table of what is there."""
     seeds = Experiment.open(folder).config.seeds
     (folder / "study").mkdir(exist_ok=True)
     context = multiprocessing.get_context("spawn")
