@@ -20,12 +20,18 @@ def measure_latency(
 ) -> dict[str, Milliseconds]:
     """Median milliseconds of `query` at K = 1, 64, 1024 and of `dense`, for every model.
 
-    All of them in plain torch: only v15.2 has a compiled kernel.
+    All of them in plain torch, because only v15.2 has a compiled kernel, of maps that lie in
+    memory as `SPD.encode` leaves them.
 
     The models take turns, so that a slow minute meets all of them. That does not help where the
     machine has more to do than cores: then calls of one kind wait more than those of another.
     """
     jobs: dict[tuple[str, str], Callable[[], object]] = {}
+    s8, l2, l1 = (
+        one.contiguous(memory_format=torch.channels_last)
+        for one in (maps.stride_8_map, maps.l2, maps.l1)
+    )
+    maps = FeatureMaps(s8, l2, l1, maps.image_size)
     height, width = maps.image_size
     rng = np.random.default_rng(0)
     for name, model in models.items():
