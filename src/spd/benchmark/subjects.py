@@ -55,13 +55,8 @@ class Setup:
     def maps(self) -> FeatureMaps:
         """What `encode` returns for such a photo, filled with noise and laid out alike."""
         h, w = (side // PATCH for side in self.size)
-        s8, l2, l1 = (
-            torch.randn(1, self.config.dim, n * h, n * w).contiguous(
-                memory_format=torch.channels_last
-            )
-            for n in (2, 2, 4)
-        )
-        return FeatureMaps(s8, l2, l1, self.size)
+        s8, l2, l1 = (torch.randn(1, self.config.dim, n * h, n * w) for n in (2, 2, 4))
+        return FeatureMaps(s8, l2, l1, self.size).cells_together()
 
     def query_plan(self, points: int, form: Literal["projected"] | None = None) -> QueryPlan:
         """How so many points are answered; nothing is computed."""

@@ -27,11 +27,7 @@ def measure_latency(
     machine has more to do than cores: then calls of one kind wait more than those of another.
     """
     jobs: dict[tuple[str, str], Callable[[], object]] = {}
-    s8, l2, l1 = (
-        one.contiguous(memory_format=torch.channels_last)
-        for one in (maps.stride_8_map, maps.l2, maps.l1)
-    )
-    maps = FeatureMaps(s8, l2, l1, maps.image_size)
+    maps = maps.cells_together()
     height, width = maps.image_size
     rng = np.random.default_rng(0)
     for name, model in models.items():

@@ -63,6 +63,14 @@ class FeatureMaps:
             else self.projected.map(lambda m: m.to(target)),
         )
 
+    def cells_together(self) -> "FeatureMaps":
+        """The same maps with a cell's channels side by side: a query gathers whole cells."""
+        s8, l2, l1 = (
+            one.contiguous(memory_format=torch.channels_last)
+            for one in (self.stride_8_map, self.l2, self.l1)
+        )
+        return dataclasses.replace(self, stride_8_map=s8, l2=l2, l1=l1)
+
     def detach(self) -> "FeatureMaps":
         """The same values, cut from the graph that computed them."""
         return dataclasses.replace(

@@ -73,12 +73,7 @@ class SPD(Pretrained, nn.Module):
         size: Size = (images.shape[-2], images.shape[-1])
         l1, l2, l3, l4 = self.neck(self.encoder(images))
         stride_8_map = self.global_path(l3, l4, (l2.shape[-2], l2.shape[-1]))
-        # A query gathers whole cells, so the channels of a cell lie together.
-        s8, l2, l1 = (
-            feature_map.contiguous(memory_format=torch.channels_last)
-            for feature_map in (stride_8_map, l2, l1)
-        )
-        return FeatureMaps(s8, l2, l1, size)
+        return FeatureMaps(stride_8_map, l2, l1, size).cells_together()
 
     def query(
         self,

@@ -6,6 +6,7 @@ backward.
 """
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import cast
 
@@ -33,13 +34,13 @@ class DenseStage:
     place_values: Float[Tensor, "n heads e"]
     dilation: int
     """Cells of the grid from one place of a window to the next."""
-    window: int
 
     def read(
         self, query: Float[Tensor, "b y x d"], top: int, size: Size
     ) -> Float[Tensor, "b y x d"]:
         """`stage.read` at the rows of the grid from `top` on, of a grid of that size."""
-        reach = self.window // 2 * self.dilation
+        window = math.isqrt(len(self.place_keys))
+        reach = window // 2 * self.dilation
         rows = range(top - reach, top + query.shape[1] + reach)
         sources = [
             Source(

@@ -212,8 +212,8 @@ class CrossAttentionPath(nn.Module):
         self, stage: CrossAttentionStage, sources: list[tuple[Tensor, int]], dilation: int
     ) -> DenseStage:
         """What the dense grid reads in a stage, of maps given as (map, embedding row)."""
-        projections = (stage.k_proj, stage.v_proj)
-        keys, values = (stage.by_place(each, self.position_embedding) for each in projections)
+        keys = stage.by_place(stage.k_proj, self.position_embedding)
+        values = stage.by_place(stage.v_proj, self.position_embedding)
         projected = [
             (
                 self._project(stage.k_proj, feature_map, row),
@@ -221,7 +221,7 @@ class CrossAttentionPath(nn.Module):
             )
             for feature_map, row in sources
         ]
-        return DenseStage(stage, projected, keys, values, dilation, self.window)
+        return DenseStage(stage, projected, keys, values, dilation)
 
     def _project(
         self, projection: nn.Linear, feature_map: Tensor, row: int
