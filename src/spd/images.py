@@ -4,12 +4,12 @@ import contextlib
 import dataclasses
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, TypeAlias
+from typing import IO, TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 from PIL import Image, UnidentifiedImageError
 
 from spd.errors import InputError
@@ -22,6 +22,7 @@ from spd.photos.resampling import resample as resample
 if TYPE_CHECKING:
     import torch
 
+T = TypeVar("T")
 RGBImage = UInt8[np.ndarray, "h w 3"]
 
 FORMATS = (
@@ -34,6 +35,7 @@ MAX_PIXELS = 178_956_970
 """Of a file; Pillow's own limit for what it takes for an attack."""
 
 _DEEP_GREY = ("I;16", "I;16B", "I;16L", "I;16N", "I")
+_LOSSY = ("JPEG", "MPO")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -91,9 +93,9 @@ def read_photo(image: ImageLike, *, channels: Channels = "rgb") -> Photo:
     if isinstance(image, Image.Image):
         return _decoded(image, "the image")
     if isinstance(image, bytes | bytearray | memoryview):
-        return _from_bytes(bytes(image), "the image")
+        return _opened(bytes(image), "the image", _decoded)
     if isinstance(image, str | os.PathLike):
-        return _from_path(Path(image))
+        return _opened(_bytes_of(Path(image)), str(Path(image)), _decoded)
     if hasattr(image, "read"):
         return _from_file(image)  # type: ignore[arg-type]  # no tensor: see above
     raise InputError(
@@ -102,15 +104,28 @@ def read_photo(image: ImageLike, *, channels: Channels = "rgb") -> Photo:
     )
 
 
-def _from_path(path: Path) -> Photo:
+def read_mask_pixels(image: str | os.PathLike[str] | bytes) -> Bool[np.ndarray, "h w"]:
+    """Which pixels of an upright mask are inside: neither black, nor 0, nor transparent.
+
+    Args:
+        image: a path or a file's bytes; labels of 16 bits and palettes do as well.
+
+    Raises:
+        InputError: if it is missing, no image, or a JPEG, whose black is not black.
+    """
+    if isinstance(image, bytes):
+        return _opened(image, "the mask", _inside)
+    return _opened(_bytes_of(Path(image)), str(Path(image)), _inside)
+
+
+def _bytes_of(path: Path) -> bytes:
     if not path.is_file():
         raise InputError(f"no image file {path}")
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise InputError(f"{path} cannot be read: {reason}") from None
-    return _from_bytes(data, str(path))
 
 
 def _from_file(file: "IO[bytes]") -> Photo:
@@ -121,16 +136,16 @@ def _from_file(file: "IO[bytes]") -> Photo:
         raise InputError(f"{name} cannot be read: {error}") from None
     if not isinstance(data, bytes):
         raise InputError(f"{name} is open as text; open it in mode 'rb'")
-    return _from_bytes(data, name)
+    return _opened(data, name, _decoded)
 
 
-def _from_bytes(data: bytes, name: str) -> Photo:
+def _opened(data: bytes, name: str, decode: Callable[[Image.Image, str], T]) -> T:
     if not data:
         raise InputError(f"{name} is empty")
     if is_heif(data[:32]):
         register_heif(name)
     with _told(name), Image.open(io.BytesIO(data), formats=_formats()) as opened:
-        return _decoded(opened, name)
+        return decode(opened, name)
 
 
 def _formats() -> list[str]:
@@ -140,12 +155,28 @@ def _formats() -> list[str]:
 
 def _decoded(image: Image.Image, name: str) -> Photo:
     with _told(name):
-        if image.width * image.height > MAX_PIXELS:
-            raise Image.DecompressionBombError
-        image.load()  # which turns a TIFF; its orientation is right to ask for only then
-        turned = upright(image)
+        turned = _turned(image)
         pixels = _rgb(turned, name)
         return Photo(pixels, focal_px_of(image))  # the same number, whichever way up
+
+
+def _inside(image: Image.Image, name: str) -> Bool[np.ndarray, "h w"]:
+    if image.format in _LOSSY:
+        raise InputError(f"{name}: a JPEG's black is not quite black; save the mask as PNG")
+    with _told(name):
+        turned = _turned(image)
+        if turned.mode in _DEEP_GREY:  # labels from 1 to 255 would become black in eight bits
+            return np.asarray(turned) > 0
+        rgba = np.asarray(turned.convert("RGBA"))
+        return (rgba[..., :3].max(axis=2) > 0) & (rgba[..., 3] > 0)
+
+
+def _turned(image: Image.Image) -> Image.Image:
+    """Unpacked and upright."""
+    if image.width * image.height > MAX_PIXELS:
+        raise Image.DecompressionBombError
+    image.load()  # which turns a TIFF; its orientation is right to ask for only then
+    return upright(image)
 
 
 def _rgb(image: Image.Image, name: str) -> RGBImage:

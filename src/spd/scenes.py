@@ -70,7 +70,10 @@ class PhotoScene(abc.ABC):
         return depth_m
 
     def range_at(
-        self, points: ArrayLike, intrinsics: Intrinsics | None = None
+        self,
+        points: ArrayLike,
+        intrinsics: Intrinsics | None = None,
+        distortion: "DistortionLike | None" = None,
     ) -> Float[np.ndarray, " k"]:
         """Distance in metres along the ray to each point; "how far is that" means this.
 
@@ -78,16 +81,21 @@ class PhotoScene(abc.ABC):
             points: as for `depth_at`.
             intrinsics: the photo's camera; by default the one it was encoded with, or its focal
                 length with the principal point in the middle.
+            distortion: the lens: OpenCV's 4, 5 or 8 coefficients. By default there is none.
 
         Raises:
             InputError: if neither intrinsics nor the photo's focal length are known.
+            PointError: as `depth_at`, or if a point's distortion cannot be undone.
         """
+        from spd.questions.cameras import ray_lengths
+
         if intrinsics is None:
             if self.intrinsics is None:
                 raise InputError("range needs the photo's focal length; encode with focal_px=...")
             intrinsics = self.intrinsics
         asked = as_points(points)
-        return (self.depth_at(asked) * intrinsics.ray_lengths(asked)).astype(np.float32)
+        lengths = ray_lengths(asked, intrinsics, distortion)
+        return (self.depth_at(asked) * lengths).astype(np.float32)
 
     def points_3d(
         self,

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from formula_scenes import wall
 from spd.errors import InputError, PointError
 from spd.pixels import Intrinsics
 from spd.questions import Distortion, rays_at
@@ -71,6 +72,19 @@ def test_a_pixel_that_no_ray_reaches_is_named():
     # r - r3 = 0.3 at r = 0.3389 and again at 0.7864, past the fold: a camera sees the first.
     ray = rays_at(points[:1], camera, (-1.0, 0, 0, 0))[0]
     assert ray == pytest.approx([0.338936, 0.0], abs=1e-6)
+
+
+def test_range_is_along_the_ray_that_the_lens_took():
+    camera = Intrinsics(100.0, 100.0, 0.0, 0.0)  # the ray of (30, 0) is that of the test before
+    scene = wall()
+    (depth_m,) = scene.depth_at([(30, 0)])
+    (range_m,) = scene.range_at([(30, 0)], camera, (-1.0, 0, 0, 0))
+    assert range_m == pytest.approx(depth_m * (1 + 0.338936**2) ** 0.5, rel=1e-6)
+    assert scene.range_at([(30, 0)], camera) == pytest.approx(depth_m * 1.09**0.5, rel=1e-6)
+    xyz = scene.points_3d([(30, 0)], camera, (-1.0, 0, 0, 0))
+    assert range_m == pytest.approx(np.linalg.norm(xyz), rel=1e-6)
+    with pytest.raises(PointError, match="cannot be undone"):
+        scene.range_at([(50, 0)], camera, (-1.0, 0, 0, 0))
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ def here(small_model, tmp_path, monkeypatch):
     pixels = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
     Image.fromarray(pixels).save("photo.png")
     Image.fromarray(MASK).save("mask.png")
+    Image.fromarray(MASK).convert("L").save("mask.jpg")
     return tmp_path
 
 
@@ -197,7 +198,7 @@ def test_points_of_a_parquet_table(ask, here):
         (["--box", "1,1,5"], "is not x0,y0,x1,y1"),
         (["--box", "5,1,1,5"], "x0 < x1"),
         (["--box", "70,1,80,5"], "70,1,80,5: .* outside the photo of 64 columns"),
-        (["--mask", "photo.jpg"], "save the mask as PNG"),
+        (["--mask", "mask.jpg"], "save the mask as PNG"),
         (["--mask", "none.png"], "no image file"),
         (["--grid", "4"], "write COLUMNSxROWS"),
         (["--grid", "4000x3000"], "more than 1,000,000 points"),

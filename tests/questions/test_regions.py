@@ -9,7 +9,7 @@ from PIL import Image
 
 from formula_scenes import FormulaScene, ramp, wall
 from spd.errors import InputError, PointError
-from spd.questions import Box, Line, Mask, RegionStatistics, grid, region
+from spd.questions import Box, Line, Mask, RegionStatistics, grid, read_mask, region
 from spd.questions.regions import centre_of
 
 
@@ -72,6 +72,35 @@ def test_a_mask_is_asked_at_its_pixels(tmp_path):
         assert ramp().region(tmp_path / "mask.png") == got
 
 
+@pytest.mark.parametrize("form", ["labels of 16 bits", "palette", "transparent", "one bit"])
+def test_masks_of_every_form_are_inside_where_they_mean_it(tmp_path, form):
+    mask = np.zeros((40, 60), dtype=bool)
+    mask[3, 5] = mask[30, [40, 41]] = True
+    image = {
+        "labels of 16 bits": lambda: Image.fromarray(mask.astype(np.uint16) * 3),
+        "palette": lambda: Image.fromarray(mask.astype(np.uint8) * 7).convert("P"),
+        "transparent": lambda: Image.fromarray(
+            np.where(mask[..., None], [200, 10, 0, 255], [255, 255, 255, 0]).astype(np.uint8)
+        ),
+        "one bit": lambda: Image.fromarray(mask),
+    }[form]()
+    image.save(tmp_path / "mask.png")
+    np.testing.assert_array_equal(read_mask(tmp_path / "mask.png").pixels, mask)
+    np.testing.assert_array_equal(read_mask((tmp_path / "mask.png").read_bytes()).pixels, mask)
+
+
+def test_a_mask_is_upright_and_no_jpeg_whatever_it_is_called(tmp_path):
+    tall = Image.new("L", (40, 60))
+    tall.putpixel((0, 0), 255)  # which the turn brings to the upper right
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    tall.save(tmp_path / "mask.png", exif=exif)
+    assert np.argwhere(read_mask(tmp_path / "mask.png").pixels).tolist() == [[0, 59]]
+    tall.save(tmp_path / "jpeg.png", "JPEG")
+    with pytest.raises(InputError, match=r"jpeg\.png: .* save the mask as PNG"):
+        read_mask(tmp_path / "jpeg.png")
+
+
 def test_a_large_mask_is_drawn_from_the_same_way_each_time():
     mask = np.ones((400, 600), dtype=bool)
     scene = ramp(size=(400, 600))
@@ -126,7 +155,6 @@ def test_the_point_that_speaks_for_a_region_lies_in_it_and_in_the_photo():
         (np.ones((40, 60), dtype=np.uint8), InputError, "mask of numbers becomes boolean"),
         ((1, 2, 3), InputError, "a region is a box"),
         ("nowhere.png", InputError, r"no image file nowhere\.png"),
-        ("mask.jpg", InputError, "save the mask as PNG"),
         (Line(np.array([[0.0, 0.0], [0.0, 40.0]])), PointError, r"point 1 is \(0, 40\), outside"),
     ],
 )

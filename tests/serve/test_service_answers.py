@@ -54,6 +54,7 @@ def test_a_photo_is_described(client):
         "focal_px": FOCAL,
         "assumed_focal_px": None,
         "focal_source": "given",
+        "distortion": None,
         "warnings": [],
     }
     again = client.get(answer.headers["location"]).json()

@@ -11,6 +11,7 @@ from small_service import JPEG, Failing, Held, RampScene, error_of, photo, poste
 from spd.errors import SPDError
 from spd.memory import OutOfMemoryError
 from spd.serve.answers import points as ask_points
+from spd.serve.cache import Kept
 from spd.serve.config import ServeConfig
 
 
@@ -72,9 +73,10 @@ def test_points_whose_client_was_told_are_not_asked_to_the_end():
         return np.ones(len(points), np.float32)
 
     scene._ask = ask
+    kept = Kept(scene, np.zeros((2, 2, 3), np.uint8), ())
     body = bytearray(json.dumps({"points": [[1, 1]] * 100_000}).encode())
     with pytest.raises(SPDError, match=r"not answered within 0\.05 s"):
-        ask_points(scene, body, ServeConfig(request_seconds=0.05))
+        ask_points(kept, body, ServeConfig(request_seconds=0.05))
     assert pieces == [16_384]
 
 

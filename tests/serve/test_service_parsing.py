@@ -4,7 +4,7 @@ import pydantic
 import pytest
 
 from small_service import error_of, posted, small_service
-from spd.serve.schemas import Asked, BoxesAsked, DistancesAsked, PointsAsked
+from spd.serve.schemas import Asked, BoxesAsked, DistancesAsked, LinesAsked, PointsAsked
 
 JSON = {"content-type": "application/json"}
 MOST = 10_000
@@ -41,6 +41,7 @@ def listed(key: bytes, items: list[bytes], more: bytes = b"") -> bytes:
         ("points", listed(b"points", [b"[1,2]"] * MOST)),
         ("points", listed(b"points", [b"[1,2]"] * MOST, b',"xyz":true')),
         ("boxes", listed(b"boxes", [BOX] * 2)),
+        ("lines", listed(b"lines", [b"[%b]" % b",".join([b"[1,2]"] * (MOST // 2))] * 2)),
         ("distances", listed(b"pairs", [PAIR] * (MOST // 2))),
     ],
 )
@@ -61,6 +62,7 @@ def test_as_many_as_the_limit_says_are_answered(ask, what, body):
         ("points", listed(b"points", [b"[]"] * 3 * MOST), "at most 10,000 at a time"),
         ("boxes", listed(b"boxes", [BOX] * 3), "3 boxes in one request"),
         ("boxes", listed(b"boxes", [b"0"] * 100), "at most 2 at a time"),
+        ("lines", listed(b"lines", [b"[[1,2],[3,4]]"] * MOST), "20,000 points of lines"),
         ("distances", listed(b"pairs", [PAIR] * (MOST // 2 + 1)), "5,001 pairs in one request"),
         ("distances", listed(b"pairs", [b"0"] * 3 * MOST), "at most 5,000 at a time"),
     ],
@@ -79,6 +81,7 @@ NESTED = b"[" * 150 + b"]" * 150
     [
         ("points", listed(b"points", [NESTED] * 100), 'send {"points": [[u, v], ...]}'),
         ("boxes", listed(b"boxes", [NESTED]), "more brackets than a question for boxes"),
+        ("lines", listed(b"lines", [NESTED] * 200), "more brackets than a question for points of"),
         ("distances", listed(b"pairs", [NESTED] * 200), "more brackets"),
         ("points", listed(b"points", [b'["1","2"]'] * 100), "more quotation marks"),
         ("points", b'{"points":[]%b}' % b"".join(b',"%d":0' % n for n in range(100)), "quotation"),
@@ -91,7 +94,13 @@ def test_another_form_that_would_cost_much_is_refused_unparsed(ask, unparsed, wh
 
 
 @pytest.mark.parametrize(
-    ("kind", "key"), [(PointsAsked, b"points"), (BoxesAsked, b"boxes"), (DistancesAsked, b"pairs")]
+    ("kind", "key"),
+    [
+        (PointsAsked, b"points"),
+        (BoxesAsked, b"boxes"),
+        (LinesAsked, b"lines"),
+        (DistancesAsked, b"pairs"),
+    ],
 )
 def test_the_first_mistake_ends_the_reading(kind, key):
     with pytest.raises(pydantic.ValidationError) as found:

@@ -49,6 +49,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     noise = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
     Image.fromarray(noise).save("photo.jpg")
+    Image.fromarray(noise[..., 0] > 127).save("person.png")
     return tmp_path
 
 
@@ -61,8 +62,9 @@ def test_the_commands_run(address, folder):
     )
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert "error" not in done.stdout
-    for answer in ("depth_m", "median_m", "distance_m", '"width":160'):
+    for answer in ("depth_m", "median_m", "length_m", "distance_m", '"width":160'):
         assert answer in done.stdout
+    assert done.stdout.count('"median_m"') == 3  # of a box, a mask and a line
     assert np.load("depth.npy").shape == (120, 160)
     with Image.open("depth.png") as depth, Image.open("overlay.png") as overlay:
         assert depth.size == (160, 120)

@@ -1,5 +1,7 @@
 """A published model's map of one photo, read where somebody asks."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
@@ -9,6 +11,9 @@ from spd.focal import Focal
 from spd.geometry import Intrinsics
 from spd.peers.kinds import DepthKind
 from spd.scenes import PhotoScene
+
+if TYPE_CHECKING:
+    from spd.questions.cameras import DistortionLike
 
 
 class PeerScene(PhotoScene):
@@ -32,7 +37,10 @@ class PeerScene(PhotoScene):
         self.kind = kind
 
     def range_at(
-        self, points: ArrayLike, intrinsics: Intrinsics | None = None
+        self,
+        points: ArrayLike,
+        intrinsics: Intrinsics | None = None,
+        distortion: "DistortionLike | None" = None,
     ) -> Float[np.ndarray, " k"]:
         """Distance in metres along the ray to each point, as of any photo.
 
@@ -41,7 +49,7 @@ class PeerScene(PhotoScene):
         """
         if self.kind != "metric":
             raise InputError(f"range needs metres, and this model answers {self.kind}")
-        return super().range_at(points, intrinsics)
+        return super().range_at(points, intrinsics, distortion)
 
     def depth_map(self, *, fast: bool = False) -> Float[np.ndarray, "h w"]:
         """The network's map at every pixel of the photo; `fast` or not, it is the same."""

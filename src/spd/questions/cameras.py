@@ -98,6 +98,19 @@ class Distortion:
 DistortionLike: TypeAlias = Distortion | Sequence[float] | np.ndarray
 
 
+def parse_distortion(text: str) -> Distortion:
+    """`k1,k2,p1,p2` and so on, as it is typed.
+
+    Raises:
+        InputError: if that is no distortion.
+    """
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    return Distortion.of(values)
+
+
 def rays_at(
     points: Float[np.ndarray, "k 2"],
     intrinsics: Intrinsics,
@@ -125,6 +138,20 @@ def rays_at(
             "there; are coefficients and intrinsics of this camera, and in OpenCV's order?"
         )
     return rays
+
+
+def ray_lengths(
+    points: Float[np.ndarray, "k 2"],
+    intrinsics: Intrinsics,
+    distortion: DistortionLike | None = None,
+) -> Float[np.ndarray, " k"]:
+    """Range per metre of depth at each pixel: the length of its ray at z = 1.
+
+    Raises:
+        InputError: as `rays_at`.
+        PointError: as `rays_at`.
+    """
+    return np.sqrt(1 + (rays_at(points, intrinsics, distortion) ** 2).sum(axis=1))
 
 
 def lens_doubt(intrinsics: Intrinsics, size: Size) -> str | None:

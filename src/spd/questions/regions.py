@@ -8,7 +8,6 @@ a percent or two of rank of those of all.
 import dataclasses
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -16,7 +15,7 @@ from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike
 
 from spd.errors import InputError, PointError
-from spd.images import read_image
+from spd.images import read_mask_pixels
 from spd.pixels import Size, inside_image
 from spd.scenes import PhotoScene, as_points, check_inside
 
@@ -201,15 +200,16 @@ def as_region(where: RegionLike) -> Region:
     )
 
 
-def read_mask(path: str | os.PathLike[str]) -> Mask:
-    """A mask from an 8-bit image without losses: inside is what is not black.
+def read_mask(image: str | os.PathLike[str] | bytes) -> Mask:
+    """A mask from an image without losses: inside is what is neither black nor transparent.
+
+    Args:
+        image: a path, or a file's bytes.
 
     Raises:
-        InputError: if the file is missing, no image, or a JPEG, whose black is not black.
+        InputError: if it is missing, no image, or a JPEG, whose black is not black.
     """
-    if Path(path).suffix.lower() in (".jpg", ".jpeg"):
-        raise InputError(f"{path}: a JPEG's black is not quite black; save the mask as PNG")
-    return Mask(read_image(path).max(axis=2) > 0)
+    return Mask(read_mask_pixels(image))
 
 
 def grid(size: Size, columns: int, rows: int) -> Float[np.ndarray, "n 2"]:

@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 from spd.serve.refusals import RefusalError, bad_request, busy, slow_body, too_large, wrong_type
 
 _FORM = "multipart/form-data"
-_FORM_BYTES = 65_536  # a form's own headers and boundaries, beside the photo in it
+_FORM_BYTES = 65_536  # a form's own headers and boundaries, beside the file in it
 
 
 class Bodies:
@@ -69,8 +69,8 @@ def check_json(request: Request) -> None:
         raise wrong_type(f"content type {given or 'missing'!r}; send application/json")
 
 
-def is_form(request: Request) -> bool:
-    """Whether a photo comes in a form, and not as it is.
+def is_form(request: Request, field: str) -> bool:
+    """Whether a file comes in a form, and not as it is.
 
     Raises:
         RefusalError: if it comes as anything else.
@@ -82,14 +82,14 @@ def is_form(request: Request) -> bool:
     if given.startswith("image/") or given == "application/octet-stream":
         return False
     raise wrong_type(
-        f"content type {given or 'missing'!r}; send a photo's bytes as image/* or "
-        f"application/octet-stream, or {_FORM} with a field photo"
+        f"content type {given or 'missing'!r}; send a {field}'s bytes as image/* or "
+        f"application/octet-stream, or {_FORM} with a field {field}"
     )
 
 
-def most_bytes(photo_bytes: int, *, form: bool) -> int:
-    """Of a body that carries a photo."""
-    return photo_bytes + (_FORM_BYTES if form else 0)
+def most_bytes(file_bytes: int, *, form: bool) -> int:
+    """Of a body that carries a file."""
+    return file_bytes + (_FORM_BYTES if form else 0)
 
 
 def content_type(request: Request) -> str:

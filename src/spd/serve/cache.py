@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import UInt8
 
+from spd.questions import Distortion
 from spd.scenes import PhotoScene
 from spd.serve.refusals import too_large, unknown_image
 
@@ -25,6 +26,8 @@ class Kept:
     """The photo as pictures show it."""
     warnings: tuple[str, ...]
     """What its user was told."""
+    distortion: Distortion | None = None
+    """Of the lens; None: none."""
 
     @property
     def nbytes(self) -> int:

@@ -17,7 +17,7 @@ class ServeConfig(Frozen):
     max_megapixels: float = Field(50, gt=0)
     """Of a photo; looked at before it is unpacked."""
     max_points: Int = Field(1_000_000, ge=1)
-    """Asked in one request; a box counts as 4,096, a distance as two."""
+    """Asked in one request; a box or a line counts as 4,096, a distance as two."""
     keep_images: Int = Field(100, ge=1)
     """Encoded photos kept; the one that was not asked for longest goes first."""
     keep_minutes: float = Field(30, gt=0)
@@ -58,7 +58,7 @@ class ServeConfig(Frozen):
 
     @property
     def max_boxes(self) -> int:
-        """Asked in one request."""
+        """Boxes, or lines, asked in one request."""
         return max(1, self.max_points // MOST_POINTS)
 
     @property

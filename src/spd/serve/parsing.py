@@ -11,11 +11,19 @@ from typing import TypeVar
 import pydantic
 
 from spd.serve.refusals import RefusalError, bad_request, too_large
-from spd.serve.schemas import Asked, BoxesAsked, DistancesAsked, PointsAsked
+from spd.serve.schemas import (
+    Asked,
+    BoxesAsked,
+    DistancesAsked,
+    GridAsked,
+    LinesAsked,
+    PointsAsked,
+)
 
 A = TypeVar("A", bound=Asked)
 
 _MOST_QUOTES = 16  # of eight strings, where the longest question has two; the rest are mistakes
+_GRID_BYTES = 4096
 _MOST_SHOWN = 80  # characters of where a mistake is: a client's key may be as long as its body
 
 
@@ -38,6 +46,10 @@ _FORMS: Mapping[type[Asked], _Form] = {
     BoxesAsked: _Form(
         noun="boxes", example='{"boxes": [[x0, y0, x1, y1], ...]}', commas=4, brackets=1
     ),
+    # Of lines the points are counted; a line of one point, which is refused, has two brackets.
+    LinesAsked: _Form(
+        noun="points of lines", example='{"lines": [[[u, v], ...], ...]}', commas=2, brackets=2
+    ),
     DistancesAsked: _Form(
         noun="pairs", example='{"pairs": [[[u, v], [u, v]], ...]}', commas=4, brackets=3
     ),
@@ -50,12 +62,33 @@ def parsed(kind: type[A], body: bytearray, most: int) -> A:
     Args:
         kind: of question.
         body: JSON.
-        most: points, boxes or pairs that it may ask.
+        most: points, boxes or pairs that it may ask, or points of all its lines.
 
     Raises:
         RefusalError: if it asks more, or is another.
     """
     _check_counts(_FORMS[kind], body, most)
+    return _validated(kind, body)
+
+
+def parsed_grid(body: bytearray, most: int) -> GridAsked:
+    """The grid that a body is.
+
+    Raises:
+        RefusalError: if it has more than `most` points, or is another.
+    """
+    if len(body) > _GRID_BYTES:
+        raise bad_request('the body is longer than a grid; send {"columns": 8, "rows": 6}')
+    asked = _validated(GridAsked, body)
+    if asked.columns * asked.rows > most:
+        raise too_large(
+            f"{asked.columns:,} x {asked.rows:,} points in one request; ask at most {most:,} at a "
+            "time, or take depth.npy"
+        )
+    return asked
+
+
+def _validated(kind: type[A], body: bytearray) -> A:
     try:
         return kind.model_validate_json(body)
     except pydantic.ValidationError as error:

@@ -14,7 +14,8 @@ from spd.images import FORMATS, Photo, read_photo
 from spd.photo_predictor import Prepared
 from spd.photos.heif import is_heif, register_heif
 from spd.pixels import Intrinsics
-from spd.questions.cameras import lens_doubt
+from spd.questions import Distortion, Mask, read_mask
+from spd.questions.cameras import lens_doubt, parse_distortion
 from spd.serve.refusals import bad_image, of_input, too_large
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class Camera:
     focal_px: float | None = None
     fov_deg: float | None = None
     intrinsics: IntrinsicsLike | None = None
+    distortion: Distortion | None = None
+    """Of the lens whose intrinsics are said; it moves rays, not depth."""
 
     @classmethod
     def of(
@@ -38,24 +41,24 @@ class Camera:
         focal_px: float | None,
         fov_deg: float | None,
         pinhole: tuple[float | None, float | None, float | None, float | None],
+        distortion: str | None,
     ) -> "Camera":
         """From the parameters of a request.
 
         Raises:
-            RefusalError: if one of fx, fy, cx, cy is missing, or they cannot be.
+            RefusalError: if one of fx, fy, cx, cy is missing, or they or the distortion cannot be.
         """
         known = [value for value in pinhole if value is not None]
-        if not known:
-            return cls(focal_px=focal_px, fov_deg=fov_deg)
-        if len(known) != 4:
-            raise of_input(
-                InputError(f"fx, fy, cx and cy belong together, got {len(known)} of the four"),
-                "bad_camera",
-            )
         try:
-            return cls(focal_px=focal_px, fov_deg=fov_deg, intrinsics=Intrinsics(*known))
+            if len(known) not in (0, 4):
+                raise InputError(f"fx, fy, cx and cy belong together, got {len(known)} of the four")
+            if distortion is not None and not known:
+                raise InputError("distortion needs fx, fy, cx and cy: one calibration gives both")
+            intrinsics = Intrinsics(*known) if known else None
+            lens = None if distortion is None else parse_distortion(distortion)
         except InputError as error:
             raise of_input(error, "bad_camera") from None
+        return cls(focal_px=focal_px, fov_deg=fov_deg, intrinsics=intrinsics, distortion=lens)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -96,6 +99,19 @@ def read(data: bytes, camera: Camera, predictor: "AnyPredictor", most_pixels: in
     except InputError as error:
         raise of_input(error, "bad_camera") from None
     return Ready(item, _small(photo), tuple(_warnings(item, photo, camera, predictor)))
+
+
+def mask(data: bytes, most_pixels: int) -> Mask:
+    """A mask from the bytes of its file.
+
+    Raises:
+        RefusalError: if it is no mask, or too large.
+    """
+    check_pixels(data, most_pixels)
+    try:
+        return read_mask(data)
+    except InputError as error:
+        raise bad_image(str(error)) from None
 
 
 def check_pixels(data: bytes, most_pixels: int) -> None:

@@ -1,17 +1,18 @@
 """The routes under /v1: they read, hand over to threads, and answer."""
 
-from collections.abc import Callable
+import contextlib
+import dataclasses
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Query, Request, Response
 
 from spd.focal import NARROWEST_FOV_DEG, WIDEST_FOV_DEG
-from spd.scenes import PhotoScene
-from spd.serve import answers, photo
+from spd.serve import answers, photo, pictures
 from spd.serve.bodies import check_json, is_form, most_bytes
 from spd.serve.cache import Kept
 from spd.serve.config import ServeConfig
-from spd.serve.multipart import FIELD, photo_of
+from spd.serve.multipart import MASK, PHOTO, file_of
 from spd.serve.schemas import (
     Asked,
     BoxesAnswer,
@@ -19,10 +20,15 @@ from spd.serve.schemas import (
     DistancesAnswer,
     DistancesAsked,
     ErrorAnswer,
+    GridAnswer,
+    GridAsked,
     ImageInfo,
+    LinesAnswer,
+    LinesAsked,
     ModelInfo,
     PointsAnswer,
     PointsAsked,
+    RegionAnswer,
 )
 from spd.serve.service import Service
 
@@ -55,22 +61,15 @@ def _body(kind: type[Asked]) -> dict[str, Any]:
 
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
-_PHOTO = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "image/*": _BINARY,
-            _BYTES: _BINARY,
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": [FIELD],
-                    "properties": {FIELD: _BINARY["schema"]},
-                }
-            },
-        },
-    }
-}
+
+
+def _file_of(field: str) -> dict[str, Any]:
+    """A body that is a file, or a form with one, for OpenAPI."""
+    form = {"type": "object", "required": [field], "properties": {field: _BINARY["schema"]}}
+    content = {"image/*": _BINARY, _BYTES: _BINARY, "multipart/form-data": {"schema": form}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
 _ASKED = (400, 404, 408, 413, 415, 422)
 _MOST_PX = 1e7  # beyond it no lens is, and float32 not far
 _FocalPx = Annotated[
@@ -88,6 +87,13 @@ _FovDeg = Annotated[
 _Pinhole = Annotated[
     float | None,
     Query(ge=-_MOST_PX, le=_MOST_PX, description="Or the whole camera: fx, fy, cx, cy."),
+]
+_Distortion = Annotated[
+    str | None,
+    Query(
+        max_length=400,
+        description="With them the lens, as OpenCV has it: k1,k2,p1,p2, then k3, then k4,k5,k6.",
+    ),
 ]
 
 
@@ -113,7 +119,7 @@ def _add_images(router: APIRouter, service: Service) -> None:
         status_code=201,
         response_model=ImageInfo,
         responses=errors(400, 408, 413, 415, 422),
-        openapi_extra=_PHOTO,
+        openapi_extra=_file_of(PHOTO),
         summary="Post a photo",
     )
     async def post_image(
@@ -125,19 +131,15 @@ def _add_images(router: APIRouter, service: Service) -> None:
         fy: _Pinhole = None,
         cx: _Pinhole = None,
         cy: _Pinhole = None,
+        distortion: _Distortion = None,
     ) -> ImageInfo:
-        camera = photo.Camera.of(focal_px, fov_deg, (fx, fy, cx, cy))
-        form = is_form(request)
-        most = most_bytes(config.max_body_bytes, form=form)
-        async with service.bodies.read(request, most) as body, service.work.in_time():
-            data = bytes(body)
-            if form:
-                data = await service.work.read(photo_of, data, request.headers["content-type"])
+        camera = photo.Camera.of(focal_px, fov_deg, (fx, fy, cx, cy), distortion)
+        async with _file_in(service, request, PHOTO) as data:
             ready = await service.work.read(
                 photo.read, data, camera, service.model.predictor, config.max_pixels
             )
             scene = await service.work.encode(ready)
-        image_id = cache.put(Kept(scene, ready.small, ready.warnings))
+        image_id = cache.put(Kept(scene, ready.small, ready.warnings, camera.distortion))
         response.headers["location"] = f"/v1/images/{image_id}"
         return _info(service, image_id)
 
@@ -152,6 +154,19 @@ def _add_images(router: APIRouter, service: Service) -> None:
         cache.remove(image_id)
 
 
+@contextlib.asynccontextmanager
+async def _file_in(service: Service, request: Request, field: str) -> AsyncIterator[bytes]:
+    """The bytes of a file that a request carries, as it is or in a form; a block in time."""
+    form = is_form(request, field)
+    most = most_bytes(service.config.max_body_bytes, form=form)
+    async with service.bodies.read(request, most) as body, service.work.in_time():
+        data = bytes(body)
+        if form:
+            kind = request.headers["content-type"]
+            data = await service.work.read(file_of, data, kind, field)
+        yield data
+
+
 def _info(service: Service, image_id: str) -> ImageInfo:
     kept, seconds_left = service.cache.look(image_id)
     scene = kept.scene
@@ -162,6 +177,7 @@ def _info(service: Service, image_id: str) -> ImageInfo:
         focal_px=scene.focal_px,
         assumed_focal_px=scene.assumed_focal_px,
         focal_source=scene.focal_source,
+        distortion=None if kept.distortion is None else list(dataclasses.astuple(kept.distortion)),
         warnings=list(kept.warnings),
         seconds_left=seconds_left,
     )
@@ -171,13 +187,13 @@ def _add_questions(router: APIRouter, service: Service) -> None:
     config = service.config
 
     async def answer(
-        request: Request, image_id: str, function: Callable[[PhotoScene, bytearray, ServeConfig], T]
+        request: Request, image_id: str, function: Callable[[Kept, bytearray, ServeConfig], T]
     ) -> T:
-        scene = service.cache.ask(image_id).scene
+        kept = service.cache.ask(image_id)
         check_json(request)
         most = config.max_json_bytes
         async with service.bodies.read(request, most) as body, service.work.in_time():
-            return await service.work.ask(function, scene, body, config)
+            return await service.work.ask(function, kept, body, config)
 
     @router.post(
         "/images/{image_id}/points",
@@ -192,6 +208,18 @@ def _add_questions(router: APIRouter, service: Service) -> None:
         return Response(text, media_type=_JSON)
 
     @router.post(
+        "/images/{image_id}/grid",
+        response_model=GridAnswer,
+        responses=errors(*_ASKED),
+        openapi_extra=_body(GridAsked),
+        summary="Ask a regular grid",
+    )
+    async def ask_grid(request: Request, image_id: str) -> Response:
+        text, count = await answer(request, image_id, answers.grid_points)
+        service.metrics.points.inc(count)
+        return Response(text, media_type=_JSON)
+
+    @router.post(
         "/images/{image_id}/boxes",
         response_model=BoxesAnswer,
         responses=errors(*_ASKED),
@@ -200,6 +228,30 @@ def _add_questions(router: APIRouter, service: Service) -> None:
     )
     async def ask_boxes(request: Request, image_id: str) -> Response:
         return Response(await answer(request, image_id, answers.boxes), media_type=_JSON)
+
+    @router.post(
+        "/images/{image_id}/lines",
+        response_model=LinesAnswer,
+        responses=errors(*_ASKED),
+        openapi_extra=_body(LinesAsked),
+        summary="Ask lines",
+    )
+    async def ask_lines(request: Request, image_id: str) -> Response:
+        return Response(await answer(request, image_id, answers.lines), media_type=_JSON)
+
+    @router.post(
+        "/images/{image_id}/mask",
+        response_model=RegionAnswer,
+        responses=errors(*_ASKED),
+        openapi_extra=_file_of(MASK),
+        summary="Ask a mask",
+    )
+    async def ask_mask(request: Request, image_id: str) -> Response:
+        kept = service.cache.ask(image_id)
+        async with _file_in(service, request, MASK) as data:
+            where = await service.work.read(photo.mask, data, config.max_pixels)
+            text = await service.work.ask(answers.mask, kept, where)
+        return Response(text, media_type=_JSON)
 
     @router.post(
         "/images/{image_id}/distances",
@@ -232,7 +284,7 @@ def _add_pictures(router: APIRouter, service: Service) -> None:
         summary="The depth map in 16-bit millimetres",
     )
     async def depth_png(image_id: str) -> Response:
-        return await drawn(image_id, _PNG, answers.depth_png)
+        return await drawn(image_id, _PNG, pictures.depth_png)
 
     @router.get(
         "/images/{image_id}/depth.npy",
@@ -241,7 +293,7 @@ def _add_pictures(router: APIRouter, service: Service) -> None:
         summary="The depth map in float32 metres",
     )
     async def depth_npy(image_id: str) -> Response:
-        return await drawn(image_id, _BYTES, answers.depth_npy)
+        return await drawn(image_id, _BYTES, pictures.depth_npy)
 
     @router.get(
         "/images/{image_id}/overlay.png",
@@ -253,4 +305,4 @@ def _add_pictures(router: APIRouter, service: Service) -> None:
         image_id: str,
         points: Annotated[list[str] | None, Query(description="u,v; repeatable.")] = None,
     ) -> Response:
-        return await drawn(image_id, _PNG, answers.overlay, points or [])
+        return await drawn(image_id, _PNG, pictures.overlay, points or [])

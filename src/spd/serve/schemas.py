@@ -8,6 +8,7 @@ T = TypeVar("T")
 
 Number = Annotated[float, pydantic.Strict()]  # no "1.5", no true
 Point = tuple[Number, Number]
+Count = Annotated[int, pydantic.Strict(), pydantic.Field(ge=1, le=2**31)]
 Listed = Annotated[list[T], pydantic.FailFast()]  # one error is answered, so no more are collected
 
 
@@ -31,6 +32,24 @@ class BoxesAsked(Asked):
 
     boxes: Listed[tuple[Number, Number, Number, Number]]
     """`[x0, y0, x1, y1]` = left, top, right, bottom in pixels."""
+
+
+class LinesAsked(Asked):
+    """Polylines of the upright photo."""
+
+    lines: Listed[Listed[Point]]
+    """Two `[u, v]` or more each."""
+
+
+class GridAsked(Asked):
+    """The centres of equal fields over the whole photo."""
+
+    columns: Count
+    """Fields across."""
+    rows: Count
+    """Fields down."""
+    xyz: Annotated[bool, pydantic.Strict()] = False
+    """As with points."""
 
 
 class DistancesAsked(Asked):
@@ -61,6 +80,8 @@ class ImageInfo(Answer):
     """What metres rest on where it is not known."""
     focal_source: str | None
     """Who said it: given, fov, intrinsics, exif, assumed or predicted."""
+    distortion: list[float] | None
+    """Of the lens, k1, k2, p1, p2, k3, k4, k5, k6; null where none was given."""
     warnings: list[str]
     """What to know about the metres."""
     seconds_left: float
@@ -78,8 +99,15 @@ class PointsAnswer(Answer):
     """Right, down, forward from the camera; where asked."""
 
 
-class BoxAnswer(Answer):
-    """Depth over a box, as `spd.questions.RegionStatistics` has it; null where nothing is valid."""
+class GridAnswer(PointsAnswer):
+    """The centres, row by row, and what points are answered."""
+
+    points: list[list[float]]
+    """`[u, v]` of each."""
+
+
+class RegionAnswer(Answer):
+    """Depth over a region (`spd.questions.RegionStatistics`); null where nothing is valid."""
 
     count: int
     """Points asked."""
@@ -95,7 +123,20 @@ class BoxAnswer(Answer):
 class BoxesAnswer(Answer):
     """In the order of the boxes."""
 
-    boxes: list[BoxAnswer]
+    boxes: list[RegionAnswer]
+
+
+class LineAnswer(RegionAnswer):
+    """What a line runs over, and how long it is."""
+
+    length_m: float | None
+    """From each of its points straight to the next, in space; null without a focal length."""
+
+
+class LinesAnswer(Answer):
+    """In the order of the lines."""
+
+    lines: list[LineAnswer]
 
 
 class DistancesAnswer(Answer):

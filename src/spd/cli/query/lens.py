@@ -11,7 +11,7 @@ from spd.errors import InputError
 from spd.focal import SOURCE_WORDS, choose_focal
 from spd.images import Photo
 from spd.pixels import Intrinsics
-from spd.questions.cameras import Distortion, lens_doubt
+from spd.questions.cameras import Distortion, lens_doubt, parse_distortion
 from spd.scenes import PhotoScene
 
 if TYPE_CHECKING:  # at run time this may load torch
@@ -54,7 +54,7 @@ class Lens:
                     "such as 520,520,320,240"
                 )
             camera = Intrinsics(*numbers)
-        lens = None if distortion is None else Distortion.of(_numbers(distortion))
+        lens = None if distortion is None else parse_distortion(distortion)
         return cls(
             focal_px=focal_px,
             fov_deg=fov_deg,

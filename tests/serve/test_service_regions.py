@@ -1,0 +1,201 @@
+"""Grids, lines, masks and the lens over HTTP: what Python answers, and what is refused."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from small_service import JPEG, error_of, photo, posted, predictor, small_service
+from spd.pixels import Intrinsics
+from spd.questions import Line, distances_m, grid, length_m
+
+PINHOLE = {"fx": 60, "fy": 60.5, "cx": 30, "cy": 22}
+CAMERA = Intrinsics(*PINHOLE.values())
+LENS = (-0.28, 0.07, 0.0002, 0.00002)
+LINES = [[[2, 3], [60, 3], [60, 40]], [[5, 5], [5, 5]]]
+UV = [[0, 0], [31.5, 12.25], [63, 47]]
+PNG = {"content-type": "image/png"}
+MASK = np.zeros((48, 64), dtype=bool)
+MASK[10:20, 30:50] = True
+
+
+@pytest.fixture(scope="module")
+def client():
+    with small_service(max_points=10_000, max_megapixels=0.1) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def scene():
+    return predictor().encode(photo(), intrinsics=CAMERA)
+
+
+@pytest.fixture(scope="module")
+def image(client):
+    return posted(client, **PINHOLE)
+
+
+def mask_file(pixels: np.ndarray = MASK, form: str = "PNG") -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).convert("L").save(file, form)
+    return file.getvalue()
+
+
+def asked(client, image, what, **sent):
+    answer = client.post(f"/v1/images/{image}/{what}", **sent)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    return answer.json()
+
+
+def values_of(statistics) -> dict[str, float]:
+    return {name: getattr(statistics, name) for name in statistics.__slots__}
+
+
+def test_a_grid_is_that_of_python(client, scene, image):
+    said = asked(client, image, "grid", json={"columns": 8, "rows": 6, "xyz": True})
+    points = grid((48, 64), 8, 6)
+    np.testing.assert_array_equal(said["points"], points)
+    np.testing.assert_array_equal(np.float32(said["depth_m"]), scene.depth_at(points))
+    np.testing.assert_array_equal(np.float32(said["range_m"]), scene.range_at(points))
+    np.testing.assert_array_equal(np.float32(said["xyz_m"]), scene.points_3d(points))
+    plain = asked(client, image, "grid", json={"columns": 1, "rows": 1})
+    assert plain["points"] == [[31.5, 23.5]]
+    assert plain["xyz_m"] is None
+
+
+def test_the_points_of_a_grid_are_counted(client, image):
+    def counted() -> float:
+        lines = client.get("/metrics").text.splitlines()
+        return float(
+            next(line for line in lines if line.startswith("spd_points_total ")).split()[1]
+        )
+
+    before = counted()
+    asked(client, image, "grid", json={"columns": 8, "rows": 6})
+    assert counted() == before + 48
+
+
+def test_lines_are_those_of_python(client, scene, image):
+    said = asked(client, image, "lines", json={"lines": LINES})["lines"]
+    for got, points in zip(said, LINES, strict=True):
+        assert got.pop("length_m") == pytest.approx(length_m(scene, points), rel=1e-12)
+        assert got == values_of(scene.region(Line.through(points)))
+    assert asked(client, image, "lines", json={"lines": []}) == {"lines": []}
+
+
+def test_a_line_has_no_length_without_a_focal_length(client):
+    (line,) = asked(client, posted(client), "lines", json={"lines": LINES[:1]})["lines"]
+    assert line["length_m"] is None
+    assert line["median_m"] > 0
+
+
+def test_a_mask_is_that_of_python_as_a_file_and_in_a_form(client, scene, image):
+    expected = values_of(scene.region(MASK))
+    assert asked(client, image, "mask", content=mask_file(), headers=PNG) == expected
+    files = {"mask": ("mask.png", mask_file(), "image/png")}
+    assert asked(client, image, "mask", files=files) == expected
+
+
+def test_the_lens_moves_rays_and_not_depth(client, scene):
+    image = posted(client, **PINHOLE, distortion=",".join(str(value) for value in LENS))
+    assert client.get(f"/v1/images/{image}").json()["distortion"] == [*LENS, 0, 0, 0, 0]
+    said = asked(client, image, "points", json={"points": UV, "xyz": True})
+    np.testing.assert_array_equal(np.float32(said["depth_m"]), scene.depth_at(UV))
+    expected = scene.range_at(UV, distortion=LENS)
+    np.testing.assert_array_equal(np.float32(said["range_m"]), expected)
+    assert abs(expected / scene.range_at(UV) - 1).max() > 0.01
+    np.testing.assert_array_equal(np.float32(said["xyz_m"]), scene.points_3d(UV, distortion=LENS))
+    pairs = [[UV[0], UV[2]]]
+    said = asked(client, image, "distances", json={"pairs": pairs})
+    np.testing.assert_allclose(
+        said["distance_m"], distances_m(scene, pairs, distortion=LENS), rtol=1e-12
+    )
+    (line,) = asked(client, image, "lines", json={"lines": LINES[:1]})["lines"]
+    assert line["length_m"] == pytest.approx(length_m(scene, LINES[0], distortion=LENS), rel=1e-12)
+
+
+def test_without_a_lens_none_is_said(client, image):
+    assert client.get(f"/v1/images/{image}").json()["distortion"] is None
+
+
+@pytest.mark.parametrize(
+    ("camera", "pattern"),
+    [
+        ({"distortion": "0,0,0,0"}, "distortion needs fx, fy, cx and cy"),
+        ({"distortion": "0,0,0,0", "focal_px": 60}, "distortion needs fx, fy, cx and cy"),
+        (PINHOLE | {"distortion": "0,0,0"}, "4, 5 or 8 numbers"),
+        (PINHOLE | {"distortion": "a,b,c,d"}, "4, 5 or 8 numbers"),
+        (PINHOLE | {"distortion": "nan,0,0,0"}, "must be finite"),
+    ],
+)
+def test_what_is_no_lens(client, camera, pattern):
+    answer = client.post("/v1/images", content=photo(), headers=JPEG, params=camera)
+    status, kind, message = error_of(answer)
+    assert (status, kind) == (400, "bad_camera")
+    assert pattern in message
+
+
+def test_a_pixel_that_no_ray_reaches(client):
+    image = posted(client, **PINHOLE, distortion="-5,0,0,0")
+    answer = client.post(f"/v1/images/{image}/points", json={"points": [[30, 22], [63, 47]]})
+    status, kind, message = error_of(answer)
+    assert (status, kind) == (400, "bad_point")
+    assert "cannot be undone at point 1, (63, 47)" in message
+
+
+@pytest.mark.parametrize(
+    ("what", "body", "status", "pattern"),
+    [
+        ("lines", {"lines": [LINES[0], [[1, 2]]]}, 400, "line 1: a line has two points or more"),
+        ("lines", {"lines": [[]]}, 400, "line 0: a line has two points or more, got 0"),
+        ("lines", {"lines": [[[1, 2], [64, 2]]]}, 400, "line 0: point 1 is (64, 2), outside"),
+        ("lines", {"lines": [LINES[1]] * 3}, 413, "3 lines in one request; ask at most 2"),
+        ("lines", {"lines": [[[1, 2]] * 10_001]}, 413, "10,001 points of lines"),
+        ("lines", {"lines": [[1, 2]]}, 422, "lines.0.0"),
+        ("grid", {"columns": 8}, 422, "rows"),
+        ("grid", {"columns": 0, "rows": 3}, 422, "columns"),
+        ("grid", {"columns": True, "rows": 3}, 422, "columns"),
+        ("grid", {"columns": 101, "rows": 100}, 413, "101 x 100 points in one request"),
+        ("grid", {"columns": 8, "rows": 6, "more": "x" * 5000}, 422, "longer than a grid"),
+    ],
+)
+def test_what_is_no_question(client, image, what, body, status, pattern):
+    got, _, message = error_of(client.post(f"/v1/images/{image}/{what}", json=body))
+    assert got == status
+    assert pattern in message
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "pattern"),
+    [
+        (mask_file(MASK[:40]), 400, "64 columns and 40 rows, the photo 64 and 48"),
+        (mask_file(MASK & False), 400, "mask has no pixel"),
+        (mask_file(form="JPEG"), 400, "save the mask as PNG"),
+        (mask_file(np.ones((400, 400), dtype=bool)), 413, "400x400 pixels"),
+        (b"no image", 400, "not an image that can be read"),
+        (b"", 400, "is empty"),
+    ],
+)
+def test_what_is_no_mask(client, image, data, status, pattern):
+    answer = client.post(f"/v1/images/{image}/mask", content=data, headers=PNG)
+    got, _, message = error_of(answer)
+    assert got == status
+    assert pattern in message
+
+
+def test_a_mask_comes_as_a_file_or_in_a_form_with_that_field(client, image):
+    path = f"/v1/images/{image}/mask"
+    answer = client.post(path, json={})
+    assert error_of(answer)[:2] == (415, "wrong_type")
+    assert "send a mask's bytes" in answer.text
+    answer = client.post(path, files={"photo": ("mask.png", mask_file(), "image/png")})
+    assert error_of(answer)[0] == 422
+    assert "no field 'mask'; send the file as mask=@mask.png" in answer.text
+
+
+@pytest.mark.parametrize("what", ["grid", "lines", "mask"])
+def test_an_unknown_image(client, what):
+    answer = client.post(f"/v1/images/nobody/{what}", json={})
+    assert error_of(answer)[:2] == (404, "unknown_image")
