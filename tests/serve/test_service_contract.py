@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.python import asgi
@@ -19,6 +20,7 @@ schema = schemathesis.openapi.from_dict(APP.openapi())
 schema.app = APP
 
 
+@pytest.mark.soak
 @schema.parametrize()
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 def test_whatever_is_sent_the_answer_is_as_described(case):
