@@ -87,14 +87,14 @@ class PhotoScene(abc.ABC):
             InputError: if neither intrinsics nor the photo's focal length are known.
             PointError: as `depth_at`, or if a point's distortion cannot be undone.
         """
-        from spd.questions.cameras import ray_lengths
+        from spd.questions.cameras import ray_lengths, rays_at
 
         if intrinsics is None:
             if self.intrinsics is None:
                 raise InputError("range needs the photo's focal length; encode with focal_px=...")
             intrinsics = self.intrinsics
         asked = as_points(points)
-        lengths = ray_lengths(asked, intrinsics, distortion)
+        lengths = ray_lengths(rays_at(asked, intrinsics, distortion))
         return (self.depth_at(asked) * lengths).astype(np.float32)
 
     def points_3d(

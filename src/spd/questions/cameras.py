@@ -140,18 +140,9 @@ def rays_at(
     return rays
 
 
-def ray_lengths(
-    points: Float[np.ndarray, "k 2"],
-    intrinsics: Intrinsics,
-    distortion: DistortionLike | None = None,
-) -> Float[np.ndarray, " k"]:
-    """Range per metre of depth at each pixel: the length of its ray at z = 1.
-
-    Raises:
-        InputError: as `rays_at`.
-        PointError: as `rays_at`.
-    """
-    return np.sqrt(1 + (rays_at(points, intrinsics, distortion) ** 2).sum(axis=1))
+def ray_lengths(rays: Float[np.ndarray, "k 2"]) -> Float[np.ndarray, " k"]:
+    """Range per metre of depth along rays `(x, y)` at z = 1."""
+    return np.sqrt(1 + (rays**2).sum(axis=1))
 
 
 def lens_doubt(intrinsics: Intrinsics, size: Size) -> str | None:

@@ -123,13 +123,13 @@ def _metres(kept: Kept, uv: np.ndarray, config: ServeConfig, *, xyz: bool) -> by
     camera = _camera(scene, "xyz") if xyz else scene.intrinsics
     check_inside(uv, scene.size)
     range_m, xyz_m = b"null", b"null"
-    lengths = None if camera is None else ray_lengths(uv, camera, lens)  # which may refuse
+    rays = None if camera is None else rays_at(uv, camera, lens)  # which may refuse
     depth_m = _depths(scene, uv, config.request_seconds)
-    if lengths is not None:
-        range_m = json_numbers((depth_m * lengths).astype(np.float32))
-    if xyz and camera is not None:
-        rays = np.concatenate([rays_at(uv, camera, lens), np.ones((len(uv), 1))], axis=1)
-        xyz_m = json_numbers(rays.astype(np.float32) * depth_m[:, None])
+    if rays is not None:
+        range_m = json_numbers((depth_m * ray_lengths(rays)).astype(np.float32))
+    if xyz and rays is not None:
+        directions = np.concatenate([rays, np.ones((len(uv), 1))], axis=1).astype(np.float32)
+        xyz_m = json_numbers(directions * depth_m[:, None])
     parts = (json_numbers(depth_m), range_m, xyz_m)
     return b'"depth_m":%b,"range_m":%b,"xyz_m":%b' % parts
 
