@@ -92,6 +92,7 @@ def _serve(
 ) -> None:
     """Bind first, so that a port in use is told before a model is loaded; then answer."""
     from spd.loading import runtime_of
+    from spd.serve.allocator import return_large_blocks
     from spd.serve.app import create_app
     from spd.serve.security import is_loopback
     from spd.serve.server import bind, server_of, url_of
@@ -104,6 +105,7 @@ def _serve(
                 f"warning: whoever reaches {host} may use this service, and nothing is encrypted; "
                 "give it a token (--token-file) and put a proxy with TLS before it"
             )
+        return_large_blocks()
         warnings.filterwarnings("ignore", module="PIL")  # about metadata; what matters is an error
         runtime = runtime_of(computed.model, computed.runtime, computed.precision)
         served = ServedModel(
