@@ -60,7 +60,10 @@ NOT_RUN = {  # page: {how a command begins: why it is not run}
     },
     "formats.md": {"spd data": NYU},
     "peers.md": {"spd ": HUB},
-    "performance.md": {"spd benchmark": "half an hour of an idle machine; tests/benchmark runs it"},
+    "performance.md": {
+        "spd benchmark": "half an hour of an idle machine; tests/benchmark runs it",
+        "spd data rooms": LONG,
+    },
     "results.md": {"spd ": "a record of what was run, for hours"},
     "training.md": {
         "spd data fetch": HUB,

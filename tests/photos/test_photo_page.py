@@ -9,7 +9,15 @@ import torch
 from PIL import Image
 
 from photo_files import picture
-from spd.benchmark.focal import FocalRow, focal_table, format_table, from_json, promise, to_json
+from spd.benchmark.focal import (
+    FocalRow,
+    focal_table,
+    format_table,
+    from_json,
+    promise,
+    summarize,
+    to_json,
+)
 from spd.cli import run
 from spd.predictor import Predictor
 
@@ -53,18 +61,35 @@ def test_the_pages_table_is_that_of_the_committed_numbers():
 
 
 def row(factor: float, known: float) -> FocalRow:
-    return FocalRow(factor, 60.0, 4, known, 0.01, known * 1.2, known * 0.9, 0.5)
+    return FocalRow(factor, 60.0, 4, known, 0.01, 0.021, known * 1.2, known * 0.9, 0.5)
 
 
 def test_the_promise_is_judged_by_the_numbers():
     held = [row(0.5, 0.9), row(0.7, 0.219), row(1.0, 0.2), row(1.4, 0.21)]
-    assert "stays within 10% of that at the training one: the worst is +9.5%, at 0.7" in promise(
-        held
+    assert (
+        "stays within 10% of that at the training one: the worst is +9.5% ± 2.1, at 0.7"
+        in promise(held)
     )
     broken = [row(0.7, 0.21), row(1.0, 0.2), row(1.4, 0.23)]
     assert "does not stay within 10%" in promise(broken)
-    assert "+15.0%, at 1.4" in promise(broken)
+    assert "+15.0% ± 2.1, at 1.4" in promise(broken)
     assert from_json(to_json(held, "shipped")) == held
+
+
+def test_a_quotient_over_the_same_rooms_is_as_sure_as_leaving_each_out_says():
+    generator = np.random.default_rng(0)
+    own = generator.uniform(0.1, 0.3, 200)
+    other = own * generator.uniform(0.9, 1.4, 200)
+    left_out = [np.delete(other, n).mean() / np.delete(own, n).mean() for n in range(200)]
+    jackknife = np.sqrt(199 * np.var(left_out))
+
+    found = summarize(1.4, 48.0, np.stack([other, other, other, other], 1), own)
+    assert found.against_deviation == pytest.approx(jackknife, rel=0.02)
+    assert found.known_deviation == pytest.approx(np.std(other) / 200**0.5)
+    # Rooms that are hard are hard through both lenses: the quotient is surer than its parts.
+    same = summarize(1.4, 48.0, np.stack([1.1 * own] * 4, 1), own)
+    assert same.against_deviation == pytest.approx(0, abs=1e-12)
+    assert same.known_abs_rel == pytest.approx(1.1 * own.mean())
 
 
 def test_rooms_are_scored_with_and_without_the_focal_length(small_model):

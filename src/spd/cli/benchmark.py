@@ -220,13 +220,15 @@ def focal(
     """
     from spd.benchmark.focal import focal_table, format_table, promise, to_json
     from spd.cli.devices import choose_device
+    from spd.cli.progress import progress_bar
     from spd.files import check_writable, write_text
     from spd.loading import load
 
     if out is not None:
         check_writable(out, ".json")
     predictor = load(model, device=choose_device(device))
-    rows = focal_table(predictor, rooms)
+    with progress_bar("rooms at each focal length") as progress:
+        rows = focal_table(predictor, rooms, progress=progress)
     print(format_table(rows))
     print(promise(rows))
     if out is not None:

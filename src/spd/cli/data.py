@@ -1,8 +1,6 @@
 """`spd data`: make rooms; look at data, check, convert and fetch it."""
 
-import contextlib
 import enum
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -155,9 +153,10 @@ def check(
     check_sources([source] if against is None else [source, against])
     import json
 
+    from spd.cli.progress import progress_bar
     from spd.data.check import check_source, format_check
 
-    with _bar("reading frames") as progress:
+    with progress_bar("reading frames") as progress:
         report = check_source(source, against, full, workers=workers, progress=progress)
     print(json.dumps(report.to_dict(), indent=1) if as_json else format_check(report))
     if not report.usable:
@@ -189,10 +188,11 @@ def convert(
 
     check_sources([source])
     check_folder(folder)
+    from spd.cli.progress import progress_bar
     from spd.data.convert import broken_lines
     from spd.data.convert import convert as convert_source
 
-    with _bar("converting frames") as progress:
+    with progress_bar("converting frames") as progress:
         done = convert_source(
             source, folder, split=split, workers=workers, max_broken=max_broken, progress=progress
         )
@@ -242,19 +242,9 @@ def extract(
 
     Example: `spd data extract nyu/data/val-000000.tar nyu/data/val-000001.tar nyu-files`
     """
+    from spd.cli.progress import progress_bar
     from spd.data.fetch import extract as extract_archives
 
-    with _bar("unpacking") as progress:
+    with progress_bar("unpacking") as progress:
         written = extract_archives(archives, folder, progress=progress)
     print(f"{written} files unpacked into {folder}")
-
-
-@contextlib.contextmanager
-def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on stderr, told (done, in all)."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

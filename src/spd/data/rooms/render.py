@@ -83,7 +83,13 @@ class RoomFrame:
         return points
 
 
-def render_room(seed: int, *, size: Size = (480, 640), focal_px: float | None = None) -> RoomFrame:
+def render_room(
+    seed: int,
+    *,
+    size: Size = (480, 640),
+    focal_px: float | None = None,
+    chosen_at_px: float | None = None,
+) -> RoomFrame:
     """Render one random furnished room, the same for the same arguments.
 
     Args:
@@ -91,6 +97,9 @@ def render_room(seed: int, *, size: Size = (480, 640), focal_px: float | None = 
         size: (height, width) of the image in pixels.
         focal_px: focal length in pixels; by default NYU's field of view, 518.8579 px at a width
             of 640. The principal point is the image's centre.
+        chosen_at_px: focal length through which the view is the best of its room; by default
+            `focal_px`. With one for all, other lenses show the room from the same place; only
+            where a wider one stands too close to something, from the next best.
 
     Raises:
         InputError: a negative seed, a size below 2x2, or a focal length that is not positive.
@@ -102,12 +111,14 @@ def render_room(seed: int, *, size: Size = (480, 640), focal_px: float | None = 
         )
     focal_px = NYU_FOCAL_SHARE * width if focal_px is None else focal_px
     intrinsics = Intrinsics.centred(focal_px, size)
+    chosen_at = Intrinsics.centred(focal_px if chosen_at_px is None else chosen_at_px, size)
     v, u = np.mgrid[:height, :width]
     points = np.stack([u, v], axis=-1).reshape(-1, 2).astype(np.float64)
     for attempt in range(_ROOMS_TRIED):
         rng = np.random.default_rng([seed, attempt])
         furnished = furnish(rng)
-        for camera in camera_candidates(furnished, intrinsics, size, rng):
+        for candidate in camera_candidates(furnished, chosen_at, size, rng):
+            camera = dataclasses.replace(candidate, intrinsics=intrinsics)
             hits = furnished.scene.view(camera, points)
             depth = furnished.scene.depth(camera, hits)
             if _is_usable(depth):
