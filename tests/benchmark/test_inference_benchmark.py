@@ -12,6 +12,7 @@ from spd.benchmark.inference import Plan, inference_benchmark, sizes_around
 from spd.benchmark.subjects import Peer, Setup, pipeline_macs, read_dense
 from spd.benchmark.timing import Effort
 from spd.benchmark.yardstick import Yardstick
+from spd.checkpoint import save_checkpoint
 from spd.cli import run
 from spd.config import ModelConfig
 from spd.errors import MeasurementError
@@ -120,7 +121,8 @@ def test_what_fails_is_left_out_with_its_reason_and_the_rest_goes_on(here, monke
     assert reasons["accuracy of precisions"] == "no --data to measure it on"
 
 
-def test_the_command_writes_json_a_table_and_says_what_was_met(here, tmp_path, capsys):
+def test_the_command_writes_json_a_table_and_says_what_was_met(here, small_model, tmp_path, capsys):
+    save_checkpoint(small_model, tmp_path / "model")
     out = tmp_path / "out"
     arguments = [
         "benchmark",
@@ -131,7 +133,7 @@ def test_the_command_writes_json_a_table_and_says_what_was_met(here, tmp_path, c
         "--part",
         "dense",
         "-m",
-        "shipped",
+        str(tmp_path / "model"),
     ]
     assert run([*arguments, "--size", "42x70", "--threads", "1"]) == 0
     said = capsys.readouterr().out
