@@ -1,5 +1,6 @@
 """Shared fixtures: a small model, small maps, one seed; the real frames where they are there."""
 
+import collections
 from pathlib import Path
 
 from jaxtyping import install_import_hook
@@ -22,6 +23,14 @@ from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
 
 SHARED_FRAMES = Path(__file__).parents[2] / "shared" / "data" / "frames"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(ids: list[str]) -> None:
+    """Refuse two tests of one name: pytest-xdist runs only one of them, and says nothing."""
+    counts = collections.Counter(ids)
+    if twice := [name for name, count in counts.items() if count > 1]:
+        pytest.exit(f"{counts[twice[0]]} tests are called {twice[0]}", returncode=1)
 
 
 @pytest.fixture(autouse=True)
