@@ -71,13 +71,14 @@ def focal_table(
     from spd.data.rooms.render import NYU_FOCAL_SHARE
     from spd.focal import view_deg
 
-    focal_px = {factor: NYU_FOCAL_SHARE * size[1] * factor for factor in factors}
+    training_px = NYU_FOCAL_SHARE * size[1]
+    focal_px = {factor: training_px * factor for factor in factors}
     scores = {}
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool, warnings.catch_warnings():
         # That the focal length is unknown, or far off, is the point.
         warnings.simplefilter("ignore")
         for number, factor in enumerate(factors):
-            score = functools.partial(_score, predictor, size, focal_px[factor])
+            score = functools.partial(_score, predictor, size, training_px, focal_px[factor])
             found = []
             for errors in pool.map(score, range(rooms)):
                 found.append(errors)
@@ -91,14 +92,12 @@ def focal_table(
 
 
 def _score(
-    predictor: "AnyPredictor", size: Size, focal_px: float, number: int
+    predictor: "AnyPredictor", size: Size, training_px: float, focal_px: float, number: int
 ) -> tuple[float, float, float, float]:
     """AbsRel in one room: focal length given, unknown, given and scaled; that of the median."""
     from spd.data.rooms import render_room
-    from spd.data.rooms.render import NYU_FOCAL_SHARE
 
     seed = _FIRST_ROOM + 2 * number
-    training_px = NYU_FOCAL_SHARE * size[1]
     room = render_room(seed, size=size, focal_px=focal_px, chosen_at_px=training_px)
     points = np.random.default_rng(seed).random((POINTS, 2)) * size[::-1] - 0.5
     truth_m = room.depth_at(points)

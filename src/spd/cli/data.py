@@ -39,13 +39,11 @@ def rooms(
     if focal_px is not None:
         check_focal(focal_px, (height, width))
     check_folder(folder)
-    from rich.progress import Progress
-
+    from spd.cli.progress import progress_bar
     from spd.data.make_rooms import make_rooms
 
     print(f"rendering {count + val} rooms into {folder}", flush=True)
-    with Progress() as progress:
-        task = progress.add_task("rendering rooms", total=count + val)
+    with progress_bar("rendering rooms") as progress:
         make_rooms(
             folder,
             count,
@@ -55,7 +53,7 @@ def rooms(
             focal_px=focal_px,
             points=points,
             workers=workers,
-            progress=lambda done, total: progress.update(task, completed=done),
+            progress=progress,
         )
     print(f"{count} rooms to train on and {val} to validate on are in {folder}")
 
