@@ -17,7 +17,7 @@ from pathlib import Path
 
 import spd
 from spd.errors import InputError, SPDError
-from spd.images import read_image
+from spd.photos.reading import read_image
 
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 

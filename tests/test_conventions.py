@@ -11,16 +11,16 @@ import pytest
 import torch
 
 import spd
-from conftest import random_maps, slanted_sample
-from spd.checkpoint import load_checkpoint, save_checkpoint
+from helpers.paths import ROOT
+from helpers.samples import random_maps, slanted_sample
+from spd.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 from spd.config import ModelConfig
 from spd.data.sample import RGBDSample
 from spd.errors import DataError
 from spd.geometry import Intrinsics, resize_bilinear
-from spd.predictor import Predictor
+from spd.predictors.torch_predictor import Predictor
 from spd.recipes import RECIPES, recipe
 
-ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "spd"
 PAGE = (ROOT / "docs" / "conventions.md").read_text(encoding="utf-8")
 TEST_NAME = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
@@ -205,9 +205,6 @@ SIGNATURES = {
     "FeatureMaps.detach": "(self)",
     "ModelConfig.tiny": "()",
     "ModelConfig.small": "()",
-    "SPD.from_pretrained": "(source)",
-    "SPD.save_pretrained": "(self, folder, **described)",
-    "SPD.push_to_hub": "(self, repo, **described)",
     "load": "(source=None, *, device=None, runtime=None, precision=None, calibration=None)",
     "pipeline": "(model=None, *, steps_per_metre=1000, **loaded)",
     "Predictor.encode": (

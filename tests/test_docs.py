@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 import typer.main
 
+from helpers.paths import DOCS, ROOT
 from spd.cli.commands import app
 from spd.data.folder import FrameEntry, RGBDFolder
 
-ROOT = Path(__file__).parents[1]
-DOCS = ROOT / "docs"
 RUNNABLE = ["data.md"]
 
 
@@ -91,7 +90,7 @@ def test_the_refusals_on_the_pages_about_data_are_the_programs_words(name, count
     assert len(rows) == count
     package = ROOT / "src" / "spd"
     sources = [*(package / "data").glob("*.py"), *(package / "data" / "forms").glob("*.py")]
-    said = messages_of([*sources, package / "images.py", package / "geometry.py"])
+    said = messages_of([*sources, package / "photos" / "reading.py", package / "geometry.py"])
     for what, messages in rows:
         for message in re.findall(r"`([^`]*)`", messages):
             assert message in said, f"nothing says {message!r} for {what}"

@@ -1,6 +1,7 @@
-"""Who may import whom, and that importing anything does nothing."""
+"""Imports form no circle and point one way, and importing a module has no side effect."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,24 +15,29 @@ PACKAGE = Path(spd.__file__).parent
 # A module imports from its own row and the rows above it, never from below.
 LAYERS = [
     {"errors", "processes", "memory", "_version"},
-    {"config", "recipes", "files", "run_folder", "checkpoint_folder", "metrics", "cost"},
-    {"pixels", "geometry", "native"},
-    {"images", "photos", "focal", "scenes", "image_plan", "calibrate", "questions"},
-    {"models", "data", "figures", "outputs"},
-    {*("losses", "checkpoint", "encoder_weights", "optim", "peers", "runtimes", "photo_predictor")},
-    {"predictor", "runs", "train", "training", "evaluate", "evaluation"},
-    {
-        *("batch", "benchmark", "experiment", "report", "export", "loading"),
-        *("calibrated", "depth_pipeline", "hub", "model_card", "serve"),
-    },
+    {"config", "recipes", "files", "cost"},
+    {"pixels", "geometry"},
+    {"photos", "checkpoints", "models", "scenes"},
+    {"data", "figures", "outputs", "losses"},
+    {"peers", "runtimes"},
+    {"predictors", "training", "evaluation"},
+    {"train", "evaluate"},
+    {"batch", "benchmark", "experiment", "export", "report", "serve"},
     {"cli"},
     {"__main__"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 INPUT_OUTPUT = {
     *("PIL", "matplotlib", "safetensors", "huggingface_hub", "h5py", "pyarrow", "rich", "typer"),
-    *("spd.data", "spd.images", "spd.files", "spd.figures", "spd.checkpoint", "json", "tempfile"),
+    *("spd.data", "spd.photos", "spd.files", "spd.figures", "spd.checkpoints"),
+    *("json", "tempfile"),
 }
+# The network itself; the compiled kernel beside it keeps a file in the user's cache.
+NETWORK = [
+    path.relative_to(PACKAGE)
+    for path in sorted((PACKAGE / "models").rglob("*.py"))
+    if path.parent.name != "kernel"
+]
 # What this machine may lack: there is no embree for Arm Linux, so there are no rooms.
 OPTIONAL = ("embreex",)
 
@@ -51,6 +57,86 @@ def imports_of(module: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+def graph(*, rooms: bool) -> dict[str, set[str]]:
+    """What each module imports of ours when it runs, lazy imports included; or each room."""
+    names = {dotted(module): module for module in modules()}
+    found: dict[str, set[str]] = {}
+    for name, module in names.items():
+        if name == "spd":  # its lazy public names: every import of ours goes through it
+            continue
+        imported = {other for other in run_time_imports(module) if other in names}
+        own = ".".join(name.split(".")[:2]) if rooms else name
+        others = {".".join(other.split(".")[:2]) for other in imported} if rooms else imported
+        found.setdefault(own, set()).update(others - {own, "spd"})
+    return found
+
+
+def dotted(module: Path) -> str:
+    return ".".join(("spd", *module.with_suffix("").parts)).removesuffix(".__init__")
+
+
+def to_path(name: str) -> Path:
+    """The file or folder of a module, below the package's parent."""
+    path = Path(*name.split("."))
+    return path if (PACKAGE.parent / path).is_dir() else path.with_suffix(".py")
+
+
+def run_time_imports(module: Path) -> Iterator[str]:
+    """As `imports_of`, without what only a type checker reads, and with imports by a string."""
+    tree = ast.parse((PACKAGE / module).read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = [ast.Pass()]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            whole = [f"{node.module}.{alias.name}" for alias in node.names]
+            submodules = [name for name in whole if (PACKAGE.parent / to_path(name)).exists()]
+            yield from submodules or [str(node.module)]
+        elif isinstance(node, ast.Call) and re.search("import", ast.unparse(node.func)):
+            yield from (
+                str(word.value)
+                for word in node.args
+                if isinstance(word, ast.Constant) and str(word.value).startswith("spd")
+            )
+
+
+def circle_in(arrows: dict[str, set[str]]) -> list[str]:
+    """The names along one circle; empty where there is none."""
+    done: set[str] = set()
+
+    def walk(name: str, way: list[str]) -> list[str]:
+        if name in way:
+            return [*way[way.index(name) :], name]
+        if name in done:
+            return []
+        for other in sorted(arrows.get(name, ())):
+            if circle := walk(other, [*way, name]):
+                return circle
+        done.add(name)
+        return []
+
+    return next((circle for name in sorted(arrows) if (circle := walk(name, []))), [])
+
+
+@pytest.mark.parametrize("rooms", [False, True], ids=["modules", "rooms"])
+def test_imports_form_no_circle(rooms):
+    arrows = graph(rooms=rooms)
+    assert len(arrows) > 25
+    assert " -> ".join(circle_in(arrows)) == ""
+
+
+def test_a_circle_would_be_found():
+    assert circle_in({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == ["a", "b", "c", "a"]
+    assert circle_in({"a": {"b", "c"}, "b": {"c"}}) == []
+
+
+def test_the_package_has_at_most_36_rooms():
+    rooms = [path for path in PACKAGE.iterdir() if path.name != "__pycache__"]
+    assert len(rooms) <= 36, sorted(path.name for path in rooms)
+
+
 def part(dotted: str) -> str | None:
     """`models` for `spd.models.spd` and for `spd.models/...`; None for what is not ours."""
     names = dotted.split(".")
@@ -66,7 +152,7 @@ def test_imports_point_towards_the_foundations(module):
         assert other is None or RANK[other] <= RANK[own], f"{module} imports {imported}"
 
 
-@pytest.mark.parametrize("module", [m for m in modules() if m.parts[0] == "models"], ids=str)
+@pytest.mark.parametrize("module", NETWORK, ids=str)
 def test_models_import_no_data_plotting_or_io(module):
     for imported in imports_of(module):
         beginnings = {imported.split(".")[0], ".".join(imported.split(".")[:2])}
@@ -74,11 +160,15 @@ def test_models_import_no_data_plotting_or_io(module):
 
 
 def test_metrics_import_numpy_scipy_and_the_errors_alone():
-    for module in (m for m in modules() if m.parts[0] == "metrics"):
+    metrics = [m for m in modules() if m.parts[:2] == ("evaluation", "metrics")]
+    assert len(metrics) > 5
+    for module in metrics:
         for imported in imports_of(module):
             first = imported.split(".")[0]
             allowed = first in ("numpy", "scipy") or first in sys.stdlib_module_names
-            assert allowed or imported.startswith(("spd.errors", "spd.metrics")), imported
+            assert allowed or imported.startswith(("spd.errors", "spd.evaluation.metrics")), (
+                imported
+            )
 
 
 IMPORT_ALL = """

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from helpers.paths import ROOT
 from spd.config import ModelConfig
 from spd.cost import mac_tables
 from spd.models.spd import SPD
 
-ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 
 

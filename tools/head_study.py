@@ -29,11 +29,11 @@ from torch import Tensor, nn
 from spd.config import ModelConfig
 from spd.data.sources import open_samples
 from spd.data.views import middle_placement
+from spd.evaluation.metrics.edges import BANDS_PX, band_name, band_scores, edge_distance_px
 from spd.experiment.cache import MapCache
 from spd.experiment.heads import fit_on_maps
 from spd.experiment.run import Experiment
 from spd.files import write_text
-from spd.metrics.edges import BANDS_PX, band_name, band_scores, edge_distance_px
 from spd.models.decoder.local_attn import CrossAttentionPath
 from spd.models.decoder.local_conv import ConvPath
 from spd.models.decoder.local_path import LocalPath

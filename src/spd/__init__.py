@@ -11,20 +11,20 @@ from spd._version import __version__
 
 if TYPE_CHECKING:
     from spd.config import ModelConfig
-    from spd.depth_pipeline import pipeline
-    from spd.loading import load
     from spd.models.feature_maps import FeatureMaps
     from spd.models.spd import SPD
-    from spd.predictor import Predictor, Scene
+    from spd.predictors.loading import load
+    from spd.predictors.pipeline import pipeline
+    from spd.predictors.torch_predictor import Predictor, Scene
 
 _HOMES = {
     "ModelConfig": "spd.config",
     "FeatureMaps": "spd.models.feature_maps",
     "SPD": "spd.models.spd",
-    "Predictor": "spd.predictor",
-    "Scene": "spd.predictor",
-    "load": "spd.loading",
-    "pipeline": "spd.depth_pipeline",
+    "Predictor": "spd.predictors.torch_predictor",
+    "Scene": "spd.predictors.torch_predictor",
+    "load": "spd.predictors.loading",
+    "pipeline": "spd.predictors.pipeline",
 }
 
 __all__ = [

@@ -6,10 +6,12 @@ through ONNX Runtime or OpenVINO where torch is never loaded.
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from spd.config import PATCH
 from spd.errors import InputError, PointError
@@ -135,3 +137,32 @@ def read_lattice(
         return values[below] * (1 - part) + values[np.minimum(below + 1, last)] * part
 
     return np.ascontiguousarray(blend(blend(depth_m, rows).T, columns).T)
+
+
+def as_points(points: ArrayLike | Sequence[tuple[float, float]]) -> np.ndarray:
+    """Points as float64 `[K, 2]`.
+
+    Raises:
+        PointError: if they are not numbers, or have another shape.
+    """
+    try:
+        asked = np.asarray(points, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise PointError("points must be numbers, [K, 2] of (u, v)") from None
+    if asked.size == 0:
+        return asked.reshape(0, 2)
+    if asked.ndim != 2 or asked.shape[1] != 2:
+        raise PointError(f"points must be [K, 2] of (u, v), got {asked.shape}")
+    return asked
+
+
+def check_inside(points: Float[np.ndarray, "k 2"], size: Size) -> None:
+    """Refuse points that lie outside a photo of `size`, naming the first.
+
+    Raises:
+        PointError: naming the first bad point and the valid range.
+    """
+    bad = np.flatnonzero(~inside_image(points[:, 0], points[:, 1], size))
+    if len(bad):
+        u, v = points[bad[0]].tolist()
+        raise outside_error(int(bad[0]), u, v, size)

@@ -12,20 +12,20 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from spd.checkpoint import default_device, fill_model, stored_weights
+from spd.checkpoints.checkpoint import default_device, fill_model, stored_weights
 from spd.data.loader import Batch, ViewStream, batches
 from spd.data.sample import RGBDSample
 from spd.errors import DataError, TrainingError
-from spd.metrics.accuracy import depth_metrics
+from spd.evaluation.metrics.accuracy import depth_metrics
 from spd.models.spd import SPD
-from spd.optim import make_optimizer, make_schedule
-from spd.predictor import Predictor
+from spd.predictors.torch_predictor import Predictor
 from spd.recipes import TrainConfig
-from spd.runs import Run
 from spd.training.console import progress, stop_signal
 from spd.training.generators import generator_states, set_generator_states
 from spd.training.objective import Objective
+from spd.training.optim import make_optimizer, make_schedule
 from spd.training.parallel import Parallel, is_main_process
+from spd.training.runs import Run
 from spd.training.start import start_model
 from spd.training.validation import validate
 

@@ -10,7 +10,7 @@ import pytest
 from pyarrow import parquet
 
 import spd
-from batches import (
+from helpers.batches import (
     FOCAL_PX,
     answer,
     bytes_of,
@@ -24,7 +24,7 @@ from batches import (
 from spd.batch import parts as parts_module
 from spd.batch import run as run_module
 from spd.errors import BatchError, ConfigError, DataError
-from spd.predictor import Predictor
+from spd.predictors.torch_predictor import Predictor
 
 COLUMNS = ["input_row", "image", "u", "v", "depth_m", "range_m", "error", "focal_px", "label"]
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from batches import answer, bytes_of, model, read, table, write_photos, write_table
+from helpers.batches import answer, bytes_of, model, read, table, write_photos, write_table
+from helpers.paths import DOCS
 from spd.cli import run
 
-PAGE = Path(__file__).parents[2] / "docs" / "batch.md"
+PAGE = DOCS / "batch.md"
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from batches import answer, model, read, table, write_photos, write_table
+from helpers.batches import answer, model, read, table, write_photos, write_table
 from spd.batch.inputs import Asked, path_text, read_rows
 from spd.errors import DataError
 

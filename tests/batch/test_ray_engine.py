@@ -4,8 +4,17 @@ import os
 
 import pytest
 
-from batches import answer, bytes_of, model, parts_of, read, table, write_photos, write_table
-from test_kill import assert_ends, kill_in_the_middle, start
+from helpers.batches import (
+    answer,
+    bytes_of,
+    model,
+    parts_of,
+    read,
+    table,
+    write_photos,
+    write_table,
+)
+from helpers.killing import assert_ends, kill_in_the_middle, start
 
 pytest.importorskip("ray", reason='pip install "spd[ray]"')
 pytestmark = pytest.mark.slow  # a cluster starts, and each actor loads torch

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-import exports
-import made_up
+from helpers import exports, made_up
 from spd.benchmark import accuracy, page
 from spd.benchmark.targets import targets
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-import made_up
+from helpers import made_up
 from spd.benchmark.findings import Findings, meeting
 from spd.benchmark.targets import counted, targets
 from spd.benchmark.yardstick import Yardstick

@@ -12,7 +12,7 @@ from spd.benchmark.inference import Plan, inference_benchmark, sizes_around
 from spd.benchmark.subjects import Peer, Setup, pipeline_macs, read_dense
 from spd.benchmark.timing import Effort
 from spd.benchmark.yardstick import Yardstick
-from spd.checkpoint import save_checkpoint
+from spd.checkpoints.checkpoint import save_checkpoint
 from spd.cli import run
 from spd.config import ModelConfig
 from spd.errors import MeasurementError

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from conftest import random_maps
+from helpers.samples import random_maps
 from spd.benchmark.literal import CHUNK, literal_dense, literal_query
 from spd.config import ModelConfig
 from spd.errors import ConfigError

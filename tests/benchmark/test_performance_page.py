@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-import made_up
+from helpers import made_up
+from helpers.paths import DOCS
 from spd.benchmark import page
 from spd.cli import run
-
-DOCS = Path(__file__).parents[2] / "docs"
 
 
 def test_the_documented_numbers_are_those_of_the_committed_json():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from conftest import slanted_sample
+from helpers.samples import slanted_sample
 from spd.config import CameraConfig
 from spd.data.augment import UNCHANGED, lit, random_light, roll_and_mirror
 from spd.data.sample import RGBDSample

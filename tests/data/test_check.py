@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import slanted_sample
+from helpers.samples import slanted_sample
 from spd.cli import run
 from spd.data import check
 from spd.data.check import check_source, format_check

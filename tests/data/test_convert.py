@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import slanted_sample
-from fake_source import FakeSource, corner_room
+from helpers.fake_source import FakeSource, corner_room
+from helpers.samples import slanted_sample
 from spd.cli import run
 from spd.data import convert as module
 from spd.data.convert import broken_lines, convert

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from fake_source import FakeSource, corner_room
+from helpers.fake_source import FakeSource, corner_room
 from spd.data import evidence
 from spd.data.evidence import (
     evidence_of,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import slanted_sample
+from helpers.samples import slanted_sample
 from spd.data.folder import RGBDFolder, read_depth_png, write_depth_png, write_frame
 from spd.data.sources import open_samples
 from spd.errors import DataError

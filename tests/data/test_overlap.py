@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fake_source import FakeSource
+from helpers.fake_source import FakeSource
 from spd.data import nyu_dataset as nyu
 from spd.data.folder import RGBDFolder
 from spd.data.overlap import (

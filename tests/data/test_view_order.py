@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from conftest import slanted_sample
+from helpers.samples import slanted_sample
 from spd.config import CameraConfig
 from spd.data.folder import frame_entry, write_frame, write_index
 from spd.data.loader import ViewStream, batches

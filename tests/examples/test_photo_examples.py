@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import spd
-from example_scripts import EXAMPLES, Script, picture, save
-from spd.calibrate import Calibration
+from helpers.example_scripts import EXAMPLES, Script, picture, save
 from spd.pixels import Intrinsics
+from spd.scenes.calibration import Calibration
 
 CAMERA = Intrinsics(65.0, 66.0, 41.0, 28.0)
 WORDS = ("--intrinsics", "65,66,41,28")

@@ -5,10 +5,10 @@ import array
 import numpy as np
 import pytest
 
-import fake_ros
 import spd
-from example_scripts import Script, picture
-from fake_ros import CameraInfo, Header, Image, PointCloud2, Ros
+from helpers import fake_ros
+from helpers.example_scripts import Script, picture
+from helpers.fake_ros import CameraInfo, Header, Image, PointCloud2, Ros
 from spd.pixels import Intrinsics
 
 POINTS = [(20.0, 10.5), (60.0, 30.0)]

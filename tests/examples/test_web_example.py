@@ -19,15 +19,15 @@ import numpy as np
 import pytest
 
 import spd
-from example_scripts import EXAMPLES, picture, save
-from spd.image_plan import ImagePlan
+from helpers.example_scripts import EXAMPLES, picture, save
+from spd.photos.plan import ImagePlan
 
 pytestmark = pytest.mark.slow  # `make test-slow` brings the web runtime
 ROOT = EXAMPLES.parent
 WEB = EXAMPLES / "web"
 MODEL = Path(spd.__file__).parent / "shipped" / "onnx"
 FOCAL_PX = 181.6  # the training camera's, so that the scale is 1
-CLOSE = 1e-4  # relative, of sums in another order; tests/exports.py has the same
+CLOSE = 1e-4  # relative, of sums in another order; tests/helpers/exports.py has the same
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 

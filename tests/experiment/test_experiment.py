@@ -22,17 +22,6 @@ from spd.experiment.summary import Spread, compare
 from spd.experiment.variants import build_head
 from spd.models.spd import SPD
 
-SMALL = (
-    "train.steps=3",
-    "train.warmup_steps=1",
-    "train.evaluate_every=3",
-    "train.workers=0",
-    "train.tracker=none",
-    "model.encoder.hidden_size=24",
-    "model.encoder.heads=2",
-    "model.dim=16",
-)
-
 
 def samples(count: int = 3, size=(48, 64)) -> list[RGBDSample]:
     found = []

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from helpers.small_experiment import SMALL
 from spd.experiment import run as experiment_run
 from spd.experiment.config import ExperimentConfig
 from spd.experiment.run import Experiment
 from spd.processes import interrupts_held
-from test_experiment import SMALL
 
 POOL = """
 import concurrent.futures, multiprocessing, sys, time

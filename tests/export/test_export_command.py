@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
-import exports
-from spd.checkpoint import save_checkpoint
+from helpers import exports
+from spd.checkpoints.checkpoint import save_checkpoint
 from spd.cli import run
 from spd.data.sources import open_samples
 from spd.errors import InputError

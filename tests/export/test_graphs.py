@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-import exports
+from helpers import exports
 from spd.errors import CheckpointError, ConfigError, InputError
 from spd.export import onnx_folder
 from spd.export.query_graph import QueryGraph

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-import exports
-from conftest import slanted_sample
+from helpers import exports
+from helpers.samples import slanted_sample
 from spd.export.scoring import score_engine, working_plan
 from spd.runtimes import open_export
 from spd.runtimes.engines import open_engine

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spd.checkpoint_folder import shipped_folder
-from spd.loading import BESIDE
+from spd.checkpoints.folder import shipped_folder
+from spd.predictors.loading import BESIDE
 from spd.runtimes.engines import open_engine
 from spd.runtimes.folder import ENCODE, QUERY, ExportFolder
 

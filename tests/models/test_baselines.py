@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from conftest import random_maps
+from helpers.samples import random_maps
 from spd.config import ModelConfig
 from spd.cost.parameters import local_path_v15_1
 from spd.geometry import cell_centres
-from spd.models.decoder.local_path import build_local_path
+from spd.models.decoder.local_paths import build_local_path
 from spd.models.spd import SPD
 
 

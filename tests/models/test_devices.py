@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from conftest import random_maps
-from spd.checkpoint import default_device
+from helpers.samples import random_maps
+from spd.checkpoints.checkpoint import default_device
 from spd.cli.devices import choose_device
 from spd.errors import ConfigError
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from transformers import Dinov2Config, Dinov2Model
 
+from spd.checkpoints.encoder_weights import load_encoder
 from spd.config import EncoderConfig, ModelConfig
-from spd.encoder_weights import load_encoder
 from spd.errors import InputError
 from spd.models.encoder_vits.vit_s import IMAGENET_MEAN, IMAGENET_STD, Encoder
 from spd.models.spd import SPD

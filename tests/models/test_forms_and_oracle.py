@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-import reference
-from conftest import random_maps
+from helpers import reference
+from helpers.samples import random_maps
 from spd.config import ModelConfig
 from spd.geometry import cell_centres
 from spd.models.feature_maps import FeatureMaps

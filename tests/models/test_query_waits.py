@@ -8,7 +8,7 @@ import torch
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
 import spd
-from conftest import random_maps
+from helpers.samples import random_maps
 from spd.models.feature_maps import FeatureMaps
 
 

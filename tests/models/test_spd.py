@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import spd
-from conftest import random_maps
+from helpers.samples import random_maps
 from spd.errors import ConfigError, InputError, PointError
 from spd.models.decoder.global_dpt import GlobalPath, ResidualConvUnit
 from spd.models.feature_maps import FeatureMaps

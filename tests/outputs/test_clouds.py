@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from readers import read_glb, read_ply
+from helpers.readers import read_glb, read_ply
 from spd.errors import InputError
 from spd.outputs import cloud_of, write_glb, write_ply
 from spd.outputs.cloud import is_surface
 from spd.pixels import Intrinsics
-from spd.questions import rays_at
+from spd.scenes import rays_at
 
 SIZE = (5, 7)
 CAMERA = Intrinsics(10.0, 10.0, 3.0, 2.0)

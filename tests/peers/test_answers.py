@@ -12,7 +12,7 @@ from transformers import AutoImageProcessor, AutoModelForDepthEstimation
 from transformers.models.zoedepth import image_processing_pil_zoedepth as zoe_module
 
 import spd
-import tiny_peers
+from helpers import tiny_peers
 from spd.errors import InputError, PointError
 from spd.peers.loading import _UNUSED
 from spd.peers.predictor import PeerConfig, PeerPredictor

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import spd
-import tiny_peers
+from helpers import tiny_peers
 from spd.errors import CheckpointError
 
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from photo_files import HEIC, encoded, picture, with_exif
+from helpers.photo_files import HEIC, encoded, picture, with_exif
 from spd.errors import SPDError
-from spd.predictor import Predictor
+from spd.predictors.torch_predictor import Predictor
 
 SOAK = bool(os.environ.get("SPD_SOAK"))
 COUNT = 10_000 if SOAK else 300

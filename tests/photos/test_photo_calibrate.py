@@ -6,13 +6,13 @@ import math
 import numpy as np
 import pytest
 
-from photo_files import picture
-from spd.calibrate import Calibration, calibrate, fit, robust_mean
+from helpers.photo_files import picture
 from spd.cli import run
 from spd.errors import InputError
-from spd.focal import Focal
+from spd.photos.focal import Focal
 from spd.pixels import Intrinsics
-from spd.scenes import PhotoScene
+from spd.scenes.calibration import Calibration, calibrate, fit, robust_mean
+from spd.scenes.scene import PhotoScene
 
 
 class Ramp(PhotoScene):

@@ -8,12 +8,12 @@ import pytest
 import torch
 from PIL import Image
 
-from photo_files import encoded, picture
+from helpers.photo_files import encoded, picture
 from spd.config import CameraConfig
-from spd.image_plan import ImagePlan
 from spd.photos import resampling
+from spd.photos.plan import ImagePlan
 from spd.photos.resampling import resample
-from spd.predictor import Predictor
+from spd.predictors.torch_predictor import Predictor
 
 
 @pytest.fixture

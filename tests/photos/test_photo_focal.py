@@ -8,14 +8,14 @@ import pytest
 import torch
 from PIL import Image
 
-from photo_files import FOCAL_35_MM, picture, with_exif
+from helpers.photo_files import FOCAL_35_MM, picture, with_exif
 from spd.config import CameraConfig
 from spd.errors import InputError
-from spd.focal import choose_focal
-from spd.image_plan import ImagePlan
-from spd.images import read_photo
+from spd.photos.focal import choose_focal
+from spd.photos.plan import ImagePlan
+from spd.photos.reading import read_photo
 from spd.pixels import Intrinsics
-from spd.predictor import Predictor
+from spd.predictors.torch_predictor import Predictor
 
 SIZE = (48, 64)
 FOCAL_MM, ZOOM, PLANE_X, PLANE_UNIT = 0x920A, 0xA404, 0xA20E, 0xA210

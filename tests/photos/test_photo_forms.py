@@ -8,9 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from photo_files import HEIC, encoded, picture, with_exif
+from helpers.photo_files import HEIC, encoded, picture, with_exif
 from spd.errors import InputError
-from spd.images import MAX_PIXELS, Photo, read_image, read_photo
+from spd.photos.reading import MAX_PIXELS, Photo, read_image, read_photo
 
 PIXELS = picture()
 
@@ -122,7 +122,8 @@ def test_heic_without_its_decoder_names_it(monkeypatch):
 def test_reading_photos_loads_no_torch():
     import subprocess
 
-    code = "import sys, numpy, spd.images as i; i.read_image(numpy.zeros((2, 2, 3), 'uint8')); "
+    code = "import sys, numpy, spd.photos.reading as r; "
+    code += "r.read_image(numpy.zeros((2, 2, 3), 'uint8')); "
     done = subprocess.run([sys.executable, "-c", code + "sys.exit('torch' in sys.modules)"])
     assert done.returncode == 0
 

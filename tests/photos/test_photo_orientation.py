@@ -5,9 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
-from photo_files import FOCAL_35_MM, ORIENTATION, picture, with_exif
-from spd.images import read_photo
-from spd.predictor import Predictor
+from helpers.photo_files import FOCAL_35_MM, ORIENTATION, picture, with_exif
+from spd.photos.reading import read_photo
+from spd.predictors.torch_predictor import Predictor
 
 UPRIGHT = picture(48, 64)
 # What a camera stores so that each orientation brings the upright photo back; EXIF's own words:

@@ -8,7 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from photo_files import picture
+from helpers.paths import DOCS
+from helpers.photo_files import picture
 from spd.benchmark.focal import (
     FocalRow,
     focal_table,
@@ -19,9 +20,8 @@ from spd.benchmark.focal import (
     to_json,
 )
 from spd.cli import run
-from spd.predictor import Predictor
+from spd.predictors.torch_predictor import Predictor
 
-DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "photos.md").read_text(encoding="utf-8")
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import exports
-from photo_files import FOCAL_35_MM, ORIENTATION, encoded, picture, with_exif
+from helpers import exports
+from helpers.photo_files import FOCAL_35_MM, ORIENTATION, encoded, picture, with_exif
 from spd.errors import InputError
 from spd.pixels import Intrinsics
 

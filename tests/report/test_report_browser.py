@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from chromium import DESK, MARKS, PHONE, chromium
-from fakes import make_sample
-from report_folders import HOSTILE, SharperPredictor, write_evaluation
+from helpers.chromium import MARKS, PHONE, chromium
+from helpers.fakes import make_sample
+from helpers.opened_page import Opened
+from helpers.report_folders import HOSTILE, SharperPredictor, write_evaluation
 from spd.report.report import write_report
 
 pytestmark = MARKS
@@ -28,31 +29,6 @@ def evaluation(tmp_path_factory) -> Path:
     samples.append(make_sample(3, name="without", intrinsics=False))
     folder = tmp_path_factory.mktemp("page") / "evaluation"
     return write_evaluation(folder, samples=samples, picture=True, boundaries="dense")
-
-
-class Opened:
-    """A page in the browser, with what it logged and asked for."""
-
-    def __init__(self, browser, path: Path, viewport=DESK) -> None:
-        self.messages: list[str] = []
-        self.requests: list[str] = []
-        self.page = browser.new_page()
-        self.page.set_viewport_size(viewport)
-        self.page.on("console", lambda message: self.messages.append(message.text))
-        self.page.on("pageerror", lambda error: self.messages.append(str(error)))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.address = path.resolve().as_uri()
-        self.page.goto(self.address)
-
-    def cells(self, table: str) -> list[list[str]]:
-        """What a reader sees in a table, a row a line."""
-        return self.page.eval_on_selector_all(
-            f"#{table} tr", "rows => rows.map(r => [...r.cells].map(c => c.innerText.trim()))"
-        )
-
-    def column(self, table: str, number: int) -> list[str]:
-        """A column of its body."""
-        return [row[number] for row in self.cells(table)[1:]]
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from fakes import FakePredictor, make_sample
-from page_outline import Outline
-from report_folders import SharperPredictor, write_evaluation
+from helpers.fakes import FakePredictor, make_sample
+from helpers.page_outline import Outline
+from helpers.report_folders import SharperPredictor, write_evaluation
 from spd.errors import DataError, InputError
 from spd.evaluate import score_all
 from spd.evaluation.floors import Constant

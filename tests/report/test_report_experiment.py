@@ -9,9 +9,9 @@ import sys
 
 import pytest
 
-from experiment_folders import PICTURES, SHORT, SHORT_DENSE, known_summary, write_experiment
-from page_outline import Outline
-from report_folders import HOSTILE, write_evaluation
+from helpers.experiment_folders import PICTURES, SHORT, SHORT_DENSE, known_summary, write_experiment
+from helpers.page_outline import Outline
+from helpers.report_folders import HOSTILE, write_evaluation
 from spd.cli import run
 from spd.errors import DataError
 from spd.report.report import write_report

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from chromium import MARKS, PHONE, chromium
-from experiment_folders import known_summary, write_experiment
-from report_folders import HOSTILE
+from helpers.chromium import MARKS, PHONE, chromium
+from helpers.experiment_folders import known_summary, write_experiment
+from helpers.opened_page import Opened
+from helpers.report_folders import HOSTILE
 from spd.report.report import write_report
-from test_report_browser import Opened
 
 pytestmark = MARKS
 

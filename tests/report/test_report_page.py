@@ -10,9 +10,9 @@ import sys
 import numpy as np
 import pytest
 
-from fakes import FakeScene, MapPredictor, make_sample, map_sample
-from page_outline import Outline
-from report_folders import HOSTILE, FakePredictor, write_evaluation
+from helpers.fakes import FakeScene, MapPredictor, make_sample, map_sample
+from helpers.page_outline import Outline
+from helpers.report_folders import HOSTILE, FakePredictor, write_evaluation
 from spd.cli import run
 from spd.errors import SPDError
 from spd.evaluate import score_all

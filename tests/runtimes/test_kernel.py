@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-import exports
-from spd.checkpoint_folder import shipped_folder
+from helpers import exports
+from spd.checkpoints.folder import shipped_folder
 from spd.errors import CheckpointError
 from spd.export.onnx_folder import write_about
-from spd.loading import load
-from spd.native.ask import ask
-from spd.native.build import compiler, weight_count
+from spd.models.kernel.ask import ask
+from spd.models.kernel.build import compiler, weight_count
+from spd.predictors.loading import load
 from spd.runtimes.engines import open_engine
 from spd.runtimes.folder import QUERY_WEIGHTS, ExportFolder
 from spd.runtimes.kernel import KernelEngine, with_kernel

@@ -1,8 +1,8 @@
 """Every graph in every runtime and precision against float64: the oracle, and torch where it stops.
 
-The oracle (`tests/reference.py`) takes milliseconds a point, so it answers the first points of each
-image, borders and corners among them. Torch in float64, which equals it to 1e-12
-(`tests/test_query_forms.py`), answers all of them, and encodes.
+The oracle (`tests/helpers/reference.py`) takes milliseconds a point, so it answers the first points
+of each image, borders and corners among them. Torch in float64, which equals it to 1e-12
+(`tests/models/test_query_forms.py`), answers all of them, and encodes.
 """
 
 import copy
@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-import exports
-import reference
+from helpers import exports, reference
 from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
 from spd.runtimes.engines import Engine, open_engine, openvino_core

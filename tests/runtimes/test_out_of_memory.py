@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-import exports
-from conftest import random_maps
+from helpers import exports
+from helpers.samples import random_maps
 from spd.cli import run
 from spd.memory import OutOfMemoryError, in_parts, memory_for
-from spd.predictor import Predictor
+from spd.predictors.torch_predictor import Predictor
 from spd.runtimes import open_export
 from spd.runtimes.predictor import RuntimePredictor
 

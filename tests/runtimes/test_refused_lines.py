@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-import exports
-from spd.checkpoint import save_checkpoint
+from helpers import exports
+from spd.checkpoints.checkpoint import save_checkpoint
 from spd.cli import run
 from spd.errors import CheckpointError, ConfigError
-from spd.loading import load
 from spd.models.spd import SPD
+from spd.predictors.loading import load
 from spd.runtimes.folder import ENCODE, EXPORT, QUERY, file_sha256
 
 GRAPHS = [ENCODE, QUERY]

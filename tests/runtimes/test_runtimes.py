@@ -11,14 +11,14 @@ import pytest
 import torch
 from PIL import Image
 
-import exports
 import spd
-from spd.checkpoint import save_checkpoint
+from helpers import exports
+from spd.checkpoints.checkpoint import save_checkpoint
 from spd.cli import run
 from spd.errors import CheckpointError, ConfigError, InputError, PointError
 from spd.evaluation.settings import EvaluationSettings
-from spd.image_plan import PlanWarnings
-from spd.predictor import Predictor
+from spd.photos.plan import PlanWarnings
+from spd.predictors.torch_predictor import Predictor
 from spd.runtimes import open_export
 from spd.runtimes.engines import check_bfloat16, openvino_core
 from spd.runtimes.folder import ENCODE, EXPORT, QUERY, file_sha256

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import exports
 import spd
-from spd.checkpoint_folder import WEIGHTS, shipped_folder
-from spd.loading import BESIDE, quickest_runtime
+from helpers import exports
+from spd.checkpoints.folder import WEIGHTS, shipped_folder
+from spd.predictors.loading import BESIDE, quickest_runtime
 from spd.runtimes.folder import ENCODE, QUERY, QUERY_WEIGHTS, ExportFolder, file_sha256
 
 

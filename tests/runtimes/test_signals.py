@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-import exports
+from helpers import exports
 
 OPENED_TWICE = """
 import gc, signal, sys

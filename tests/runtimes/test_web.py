@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import torch
 
-import exports
+from helpers import exports
+from helpers.paths import ROOT
 from spd.runtimes.folder import FUSED, MAP_NAMES, QUERY
 
 pytestmark = pytest.mark.slow  # `make test-slow` brings the web runtime
-ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).with_name("web_query.cjs")
 
 

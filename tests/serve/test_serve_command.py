@@ -12,7 +12,7 @@ import urllib.request
 import numpy as np
 import pytest
 
-from small_service import photo
+from helpers.small_service import photo
 from spd.cli import run
 from spd.errors import ConfigError
 from spd.serve.config import ServeConfig

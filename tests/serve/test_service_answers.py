@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 from pydantic_core import to_json
 
-from small_service import JPEG, Held, photo, posted, predictor, small_service
+from helpers.small_service import JPEG, Held, photo, posted, predictor, small_service
 from spd.outputs import read_png_depth
-from spd.questions import distances_m
+from spd.scenes import distances_m
 
 FOCAL = 60.0
 JSON = {"content-type": "application/json"}

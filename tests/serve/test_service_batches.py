@@ -5,16 +5,16 @@ import threading
 import numpy as np
 import pytest
 
-from small_service import photo, posted, predictor, small_service
-from spd.checkpoint_folder import shipped_folder
+from helpers.small_service import photo, posted, predictor, small_service
+from spd.checkpoints.folder import shipped_folder
 from spd.memory import OutOfMemoryError
-from spd.predictor import Predictor
+from spd.predictors.torch_predictor import Predictor
 from spd.runtimes import open_export
 from spd.serve.encoding import EncodeQueue
 from spd.serve.metrics import Metrics
 from spd.serve.photo import Camera, read
 
-# Sums of float32 in another order, as between runtimes (tests/exports.py).
+# Sums of float32 in another order, as between runtimes (tests/helpers/exports.py).
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 POINTS = np.random.default_rng(1).random((50, 2)) * [63, 47]
 

@@ -7,7 +7,16 @@ import time
 import numpy as np
 import pytest
 
-from small_service import JPEG, Failing, Held, RampScene, error_of, photo, posted, small_service
+from helpers.small_service import (
+    JPEG,
+    Failing,
+    Held,
+    RampScene,
+    error_of,
+    photo,
+    posted,
+    small_service,
+)
 from spd.errors import SPDError
 from spd.memory import OutOfMemoryError
 from spd.serve.answers import points as ask_points

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from small_service import Held, photo, small_app
+from helpers.small_service import Held, photo, small_app
 from spd.serve.server import bind, server_of
 
 WAIT = 20.0  # for what has to come; never a measure

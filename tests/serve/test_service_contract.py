@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from schemathesis.python import asgi
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from small_service import JPEG, photo, small_app
+from helpers.small_service import JPEG, photo, small_app
 
 EXAMPLES = 300 if os.environ.get("SPD_SOAK") == "1" else 12
 # What fits the description may still lie outside the photo, whose size no description knows.

@@ -5,7 +5,7 @@ import asyncio
 import numpy as np
 import pytest
 
-from small_service import RampScene, error_of, photo, posted, predictor, small_service
+from helpers.small_service import RampScene, error_of, photo, posted, predictor, small_service
 from spd.errors import SPDError
 from spd.serve import app as app_module
 from spd.serve.cache import Kept, SceneCache

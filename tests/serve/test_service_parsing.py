@@ -3,7 +3,7 @@
 import pydantic
 import pytest
 
-from small_service import error_of, posted, small_service
+from helpers.small_service import error_of, posted, small_service
 from spd.serve.schemas import Asked, BoxesAsked, DistancesAsked, LinesAsked, PointsAsked
 
 JSON = {"content-type": "application/json"}

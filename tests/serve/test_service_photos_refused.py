@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from starlette.requests import Request
 
-from small_service import JPEG, error_of, photo, posted, small_service
+from helpers.small_service import JPEG, error_of, photo, posted, small_service
 from spd.errors import SPDError
 from spd.serve.bodies import Bodies
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from small_service import JPEG, Failing, Held, error_of, photo, posted, small_service
+from helpers.small_service import JPEG, Failing, Held, error_of, photo, posted, small_service
 from spd.errors import CheckpointError
 
 TOKEN = "0123456789abcdef0123"

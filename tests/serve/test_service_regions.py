@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from small_service import JPEG, error_of, photo, posted, predictor, small_service
+from helpers.small_service import JPEG, error_of, photo, posted, predictor, small_service
 from spd.pixels import Intrinsics
-from spd.questions import Line, distances_m, grid, length_m
+from spd.scenes import Line, distances_m, grid, length_m
 
 PINHOLE = {"fx": 60, "fy": 60.5, "cx": 30, "cy": 22}
 CAMERA = Intrinsics(*PINHOLE.values())

@@ -7,17 +7,17 @@ import shutil
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from small_service import small_app, small_service
+from helpers.paths import DOCS
+from helpers.small_service import small_app, small_service
 from spd.cli.serve import serve
 from spd.serve.config import ServeConfig
 
-TEXT = (Path(__file__).parents[2] / "docs" / "serving.md").read_text(encoding="utf-8")
+TEXT = (DOCS / "serving.md").read_text(encoding="utf-8")
 ADDRESS = "127.0.0.1:8000"
 
 

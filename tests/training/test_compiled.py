@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from small_runs import losses
-from spd.runs import Run
+from helpers.small_runs import losses
+from spd.training.runs import Run
 
 SMALL = [
     "model.encoder.hidden_size=24",

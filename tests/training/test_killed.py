@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from small_runs import last_weights, losses, same_weights
-from spd.runs import Run
+from helpers.small_runs import last_weights, losses, same_weights
+from spd.training.runs import Run
 
 pytestmark = pytest.mark.soak
 SOAK = bool(os.environ.get("SPD_SOAK"))
@@ -88,7 +88,7 @@ def logged_steps(folder: Path) -> int:
 @pytest.fixture(scope="module")
 def uninterrupted(processes, tmp_path_factory):
     """A run nobody touched, and what started it."""
-    from conftest import write_rgbd_folder
+    from helpers.samples import write_rgbd_folder
 
     frames = write_rgbd_folder(tmp_path_factory.mktemp("frames"))
     launcher = Launcher(processes, frames)

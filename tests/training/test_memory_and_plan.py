@@ -5,7 +5,7 @@ import re
 import pytest
 import torch
 
-from small_runs import small_recipe
+from helpers.small_runs import small_recipe
 from spd.cli import run
 from spd.data.sources import open_samples
 from spd.models.spd import SPD

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from small_runs import CPU, last_weights, losses, same_weights, small_recipe
-from spd.checkpoint import checkpoints_of_run
+from helpers.small_runs import CPU, last_weights, losses, same_weights, small_recipe
+from spd.checkpoints.checkpoint import checkpoints_of_run
+from spd.checkpoints.run_folder import check_free
 from spd.data.sources import open_samples
 from spd.errors import TrainingError
-from spd.run_folder import check_free
-from spd.runs import Run
 from spd.train import Trainer
+from spd.training.runs import Run
 
 
 @pytest.fixture

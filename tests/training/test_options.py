@@ -6,7 +6,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from small_runs import (
+from helpers.small_runs import (
     CPU,
     float64,
     gradients_of,
@@ -15,16 +15,16 @@ from small_runs import (
     same_weights,
     small_recipe,
 )
-from spd.checkpoint import stored_weights
+from spd.checkpoints.checkpoint import stored_weights
 from spd.data.loader import ViewStream, batches
 from spd.data.sources import open_samples
 from spd.errors import ConfigError
 from spd.losses import silog
 from spd.models.spd import SPD
 from spd.recipes import TrainConfig, override
-from spd.runs import Run
 from spd.train import StoppedError, Trainer
 from spd.training.objective import Objective
+from spd.training.runs import Run
 
 
 @pytest.fixture

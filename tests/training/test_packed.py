@@ -6,15 +6,15 @@ import torch
 from safetensors.torch import load_file
 
 import spd
-from small_runs import small_recipe
-from spd.checkpoint import load_checkpoint, save_checkpoint, stored_weights
+from helpers.small_runs import small_recipe
+from spd.checkpoints.checkpoint import load_checkpoint, save_checkpoint, stored_weights
 from spd.cli import run as command
 from spd.data.sources import open_samples
 from spd.errors import CheckpointError
 from spd.models.spd import SPD
-from spd.predictor import Predictor
-from spd.runs import Run
+from spd.predictors.torch_predictor import Predictor
 from spd.train import Trainer
+from spd.training.runs import Run
 
 CPU = torch.device("cpu")
 
@@ -55,14 +55,18 @@ def test_packing_writes_over_nothing(finished, tmp_path, capsys):
 
 
 def test_an_installation_without_its_model_says_so(monkeypatch, tmp_path):
-    monkeypatch.setattr("spd.checkpoint_folder.__file__", str(tmp_path / "checkpoint_folder.py"))
+    monkeypatch.setattr(
+        "spd.checkpoints.folder.__file__", str(tmp_path / "checkpoints" / "folder.py")
+    )
     with pytest.raises(CheckpointError, match="came without its model"):
         spd.load()
 
 
 def test_load_without_a_name_is_the_model_beside_the_package(small_config, monkeypatch, tmp_path):
     save_checkpoint(SPD(small_config), tmp_path / "shipped", {"training_median_m": 2.5})
-    monkeypatch.setattr("spd.checkpoint_folder.__file__", str(tmp_path / "checkpoint_folder.py"))
+    monkeypatch.setattr(
+        "spd.checkpoints.folder.__file__", str(tmp_path / "checkpoints" / "folder.py")
+    )
     for name in (None, "shipped"):
         found = spd.load(name)
         assert isinstance(found, Predictor)

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from small_runs import CPU, float64, gradients_of, last_weights, losses, small_recipe
+from helpers.small_runs import CPU, float64, gradients_of, last_weights, losses, small_recipe
 from spd.config import ModelConfig
 from spd.data.loader import Shard, ViewStream, batches
 from spd.data.sources import open_samples
 from spd.errors import ConfigError
-from spd.runs import Run
 from spd.train import Trainer
+from spd.training.runs import Run
 
 WORKER = Path(__file__).with_name("worker.py")
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from spd.checkpoint import save_checkpoint
+from spd.checkpoints.checkpoint import save_checkpoint
 from spd.config import ModelConfig
 from spd.errors import CheckpointError, ConfigError
 from spd.models.spd import SPD

@@ -1,21 +1,17 @@
 """`spd train` refuses what would spoil a run without a word, before anything is written."""
 
 import dataclasses
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "data" / "forms"))
-
-from frames import miniature_frames
-from small_runs import small_recipe
+from helpers.frames import miniature_frames
+from helpers.small_runs import small_recipe
+from helpers.write_general import write_image_folders, write_table
+from helpers.write_nyu import write_h5
 from spd.cli import run
 from spd.config import ModelConfig
-from spd.runs import Run
-from write_general import write_image_folders, write_table
-from write_nyu import write_h5
+from spd.training.runs import Run
 
 FRAMES = miniature_frames()
 

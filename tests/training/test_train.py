@@ -11,14 +11,14 @@ import torch
 from safetensors.torch import load_file
 
 import spd
-from small_runs import CPU, losses, small_recipe
+from helpers.small_runs import CPU, losses, small_recipe
 from spd.config import ModelConfig
 from spd.data.folder import write_depth_png
 from spd.data.sources import open_samples
 from spd.errors import CheckpointError, TrainingError
 from spd.recipes import Recipe
-from spd.runs import Run
 from spd.train import StoppedError, Trainer
+from spd.training.runs import Run
 
 
 def recipe(small_config: ModelConfig, **changes) -> Recipe:

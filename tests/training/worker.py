@@ -8,13 +8,13 @@ from pathlib import Path
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from small_runs import CPU, gradients_of
+from helpers.small_runs import CPU, gradients_of
 from spd.data.sources import open_samples
-from spd.runs import Run
 from spd.train import Trainer
 from spd.training.parallel import is_main_process
+from spd.training.runs import Run
 
 
 def main() -> None:

@@ -11,11 +11,11 @@ import numpy as np
 from spd.batch.cells import storable
 from spd.batch.maps import Maps
 from spd.errors import InputError, SPDError
-from spd.loading import find_export, load, runtime_of
 from spd.pixels import inside_image, outside_error
+from spd.predictors.loading import find_export, load, runtime_of
 
 if TYPE_CHECKING:  # at run time this loads torch
-    from spd.loading import AnyPredictor
+    from spd.predictors.loading import AnyPredictor
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from spd.errors import BatchError, SPDError
 from spd.processes import interrupts_held
 
 if TYPE_CHECKING:
-    from spd.loading import AnyPredictor
+    from spd.predictors.loading import AnyPredictor
 
 _AHEAD = 3  # tasks a process has waiting, so that it never waits itself
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from spd._version import __version__
 from spd.batch.asking import Computation
-from spd.checkpoint_folder import WEIGHTS, find_checkpoint
+from spd.checkpoints.folder import WEIGHTS, find_checkpoint
 from spd.errors import BatchError
 from spd.files import UNFINISHED, write_text
-from spd.loading import find_export, runtime_of
+from spd.predictors.loading import find_export, runtime_of
 from spd.runtimes.folder import ExportFolder, file_sha256
 
 BATCH = "batch.json"

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from spd.benchmark.graphs import runtimes_here
-from spd.checkpoint import load_checkpoint
-from spd.checkpoint_folder import SHIPPED, WEIGHTS, find_checkpoint
+from spd.checkpoints.checkpoint import load_checkpoint
+from spd.checkpoints.folder import SHIPPED, WEIGHTS, find_checkpoint
 from spd.data.sources import open_samples
 from spd.export.int8 import Calibration
 from spd.export.onnx_folder import write_export

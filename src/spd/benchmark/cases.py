@@ -94,7 +94,7 @@ def query_times(setup: Setup, count: int) -> list[Row]:
 
 def kernel_times(setup: Setup) -> Row:
     """Compiling the kernel, which a machine does once, and opening it, which a process does."""
-    from spd.native.build import OFF, kernel, shape_of
+    from spd.models.kernel.build import OFF, kernel, shape_of
 
     setup.enter()
     shape = shape_of(setup.config)

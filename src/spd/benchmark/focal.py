@@ -21,7 +21,7 @@ import numpy as np
 from spd.pixels import Size
 
 if TYPE_CHECKING:
-    from spd.loading import AnyPredictor
+    from spd.predictors.loading import AnyPredictor
 
 FACTORS = (0.5, 0.7, 0.85, 1.0, 1.2, 1.4, 2.0)
 """Focal lengths, in multiples of the training one."""
@@ -69,7 +69,7 @@ def focal_table(
     A room is rendered while another is asked about: in as many threads as there are cores.
     """
     from spd.data.rooms.render import NYU_FOCAL_SHARE
-    from spd.focal import view_deg
+    from spd.photos.focal import view_deg
 
     training_px = NYU_FOCAL_SHARE * size[1]
     focal_px = {factor: training_px * factor for factor in factors}

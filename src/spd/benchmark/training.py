@@ -15,9 +15,9 @@ from spd.benchmark.machine import machine, peak_bytes
 from spd.data.loader import ViewStream, batches
 from spd.data.sources import open_samples
 from spd.recipes import Recipe
-from spd.runs import Run
 from spd.train import Trainer
 from spd.training.memory import estimate_memory
+from spd.training.runs import Run
 
 WARM_UP = 1  # steps that are not counted: they allocate, and on a GPU they choose kernels
 

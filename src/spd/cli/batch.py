@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from spd.batch.inputs import Asked
 from spd.batch.run import BatchSettings, Show, Summary, run_batch
 from spd.cli.query import Computed
-from spd.loading import runtime_of
+from spd.predictors.loading import runtime_of
 
 _SHOWN_ERRORS = 5
 

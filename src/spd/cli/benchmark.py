@@ -163,7 +163,7 @@ def _plan(
     from spd.benchmark.inference import PARTS, Plan
     from spd.benchmark.subjects import Setup
     from spd.benchmark.timing import Effort
-    from spd.checkpoint import load_checkpoint
+    from spd.checkpoints.checkpoint import load_checkpoint
     from spd.cli.early import find_own
     from spd.config import ModelConfig
     from spd.errors import ConfigError
@@ -222,7 +222,7 @@ def focal(
     from spd.cli.devices import choose_device
     from spd.cli.progress import progress_bar
     from spd.files import check_writable, write_text
-    from spd.loading import load
+    from spd.predictors.loading import load
 
     if out is not None:
         check_writable(out, ".json")

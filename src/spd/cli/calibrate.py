@@ -5,12 +5,12 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from spd.calibrate import Calibration, calibrate
 from spd.cli.query import Computed
 from spd.errors import PointError
 from spd.files import check_writable
-from spd.images import read_photo
-from spd.scenes import as_points, check_inside
+from spd.photos.reading import read_photo
+from spd.pixels import as_points, check_inside
+from spd.scenes.calibration import Calibration, calibrate
 
 
 def calibrate_photo(

@@ -97,8 +97,8 @@ def train(
 
     Example: `spd train --recipe rooms_tiny --data rooms:train --val rooms:val --out runs/mine`
     """
+    from spd.checkpoints.run_folder import check_run
     from spd.cli.early import check_start
-    from spd.run_folder import check_run
 
     if resume is not None:
         if recipe or data or val or overrides or overfit or plan or out is not None:

@@ -34,7 +34,7 @@ def rooms(
     Example: `spd data rooms rooms --count 400 --val-count 24`
     """
     from spd.files import check_folder
-    from spd.focal import check_focal
+    from spd.photos.focal import check_focal
 
     if focal_px is not None:
         check_focal(focal_px, (height, width))

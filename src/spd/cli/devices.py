@@ -2,7 +2,7 @@
 
 import torch
 
-from spd.checkpoint import default_device
+from spd.checkpoints.checkpoint import default_device
 from spd.errors import ConfigError
 
 

@@ -8,13 +8,13 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from spd.checkpoint_folder import find_checkpoint
+from spd.checkpoints.folder import find_checkpoint
+from spd.checkpoints.run_folder import check_free
 from spd.data.source_name import SourceName
 from spd.errors import CheckpointError, ConfigError
 from spd.files import check_folder
 from spd.peers.kinds import read_peer
 from spd.recipes import Recipe, override, recipe
-from spd.run_folder import check_free
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

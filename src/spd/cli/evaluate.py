@@ -43,7 +43,7 @@ def evaluate_model(asked: Asked) -> None:
     filled = [str(s.path) for s in samples.sources if s.options.depth == "filled"]
     check_raw(protocols, filled)
     from spd.cli.devices import choose_device
-    from spd.loading import load
+    from spd.predictors.loading import load
 
     predictor = load(asked.model, device=choose_device(asked.device))
     settings = EvaluationSettings.of(

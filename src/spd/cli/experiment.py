@@ -11,7 +11,7 @@ def run_experiment(out: Path, changes: Sequence[str], extra: Sequence[str]) -> N
     """Check the configuration, then go through all stages; the same command goes on."""
     config = ExperimentConfig.with_changes(changes)
     check_folder(out)
-    from spd.checkpoint_folder import find_checkpoint
+    from spd.checkpoints.folder import find_checkpoint
     from spd.data.sources import open_samples
     from spd.experiment.run import Experiment
     from spd.train import StoppedError

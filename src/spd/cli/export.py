@@ -64,13 +64,13 @@ def export_model(
     fused: bool = True,
 ) -> None:
     """Export, and print how far the runtimes lie from torch and int8 from float32."""
-    from spd.checkpoint_folder import WEIGHTS
+    from spd.checkpoints.folder import WEIGHTS
     from spd.cli.early import check_new, find_own
 
     folder = find_own(model, "exported")
     check_new(out)
     calibration = _calibration(calibrate, images) if calibrate else None
-    from spd.checkpoint import load_checkpoint
+    from spd.checkpoints.checkpoint import load_checkpoint
     from spd.export.int8 import score_int8
     from spd.export.onnx_folder import check_parity, write_export
     from spd.runtimes.folder import file_sha256

@@ -3,17 +3,17 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spd.checkpoint_folder import WEIGHTS
+from spd.checkpoints.folder import WEIGHTS
+from spd.checkpoints.run_folder import RUN
 from spd.cli.early import check_new, find_own
 from spd.errors import DataError
 from spd.evaluation.folder import PredictionFolder
 from spd.evaluation.settings import EvaluationSettings
-from spd.model_card import CARD, check_license
-from spd.run_folder import RUN
+from spd.export.model_card import CARD, check_license
 from spd.runtimes.folder import file_sha256
 
 if TYPE_CHECKING:  # at run time this loads torch
-    from spd.runs import Run
+    from spd.training.runs import Run
 
 
 def pack_model(
@@ -28,9 +28,9 @@ def pack_model(
         _check_evaluation(evaluation, folder)
     import torch
 
-    from spd.checkpoint import load_checkpoint
-    from spd.hub import save_pretrained
-    from spd.runs import Run
+    from spd.checkpoints.checkpoint import load_checkpoint
+    from spd.export.hub import save_pretrained
+    from spd.training.runs import Run
 
     model, about = load_checkpoint(folder)
     if (Path(source) / RUN).is_file():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spd.checkpoint_folder import SHIPPED
+from spd.checkpoints.folder import SHIPPED
 from spd.cli.options import Device, Model, Precision, Runtime
 from spd.errors import ConfigError
 
@@ -91,7 +91,7 @@ def _serve(
     computed: "Computed", config: "ServeConfig", host: str, port: int, token: str | None
 ) -> None:
     """Bind first, so that a port in use is told before a model is loaded; then answer."""
-    from spd.loading import runtime_of
+    from spd.predictors.loading import runtime_of
     from spd.serve.allocator import return_large_blocks
     from spd.serve.app import create_app
     from spd.serve.security import is_loopback

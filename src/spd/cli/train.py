@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from spd.checkpoints.run_folder import check_free
 from spd.cli.devices import choose_device
 from spd.cli.early import Start
 from spd.data.evidence import preflight
@@ -15,11 +16,10 @@ from spd.data.overlap import refuse_overlap
 from spd.data.sources import Samples, open_samples
 from spd.figures import training_curve
 from spd.recipes import Recipe
-from spd.run_folder import check_free
-from spd.runs import Run
 from spd.train import Trainer
 from spd.training.parallel import is_main_process, launched_processes
 from spd.training.plan import camera_text, plan_text, repetition_note
+from spd.training.runs import Run
 from spd.training.validation import POINTS_PER_IMAGE
 
 CURVE = "training.png"

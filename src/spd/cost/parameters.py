@@ -1,7 +1,7 @@
 """Parameter counts from the configuration alone.
 
 Each function counts one part of the model, term by term; totals are sums of the terms. Agreement
-with the live modules is asserted in `tests/test_spec_numbers.py`.
+with the live modules is asserted in `tests/cost/test_spec_numbers.py`.
 """
 
 from spd.config import PATCH, EncoderConfig, ModelConfig

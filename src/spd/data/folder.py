@@ -20,7 +20,7 @@ from spd.data.source_name import SourceOptions
 from spd.errors import ConfigError, DataError, InputError
 from spd.files import atomic_path, write_text
 from spd.geometry import Intrinsics, Size
-from spd.images import read_image
+from spd.photos.reading import read_image
 
 INDEX = "frames.json"
 UNIT: Literal["millimetre, 0 = no reading"] = "millimetre, 0 = no reading"

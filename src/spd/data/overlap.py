@@ -17,7 +17,7 @@ from spd.data.parallel import map_frames
 from spd.data.source import Source
 from spd.data.sources import Samples
 from spd.errors import DataError, SPDError
-from spd.images import RGBImage
+from spd.photos.reading import RGBImage
 
 MARGIN = 0.04
 """Of every side, left out of a fingerprint: NYU's border is white or black, by the form."""

@@ -77,7 +77,7 @@ class Source(SampleSequence):
         return []
 
     def image_file(self, number: int) -> Path | None:
-        """The file that frame's image is, as `spd.images.read_image` takes it; None if in none.
+        """The image file of a frame, for `spd.photos.reading.read_image`; None if it has none.
 
         Converting copies it unchanged instead of encoding the image anew.
         """

@@ -16,7 +16,7 @@ from spd.config import CameraConfig
 from spd.data.sample import RGBDSample
 from spd.errors import DataError
 from spd.geometry import Intrinsics, Size
-from spd.images import resample
+from spd.photos.reading import resample
 
 LARGEST_SQUEEZE = 0.01  # of fx over fy; NYU's own camera has 0.0012
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from spd.evaluation.extras import ImageMaps
+from spd.evaluation.metrics.alignment import Fit
+from spd.evaluation.metrics.boundary import BOUNDARY_NAMES, boundary_scores
+from spd.evaluation.metrics.boundary_distance import REACH_PX
 from spd.evaluation.predictions import ImagePredictions
 from spd.evaluation.protocols import EIGEN_CROP, Protocol, Size
-from spd.metrics.alignment import Fit
-from spd.metrics.boundary import BOUNDARY_NAMES, boundary_scores
-from spd.metrics.boundary_distance import REACH_PX
 
 Numbers = dict[str, float | None]
 

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from spd.errors import DataError
+from spd.evaluation.metrics.accuracy import MAX_DEPTH_M, DepthMetrics, within_range
 from spd.files import write_text
-from spd.metrics.accuracy import MAX_DEPTH_M, DepthMetrics, within_range
 
 if TYPE_CHECKING:  # at run time this would import torch, which re-scoring has no use for
     from spd.data.sample import RGBDSample

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from spd.metrics.boundary_distance import REACH_PX
-from spd.metrics.edges import BANDS_PX, BandScore, band_name
+from spd.evaluation.metrics.boundary_distance import REACH_PX
+from spd.evaluation.metrics.edges import BANDS_PX, BandScore, band_name
 
 MODES = ("sparse", "dense")
 FLOORS = ("constant", "image_median")

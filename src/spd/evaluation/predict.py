@@ -14,12 +14,12 @@ import numpy.typing as npt
 from spd.errors import DataError
 from spd.evaluation.extras import ImageMaps, MirroredPredictions
 from spd.evaluation.folder import PredictionFolder
+from spd.evaluation.metrics.accuracy import within_range
+from spd.evaluation.metrics.edges import edge_distance_px
 from spd.evaluation.predictions import ImagePredictions
 from spd.evaluation.protocols import Protocol
 from spd.evaluation.settings import DepthPredictor, EvaluationSettings
 from spd.evaluation.shown import Shown
-from spd.metrics.accuracy import within_range
-from spd.metrics.edges import edge_distance_px
 
 if TYPE_CHECKING:  # at run time this would import torch, which re-scoring has no use for
     from spd.data.sample import RGBDSample

@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from spd.config import CameraConfig
 from spd.errors import ConfigError, InputError
-from spd.metrics.accuracy import MAX_DEPTH_M, MIN_DEPTH_M, SILog, clamp_prediction
-from spd.metrics.alignment import Alignment, Kind
+from spd.evaluation.metrics.accuracy import MAX_DEPTH_M, MIN_DEPTH_M, SILog, clamp_prediction
+from spd.evaluation.metrics.alignment import Alignment, Kind
 
 View = Literal["whole", "crop"]
 """What the network sees: the whole photo, or the training camera's crop in its middle."""
@@ -51,7 +51,7 @@ class Protocol:
     averaging: Literal["per image", "pooled pixels"] = "per image"
     """Whether every image or every pixel counts the same."""
     alignment: Alignment = "none"
-    """What a prediction is forgiven, image by image (`spd.metrics.alignment`)."""
+    """What a prediction is forgiven, image by image (`spd.evaluation.metrics.alignment`)."""
     flip: bool = False
     """Whether predictions are the mean of the photo's and of its mirror image's."""
     silog: SILog = "bts"

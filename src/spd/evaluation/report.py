@@ -12,12 +12,12 @@ import numpy as np
 
 from spd.evaluation.boundaries import BoundaryMeans, mean_boundaries
 from spd.evaluation.floors import Constant, Floors
+from spd.evaluation.metrics.accuracy import DepthMetrics, mean_metrics, pooled
 from spd.evaluation.near_edges import BandMeans, mean_bands
 from spd.evaluation.protocols import Protocol
 from spd.evaluation.scoring import ImageScore, ModeGap
 from spd.evaluation.settings import EvaluationSettings
 from spd.files import write_text
-from spd.metrics.accuracy import DepthMetrics, mean_metrics, pooled
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -9,13 +9,13 @@ import numpy.typing as npt
 from spd.evaluation.boundaries import ModeBoundaries, boundaries_of
 from spd.evaluation.extras import ImageMaps, MirroredPredictions
 from spd.evaluation.floors import Constant
+from spd.evaluation.metrics.accuracy import DepthMetrics, PixelMeans, pixel_means
+from spd.evaluation.metrics.alignment import Fit, Kind, fit
+from spd.evaluation.metrics.edges import band_scores
 from spd.evaluation.near_edges import ModeScores
 from spd.evaluation.predict import NO_FOCAL
 from spd.evaluation.predictions import ImagePredictions
 from spd.evaluation.protocols import Protocol
-from spd.metrics.accuracy import DepthMetrics, PixelMeans, pixel_means
-from spd.metrics.alignment import Fit, Kind, fit
-from spd.metrics.edges import band_scores
 
 NO_FIT = "predictions that cannot be aligned (none finite, or their median not above 0)"
 OUTSIDE = "no valid reading that the protocol scores"

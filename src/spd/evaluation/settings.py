@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from spd._version import __version__
 from spd.errors import DataError, InputError
+from spd.evaluation.metrics.alignment import Kind
 from spd.evaluation.protocols import View, camera_of
-from spd.metrics.alignment import Kind
 
 
 class PlainConfig(Protocol):
@@ -25,7 +25,7 @@ class PlainConfig(Protocol):
 
 
 class DepthScene(Protocol):
-    """One encoded photo, as `spd.predictor.Scene`."""
+    """One encoded photo, as `spd.predictors.torch_predictor.Scene`."""
 
     def depth_at(self, points: npt.NDArray[np.float64], /) -> npt.NDArray[np.float32]:
         """Metres at `[N, 2]` points `(u, v)` of the photo."""
@@ -35,7 +35,7 @@ class DepthScene(Protocol):
 
 
 class DepthPredictor(Protocol):
-    """What can be evaluated: `spd.predictor.Predictor`, or anything that answers like it."""
+    """A model to evaluate: `Predictor`, or anything with its interface."""
 
     @property
     def config(self) -> PlainConfig:
@@ -184,7 +184,7 @@ def written_by(settings: Path) -> str:
 
 def _weights_digest(source: str) -> str | None:
     """A checkpoint retrained in place keeps its path but not its predictions."""
-    from spd.checkpoint_folder import SHIPPED, WEIGHTS, find_checkpoint
+    from spd.checkpoints.folder import SHIPPED, WEIGHTS, find_checkpoint
     from spd.runtimes.folder import ExportFolder, is_export
 
     if is_export(source):

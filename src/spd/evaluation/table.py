@@ -5,9 +5,9 @@ import io
 import textwrap
 
 from spd.evaluation.boundaries import format_boundaries
+from spd.evaluation.metrics.accuracy import METRIC_NAMES
 from spd.evaluation.near_edges import FLOORS_AT_BOUNDARIES, format_bands
 from spd.evaluation.report import EvaluationReport
-from spd.metrics.accuracy import METRIC_NAMES
 
 _WIDTH = 80
 _BETTER = {"delta1": "higher", "delta2": "higher", "delta3": "higher"}

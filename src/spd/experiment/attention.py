@@ -14,10 +14,10 @@ import torch
 from jaxtyping import Bool, Float
 
 from spd.data.rooms import RoomFrame
-from spd.images import resample
-from spd.metrics.edges import BANDS_PX, band_name, edge_distance_px
+from spd.evaluation.metrics.edges import BANDS_PX, band_name, edge_distance_px
 from spd.models.decoder.local_attn import CrossAttentionPath
 from spd.models.spd import SPD
+from spd.photos.reading import resample
 
 QUERIES_PER_BAND = 60  # of a room
 

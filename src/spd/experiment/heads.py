@@ -23,8 +23,8 @@ from spd.losses import silog
 from spd.models.decoder.local_path import LocalPath
 from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
-from spd.optim import make_schedule
 from spd.recipes import SILOG_LAMBDA, TrainConfig
+from spd.training.optim import make_schedule
 
 WEIGHTS, ABOUT = "head.safetensors", "head.json"
 

@@ -8,7 +8,8 @@ FOLDER/joint/NAME-SEED/scores.json, predictions
 import dataclasses
 from pathlib import Path
 
-from spd.checkpoint import WEIGHTS, find_checkpoint, load_checkpoint, write_model
+from spd.checkpoints.checkpoint import WEIGHTS, find_checkpoint, load_checkpoint, write_model
+from spd.checkpoints.run_folder import RUN
 from spd.data.sources import open_samples
 from spd.experiment.config import ExperimentConfig
 from spd.experiment.heads import Head
@@ -16,10 +17,9 @@ from spd.experiment.names import Variant
 from spd.files import atomic_path
 from spd.models.spd import SPD
 from spd.recipes import Recipe
-from spd.run_folder import RUN
-from spd.runs import Run
 from spd.runtimes.folder import file_sha256
 from spd.train import Trainer
+from spd.training.runs import Run
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from spd.config import LocalPathName
+from spd.evaluation.metrics.boundary_distance import REACH_PX
 from spd.experiment.config import VariantName
-from spd.metrics.boundary_distance import REACH_PX
 
 FOUND_EDGES = ("si_", "r1_", "r2_", "r3_")
 """How the names of numbers begin that are shares of edges found."""

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from spd.data.rooms import RoomFrame, render_room
+from spd.evaluation.metrics.edges import depth_edges
 from spd.experiment.attention import read_tokens
 from spd.experiment.heads import Head
 from spd.experiment.names import busy_words
@@ -20,9 +21,8 @@ from spd.figures.experiment import (
     seeds_plot,
 )
 from spd.geometry import Size
-from spd.metrics.edges import depth_edges
 from spd.models.spd import SPD
-from spd.predictor import Predictor
+from spd.predictors.torch_predictor import Predictor
 
 PANELS = (
     ("AbsRel", "AbsRel"),

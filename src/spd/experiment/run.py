@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-from spd.checkpoint import find_checkpoint, load_checkpoint
+from spd.checkpoints.checkpoint import find_checkpoint, load_checkpoint
 from spd.data.make_rooms import HELD_OUT_SEED, make_rooms
 from spd.data.rooms import render_room
 from spd.data.sources import open_samples

@@ -10,13 +10,13 @@ import torch
 from spd.data.sources import open_samples
 from spd.evaluate import evaluate
 from spd.evaluation.floors import Constant
+from spd.evaluation.metrics.edges import BANDS_PX, band_name
 from spd.evaluation.predict import MapMode
 from spd.experiment.config import ExperimentConfig
 from spd.experiment.names import Variant
 from spd.files import write_text
-from spd.metrics.edges import BANDS_PX, band_name
 from spd.models.spd import SPD
-from spd.predictor import Predictor
+from spd.predictors.torch_predictor import Predictor
 
 SCORES = "scores.json"
 EXTRA_POINTS = 5_000

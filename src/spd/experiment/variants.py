@@ -13,7 +13,8 @@ from spd.config import ModelConfig
 from spd.experiment.names import Variant
 from spd.models.decoder.dense_rows import DenseStage
 from spd.models.decoder.local_attn import CrossAttentionPath
-from spd.models.decoder.local_path import build_local_path, head_depth_m
+from spd.models.decoder.local_path import head_depth_m
+from spd.models.decoder.local_paths import build_local_path
 from spd.models.feature_maps import FeatureMaps
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spd.image_plan import ImagePlan
-from spd.metrics.edges import edge_distance_px
+from spd.evaluation.metrics.edges import edge_distance_px
+from spd.photos.plan import ImagePlan
 from spd.runtimes.engines import Engine
 from spd.runtimes.folder import ExportFolder
 from spd.runtimes.predictor import RuntimeScene, network_input, plan_for

@@ -22,7 +22,8 @@ from spd.geometry import (
 from spd.memory import in_parts, memory_for
 from spd.models.decoder.global_dpt import GlobalPath
 from spd.models.decoder.local_attn import CrossAttentionPath
-from spd.models.decoder.local_path import LocalPath, build_local_path
+from spd.models.decoder.local_path import LocalPath
+from spd.models.decoder.local_paths import build_local_path
 from spd.models.decoder.query_plan import (
     DenseForm,
     QueryForm,
@@ -34,21 +35,20 @@ from spd.models.decoder.query_plan import (
 from spd.models.encoder_vits.pyramid_neck import PyramidNeck
 from spd.models.encoder_vits.vit_s import Encoder
 from spd.models.feature_maps import FeatureMaps
-from spd.models.pretrained import Pretrained
 
 # Queries read together: about 12 MB in float32, whatever K is; fewer where that is much.
 # What twice as many take is given back to the system after each call, and faulted in anew.
 QUERY_CHUNK = 512
 
 
-class SPD(Pretrained, nn.Module):
+class SPD(nn.Module):
     """Sparse query-point depth (specification v15.2).
 
         image -> encoder -> neck -> L1, L2, L3, L4
         L3, L4 -> global path -> stride-8 map
         stride-8 map, L2, L1 + a point -> local path -> metres
 
-    Built with random weights, offline; `SPD.from_pretrained` reads trained ones.
+    Built with random weights, offline; `spd.export.hub.from_pretrained` loads trained ones.
     """
 
     def __init__(self, config: ModelConfig) -> None:

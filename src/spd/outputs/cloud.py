@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from spd.errors import InputError
-from spd.focal import IntrinsicsLike, as_intrinsics
-from spd.questions.cameras import DistortionLike, rays_at
+from spd.photos.focal import IntrinsicsLike, as_intrinsics
+from spd.scenes.cameras import DistortionLike, rays_at
 
 EDGE_RATIO = 1.05
 """Neighbours that differ by more than this factor are on both sides of an edge.

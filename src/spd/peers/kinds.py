@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from spd.checkpoint_folder import CONFIG
+from spd.checkpoints.folder import CONFIG
 from spd.errors import CheckpointError, InputError
 
 DepthKind = Literal["metric", "relative-depth", "relative-disparity"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from spd.checkpoint_folder import WEIGHTS
+from spd.checkpoints.folder import WEIGHTS
 from spd.errors import CheckpointError
 from spd.peers.kinds import Peer
 from spd.peers.predictor import PeerConfig, PeerPredictor

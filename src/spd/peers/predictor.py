@@ -6,13 +6,13 @@ from typing import Any
 import torch
 
 from spd.errors import InputError
-from spd.focal import Focal
 from spd.geometry import Size
-from spd.images import Photo, RGBImage
 from spd.peers.kinds import DepthKind
 from spd.peers.processing import Prepared, Processing, check_input
 from spd.peers.scene import PeerScene
-from spd.photo_predictor import PhotoPredictor
+from spd.photos.focal import Focal
+from spd.photos.reading import Photo, RGBImage
+from spd.scenes.photo_predictor import PhotoPredictor
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -16,10 +16,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from spd.checkpoint_folder import PREPROCESSOR
+from spd.checkpoints.folder import PREPROCESSOR
 from spd.errors import CheckpointError, InputError
 from spd.geometry import Size, resize_bicubic, resize_bilinear
-from spd.images import RGBImage
+from spd.photos.reading import RGBImage
 
 MAX_INPUT_PX = 1536 * 1536
 """The most that a network is given: Depth Pro's, which is more than any other chooses itself."""

@@ -7,13 +7,13 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from spd.errors import InputError
-from spd.focal import Focal
 from spd.geometry import Intrinsics
 from spd.peers.kinds import DepthKind
-from spd.scenes import PhotoScene
+from spd.photos.focal import Focal
+from spd.scenes.scene import PhotoScene
 
 if TYPE_CHECKING:
-    from spd.questions.cameras import DistortionLike
+    from spd.scenes.cameras import DistortionLike
 
 
 class PeerScene(PhotoScene):

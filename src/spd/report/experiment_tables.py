@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from spd.evaluation.metrics.edges import BANDS_PX, band_name
 from spd.experiment.names import (
     EDGELESS,
     FOUND_EDGES,
@@ -12,7 +13,6 @@ from spd.experiment.names import (
     VARIANTS,
     decimals,
 )
-from spd.metrics.edges import BANDS_PX, band_name
 from spd.report.experiment_results import Attention, Experiment, Pair, Spread
 from spd.report.experiment_words import AT_EDGES, SIGNS, joined
 from spd.report.parts import Cell, Column, Row, Table

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from spd.evaluation.metrics.edges import BANDS_PX, band_name
 from spd.experiment.names import EQUAL, NO_EDGES, decimals
-from spd.metrics.edges import BANDS_PX, band_name
 from spd.report.experiment_results import Experiment, Spread
 from spd.report.parts import Facts, Tile, Tiles
 

@@ -8,9 +8,9 @@ import numpy.typing as npt
 
 from spd.errors import DataError
 from spd.evaluation.extras import MirroredPredictions
+from spd.evaluation.metrics.alignment import Fit, fit
 from spd.evaluation.predictions import ImagePredictions
 from spd.evaluation.scoring import StoredImage, counted
-from spd.metrics.alignment import Fit, fit
 from spd.report.results import Results
 
 Floats = npt.NDArray[np.float64]

@@ -4,8 +4,8 @@ import collections
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from spd.evaluation.metrics.accuracy import METRIC_NAMES
 from spd.evaluation.near_edges import FLOORS, FLOORS_AT_BOUNDARIES
-from spd.metrics.accuracy import METRIC_NAMES
 from spd.report.parts import Cell, Column, Row, Table
 from spd.report.results import Results
 from spd.report.tally import BAND_M, Tally

@@ -9,7 +9,7 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
-from spd.metrics.accuracy import MAX_DEPTH_M
+from spd.evaluation.metrics.accuracy import MAX_DEPTH_M
 from spd.report.scored import Scored
 
 BAND_M = 0.5

@@ -1,4 +1,4 @@
-"""Exported models whose questions the compiled kernel answers (`spd.native`), without torch.
+"""Exported models whose questions the compiled kernel answers (`spd.models.kernel`), without torch.
 
 The graph of the query stays beside it: it answers where there is no C compiler, and wherever else
 an export is taken.
@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float
 
 from spd.errors import CheckpointError
-from spd.native.ask import ask
-from spd.native.build import kernel, shape_of, weight_count
+from spd.models.kernel.ask import ask
+from spd.models.kernel.build import kernel, shape_of, weight_count
 from spd.pixels import Size, inside_image
 from spd.runtimes.engines import Engine, Maps
 from spd.runtimes.folder import QUERY_WEIGHTS, ExportFolder

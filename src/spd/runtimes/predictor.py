@@ -1,7 +1,7 @@
 """The predictor of an exported model: photos in, metres out, without torch.
 
-It answers like `spd.predictor.Predictor`, to float32's rounding where the precision is float32
-and the export takes any size. An export for one size pads smaller photos up to it.
+It gives the depths of `Predictor` to float32 rounding where the precision is float32 and the export
+takes any size. An export for one size pads smaller photos up to it.
 """
 
 import dataclasses
@@ -12,17 +12,17 @@ import numpy as np
 from jaxtyping import Float
 
 from spd.config import ModelConfig
-from spd.focal import Focal
-from spd.image_plan import ImagePlan, PlanWarnings
-from spd.images import RGBImage, resample
 from spd.memory import in_parts
 from spd.peers.kinds import DepthKind
-from spd.photo_predictor import PlannedPredictor, Prepared
+from spd.photos.focal import Focal
+from spd.photos.plan import ImagePlan, PlanWarnings
+from spd.photos.reading import RGBImage, resample
 from spd.pixels import Size, read_lattice
 from spd.runtimes.engines import Engine, Maps, open_engine
 from spd.runtimes.folder import ExportFolder
 from spd.runtimes.kernel import with_kernel
-from spd.scenes import PhotoScene
+from spd.scenes.photo_predictor import PlannedPredictor, Prepared
+from spd.scenes.scene import PhotoScene
 
 QUERY_CHUNK = 16_384
 """Points asked together, of which an engine's threads take a block each; fewer where that is too

@@ -9,10 +9,10 @@ import numpy as np
 from pydantic_core import to_json
 
 from spd.errors import InputError
-from spd.pixels import Intrinsics
-from spd.questions import Box, Line, Mask, RegionStatistics, distances_m, grid, length_m, region
-from spd.questions.cameras import ray_lengths, rays_at
-from spd.scenes import PhotoScene, check_inside
+from spd.pixels import Intrinsics, check_inside
+from spd.scenes import Box, Line, Mask, RegionStatistics, distances_m, grid, length_m, region
+from spd.scenes.cameras import ray_lengths, rays_at
+from spd.scenes.scene import PhotoScene
 from spd.serve.cache import Kept
 from spd.serve.config import ServeConfig
 from spd.serve.parsing import parsed, parsed_grid

@@ -12,8 +12,8 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import UInt8
 
-from spd.questions import Distortion
-from spd.scenes import PhotoScene
+from spd.scenes import Distortion
+from spd.scenes.scene import PhotoScene
 from spd.serve.refusals import too_large, unknown_image
 
 

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from spd.config import Frozen, Int
-from spd.questions.regions import MOST_POINTS
+from spd.scenes.regions import MOST_POINTS
 
 _BYTES_A_POINT = 64  # of JSON: two numbers of 17 digits, brackets, commas, a sign
 _MEGABYTE = 1_000_000

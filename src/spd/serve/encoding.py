@@ -12,14 +12,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from spd.photo_predictor import Prepared
-from spd.scenes import PhotoScene
+from spd.scenes.photo_predictor import Prepared
+from spd.scenes.scene import PhotoScene
 from spd.serve.metrics import Metrics
 from spd.serve.photo import Ready, Unplanned
 from spd.serve.refusals import busy, stopping
 
 if TYPE_CHECKING:
-    from spd.loading import AnyPredictor
+    from spd.predictors.loading import AnyPredictor
 
 BATCH_PIXELS = 1_000_000
 """Of all inputs of a batch; attention's memory grows with each."""

@@ -9,17 +9,17 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from spd.errors import InputError
-from spd.focal import IntrinsicsLike
-from spd.images import FORMATS, Photo, read_photo
-from spd.photo_predictor import Prepared
+from spd.photos.focal import IntrinsicsLike
 from spd.photos.heif import is_heif, register_heif
+from spd.photos.reading import FORMATS, Photo, read_photo
 from spd.pixels import Intrinsics
-from spd.questions import Distortion, Mask, read_mask
-from spd.questions.cameras import lens_doubt, parse_distortion
+from spd.scenes import Distortion, Mask, read_mask
+from spd.scenes.cameras import lens_doubt, parse_distortion
+from spd.scenes.photo_predictor import Prepared
 from spd.serve.refusals import bad_image, of_input, too_large
 
 if TYPE_CHECKING:
-    from spd.loading import AnyPredictor
+    from spd.predictors.loading import AnyPredictor
 
 SHOWN_PX = 900
 """Longer side of the photo that pictures are drawn on."""

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from spd.errors import InputError
-from spd.focal import SOURCE_WORDS
 from spd.outputs.maps import write_png
-from spd.scenes import PhotoScene
+from spd.photos.focal import SOURCE_WORDS
+from spd.scenes.scene import PhotoScene
 from spd.serve.cache import Kept
 from spd.serve.refusals import of_input
 

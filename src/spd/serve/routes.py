@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Query, Request, Response
 
-from spd.focal import NARROWEST_FOV_DEG, WIDEST_FOV_DEG
+from spd.photos.focal import NARROWEST_FOV_DEG, WIDEST_FOV_DEG
 from spd.serve import answers, photo, pictures
 from spd.serve.bodies import check_json, is_form, most_bytes
 from spd.serve.cache import Kept

@@ -107,7 +107,7 @@ class GridAnswer(PointsAnswer):
 
 
 class RegionAnswer(Answer):
-    """Depth over a region (`spd.questions.RegionStatistics`); null where nothing is valid."""
+    """Depth over a region (`spd.scenes.RegionStatistics`); null where nothing is valid."""
 
     count: int
     """Points asked."""

@@ -14,7 +14,7 @@ from spd.serve.schemas import Limits, ModelInfo
 from spd.serve.work import Work
 
 if TYPE_CHECKING:
-    from spd.loading import AnyPredictor
+    from spd.predictors.loading import AnyPredictor
 
 _LOCAL_PATHS = {
     "cross_attention": parameters.local_path,

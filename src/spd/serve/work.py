@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from spd.scenes import PhotoScene
+from spd.scenes.scene import PhotoScene
 from spd.serve.config import ServeConfig
 from spd.serve.encoding import EncodeQueue
 from spd.serve.metrics import Metrics
@@ -20,7 +20,7 @@ from spd.serve.photo import Ready
 from spd.serve.refusals import stopping, too_slow
 
 if TYPE_CHECKING:
-    from spd.loading import AnyPredictor
+    from spd.predictors.loading import AnyPredictor
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from spd.geometry import resize_bilinear
 from spd.losses import silog
-from spd.models.decoder.local_path import LocalPath, build_local_path
+from spd.models.decoder.local_path import LocalPath
+from spd.models.decoder.local_paths import build_local_path
 from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
 from spd.recipes import SILOG_LAMBDA, TrainConfig

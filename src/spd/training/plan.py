@@ -7,9 +7,9 @@ from spd.config import CameraConfig
 from spd.data.source import Source
 from spd.data.sources import Samples
 from spd.data.view_order import groups_of
-from spd.optim import rate_at
 from spd.recipes import Recipe, TrainConfig
 from spd.training.memory import MemoryEstimate, estimate_memory
+from spd.training.optim import rate_at
 from spd.training.validation import POINTS_PER_IMAGE
 
 SMALLEST = 50_000

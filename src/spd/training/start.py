@@ -1,7 +1,7 @@
 """What a new run's weights are before its first step: random, an encoder's, or a whole SPD's."""
 
-from spd.checkpoint import WEIGHTS, find_checkpoint, load_checkpoint
-from spd.encoder_weights import load_encoder
+from spd.checkpoints.checkpoint import WEIGHTS, find_checkpoint, load_checkpoint
+from spd.checkpoints.encoder_weights import load_encoder
 from spd.errors import CheckpointError
 from spd.models.spd import SPD
 from spd.recipes import TrainConfig

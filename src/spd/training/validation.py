@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from spd.data.sample import RGBDSample
-from spd.metrics.accuracy import depth_metrics
-from spd.predictor import Predictor
+from spd.evaluation.metrics.accuracy import depth_metrics
+from spd.predictors.torch_predictor import Predictor
 from spd.training.parallel import Parallel
 
 POINTS_PER_IMAGE = 4096  # `spd evaluate` asks every reading

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from frames import miniature_frames
-from same_frames import assert_same
+from helpers.frames import miniature_frames
+from helpers.same_frames import assert_same
+from helpers.write_nyu import write_bts
 from spd.data.forms import open_source, recognise
 from spd.data.forms.bts import BTS
 from spd.errors import DataError
 from spd.geometry import Intrinsics
-from write_nyu import write_bts
 
 FRAMES = miniature_frames()
 # Scenes are read by name: bedroom, kitchen, kitchen, office; then bathroom, kitchen of the test.

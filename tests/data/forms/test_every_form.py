@@ -7,7 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
-from frames import miniature_frames
+from helpers.frames import miniature_frames
+from helpers.write_general import write_image_folders, write_parquet, write_table
+from helpers.write_nyu import write_bts, write_h5, write_h5_tars, write_labelled_mat
 from spd.config import CameraConfig
 from spd.data.check import check_source
 from spd.data.convert import convert
@@ -19,10 +21,8 @@ from spd.data.sources import open_samples
 from spd.data.transforms import training_view
 from spd.errors import DataError
 from spd.recipes import Recipe, TrainConfig
-from spd.runs import Run
 from spd.train import Trainer
-from write_general import write_image_folders, write_parquet, write_table
-from write_nyu import write_bts, write_h5, write_h5_tars, write_labelled_mat
+from spd.training.runs import Run
 
 FRAMES = miniature_frames()
 TRAIN, TEST = FRAMES[0], FRAMES[5]

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from frames import miniature_frames
-from same_frames import assert_same
+from helpers.frames import miniature_frames
+from helpers.same_frames import assert_same
+from helpers.write_nyu import h5_bytes, hdf5_bytes, write_h5, write_h5_tars
 from spd.data import nyu_dataset as nyu
 from spd.data.forms import open_source, recognise
 from spd.data.forms.h5_frames import H5Frames
 from spd.data.forms.tar_index import index_tar
 from spd.errors import DataError
 from spd.geometry import Intrinsics
-from write_nyu import h5_bytes, hdf5_bytes, write_h5, write_h5_tars
 
 FRAMES = miniature_frames()
 # Scenes are read by name: bedroom, kitchen, kitchen, office; then the official frames by number.

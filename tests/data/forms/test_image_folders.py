@@ -5,15 +5,15 @@ import pickle
 import numpy as np
 import pytest
 
-from frames import miniature_frames
-from same_frames import assert_same
+from helpers.frames import miniature_frames
+from helpers.same_frames import assert_same
+from helpers.write_general import npy_bytes, png_bytes, tiff_bytes, write_image_folders
 from spd.data.forms import open_source
 from spd.data.forms.image_folders import ImageDepthFolders
 from spd.data.forms.timestamps import nearest, timestamp_us
 from spd.data.sample import valid_depth
 from spd.errors import DataError
 from spd.geometry import Intrinsics
-from write_general import npy_bytes, png_bytes, tiff_bytes, write_image_folders
 
 FRAMES = miniature_frames()
 IMAGE = np.arange(6 * 8 * 3, dtype=np.uint8).reshape(6, 8, 3)

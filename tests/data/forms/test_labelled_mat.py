@@ -6,14 +6,14 @@ import h5py
 import numpy as np
 import pytest
 
-from frames import miniature_frames
-from same_frames import assert_same
+from helpers.frames import miniature_frames
+from helpers.same_frames import assert_same
+from helpers.write_nyu import write_labelled_mat, write_mat_arrays, write_splits
 from spd.data.check import check_source
 from spd.data.forms import open_source, recognise
 from spd.data.forms.labelled_mat import LabelledMat
 from spd.errors import DataError
 from spd.geometry import Intrinsics
-from write_nyu import write_labelled_mat, write_mat_arrays, write_splits
 
 FRAMES = miniature_frames()
 

@@ -1,10 +1,10 @@
 """Under which protocol NYU's forms are scored, and that painted-over depth is never called raw."""
 
-from frames import miniature_frames
+from helpers.frames import miniature_frames
+from helpers.write_nyu import write_bts, write_labelled_mat
 from spd.cli import run
 from spd.data.sources import open_samples
 from spd.evaluate import default_protocol
-from write_nyu import write_bts, write_labelled_mat
 
 
 def test_painted_over_depth_is_not_scored_as_raw(tmp_path, capsys):

@@ -8,15 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 from torch.utils.data import DataLoader
 
-from frames import miniature_frames
-from same_frames import assert_same
-from spd.data import nyu_dataset as nyu
-from spd.data.forms import open_source
-from spd.data.forms.parquet import ParquetTables, stream
-from spd.data.sample import valid_depth
-from spd.errors import DataError
-from spd.geometry import Intrinsics
-from write_general import (
+from helpers.frames import miniature_frames
+from helpers.same_frames import assert_same
+from helpers.write_general import (
     nested,
     npy_bytes,
     png_bytes,
@@ -25,6 +19,12 @@ from write_general import (
     write_array_parquet,
     write_parquet,
 )
+from spd.data import nyu_dataset as nyu
+from spd.data.forms import open_source
+from spd.data.forms.parquet import ParquetTables, stream
+from spd.data.sample import valid_depth
+from spd.errors import DataError
+from spd.geometry import Intrinsics
 
 FRAMES = miniature_frames()
 TRAIN = [frame for frame in FRAMES if frame.split == "train"]

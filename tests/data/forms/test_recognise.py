@@ -2,17 +2,17 @@
 
 import pytest
 
-from frames import miniature_frames
-from spd.data.forms import FORMS, open_source, recognise
-from spd.data.source_name import SourceName, SourceOptions
-from spd.errors import DataError
-from write_general import (
+from helpers.frames import miniature_frames
+from helpers.write_general import (
     write_array_parquet,
     write_image_folders,
     write_parquet,
     write_table,
 )
-from write_nyu import write_bts, write_h5, write_h5_tars, write_labelled_mat
+from helpers.write_nyu import write_bts, write_h5, write_h5_tars, write_labelled_mat
+from spd.data.forms import FORMS, open_source, recognise
+from spd.data.source_name import SourceName, SourceOptions
+from spd.errors import DataError
 
 FRAMES = miniature_frames()[:1]
 

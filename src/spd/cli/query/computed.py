@@ -3,14 +3,14 @@
 import dataclasses
 from typing import TYPE_CHECKING
 
-from spd.checkpoint_folder import find_checkpoint
-from spd.loading import check_torch, find_export, load, quickest_runtime, runtime_of
+from spd.checkpoints.folder import find_checkpoint
 from spd.peers.kinds import read_peer, refuse_relative
+from spd.predictors.loading import check_torch, find_export, load, quickest_runtime, runtime_of
 
 if TYPE_CHECKING:  # at run time these are loaded only where torch computes
     import torch
 
-    from spd.loading import AnyPredictor
+    from spd.predictors.loading import AnyPredictor
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

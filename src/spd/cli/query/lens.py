@@ -6,16 +6,16 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spd.calibrate import Calibration
 from spd.errors import InputError
-from spd.focal import SOURCE_WORDS, choose_focal
-from spd.images import Photo
+from spd.photos.focal import SOURCE_WORDS, choose_focal
+from spd.photos.reading import Photo
 from spd.pixels import Intrinsics
-from spd.questions.cameras import Distortion, lens_doubt, parse_distortion
-from spd.scenes import PhotoScene
+from spd.scenes.calibration import Calibration
+from spd.scenes.cameras import Distortion, lens_doubt, parse_distortion
+from spd.scenes.scene import PhotoScene
 
 if TYPE_CHECKING:  # at run time this may load torch
-    from spd.loading import AnyPredictor
+    from spd.predictors.loading import AnyPredictor
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

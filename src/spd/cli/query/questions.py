@@ -16,10 +16,10 @@ from spd.cli.query.points import AskedPoint, check_points, parse_point, read_poi
 from spd.errors import InputError, PointError
 from spd.outputs.tables import Row
 from spd.pixels import Size
-from spd.questions import Box, Distortion, Line, grid, read_mask
-from spd.questions.regions import Region, RegionStatistics, centre_of, region
-from spd.questions.space import distances_m, length_m, points_3d
-from spd.scenes import PhotoScene
+from spd.scenes import Box, Distortion, Line, grid, read_mask
+from spd.scenes.regions import Region, RegionStatistics, centre_of, region
+from spd.scenes.scene import PhotoScene
+from spd.scenes.space import distances_m, length_m, points_3d
 
 MOST_GRID_POINTS = 1_000_000
 Lines: TypeAlias = Sequence[np.ndarray]

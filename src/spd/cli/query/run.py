@@ -8,7 +8,7 @@ from spd.cli.query.lens import Lens
 from spd.cli.query.questions import Question, Typed
 from spd.cli.query.written import Written
 from spd.errors import PointError
-from spd.images import read_photo
+from spd.photos.reading import read_photo
 
 
 def query_image(

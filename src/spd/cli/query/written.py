@@ -11,16 +11,16 @@ from spd.cli.query.lens import focal_text, note
 from spd.cli.query.questions import Answered
 from spd.errors import InputError
 from spd.files import check_writable
-from spd.images import Photo
 from spd.outputs.cloud import EDGE_RATIO, PointCloud, cloud_of
 from spd.outputs.glb import write_glb
 from spd.outputs.maps import MAP_FORMS, write_npy, write_png
 from spd.outputs.ply import write_ply
 from spd.outputs.steps import STEPS_PER_METRE
 from spd.outputs.tables import TABLE_FORMS, csv_text, json_text, table_text, write_table
-from spd.questions import Distortion
-from spd.questions.space import camera_of
-from spd.scenes import PhotoScene
+from spd.photos.reading import Photo
+from spd.scenes import Distortion
+from spd.scenes.scene import PhotoScene
+from spd.scenes.space import camera_of
 
 _CLOUDS: dict[str, Callable[[PointCloud, Path], None]] = {".ply": write_ply, ".glb": write_glb}
 _PRINTED = {"csv": csv_text, "json": json_text, "table": table_text}

@@ -17,7 +17,7 @@ from spd.data.source import Frame, missing_files, no_such_split, refuse_options
 from spd.data.source_name import SourceOptions
 from spd.errors import DataError, InputError
 from spd.geometry import Intrinsics
-from spd.images import read_image
+from spd.photos.reading import read_image
 
 IMAGE = re.compile(r"rgb_(\d+)\.(?:jpg|jpeg|png)")
 DEPTH = re.compile(r"(?:sync_)?depth\w*_(\d+)\.png")

@@ -10,7 +10,7 @@ from PIL import Image
 
 from spd.data.depth_units import Unit, to_metres, unit_of
 from spd.errors import DataError, InputError
-from spd.images import read_image
+from spd.photos.reading import read_image
 
 NPY = b"\x93NUMPY"
 EXPECTED = "expected 16-bit PNG in millimetres, or float TIFF or npy in metres"

@@ -10,7 +10,7 @@ from spd.data.forms.stated import StatedCamera, StatedSource, canonical_split, m
 from spd.data.sample import RGBDSample
 from spd.data.source import Frame, no_such_split
 from spd.errors import DataError, InputError
-from spd.images import read_image
+from spd.photos.reading import read_image
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from spd.data.depth_units import Unit
 from spd.data.sample import RGBDSample, valid_depth
 from spd.data.source import Source
 from spd.geometry import Intrinsics, Size
-from spd.images import RGBImage
+from spd.photos.reading import RGBImage
 
 
 class NyuSource(Source):

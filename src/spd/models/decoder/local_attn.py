@@ -1,7 +1,7 @@
 """v15.2 local path: two cross-attention stages per queried pixel (specification, section 6).
 
 `query` and `dense` are two schedules of one function with one set of weights; `docs/design.md`
-says why they agree and `tests/test_equivalence.py` shows that they do.
+says why they agree and `tests/models/test_equivalence.py` shows that they do.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ from spd.models.decoder.attention_stage import CrossAttentionStage, FoldedStage
 from spd.models.decoder.dense_rows import DenseStage, by_rows
 from spd.models.decoder.local_path import depth_head, head_depth_m
 from spd.models.feature_maps import FeatureMaps, ProjectedMaps
-from spd.native.build import shape_of
+from spd.models.kernel.build import shape_of
 
 WeightsState = tuple[
     tuple[int, int], ...

@@ -1,4 +1,4 @@
-"""What the compiled query (`spd.native`) needs of a v15.2 local path: its shape and its weights.
+"""The compiled query (`spd.models.kernel`) of a v15.2 local path: its shape and packed weights.
 
 The kernel answers float32 maps on a CPU without gradients. Everything else, and every machine
 without a C compiler, is answered by `CrossAttentionPath.query`, with which tests compare it.
@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from spd.models.decoder.attention_stage import CrossAttentionStage, FoldedStage
 from spd.models.feature_maps import FeatureMaps
-from spd.native.ask import ask
-from spd.native.build import MULTIPLE, kernel
+from spd.models.kernel.ask import ask
+from spd.models.kernel.build import MULTIPLE, kernel
 
 if TYPE_CHECKING:
     from spd.models.decoder.local_attn import CrossAttentionPath

@@ -1,7 +1,6 @@
 """What every local path is: two methods over the same weights, and the depth head."""
 
 import math
-from collections.abc import Callable
 from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
@@ -9,7 +8,6 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from spd.config import ModelConfig
 from spd.models.feature_maps import FeatureMaps
 
 
@@ -27,20 +25,6 @@ class LocalPath(Protocol):
     def dense(self, maps: FeatureMaps) -> Float[Tensor, "b 1 hl wl"]:
         """Depth in metres at the centres of the path's own grid, without asking points."""
         ...
-
-
-def build_local_path(config: ModelConfig) -> nn.Module:
-    """The local path that the configuration names."""
-    from spd.models.decoder.local_attn import CrossAttentionPath
-    from spd.models.decoder.local_bilinear import BilinearPath
-    from spd.models.decoder.local_conv import ConvPath
-
-    paths: dict[str, Callable[[ModelConfig], nn.Module]] = {
-        "cross_attention": CrossAttentionPath,
-        "conv": ConvPath,
-        "bilinear_mlp": BilinearPath,
-    }
-    return paths[config.local_path](config)
 
 
 def depth_head(dim: int, width: int, initial_depth_m: float) -> nn.Sequential:

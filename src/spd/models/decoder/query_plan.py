@@ -23,8 +23,8 @@ class QueryPlan:
 
     form: QueryForm
     """`folded`: the projections moved to the query, nothing precomputed. `native`: the same as one
-    compiled kernel (`spd.native`). `projected`: keys and values of every cell of the maps projected
-    first."""
+    compiled kernel (`spd.models.kernel`). `projected`: keys and values of every cell of the maps
+    projected first."""
     macs_per_query: int
     """What each point costs."""
     macs_once: int

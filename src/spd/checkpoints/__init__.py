@@ -1,0 +1,1 @@
+"""Weights on disk: checkpoint folders, training runs, and the weights an encoder starts from."""

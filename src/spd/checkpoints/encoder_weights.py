@@ -1,0 +1,170 @@
+"""Where the encoder starts from: DINOv2, Depth Anything V2 or an SPD, in any published form.
+
+This module finds and reads files; `spd.models.encoder_vits.weights` fills the encoder strictly.
+"""
+
+import contextlib
+import dataclasses
+import json
+import logging
+import pickle
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from spd.checkpoints.checkpoint import CONFIG, WEIGHTS, find_checkpoint, read_config
+from spd.errors import CheckpointError
+from spd.models.encoder_vits.checkpoint_names import has_registers
+from spd.models.encoder_vits.vit_s import Encoder, backbone_config
+from spd.models.encoder_vits.weights import EncoderStart, fill_encoder
+
+PICKLED = "pytorch_model.bin"  # transformers' older file
+SUFFIXES = (".pth", ".pt", ".bin", ".safetensors")
+WRAPPERS = ("model", "state_dict", "teacher")
+# What decides the encoder's function and shows in no tensor's shape.
+SHAPELESS = ("num_attention_heads", "hidden_act", "layer_norm_eps")
+
+
+def load_encoder(encoder: Encoder, source: str | Path) -> EncoderStart:
+    """Replace an encoder's weights by published ones, or by another SPD's.
+
+    Args:
+        encoder: the encoder to fill; untouched if anything is wrong.
+        source: a hub id or a directory in transformers' format (DINOv2, or Depth Anything V2 for
+            its backbone), a `.pth`, `.pt` or `.safetensors` file with the original names or
+            transformers', or a checkpoint or run of SPD.
+
+    Raises:
+        CheckpointError: if the source cannot be had or read, is of another architecture or size,
+            or any of its tensors is missing or unknown.
+    """
+    weights, config = _find(source)
+    if config is not None:
+        _check_config(encoder, config)
+    tensors, beside = _unwrap(_read(weights), weights)
+    start = fill_encoder(encoder, tensors, str(source))
+    return dataclasses.replace(start, left_out=start.left_out + beside)
+
+
+def _find(source: str | Path) -> tuple[Path, Path | None]:
+    """The file with the weights, and the one that describes them where there has to be one."""
+    path = Path(source)
+    if path.is_file():
+        beside = path.parent / CONFIG
+        described = path.name in (WEIGHTS, PICKLED) and beside.is_file()
+        return path, beside if described else None
+    if path.suffix in SUFFIXES and not path.exists():
+        raise CheckpointError(f"no file {path} to start the encoder from")
+    if (path / PICKLED).is_file() and not (path / WEIGHTS).is_file():
+        return path / PICKLED, path / CONFIG
+    try:
+        with _quiet("huggingface_hub", "httpx"):
+            folder = find_checkpoint(source)
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"{error} (train.encoder_weights names what the encoder starts from; null starts it "
+            "at random)"
+        ) from None
+    return folder / WEIGHTS, folder / CONFIG
+
+
+def _check_config(encoder: Encoder, path: Path) -> None:
+    """Refuse what a configuration says is another model, before its tensors are looked at."""
+    given, expected = _described(path), encoder.backbone.config
+    for field in SHAPELESS:
+        if field in given and given[field] != getattr(expected, field):
+            raise CheckpointError(
+                f"{path.parent} does not fit the configured encoder: its {field} is "
+                f"{given[field]}, the configuration makes it {getattr(expected, field)}"
+            )
+
+
+def _described(path: Path) -> dict[str, Any]:
+    """What a `config.json` says of the DINOv2 in its checkpoint, with transformers' defaults."""
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(f"{path} is missing; it must lie beside the weights") from None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read as JSON ({error})") from None
+    if not isinstance(config, dict):
+        raise CheckpointError(f"{path} is not a model's configuration; expected a JSON object")
+    if "spd" in config:
+        return backbone_config(read_config(path.parent)[0].encoder).to_dict()
+    kind = config.get("model_type")
+    if kind == "depth_anything":
+        config = config.get("backbone_config") or {}
+        kind = config.get("model_type")
+    if kind == "dinov2_with_registers":
+        raise has_registers(str(path.parent))
+    if kind != "dinov2":
+        raise CheckpointError(
+            f"{path.parent} is a model of type {kind}; expected dinov2, depth_anything on a "
+            "dinov2, or an SPD"
+        )
+    from transformers.models.dinov2.configuration_dinov2 import Dinov2Config
+
+    return Dinov2Config().to_dict() | config
+
+
+def _read(path: Path) -> object:
+    if path.suffix not in SUFFIXES:
+        raise CheckpointError(f"{path} is not a checkpoint; expected {', '.join(SUFFIXES)}")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        with warnings.catch_warnings():  # of a pickle it may not read: the error below says so
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise CheckpointError(
+            f"{path} is no checkpoint, or holds more than tensors and plain values; nothing in it "
+            "was run (save its state_dict() alone)"
+        ) from None
+    except Exception as error:  # both readers raise many kinds for a file that is damaged
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0].split(". ")[0]
+        raise CheckpointError(f"{path} cannot be read, is it complete? ({reason})") from None
+
+
+def _unwrap(
+    content: object, path: Path
+) -> tuple[dict[str, Tensor], tuple[tuple[str, int, str], ...]]:
+    """The tensors inside what training code puts around them, and what else it put there."""
+    beside: list[tuple[str, int, str]] = []
+    while isinstance(content, dict):
+        inside = [name for name in WRAPPERS if isinstance(content.get(name), dict)]
+        if len(inside) > 1:
+            raise CheckpointError(f"{path} holds several models: {', '.join(inside)}; keep one")
+        if not inside:
+            break
+        others = sorted(str(name) for name in content if name != inside[0])
+        beside += [(name, 1, f"beside {inside[0]}") for name in others]
+        content = content[inside[0]]
+    if not isinstance(content, dict) or not content:
+        raise CheckpointError(f"{path} holds no tensors by name; expected a state_dict")
+    for name, value in content.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            raise CheckpointError(
+                f"{path} holds {name!r} ({type(value).__name__}) among its tensors; expected a "
+                "state_dict"
+            )
+    return content, tuple(beside)
+
+
+@contextlib.contextmanager
+def _quiet(*names: str) -> Iterator[None]:
+    """Errors only from these loggers: what goes wrong is said once, by the exception."""
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

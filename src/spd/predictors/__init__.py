@@ -1,0 +1,1 @@
+"""Predictors for SPD checkpoints, calibrated predictors, and `spd.load`."""

@@ -1,0 +1,156 @@
+"""The door for people: photos in, metres out, in the photo's own pixels.
+
+p = spd.load("runs/rooms")
+scene = p.encode("room.jpg")                    # once
+scene.depth_at([(320, 240), (15.5, 200.25)])    # metres; (u, v), integers are pixel centres
+scene.depth_map()                               # [H, W] metres
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from spd.checkpoints.checkpoint import default_device, load_checkpoint
+from spd.checkpoints.folder import SHIPPED, find_checkpoint
+from spd.config import ModelConfig
+from spd.geometry import Size, resize_bilinear
+from spd.memory import memory_for
+from spd.models.feature_maps import FeatureMaps
+from spd.models.spd import SPD
+from spd.peers.kinds import DepthKind, read_peer
+from spd.photos.focal import Focal
+from spd.photos.plan import ImagePlan as ImagePlan
+from spd.photos.plan import PlanWarnings
+from spd.pixels import read_lattice
+from spd.scenes.photo_predictor import PlannedPredictor, Prepared
+from spd.scenes.scene import PhotoScene
+
+if TYPE_CHECKING:
+    from spd.peers.predictor import PeerPredictor
+
+
+class Scene(PhotoScene):
+    """One encoded photo; ask it as often as you like. Nothing in it changes when asked."""
+
+    def __init__(self, model: SPD, maps: FeatureMaps, size: Size, plan: ImagePlan) -> None:
+        super().__init__(size, plan.focal)
+        self._model = model
+        self._maps = maps
+        self.plan = plan
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held by the maps, in bytes."""
+        return self._maps.nbytes
+
+    def depth_map(self, *, fast: bool = False) -> Float[np.ndarray, "h w"]:
+        """Depth in metres at every pixel: `depth_map()[v, u] == depth_at([(u, v)])[0]`.
+
+        Args:
+            fast: evaluate the dense grid and resize it bilinearly instead of asking every pixel;
+                `docs/evaluation.md` says how far the two lie apart.
+        """
+        height, width = self.size
+        if not fast:
+            v, u = np.mgrid[:height, :width]
+            return self.depth_at(np.stack([u.ravel(), v.ravel()], axis=1)).reshape(height, width)
+        advice = "free some, or ask points, or every pixel (fast=False)"
+        with torch.inference_mode(), memory_for(f"the map of {height}x{width}", advice):
+            full = resize_bilinear(self._model.dense(self._maps), self._maps.image_size)
+        rows, columns = (self.plan.to_model(np.arange(pixels)) for pixels in (height, width))
+        depth_m = read_lattice(full[0, 0].float().cpu().numpy(), rows, columns)
+        return depth_m * np.float32(self.plan.depth_factor)
+
+    def _ask(self, points: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            depth_m = self._model.query(self._maps, self._to_model(points)[None])[0]
+        return depth_m.float().cpu().numpy() * np.float32(self.plan.depth_factor)
+
+    def _to_model(self, points: np.ndarray) -> Tensor:
+        """Coordinates of the photo in pixels of the model's input, by the scale alone."""
+        return torch.from_numpy(self.plan.to_model(points)).to(self._maps.l1.device, torch.float32)
+
+
+class Predictor(PlannedPredictor[Scene]):
+    """A loaded model that takes photos of any size."""
+
+    kind: DepthKind = "metric"
+
+    def __init__(
+        self,
+        model: SPD,
+        device: torch.device,
+        source: str,
+        training_median_m: float | None = None,
+    ) -> None:
+        self._model = model.to(device).eval()
+        self.device = device
+        self.source = source
+        self.training_median_m = training_median_m
+        """Of the depth it learnt from, where that is known: the constant that it has to beat."""
+        super().__init__(PlanWarnings(model.config.camera))
+
+    @property
+    def config(self) -> ModelConfig:
+        """The model's configuration."""
+        return self._model.config
+
+    def encode_many(self, prepared: Sequence[Prepared]) -> list[Scene]:
+        """Photos whose inputs have one size (`plan.model_size`), through the network together."""
+        pixels = np.stack([photo.pixels for photo in prepared])
+        count, height, width, _ = pixels.shape
+        what = f"the encoding of {count} image(s) of {height}x{width} on {self.device}"
+        advice = "free some, crop the photo, or take another device or runtime"
+        with torch.inference_mode(), memory_for(what, advice):
+            tensor = torch.from_numpy(pixels).to(self.device).permute(0, 3, 1, 2)
+            maps = self._model.encode(tensor.to(self._model.dtype) / 255)
+            return [
+                Scene(self._model, _one_of(maps, n), photo.plan.photo_size, photo.plan)
+                for n, photo in enumerate(prepared)
+            ]
+
+    def _plan(self, size: Size, focal: Focal | None) -> ImagePlan:
+        return ImagePlan.make(size, self.config.camera, focal)
+
+
+def _one_of(maps: FeatureMaps, number: int) -> FeatureMaps:
+    """The maps of one image; copies, because a view would keep those of all in memory."""
+    if maps.batch_size == 1:
+        return maps
+    one = slice(number, number + 1)
+    return dataclasses.replace(
+        maps,
+        stride_8_map=maps.stride_8_map[one].clone(),
+        l2=maps.l2[one].clone(),
+        l1=maps.l1[one].clone(),
+    )
+
+
+def load_torch(
+    source: str | Path | None = None, *, device: str | torch.device | None = None
+) -> "Predictor | PeerPredictor":
+    """What `spd.load` gives where torch computes.
+
+    Args:
+        source: where the weights are: a file, a directory, a training run, or a hub id.
+        device: by default CUDA or MPS where present, else the CPU.
+
+    Raises:
+        CheckpointError: if there is no usable checkpoint there.
+    """
+    source = SHIPPED if source is None else source
+    folder = find_checkpoint(source)
+    chosen = torch.device(device) if device is not None else default_device()
+    peer = read_peer(folder)
+    if peer is not None:
+        from spd.peers.loading import load_peer  # brings other models of transformers along
+
+        return load_peer(peer, chosen, str(source))
+    model, about = load_checkpoint(folder)
+    return Predictor(model, chosen, str(source), about.get("training_median_m"))

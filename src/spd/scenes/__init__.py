@@ -1,0 +1,36 @@
+"""What people ask of a photo beyond a point: regions, places in space, lengths, whole tables.
+
+Everything here asks an encoded photo through `depth_at`, whichever network stands behind it, and
+needs numpy alone.
+"""
+
+from spd.scenes.cameras import Distortion, rays_at
+from spd.scenes.regions import (
+    MOST_POINTS,
+    Box,
+    Line,
+    Mask,
+    RegionStatistics,
+    grid,
+    read_mask,
+    region,
+)
+from spd.scenes.space import distances_m, length_m, points_3d
+from spd.scenes.tables import ask_table
+
+__all__ = [
+    "MOST_POINTS",
+    "Box",
+    "Distortion",
+    "Line",
+    "Mask",
+    "RegionStatistics",
+    "ask_table",
+    "distances_m",
+    "grid",
+    "length_m",
+    "points_3d",
+    "rays_at",
+    "read_mask",
+    "region",
+]

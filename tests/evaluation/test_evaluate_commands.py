@@ -1,0 +1,168 @@
+"""`spd evaluate` with protocols and boundaries, and `spd score`."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from helpers.fakes import FakePredictor, MapPredictor, make_sample, map_sample
+from spd.checkpoints.checkpoint import save_checkpoint
+from spd.cli import run, spread_lists
+from spd.evaluate import evaluate
+from spd.evaluation.floors import Constant
+
+
+@pytest.fixture
+def asked(capsys):
+    """Runs a command in this process: its exit code, what it printed, what it complained."""
+
+    def ask(*words):
+        code = run([str(word) for word in words])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return ask
+
+
+@pytest.fixture
+def model(small_model, tmp_path):
+    save_checkpoint(small_model, tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_one_pass_several_protocols_floors_and_boundaries(asked, model, rgbd_folder, tmp_path):
+    out = tmp_path / "out"
+    words = ["evaluate", model, "--data", f"{rgbd_folder}:val", "-o", out, "--device", "cpu"]
+    more = ["--protocol", "native,native-median", "--protocol", "dav2", "--boundaries"]
+    training = ["--training-data", f"{rgbd_folder}:train"]
+    code, printed, err = asked(*words, *more, *training)
+    assert (code, err) == (0, "")
+    for name in ("native", "native-median", "dav2"):
+        assert f"protocol {name}: native pixels" in printed
+    assert printed.count("boundaries of maps of 48x64") == 3
+    assert "kept" not in printed
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["floors"]["constant"]["name"] == "constant (training)"
+    # The three training frames are 1 m at the top to 4 m at the bottom: row 23 of 48 is the median.
+    assert metrics["floors"]["constant"]["metres"] == round(1 + 3 * 23 / 48, 3)
+    assert metrics["boundaries"]["sparse"] is not None
+    code, printed, _ = asked(*words, *more)
+    assert code == 0
+    assert "kept the finished predictions of 2 of 2 images from before" in printed
+    # The training data's median is remembered.
+    assert json.loads((out / "metrics.json").read_text()) == metrics
+
+
+def test_boundaries_may_stand_alone_or_take_a_mode():
+    for words, expected in (
+        (["--boundaries"], ["--boundaries=sparse"]),
+        (["--boundaries", "-o", "x"], ["--boundaries=sparse", "-o", "x"]),
+        (["--boundaries", "dense", "-o", "x"], ["--boundaries", "dense", "-o", "x"]),
+        (["--data", "a", "b", "--boundaries"], ["--data=a", "--data=b", "--boundaries=sparse"]),
+    ):
+        assert spread_lists(["evaluate", *words]) == ["evaluate", *expected]
+    assert spread_lists(["score", "x", "--boundaries"]) == ["score", "x", "--boundaries"]
+
+
+def test_scores_are_taken_again_without_network_or_torch(tmp_path):
+    truth = np.full((6, 8), 2.0, np.float32)
+    evaluate(MapPredictor([3 * truth]), [map_sample(0, truth)], tmp_path)
+    code = (
+        "import sys; from spd.cli import run; "
+        f"run(['score', {str(tmp_path)!r}, '--protocol', 'native-median', '--protocol', 'dav2']); "
+        "print('torch' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines()[-1] == "False"
+    assert "protocol native-median: native pixels" in ran.stdout
+    assert "protocol dav2: native pixels" in ran.stdout
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["protocol_name"] == "native-median"
+    assert metrics["sparse"]["abs_rel"] == pytest.approx(0, abs=1e-12)
+    # 6 m where the truth is 2 m, which only dav2 leaves above nothing it clamps.
+    assert metrics["other_protocols"][0]["sparse"]["abs_rel"] == pytest.approx(2, rel=1e-12)
+
+
+def test_scoring_against_the_data_checks_it_and_draws(asked, model, rgbd_folder, tmp_path):
+    out = tmp_path / "out"
+    asked("evaluate", model, "--data", f"{rgbd_folder}:val", "-o", out, "--device", "cpu")
+    (out / "best_median_worst.png").unlink()
+    assert asked("score", out)[0] == 0
+    assert not (out / "best_median_worst.png").exists()
+    assert asked("score", out, "--data", f"{rgbd_folder}:val")[0] == 0
+    assert (out / "best_median_worst.png").is_file()
+    code, _, err = asked("score", out, "--data", f"{rgbd_folder}:train")
+    assert code == 2
+    assert "holds predictions of frames that" in err
+    assert err.count("\n") == 1
+
+
+def test_a_picture_of_another_protocol_is_removed_where_it_cannot_be_redrawn(asked, tmp_path):
+    sample, picture = make_sample(0), tmp_path / "best_median_worst.png"
+    evaluate(FakePredictor(), [sample], tmp_path, open_sample={sample.name: sample}.get)
+    code, out, _ = asked("score", tmp_path)
+    assert (code, picture.is_file(), "removed" in out) == (0, True, False)
+    code, out, _ = asked("score", tmp_path, "--protocol", "native-median")
+    assert (code, picture.is_file()) == (0, False)
+    assert out.splitlines()[-1] == (
+        "removed best_median_worst.png, which showed another protocol; with --data it is drawn anew"
+    )
+    assert "removed" not in asked("score", tmp_path)[1]
+
+
+def test_boundaries_without_whole_maps_are_refused_and_nothing_is_scored(asked, tmp_path):
+    truth = np.full((6, 8), 2.0, np.float32)
+    evaluate(MapPredictor([truth]), [map_sample(0, truth)], tmp_path)
+    before = (tmp_path / "metrics.json").stat().st_mtime_ns
+    code, out, err = asked("score", tmp_path, "--boundaries")
+    assert (code, out) == (2, "")
+    assert "no whole maps to measure boundaries of; spd evaluate ..." in err
+    assert "--boundaries adds them" in err
+    assert err.count("\n") == 1
+    assert (tmp_path / "metrics.json").stat().st_mtime_ns == before
+    evaluate(MapPredictor([truth]), [map_sample(0, truth)], tmp_path, boundaries="dense")
+    assert asked("score", tmp_path, "--boundaries")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "pattern"),
+    [
+        (["--protocol", "eigen"], "no protocol 'eigen'; there are native"),
+        (["--data", "nowhere"], "no file or folder nowhere"),
+        (["--training-data", "nowhere"], "no file or folder nowhere"),
+    ],
+)
+def test_what_is_mistyped_is_refused_before_torch_is_loaded(tmp_path, words, pattern):
+    (tmp_path / "data").mkdir()
+    argv = ["evaluate", "m", "--data", str(tmp_path / "data"), "-o", str(tmp_path / "o"), *words]
+    code = f"import sys; from spd.cli import run; print(run({argv!r}), 'torch' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["2", "False"]
+    assert pattern in ran.stderr
+    assert ran.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "pattern"),
+    [
+        ([], "expected a folder that an evaluation wrote its results to"),
+        (["--protocol", "none"], "no protocol 'none'"),
+    ],
+)
+def test_a_folder_that_is_none_cannot_be_scored(asked, tmp_path, words, pattern):
+    code, out, err = asked("score", tmp_path, *words)
+    assert (code, out) == (2, "")
+    assert pattern in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("protocol", ["bts", "bts-flip"])
+def test_a_protocol_that_does_not_apply_is_one_line(asked, tmp_path, protocol):
+    evaluate(FakePredictor(), [make_sample(0)], tmp_path)
+    Constant(2.0, "the median of the training data", True).write(tmp_path / "floor.json")
+    code, _, err = asked("score", tmp_path, "--protocol", protocol)
+    assert code == 2
+    assert "of 480x640 depth, and room/00 has 6x8; protocol native applies" in err
+    assert err.count("\n") == 1

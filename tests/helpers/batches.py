@@ -1,0 +1,79 @@
+"""Photos of noise, tables that ask them, and what a batch wrote, for the tests of batches."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from PIL import Image
+from pyarrow import parquet
+
+from spd.batch import Asked, BatchSettings, Computation, Summary, run_batch
+from spd.checkpoints.checkpoint import save_checkpoint
+
+SIZE = (30, 40)
+FOCAL_PX = 33.0
+
+
+def write_photos(folder: Path, count: int, size=SIZE) -> list[str]:
+    """Noise, no two alike; the names."""
+    folder.mkdir(parents=True, exist_ok=True)
+    generator = np.random.default_rng(count)
+    names = [f"{number:04d}.png" for number in range(count)]
+    for name in names:
+        pixels = generator.integers(0, 256, (*size, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / name)
+    return names
+
+
+def write_table(path: Path, photos: list[str], rows: int, **columns) -> pa.Table:
+    """Rows that go through the photos again and again, at points everywhere."""
+    generator = np.random.default_rng(rows)
+    table = {
+        "image": [photos[row % len(photos)] for row in range(rows)],
+        "u": generator.uniform(-0.5, SIZE[1] - 0.5, rows),
+        "v": generator.uniform(-0.5, SIZE[0] - 0.5, rows),
+        "focal_px": np.full(rows, FOCAL_PX),
+        "label": [f"thing {row}" for row in range(rows)],
+        **columns,
+    }
+    parquet.write_table(pa.table(table), path)
+    return pa.table(table)
+
+
+def answer(out: Path, model: Path, *inputs, asked=None, show=None, **settings) -> Summary:
+    """A batch in this process, on the CPU."""
+    computed = Computation(model=str(model), device="cpu", threads=1)
+    names = tuple(str(name) for name in inputs)
+    return run_batch(
+        Asked(inputs=names, **(asked or {})),
+        BatchSettings(out=out, computed=computed, **settings),
+        show,
+    )
+
+
+def parts_of(out: Path) -> list[Path]:
+    return sorted(out.glob("part-*.parquet"))
+
+
+def read(out: Path) -> list[dict]:
+    """All rows in the order of the parts."""
+    return [row for path in parts_of(out) for row in parquet.read_table(path).to_pylist()]
+
+
+def bytes_of(out: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in parts_of(out)}
+
+
+@pytest.fixture
+def model(small_model, tmp_path):
+    save_checkpoint(small_model, tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def table(tmp_path):
+    """24 rows over five photos, which take turns."""
+    photos = [f"photos/{name}" for name in write_photos(tmp_path / "photos", 5)]
+    write_table(tmp_path / "table.parquet", photos, 24)
+    return tmp_path / "table.parquet"
