@@ -6,6 +6,8 @@
 # make docs      the documentation as a site in out/site, with the pages that are made from the program
 # make train     train a tiny model on rooms: minutes, to see it learn
 # make model     make the shipped model anew: hours
+# make experiment  compare the local paths on the shipped model: an hour
+# make performance measure speed into research/performance.md: half an hour of an idle machine
 
 PYTHON ?= python3
 VENV := .venv
@@ -26,9 +28,10 @@ TRUNK := runs/rooms_trunk
 LONGER := runs/rooms_longer
 LENSES := runs/rooms_lenses
 LAST := runs/rooms_shipped
+RECIPES := research/recipes
 MODEL := $(OUT)/model
 
-.PHONY: run train model test test-slow test-all soak check docs install dev
+.PHONY: run train model experiment performance test test-slow test-all soak check docs install dev
 
 install: $(STAMP)
 dev: $(DEV_STAMP)
@@ -102,25 +105,34 @@ rooms = $(foreach name,$(1),$(OUT)/$(name):train)
 
 model: install
 	$(BIN)/spd data rooms $(OUT)/rooms_6000 --count 6000 --val-count 64 --height 240 --width 320
-	$(call trained,$(TRUNK),--recipe rooms_trunk --data $(OUT)/rooms_6000:train)
-	$(call trained,$(LONGER),--recipe rooms_longer --data $(OUT)/rooms_6000:train --set train.start_from=$(TRUNK))
+	$(call trained,$(TRUNK),--recipe $(RECIPES)/rooms_trunk.toml --data $(OUT)/rooms_6000:train)
+	$(call trained,$(LONGER),--recipe $(RECIPES)/rooms_longer.toml --data $(OUT)/rooms_6000:train --set train.start_from=$(TRUNK))
 	$(BIN)/spd data rooms $(OUT)/lens_63deg --count 6000 --val-count 0 --seed 2 --height 240 --width 320
 	$(call lens,lens_48deg,500,3,171,229)
 	$(call lens,lens_54deg,300,4,200,267)
 	$(call lens,lens_72deg,150,5,282,376)
 	$(call lens,lens_83deg,250,6,343,457)
-	$(call trained,$(LENSES),--recipe rooms_lenses --set train.start_from=$(LONGER) --data \
+	$(call trained,$(LENSES),--recipe $(RECIPES)/rooms_lenses.toml --set train.start_from=$(LONGER) --data \
 		$(call rooms,lens_63deg lens_48deg lens_54deg lens_72deg lens_83deg))
 	$(BIN)/spd data rooms $(OUT)/last_63deg --count 5000 --val-count 0 --seed 11 --height 240 --width 320
 	$(call lens,last_48deg,900,12,171,229)
 	$(call lens,last_54deg,500,13,200,267)
 	$(call lens,last_72deg,500,14,282,376)
 	$(call lens,last_83deg,500,15,343,457)
-	$(call trained,$(LAST),--recipe rooms_shipped --set train.start_from=$(LENSES) --data \
+	$(call trained,$(LAST),--recipe $(RECIPES)/rooms_shipped.toml --set train.start_from=$(LENSES) --data \
 		$(call rooms,last_63deg last_48deg last_54deg last_72deg last_83deg))
 	@rm -rf $(MODEL)
 	$(BIN)/spd pack $(LAST) -o $(MODEL)
 	@echo "src/spd/shipped holds such a model; put this one there to ship it."
+
+experiment: install
+	$(BIN)/python -m research.experiment -o $(OUT)/experiment --set trunk_weights=shipped
+
+# int8 and OpenVINO are measured too, which the development environment has.
+performance: dev
+	$(BIN)/spd data rooms $(OUT)/held --count 0 --val-count 64 --seed 1
+	$(BIN)/python -m research.performance inference -o $(OUT)/benchmark --data $(OUT)/held:val \
+		--page research/performance.md
 
 # One process a core, each with one thread; tests of one file stay together. Where one of these
 # processes dies the run ends with the name of the test, in place of waiting for its answer.

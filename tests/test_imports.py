@@ -22,7 +22,7 @@ LAYERS = [
     {"peers", "runtimes"},
     {"predictors", "training", "evaluation"},
     {"train", "evaluate"},
-    {"batch", "benchmark", "experiment", "export", "report", "serve"},
+    {"batch", "benchmark", "export", "report", "serve"},
     {"cli"},
     {"__main__"},
 ]

@@ -1,20 +1,22 @@
-"""Recipes: a model and the way it is trained, as typed Python functions.
+"""Recipes: a model and the way it is trained, as typed Python functions or read from a file.
 
-`key=value` overrides go through :func:`override`, which rejects keys that do not exist and values
-of another type. Importing this module imports neither torch nor transformers.
+Both `recipe` and `override` reject unknown keys and values of a wrong type. Importing this module imports neither torch nor transformers.
 """
 
 import difflib
 import json
 import math
+import tomllib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal, Self
+from pathlib import Path
+from typing import Any, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
 from spd.config import Frozen, Int, LocalPathName, ModelConfig
 from spd.errors import ConfigError
 
+ConfigT = TypeVar("ConfigT", bound=Frozen)
 SILOG_LAMBDA = {"specification": 0.5, "bts": 0.85}  # 0.85 is AdaBins' too
 
 
@@ -141,57 +143,8 @@ def rooms_small() -> Recipe:
     )
 
 
-def rooms_trunk() -> Recipe:
-    """The maps on which the experiment compares the local paths; the shipped model begins here."""
-    return Recipe(
-        name="rooms_trunk",
-        model=ModelConfig.small(),
-        train=_from_scratch(
-            steps=12_000,
-            batch_size=8,
-            points_per_image=64,
-            evaluate_every=1000,
-            beside=("conv", "bilinear_mlp"),
-            beside_points=4,
-            ema_decay=0.999,
-            workers=1,
-        ),
-    )
-
-
-def rooms_longer() -> Recipe:
-    """Goes on from the trunk (`start_from`) with nothing beside it: two hours on two cores."""
-    return _going_on(rooms_trunk(), "rooms_longer", steps=20_000, beside=(), seed=1)
-
-
-def rooms_lenses() -> Recipe:
-    """Goes on from `rooms_longer` on rooms seen through several lenses."""
-    return _going_on(rooms_longer(), "rooms_lenses", steps=16_000, seed=2, views="sources")
-
-
-def rooms_shipped() -> Recipe:
-    """The shipped model: a last, slower stage on more lenses, again with all local paths.
-
-    They learn beside each other so that the experiment can compare them on these maps.
-    """
-    return _going_on(
-        rooms_lenses(),
-        "rooms_shipped",
-        steps=9000,
-        seed=3,
-        beside=rooms_trunk().train.beside,
-        encoder_lr=3e-4,
-        decoder_lr=7e-4,
-    )
-
-
-def _going_on(stage: Recipe, name: str, **changes: Any) -> Recipe:
-    train = stage.train.model_copy(update=changes)
-    return stage.model_copy(update={"name": name, "train": train})
-
-
 def _from_scratch(
-    steps: int, batch_size: int, points_per_image: int, evaluate_every: int, **others: Any
+    steps: int, batch_size: int, points_per_image: int, evaluate_every: int
 ) -> TrainConfig:
     """Rates that move a random encoder (5e-6 cannot), and queries instead of dense maps."""
     return TrainConfig(
@@ -206,7 +159,6 @@ def _from_scratch(
         points_per_image=points_per_image,
         evaluate_every=evaluate_every,
         save_every=500,
-        **others,
     )
 
 
@@ -214,26 +166,40 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "nyu_v15_2": nyu_v15_2,
     "rooms_tiny": rooms_tiny,
     "rooms_small": rooms_small,
-    "rooms_trunk": rooms_trunk,
-    "rooms_longer": rooms_longer,
-    "rooms_lenses": rooms_lenses,
-    "rooms_shipped": rooms_shipped,
 }
 
 
 def recipe(name: str) -> Recipe:
-    """The recipe of that name.
+    """The recipe of that name, or the one that a `.toml` or `.json` file holds.
+
+    A file has the keys of :class:`Recipe`; what it leaves out keeps its default, and its `name`
+    is the file's.
 
     Raises:
-        ConfigError: if there is none; the message lists those there are.
+        ConfigError: if there is no such recipe or file, or the file has an unknown key or a wrong
+            value.
     """
-    if name not in RECIPES:
-        raise ConfigError(f"no recipe {name!r}; there are {', '.join(sorted(RECIPES))}")
-    return RECIPES[name]()
+    if name in RECIPES:
+        return RECIPES[name]()
+    path = Path(name)
+    if path.suffix not in (".toml", ".json"):
+        known = ", ".join(sorted(RECIPES))
+        raise ConfigError(f"no recipe {name!r}; take {known}, or a .toml or .json file")
+    try:
+        text = path.read_text(encoding="utf-8")
+        data = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+    except OSError as error:
+        raise ConfigError(f"cannot read recipe {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise ConfigError(f"{path} is not valid {path.suffix[1:].upper()}: {error}") from None
+    try:
+        return Recipe.from_dict({"name": path.stem} | data if isinstance(data, dict) else data)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
 
 
-def override(config: Recipe, assignments: Sequence[str]) -> Recipe:
-    """Apply `section.key=value` assignments; values are JSON, bare words are strings.
+def override(config: ConfigT, assignments: Sequence[str]) -> ConfigT:
+    """Apply `key=value` or `section.key=value`; values are JSON, bare words are strings.
 
     Raises:
         ConfigError: if an assignment has no `=`, names no existing key, or has a wrong type.
@@ -251,8 +217,15 @@ def override(config: Recipe, assignments: Sequence[str]) -> Recipe:
             node = node.get(key) if isinstance(node, dict) else None
         if not isinstance(node, dict) or last not in node:
             raise ConfigError(f"no configuration key {path.strip()!r}; {_suggestion(path, data)}")
-        node[last] = _parse_value(text.strip())
-    return Recipe.from_dict(data)
+        value = _parse_value(text.strip())
+        if isinstance(node[last], list) and not isinstance(value, list):
+            example = json.dumps(node[last], separators=(",", ":"))
+            raise ConfigError(
+                f"{assignment!r}: {path.strip()} is a list, as JSON; quoted for the shell it is "
+                f"'{path.strip()}={example}'"
+            )
+        node[last] = value
+    return config.from_dict(data)
 
 
 def _parse_value(text: str) -> Any:

@@ -239,7 +239,7 @@ def test_version_and_plain_call(capsys):
         "score",
         "report",
         "pack",
-        "experiment",
+        "benchmark",
         "cost",
         "data rooms",
     ],

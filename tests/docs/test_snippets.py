@@ -53,18 +53,13 @@ NOT_RUN = {  # page: {how a command begins: why it is not run}
     "data.md": {"spd data rooms": LONG, "spd train": HUB},
     "encoder_weights.md": {"spd train": HUB},
     "evaluation.md": {"spd evaluate runs/nyu": NYU, "spd score out/nyu": NYU},
-    "experiment.md": {"spd experiment": "hours; tests/experiment runs it in small"},
     "export.md": {
         "spd export onnx": "tests/export exports; the shipped model's export stands in for it",
         "spd data rooms": LONG,
     },
     "formats.md": {"spd data": NYU},
     "peers.md": {"spd ": HUB},
-    "performance.md": {
-        "spd benchmark": "half an hour of an idle machine; tests/benchmark runs it",
-        "spd data rooms": LONG,
-    },
-    "results.md": {"spd ": "a record of what was run, for hours"},
+    "results.md": {"spd ": "a record of what was run; renders and scores for minutes"},
     "training.md": {
         "spd data fetch": HUB,
         "spd data check nyu": NYU,

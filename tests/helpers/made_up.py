@@ -1,6 +1,6 @@
 """A result of the inference benchmark whose every ratio can be worked out by hand."""
 
-from spd.benchmark.findings import FORMAT
+from research.performance.findings import FORMAT
 from spd.config import ModelConfig
 
 

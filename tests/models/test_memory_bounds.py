@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from spd.benchmark.literal import literal_dense
-from spd.benchmark.timing import extra_bytes, in_own_process
+from research.performance.literal import literal_dense
+from research.performance.timing import extra_bytes, in_own_process
 from spd.config import ModelConfig
 from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD

@@ -9,12 +9,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from helpers import reference
 from helpers.samples import random_maps
+from research.experiment.names import VARIANTS
+from research.experiment.variants import build_head
 from spd.config import ModelConfig
 from spd.cost import local_macs
 from spd.cost.grids import Grid
 from spd.errors import InputError
-from spd.experiment.names import VARIANTS
-from spd.experiment.variants import build_head
 from spd.geometry import cell_centres
 from spd.models.decoder.local_attn import CrossAttentionPath
 from spd.models.feature_maps import FeatureMaps

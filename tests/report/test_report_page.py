@@ -293,7 +293,7 @@ def damage(folder, name: str, text: str | None) -> None:
         ("per_image.csv", None, r"no .*per_image\.csv: .* run spd score"),
         ("per_image.csv", "name\na\n", r"per_image\.csv is damaged"),
         ("per_image.csv", "protocol,name,sparse_abs_rel,dense_abs_rel\n", "has 0 images and"),
-        ("settings.json", None, "is no folder of results; there are pages of: evaluation"),
+        ("settings.json", None, "holds no evaluation; name a folder that spd evaluate"),
         ("predictions/room%2F01.npz", None, r"room%2F01\.npz is missing"),
         ("predictions/room%2F01.npz", "no", r"room%2F01\.npz is damaged"),
         ("photos/room%2F01.png", "no", r"room%2F01\.png is damaged; delete it, or score"),

@@ -1,1 +1,1 @@
-"""Measured, not promised: each benchmark reports medians and what it ran on."""
+"""Time of each step of SPD on this machine, for every installed runtime."""

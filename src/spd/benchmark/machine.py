@@ -1,41 +1,41 @@
-"""What a number was measured on, and how large this process grew."""
+"""The machine that a time was measured on."""
 
 import os
 import platform
-import resource
 import sys
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-
-import torch
 
 from spd._version import __version__
 
 
 def machine() -> dict[str, str | int]:
-    """Processor, cores, threads, device and versions."""
-    return {
+    """Processor, cores, load and versions; with torch loaded also its threads and the GPU."""
+    about: dict[str, str | int] = {
         "processor": _processor(),
         "cores": os.cpu_count() or 1,
-        "torch_threads": torch.get_num_threads(),
-        "vector_instructions": torch.backends.cpu.get_cpu_capability(),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
-        "spd": __version__,
-        "torch": str(torch.__version__),
+        "load_average": f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown",
         "python": platform.python_version(),
-        "load_average": f"{os.getloadavg()[0]:.1f}",
+        "spd": __version__,
+        "torch": package_version("torch"),
     }
+    if "torch" in sys.modules:
+        import torch
+
+        about |= {
+            "torch_threads": torch.get_num_threads(),
+            "vector_instructions": torch.backends.cpu.get_cpu_capability(),
+            "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
+        }
+    return about
 
 
-def peak_bytes(device: torch.device) -> int:
-    """The most memory so far: of the GPU's allocator, or of this process on the CPU."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    status = Path("/proc/self/status")
-    if status.is_file():  # ru_maxrss would hold what the process had before it was this program
-        fields = dict(line.split(":", 1) for line in status.read_text("utf-8").splitlines())
-        return int(fields["VmHWM"].split()[0]) * 1024
-    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is bytes there, kilobytes elsewhere
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+def package_version(name: str) -> str:
+    """The version of an installed package, or "not installed"."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def _processor() -> str:

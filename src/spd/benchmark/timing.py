@@ -1,127 +1,55 @@
-"""Medians of calls that take turns, memory of one call, and what the machine can multiply."""
+"""Median and quartiles of the time of a call; torch's own timer where torch is installed."""
 
-import concurrent.futures
 import dataclasses
-import gc
-import multiprocessing
+import importlib.util
 import statistics
 import time
-from collections.abc import Callable, Hashable, Mapping
-from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Callable
 
-import torch
-
-from spd.processes import interrupts_held
-
-P = ParamSpec("P")
-T = TypeVar("T")
-Name = TypeVar("Name", bound=Hashable)
-
-LEAST_REPEATS = 3
-MOST_REPEATS = 200
-_STATUS = Path("/proc/self/status")
-_CLEAR = Path("/proc/self/clear_refs")
-_RESET_PEAK = "5"  # what the kernel's documentation writes there to reset VmHWM
+FEWEST, MOST = 3, 200
+"""Calls that the loop without torch makes at least and at most."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Effort:
-    """How long a case is measured."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class Timing:
+    """Seconds of one call."""
 
-    repeats: int = 15
-    """Calls at least, unless that takes longer than `seconds`."""
-    seconds: float = 20.0
-    """For one case; at least three calls are made however long they take."""
-    short_s: float = 0.5
-    """Calls that are shorter together are repeated up to this, but 200 times at most."""
-
-    def is_enough(self, calls: int, spent_s: float) -> bool:
-        """Whether so many calls, which took that long together, may end a case."""
-        if calls < LEAST_REPEATS:
-            return False
-        if spent_s > self.seconds or calls >= MOST_REPEATS:
-            return True
-        return calls >= self.repeats and spent_s >= self.short_s
+    median_s: float
+    quartiles_s: tuple[float, float]
+    """First and third quartile."""
+    repeats: int
+    """Number of measurements; each averages several calls where calls are short."""
 
 
-def take_turns(
-    jobs: Mapping[Name, Callable[[], object]], effort: Effort
-) -> dict[Name, dict[str, Any]]:
-    """Median and quartiles of every job in seconds, after calls that do not count.
+def time_call(call: Callable[[], object], seconds: float, threads: int) -> Timing:
+    """Time a call repeatedly after a warm-up call that does not count.
 
-    One call of each, then the next of each: a slow minute meets all of them. Two warm up; one
-    where that takes a second.
+    Args:
+        call: the work.
+        seconds: total time to measure for; a call that takes longer is measured 3 times.
+        threads: threads of torch.
     """
-    for work in jobs.values():
+    call()
+    if importlib.util.find_spec("torch") is None:
+        return _summary(_loop(call, seconds))
+    from torch.utils.benchmark import Timer
+
+    timer = Timer("call()", globals={"call": call}, num_threads=threads)
+    times = list(timer.blocked_autorange(min_run_time=seconds).times)
+    while len(times) < FEWEST:
+        times += timer.timeit(1).times
+    return _summary(times)
+
+
+def _loop(call: Callable[[], object], seconds: float) -> list[float]:
+    times: list[float] = []
+    while len(times) < FEWEST or (sum(times) < seconds and len(times) < MOST):
         started = time.perf_counter()
-        work()
-        if time.perf_counter() - started < 1:
-            work()
-    seconds: dict[Name, list[float]] = {name: [] for name in jobs}
-    left = list(jobs)
-    while left:
-        for name in left:
-            started = time.perf_counter()
-            jobs[name]()
-            seconds[name].append(time.perf_counter() - started)
-        left = [n for n in left if not effort.is_enough(len(seconds[n]), sum(seconds[n]))]
-    return {name: summary(times) for name, times in seconds.items()}
+        call()
+        times.append(time.perf_counter() - started)
+    return times
 
 
-def summary(seconds: list[float]) -> dict[str, Any]:
-    """Median, quartiles and number of some times, for JSON."""
-    low, middle, high = (
-        statistics.quantiles(seconds, n=4, method="inclusive")
-        if len(seconds) > 1
-        else (seconds[0],) * 3
-    )
-    return {"median_s": middle, "quartiles_s": [low, high], "repeats": len(seconds)}
-
-
-def extra_bytes(work: Callable[[], object]) -> int | None:
-    """The most memory that one call adds to the process; None where the system does not tell.
-
-    Of the whole process, so whatever library allocates is counted. For one call in a process of
-    its own: what earlier calls freed and the allocator kept would be used again and not be seen.
-    """
-    gc.collect()
-    if not _STATUS.is_file() or not _CLEAR.is_file():
-        return None
-    try:
-        _CLEAR.write_text(_RESET_PEAK, encoding="ascii")
-    except OSError:
-        return None
-    before = _status("VmRSS")
-    work()
-    return max(0, _status("VmHWM") - before)
-
-
-def matrix_rate(seconds: float = 1.0, size: int = 2048) -> float:
-    """Floating-point operations a second of a float32 matrix product in torch, at its median."""
-    a, b = torch.randn(size, size), torch.randn(size, size)
-    out = torch.empty_like(a)
-    effort = Effort(repeats=LEAST_REPEATS, seconds=seconds, short_s=seconds)
-    with torch.inference_mode():
-        timed = take_turns({"product": lambda: torch.mm(a, b, out=out)}, effort)["product"]
-    return 2 * size**3 / timed["median_s"]
-
-
-def in_own_process(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """A call in a fresh process: nothing of other cases is loaded, warm, or kept there.
-
-    Raises:
-        concurrent.futures.process.BrokenProcessPool: if it was killed, as for want of memory.
-    """
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
-        with interrupts_held():
-            result = pool.submit(function, *args, **kwargs)
-        return result.result()
-
-
-def _status(key: str) -> int:
-    for line in _STATUS.read_text(encoding="utf-8").splitlines():
-        if line.startswith(f"{key}:"):
-            return int(line.split()[1]) * 1024
-    return 0
+def _summary(times: list[float]) -> Timing:
+    low, middle, high = statistics.quantiles(times, n=4, method="inclusive")
+    return Timing(middle, (low, high), len(times))

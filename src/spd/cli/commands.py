@@ -8,9 +8,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from spd.cli import benchmark, data, export
+from spd.cli import data, export
 from spd.cli.ask import calibrate, query
 from spd.cli.ask_many import batch
+from spd.cli.benchmark import benchmark
 from spd.cli.options import MODEL_HELP, Device
 from spd.cli.serve import serve
 
@@ -21,7 +22,6 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 app.add_typer(data.app, name="data")
-app.add_typer(benchmark.app, name="benchmark")
 app.add_typer(export.app, name="export")
 
 Protocols = Annotated[
@@ -53,6 +53,7 @@ app.command()(query)
 app.command()(calibrate)
 app.command()(batch)
 app.command()(serve)
+app.command()(benchmark)
 
 
 @app.command()
@@ -61,8 +62,8 @@ def train(
         str | None,
         typer.Option(
             "--recipe",
-            help="nyu_v15_2 (the default), rooms_tiny, rooms_small, rooms_trunk, rooms_longer, "
-            "rooms_lenses, rooms_shipped.",
+            help="nyu_v15_2 (the default), rooms_tiny, rooms_small, or a TOML or JSON file "
+            "(docs/training.md).",
         ),
     ] = None,
     data: Annotated[
@@ -190,13 +191,13 @@ def score(
 
 @app.command()
 def report(
-    folders: Annotated[list[Path], typer.Argument(help="What spd evaluate or experiment wrote.")],
+    folders: Annotated[list[Path], typer.Argument(help="Folders that spd evaluate wrote.")],
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="The HTML file; by default report.html in the folder."),
     ] = None,
 ) -> None:
-    """Write one HTML page: of an experiment, an evaluation, or several evaluations of one data set.
+    """Write one HTML page about an evaluation, or about several of one data set side by side.
 
     Example: `spd report out/evaluation -o report.html`
     """
@@ -225,27 +226,6 @@ def pack(
     from spd.cli.pack import pack_model
 
     pack_model(model, out, license, evaluation)
-
-
-@app.command()
-def experiment(
-    out: Annotated[Path, typer.Option("--out", "-o", help="The experiment's folder.")],
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Settings key=value, such as seeds=3 (docs/experiment.md)."),
-    ] = None,
-    data: Annotated[
-        list[str] | None,
-        typer.Option("--data", help="More data to score on, such as real frames."),
-    ] = None,
-) -> None:
-    """Compare the local paths: trunk, heads, scores, pictures; hours, and resumable.
-
-    Example: `spd experiment -o out/experiment --set seeds=3`
-    """
-    from spd.cli.experiment import run_experiment
-
-    run_experiment(out, changes or [], data or [])
 
 
 @app.command()

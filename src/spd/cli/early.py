@@ -81,7 +81,7 @@ def check_start(
     """Refuse a run that cannot start, as far as that shows without opening its data.
 
     Args:
-        recipe_name: of the recipe.
+        recipe_name: a recipe's name or file.
         data: training sources.
         validation: validation sources.
         out: folder of the run; None: `runs/` and the recipe's name.
@@ -97,7 +97,7 @@ def check_start(
     if not data:
         raise ConfigError("no training data; name folders with --data (spd data rooms makes some)")
     check_sources([*data, *validation])
-    folder = out or Path("runs") / recipe_name
+    folder = out or Path("runs") / chosen.name
     # Of several processes one may have begun to write; it looks again, holding the folder.
     if not plan and "RANK" not in os.environ:
         check_free(folder)

@@ -1,5 +1,4 @@
-"""One self-contained HTML page about a folder of results.
+"""One self-contained HTML page about one evaluation or several.
 
-A kind of folder is read into sections of plain parts (`parts.py`), and one template draws all
-parts, so another kind needs a reader and no HTML.
+The results are read into sections of plain parts (`parts.py`), which one template draws.
 """

@@ -160,8 +160,6 @@ class Pictures:
     """Below them."""
     note: str = ""
     """A line below the title."""
-    wide: bool = False
-    """Whether a picture needs the page's whole width, and is scrolled on a narrow one."""
     has_photo: bool = False
     """Whether a photo comes first, which moves the others one place to the right."""
 

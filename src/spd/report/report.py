@@ -1,6 +1,5 @@
-"""Which page is made of which folders, and where it is written."""
+"""Write the HTML page about one evaluation, or about several side by side."""
 
-import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,31 +7,10 @@ from pathlib import Path
 from spd.errors import DataError, InputError
 from spd.files import check_writable, write_text
 from spd.report.evaluations import evaluation_page, is_evaluation
-from spd.report.experiment import experiment_page, is_experiment
-from spd.report.parts import Page
 from spd.report.render import render
 
 Progress = Callable[[int, int], None]
-"""Called with how many images were read, and of how many."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Kind:
-    """A kind of folder that there is a page of."""
-
-    name: str
-    """In words, for errors."""
-    recognise: Callable[[Path], bool]
-    """Whether a folder bears its marks."""
-    page: Callable[[Sequence[Path], Progress | None], Page]
-    """The page about one such folder or several."""
-
-
-KINDS: tuple[Kind, ...] = (
-    Kind("evaluation (spd evaluate writes one)", is_evaluation, evaluation_page),
-    Kind("experiment (spd experiment writes one)", is_experiment, experiment_page),
-)
-"""All there are; the first that recognises a folder makes its page."""
+"""Called with the number of images read and their total."""
 
 
 def write_report(
@@ -40,10 +18,10 @@ def write_report(
     out: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Write the page about a folder of results, or about several side by side.
+    """Write the page about an evaluation, or about several of the same data side by side.
 
     Args:
-        folders: at least one; several must be of one kind.
+        folders: folders that `spd evaluate` wrote; at least one.
         out: the HTML file; None: `report.html` in the folder, or of several in the current one.
         progress: see :data:`Progress`.
 
@@ -52,40 +30,24 @@ def write_report(
 
     Raises:
         InputError: if no folder is named, or one twice.
-        DataError: if a folder is of no kind that is known, is incomplete or damaged, several do
-            not compare, or the file cannot be written.
+        DataError: if a folder holds no evaluation, is incomplete or damaged, several do not
+            compare, or the file cannot be written.
     """
     paths = [Path(folder) for folder in folders]
     if not paths:
-        raise InputError(
-            "no folder to report on; name at least one that spd evaluate or spd experiment wrote to"
-        )
+        raise InputError("no folder to report on; name at least one that spd evaluate wrote")
     if len({path.resolve() for path in paths}) < len(paths):
         raise InputError("a folder is named twice; name each once")
-    target = Path(out) if out is not None else _beside(paths)
-    kinds = [_kind_of(path) for path in paths]
-    other = next((n for n, kind in enumerate(kinds) if kind is not kinds[0]), None)
-    if other is not None:
-        raise DataError(
-            f"{paths[other]} is an {kinds[other].name}, {paths[0]} an {kinds[0].name}; they do "
-            "not compare"
-        )
+    for path in paths:
+        if not path.is_dir():
+            raise DataError(f"no folder {path}; name one that spd evaluate wrote")
+        if not is_evaluation(path):
+            raise DataError(f"{path} holds no evaluation; name a folder that spd evaluate wrote")
+    target = Path(out) if out is not None else _default_target(paths)
     check_writable(target, ".html")
-    write_text(target, render(kinds[0].page(paths, progress)))
+    write_text(target, render(evaluation_page(paths, progress)))
     return target
 
 
-def _beside(paths: Sequence[Path]) -> Path:
+def _default_target(paths: Sequence[Path]) -> Path:
     return paths[0] / "report.html" if len(paths) == 1 else Path("report.html")
-
-
-def _kind_of(path: Path) -> Kind:
-    if not path.is_dir():
-        raise DataError(
-            f"no folder {path}; expected one that spd evaluate or spd experiment wrote results to"
-        )
-    for kind in KINDS:
-        if kind.recognise(path):
-            return kind
-    known = ", ".join(kind.name for kind in KINDS)
-    raise DataError(f"{path} is no folder of results; there are pages of: {known}")

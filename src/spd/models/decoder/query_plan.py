@@ -46,7 +46,7 @@ def plan_query(
 
     That is `projected` where the maps are, `native` where there is a kernel, else `folded`.
     Nothing is projected unasked, however many points there are. By count it would pay; as plain
-    torch operations it reads twice the cells' width and takes longer (`docs/performance.md`).
+    torch operations it reads twice the cells' width and takes longer (`research/performance.md`).
 
     Args:
         config: the model's.

@@ -1,0 +1,167 @@
+"""What the experiment found: mean and spread of every number, and which claims hold.
+
+Two variants differ where the 95 % interval of their difference over seeds (Welch) leaves zero out;
+otherwise it is undecided. The seeds are of the heads: the trunk and the rooms are the same for all,
+so the interval says nothing of another trunk.
+"""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from research.experiment.config import ExperimentConfig
+from research.experiment.heads import Head
+from research.experiment.joint import JointModel
+from research.experiment.names import HIGHER_IS_BETTER
+from research.experiment.scores import floors_of, numbers_of
+from spd.files import write_text
+
+Verdict = Literal["ahead", "behind", "undecided"]
+CONFIDENCE = 0.95
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Spread:
+    """A number over seeds."""
+
+    mean: float
+    std: float
+    """Of the sample, so of one seed."""
+    values: tuple[float, ...]
+
+    def text(self, digits: int) -> str:
+        """Mean and deviation with so many digits after the point."""
+        return f"{self.mean:.{digits}f} ± {self.std:.{digits}f}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Comparison:
+    """One variant against another in one number."""
+
+    number: str
+    ours: str
+    """v15.2, at its full or its short budget."""
+    other: str
+    difference: float
+    """Our mean minus the other's."""
+    low: float
+    high: float
+    """Ends of the interval of the difference."""
+    verdict: Verdict
+    """Of ours."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Summary:
+    """Everything the tables and pictures are made of."""
+
+    config: dict[str, Any]
+    extra: tuple[str, ...]
+    numbers: dict[str, dict[str, Spread]]
+    """By variant, then by the number's name."""
+    training: dict[str, dict[str, float]]
+    """By variant: parameters, steps, and mean seconds."""
+    comparisons: tuple[Comparison, ...]
+    floors: dict[str, Any]
+    latency: dict[str, Any]
+    attention: list[dict[str, Any]]
+    joint: dict[str, dict[str, Spread]] = dataclasses.field(default_factory=dict)
+    """As `numbers`, of the models whose trunk was trained on too; empty where none was."""
+    joint_comparisons: tuple[Comparison, ...] = ()
+
+    def write(self, path: Path) -> None:
+        """As plain JSON."""
+        write_text(path, json.dumps(dataclasses.asdict(self), indent=1) + "\n")
+
+    def compared(self, number: str, other: str) -> Comparison | None:
+        """v15.2 against `other` in that number, where both have it."""
+        found = (c for c in self.comparisons if (c.number, c.other) == (number, other))
+        return next(found, None)
+
+
+def summarise(
+    folder: Path,
+    config: ExperimentConfig,
+    extra: Sequence[str],
+    heads: Sequence[Head],
+    joint: Sequence[JointModel] = (),
+) -> Summary:
+    """Read what the stages wrote."""
+    numbers = {
+        name: _spreads([numbers_of(h) for h in _of(heads, name)]) for name in config.variants
+    }
+    jointly = {
+        str(name): _spreads([numbers_of(one) for one in joint if one.variant.name == name])
+        for name in config.variants
+        if any(one.variant.name == name for one in joint)
+    }
+    training = {}
+    for name in config.variants:
+        about = [head.about() for head in _of(heads, name)]
+        training[str(name)] = {
+            "parameters": about[0]["parameters"],
+            "steps": about[0]["steps"],
+            "seconds": float(np.mean([one["seconds"] for one in about])),
+        }
+    return Summary(
+        config=config.to_dict(),
+        extra=tuple(extra),
+        numbers={str(name): found for name, found in numbers.items()},
+        training=training,
+        comparisons=tuple(_comparisons({str(k): v for k, v in numbers.items()})),
+        floors=floors_of(heads[0]),
+        latency=json.loads((folder / "latency.json").read_text(encoding="utf-8")),
+        attention=json.loads((folder / "attention.json").read_text(encoding="utf-8")),
+        joint=jointly,
+        joint_comparisons=tuple(_comparisons(jointly)),
+    )
+
+
+def compare(number: str, names: tuple[str, str], ours: Spread, other: Spread) -> Comparison:
+    """Welch's interval of the difference, and who is ahead if it leaves zero out."""
+    from scipy.stats import t
+
+    difference = ours.mean - other.mean
+    variances = [one.std**2 / len(one.values) for one in (ours, other)]
+    freedom = sum(v**2 / (len(s.values) - 1) for v, s in zip(variances, (ours, other), strict=True))
+    half = 0.0
+    if freedom > 0:  # else the interval has no width
+        freedom = sum(variances) ** 2 / freedom
+        half = float(t.ppf((1 + CONFIDENCE) / 2, freedom)) * sum(variances) ** 0.5
+    low, high = difference - half, difference + half
+    higher = number.startswith(HIGHER_IS_BETTER)
+    verdict: Verdict = "undecided"
+    if low > 0 or high < 0:
+        verdict = "ahead" if (difference > 0) == higher else "behind"
+    return Comparison(number, *names, difference, low, high, verdict)
+
+
+def _comparisons(numbers: dict[str, dict[str, Spread]]) -> list[Comparison]:
+    pairs = [("v15.2", other) for other in numbers if other != "v15.2" and "tenth" not in other]
+    pairs.append(("v15.2, a tenth", "v15.2 dense, a tenth"))
+    return [
+        compare(name, (ours, other), numbers[ours][name], numbers[other][name])
+        for ours, other in pairs
+        if {ours, other} <= numbers.keys()
+        for name in numbers[ours]
+        if name in numbers[other]
+    ]
+
+
+def _of(heads: Sequence[Head], name: str) -> list[Head]:
+    return [head for head in heads if head.variant.name == name]
+
+
+def _spreads(rows: Sequence[dict[str, float | None]]) -> dict[str, Spread]:
+    found = {}
+    for name in rows[0]:
+        values = [value for row in rows if (value := row.get(name)) is not None]
+        if len(values) == len(rows):
+            found[name] = Spread(
+                float(np.mean(values)), float(np.std(values, ddof=1)), tuple(values)
+            )
+    return found

@@ -1,0 +1,1 @@
+"""Measured, not promised: each benchmark reports medians and what it ran on."""

@@ -1,0 +1,139 @@
+"""The same subjects in other runtimes: exported, quantised and opened alike."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from research.performance.subjects import EncoderAlone, Peer, Setup
+from spd.data.sample import RGBDSample
+from spd.errors import ConfigError
+from spd.export.graphs import OPSET, quiet_exporter
+from spd.export.int8 import Calibration, quantise_graph
+from spd.export.onnx_folder import write_export
+from spd.geometry import Intrinsics
+from spd.runtimes.engines import (
+    check_bfloat16,
+    installed_runtimes,
+    openvino_core,
+    openvino_hint,
+)
+from spd.runtimes.folder import ENCODE_INT8
+
+_PHOTOS = 2  # of noise, to choose ranges by: what a product in 8 bits takes does not depend on them
+EXPORT = "spd"
+"""Folder of the exported SPD beside the graphs of other networks."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Runtime:
+    """What computes, in which precision."""
+
+    name: str
+    """`torch`, `onnxruntime` or `openvino`."""
+    precision: str = "float32"
+    """Of the encoder, or of all of a dense network."""
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.precision}"
+
+
+def runtimes_here() -> tuple[list[Runtime], dict[str, str]]:
+    """The runtimes and precisions to be had on this machine, and why not the others."""
+    found, missing = [Runtime("torch")], dict[str, str]()
+    installed: list[str] = list(installed_runtimes())
+    for name in ("onnxruntime", "openvino"):
+        if name not in installed:
+            missing[name] = 'not installed (pip install "spd[export]")'
+            continue
+        found.append(Runtime(name))
+        if name == "openvino":
+            try:
+                check_bfloat16(openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+                found.append(Runtime(name, "bfloat16"))
+            except ConfigError:
+                missing["openvino bfloat16"] = "this CPU has no bfloat16 instructions"
+        if "onnxruntime" in installed:  # which quantises
+            found.append(Runtime(name, "int8"))
+    return found, missing
+
+
+def export_spd(setup: Setup, folder: Path) -> Path:
+    """An exported SPD for the one size, with an int8 encoder; returns its folder."""
+    setup.enter()
+    photos = [_photo(setup, number) for number in range(_PHOTOS)]
+    exported = write_export(
+        setup.model(),
+        folder / EXPORT,
+        source="benchmark",
+        weights_sha256="0",
+        size=setup.size,
+        calibration=Calibration(photos, []),
+    )
+    return exported.path
+
+
+def export_network(setup: Setup, network: str, folder: Path) -> None:
+    """The peer or the encoder alone as one graph, and the same in 8 bits for each runtime."""
+    setup.enter()
+    module: nn.Module
+    if network == "peer":
+        module = Peer(setup.config, attention="eager")
+    else:
+        model = setup.model()
+        model.encoder.backbone.set_attn_implementation("eager")
+        module = EncoderAlone(model)
+    path = graph_path(folder, network, Runtime("onnxruntime"))
+    with quiet_exporter(), torch.no_grad():
+        program = torch.onnx.export(
+            module.eval(),
+            (setup.image(),),
+            dynamo=True,
+            input_names=["image"],
+            opset_version=OPSET,
+            verbose=False,
+        )
+    assert program is not None
+    path.write_bytes(program.model_proto.SerializeToString())
+    images = [setup.image().numpy() for _ in range(_PHOTOS)]
+    for runtime in ENCODE_INT8:
+        quantised = graph_path(folder, network, Runtime(runtime, "int8"))
+        quantise_graph(path, quantised, images, runtime)
+
+
+def graph_path(folder: Path, network: str, runtime: Runtime) -> Path:
+    """Where `export_network` puts a graph; bfloat16 is computed from the one in float32."""
+    suffix = f".int8.{runtime.name}" if runtime.precision == "int8" else ""
+    return folder / f"{network}{suffix}.onnx"
+
+
+def open_graph(path: Path, runtime: Runtime, threads: int) -> Callable[[np.ndarray], np.ndarray]:
+    """A graph with one input, loaded; the call returns its first output."""
+    if runtime.name == "openvino":
+        core = openvino_core()
+        capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        settings: dict[str, Any] = {
+            "INFERENCE_PRECISION_HINT": openvino_hint(runtime.precision, capabilities),
+            "INFERENCE_NUM_THREADS": threads,
+        }
+        compiled = core.compile_model(str(path), "CPU", settings)
+        return lambda image: compiled([image], share_inputs=True)[0]
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = threads
+    session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return lambda image: session.run(None, {"image": image})[0]
+
+
+def _photo(setup: Setup, seed: int) -> RGBDSample:
+    """Noise that the model sees at scale one."""
+    image = np.random.default_rng(seed).integers(0, 256, (*setup.size, 3), dtype=np.uint8)
+    depth_m = np.ones(setup.size, dtype=np.float32)
+    camera = Intrinsics.centred(setup.config.camera.focal_px, setup.size)
+    return RGBDSample(image, depth_m, depth_m > 0, camera, f"noise {seed}")

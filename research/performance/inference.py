@@ -1,0 +1,279 @@
+"""What a question costs on this machine: every case measured in one run, as data for JSON.
+
+How it measures is on `docs/performance.md`. Every case has a process of its own; what is compared
+takes turns in one. A case that cannot be measured is left out with its reason, never silently.
+"""
+
+import dataclasses
+import tempfile
+from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any, Literal, ParamSpec, TypeVar, get_args
+
+from research.performance import accuracy, cases
+from research.performance.findings import FORMAT
+from research.performance.graphs import (
+    Runtime,
+    export_network,
+    export_spd,
+    graph_path,
+    runtimes_here,
+)
+from research.performance.noise_frames import write_noise_frames
+from research.performance.startup import start_times
+from research.performance.subjects import Setup, pipeline_macs
+from research.performance.timing import Effort, in_own_process
+from research.performance.training import step_speed
+from research.performance.yardstick import Yardstick
+from spd.benchmark.machine import machine
+from spd.config import PATCH
+from spd.cost.grids import Size
+from spd.errors import SPDError
+from spd.recipes import override, recipe
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Told = Callable[[str], None]
+Part = Literal[
+    "query", "compiled", "dense", "pipelines", "resolutions", "start", "training", "accuracy"
+]
+PARTS: tuple[Part, ...] = get_args(Part)
+_MEMORY_FROM = 1024  # points; fewer add next to nothing
+_NETWORKS = ("spd", "peer", "encoder", "v15.1")
+
+TRIES = 3
+"""Measurements of the yardstick before a run is refused."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is measured, and how thoroughly."""
+
+    setup: Setup
+    """Model, size, threads and effort."""
+    parts: tuple[Part, ...] = PARTS
+    """Which parts of the benchmark."""
+    counts: tuple[int, ...] = (1, 64, 1024, 16384, 1_000_000)
+    """K, increasing."""
+    recipe: str = "nyu_v15_2"
+    """Whose training step is measured, in float32."""
+    training_steps: int = 5
+    """How many of them."""
+    data: tuple[str, ...] = ()
+    """Frames to measure the accuracy of precisions on; without, it is left out."""
+    frames: int = 32
+    """How many of them to calibrate on, and how many to score."""
+    quick: bool = False
+    """A look around: fewer repeats, no refusal, not for publication."""
+
+    @classmethod
+    def shortened(cls, setup: Setup, **others: Any) -> "Plan":
+        """Everything once around, in minutes."""
+        effort = Effort(repeats=3, seconds=2.0, short_s=0.05)
+        return cls(
+            setup=dataclasses.replace(setup, effort=effort),
+            counts=(1, 64, 1024, 16384),
+            training_steps=1,
+            quick=True,
+            **others,
+        )
+
+
+class Run:
+    """One run of the benchmark, and what it has found so far."""
+
+    def __init__(self, plan: Plan, told: Told, folder: Path) -> None:
+        self._plan, self._told, self._folder = plan, told, folder
+        self._runtimes, missing = runtimes_here()
+        self.result: dict[str, Any] = {
+            "left_out": [{"what": w, "why": y} for w, y in missing.items()]
+        }
+        self._graphs: Path | None = None
+
+    def query(self) -> None:
+        """Every form at every K: times in one process a K, memory in one process a form and K."""
+        plan, rows = self._plan, list[dict[str, Any]]()
+        for count in plan.counts:
+            rows += self._case(f"query, K = {count:,}", cases.query_times, plan.setup, count) or []
+        for row in rows:
+            if row["points"] >= min(_MEMORY_FROM, plan.counts[-1]):
+                said = f"memory of query, K = {row['points']:,}, {row['form']}"
+                args = (plan.setup, row["form"], row["points"])
+                row["extra_bytes"] = self._case(said, cases.query_memory, *args)
+        for runtime in self._runtimes[1:]:
+            if runtime.precision == "float32" and (folder := self._exported()) is not None:
+                said, asked = f"query in {runtime.name}", cases.runtime_query_times
+                found = self._case(said, asked, plan.setup, runtime.name, folder, plan.counts)
+                rows += found or []
+        self.result["query"] = rows
+        self.result["project"] = self._case("project", cases.project_times, plan.setup)
+
+    def compiled(self) -> None:
+        """A question under `torch.compile`, the first call included, which takes a minute."""
+        found = [
+            self._case(f"compiled query, {form}", cases.compiled_times, self._plan.setup, form)
+            for form in ("folded", "projected")
+        ]
+        self.result["kernel"] = self._case("compiled kernel", cases.kernel_times, self._plan.setup)
+        self.result["compiled"] = [row for row in found if row]
+
+    def dense(self) -> None:
+        """Whole maps and training passes against the literal form."""
+        rows = list[dict[str, Any]]()
+        for what in cases.PASSES:
+            rows += self._case(what, cases.pass_times, self._plan.setup, what) or []
+        for row in rows:
+            said = f"memory of {row['what']}, {row['form']}"
+            args = (self._plan.setup, row["what"], row["form"])
+            row["extra_bytes"] = self._case(said, cases.pass_memory, *args)
+        self.result["passes"] = rows
+
+    def pipelines(self) -> None:
+        """From an image to 256 depths, in every runtime and precision."""
+        setup, rows = self._plan.setup, list[dict[str, Any]]()
+        for name in ("v15.1", "the literal form"):
+            self._leave_out(f"{name} in other runtimes than torch", "it has no exported form")
+        macs = self._case("multiply-adds", pipeline_macs, _NETWORKS, setup) or {}
+        for name in _NETWORKS:
+            for runtime in self._runtimes:
+                if not self._has_graph(name, runtime):
+                    continue
+                said = f"{name} in {runtime}"
+                row = self._case(said, cases.pipeline, setup, name, runtime, self._folder)
+                rows += [row | {"macs": macs.get(name)}] if row else []
+        self.result["pipelines"] = rows
+
+    def resolutions(self) -> None:
+        """SPD and the peer in torch over sizes of the same shape."""
+        found = [
+            self._case(f"{size[0]}x{size[1]}", cases.resolution, self._plan.setup, size)
+            for size in sizes_around(self._plan.setup.size)
+        ]
+        self.result["resolutions"] = [row for row in found if row]
+
+    def start(self) -> None:
+        """Commands from the shell, with the shipped model."""
+        exports: dict[str, Path] = {}
+        names = [r.name for r in self._runtimes[1:] if r.precision == "float32"]
+        if names:
+            shipped = self._case("export shipped", accuracy.export_shipped, self._folder)
+            exports = dict.fromkeys(names, shipped.path) if shipped else {}
+        effort = self._plan.setup.effort
+        rows = self._case("commands", start_times, self._folder, effort, exports)
+        self.result["start"] = rows or []
+
+    def training(self) -> None:
+        """Training steps of a recipe on noise, in a process of their own."""
+        plan = self._plan
+        changed = ["train.encoder_weights=null", "train.tracker=none", "train.precision=float32"]
+        chosen = override(recipe(plan.recipe), [*changed, "train.workers=0"])
+        data = write_noise_frames(self._folder / "frames", chosen.model.camera)
+        self._told(f"training step of {plan.recipe}")
+        speed = step_speed(chosen, [f"{data}:train"], plan.training_steps, "cpu")
+        batch = chosen.train.batch_size
+        self.result["training"] = {"recipe": plan.recipe, "batch_size": batch} | dataclasses.asdict(
+            speed
+        )
+
+    def accuracy(self) -> None:
+        """What makes the encoder cheaper; the shipped model's accuracy on what frames are given."""
+        plan = self._plan
+        self.result["attention"] = self._case("attention", cases.attention_times, plan.setup)
+        if not plan.data:
+            self._leave_out("accuracy of precisions", "no --data to measure it on")
+            return
+        place = Path(tempfile.mkdtemp(dir=self._folder))
+        args = (place, plan.data, plan.frames, plan.setup.threads)
+        self.result["accuracy"] = self._case("accuracy", accuracy.cheaper_encoders, *args)
+
+    def _exported(self) -> Path | None:
+        if self._graphs is None:
+            args = (self._plan.setup, self._folder)
+            self._graphs = self._case("export spd", export_spd, *args)
+        return self._graphs
+
+    def _has_graph(self, network: str, runtime: Runtime) -> bool:
+        """Whether this subject can be asked in a runtime; its graphs are exported once."""
+        if runtime.name == "torch":
+            return True
+        if network == "v15.1":  # has no exported form
+            return False
+        if network == "spd":  # takes turns with its encoder alone
+            return self._exported() is not None and self._has_graph("encoder", runtime)
+        path = graph_path(self._folder, network, Runtime(runtime.name))
+        if not path.exists():
+            self._case(f"export {network}", export_network, self._plan.setup, network, self._folder)
+        return path.exists()
+
+    def _case(self, said: str, function: Callable[P, T], *args: P.args, **kw: P.kwargs) -> T | None:
+        """One case in its own process; None, with the reason noted, where it fails."""
+        self._told(said)
+        try:
+            return in_own_process(function, *args, **kw)
+        except BrokenProcessPool:
+            self._leave_out(said, "its process was killed, as for want of memory")
+        except (SPDError, RuntimeError, MemoryError) as error:
+            self._leave_out(said, (str(error).strip() or type(error).__name__).splitlines()[0])
+        return None
+
+    def _leave_out(self, what: str, why: str) -> None:
+        self.result["left_out"].append({"what": what, "why": why})
+
+
+def inference_benchmark(plan: Plan, told: Told) -> dict[str, Any]:
+    """All parts of the plan, the yardstick first.
+
+    Raises:
+        MeasurementError: if the machine is too busy for the literal form to be a yardstick, unless
+            the plan is a quick one.
+    """
+    told("yardstick")
+    about = machine()
+    measured = _measure_yardstick(plan, str(about["load_average"]))
+    with tempfile.TemporaryDirectory(prefix="spd-benchmark-") as folder:
+        run = Run(plan, told, Path(folder))
+        for part in plan.parts:
+            getattr(run, part)()
+    return {
+        "format": FORMAT,
+        "quick": plan.quick,
+        "machine": about | _versions() | {"threads": plan.setup.threads},
+        "model": plan.setup.config.to_dict(),
+        "size": list(plan.setup.size),
+        "effort": dataclasses.asdict(plan.setup.effort),
+        "yardstick": measured,
+        **run.result,
+        "load_average_after": machine()["load_average"],
+    }
+
+
+def _measure_yardstick(plan: Plan, load: str) -> dict[str, Any]:
+    """The first of a few measurements that is fast enough: other programs come and go."""
+    for _ in range(1 if plan.quick else TRIES):
+        measured = in_own_process(cases.measure_yardstick, plan.setup.threads, plan.setup.effort)
+        yardstick = Yardstick.of(measured)
+        if plan.quick or yardstick.fast_enough:
+            return measured
+    raise yardstick.refusal(load)
+
+
+def sizes_around(size: Size) -> list[Size]:
+    """About half, three quarters, once and one and a half times a size, in whole patches."""
+    scaled = [
+        (max(2, round(size[0] * s / PATCH)) * PATCH, max(2, round(size[1] * s / PATCH)) * PATCH)
+        for s in (0.5, 0.75, 1.0, 1.5)
+    ]
+    return list(dict.fromkeys(scaled))
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {}
+    for name in ("transformers", "onnxruntime", "openvino"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found

@@ -1,0 +1,159 @@
+"""What is measured: SPD, its baseline, and the dense peer, with random weights and inputs."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from research.performance.timing import Effort
+from spd.config import PATCH, ModelConfig
+from spd.cost import v15_1_macs
+from spd.cost.grids import Grid, Size
+from spd.cost.shared_macs import encoder, shared
+from spd.models.decoder.query_plan import QueryPlan
+from spd.models.feature_maps import FeatureMaps
+from spd.models.spd import SPD
+
+POINTS = 256
+"""Depths asked of a photo where a whole pipeline is measured."""
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """What every process of a run is told."""
+
+    config: ModelConfig
+    """The model's; its weights are random, which costs the same."""
+    size: Size
+    """(height, width) of the images."""
+    threads: int
+    """Of every runtime."""
+    effort: Effort
+    """How long each case is measured."""
+
+    def enter(self) -> None:
+        """Settings of a fresh process."""
+        torch.set_num_threads(self.threads)
+        torch.manual_seed(0)
+
+    def model(self, local_path: str = "cross_attention") -> SPD:
+        """An SPD in evaluation mode."""
+        return SPD(ModelConfig.from_dict(self.config.to_dict() | {"local_path": local_path})).eval()
+
+    def at(self, size: Size) -> "Setup":
+        """The same for images of another size."""
+        return dataclasses.replace(self, size=size)
+
+    def image(self) -> Float[Tensor, "1 3 h w"]:
+        """A photo of noise in 0..1."""
+        return torch.rand(1, 3, *self.size)
+
+    def maps(self) -> FeatureMaps:
+        """What `encode` returns for such a photo, filled with noise and laid out alike."""
+        h, w = (side // PATCH for side in self.size)
+        s8, l2, l1 = (torch.randn(1, self.config.dim, n * h, n * w) for n in (2, 2, 4))
+        return FeatureMaps(s8, l2, l1, self.size).cells_together()
+
+    def query_plan(self, points: int, form: Literal["projected"] | None = None) -> QueryPlan:
+        """How so many points are answered; nothing is computed."""
+        with torch.device("meta"):
+            return self.model().query_plan(self.maps(), points, form)
+
+    def points(self, count: int) -> Float[Tensor, "1 k 2"]:
+        """Points `(u, v)` anywhere in the image."""
+        height, width = self.size
+        return torch.rand(1, count, 2) * torch.tensor([width - 1.0, height - 1.0])
+
+
+class Peer(nn.Module):
+    """Depth Anything V2 of the encoder's size: an image in 0..1 to the dense map.
+
+    The network of transformers with random weights; the normalisation is inside, as in SPD.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: ModelConfig, attention: str | None = None) -> None:
+        super().__init__()
+        from transformers import DepthAnythingConfig, DepthAnythingForDepthEstimation
+
+        vit = config.encoder
+        backbone = {
+            "model_type": "dinov2",
+            "hidden_size": vit.hidden_size,
+            "num_hidden_layers": vit.layers,
+            "num_attention_heads": vit.heads,
+            "mlp_ratio": vit.mlp_ratio,
+            "image_size": vit.position_size_px,
+            "patch_size": PATCH,
+            "out_indices": [tap + 1 for tap in vit.taps],
+            "apply_layernorm": True,
+            "reshape_hidden_states": False,
+        }
+        settings = DepthAnythingConfig(
+            backbone_config=backbone,
+            reassemble_hidden_size=vit.hidden_size,
+        )
+        self.network = DepthAnythingForDepthEstimation(settings).eval()
+        if attention is not None:  # without: what transformers chooses, as users run it
+            self.network.backbone.set_attn_implementation(attention)
+        for name, values in (("mean", _MEAN), ("std", _STD)):
+            self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1))
+
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b h w"]:
+        """The dense map, as large as the image."""
+        return self.network(pixel_values=(image - self.mean) / self.std).predicted_depth
+
+
+class EncoderAlone(nn.Module):
+    """The vision transformer of an SPD: what no decoder can be faster than."""
+
+    def __init__(self, model: SPD) -> None:
+        super().__init__()
+        self.encoder = model.encoder
+
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, ...]:
+        """The tapped tokens."""
+        return tuple(self.encoder(image))
+
+
+def read_dense(dense: Any, points: Any) -> Any:
+    """Depths of a dense map `[1, H, W]` at the nearest pixels, as its users index it."""
+    u, v = points[0, :, 0].round(), points[0, :, 1].round()
+    if isinstance(dense, Tensor):
+        return dense[0, v.long(), u.long()]
+    return dense[0, v.astype(int), u.astype(int)]
+
+
+def pipeline_macs(networks: Sequence[str], setup: Setup) -> dict[str, int]:
+    """Multiply-adds from an image to the depths asked, matrix products and convolutions."""
+    return {network: _pipeline_macs(network, setup) for network in networks}
+
+
+def _pipeline_macs(network: str, setup: Setup) -> int:
+    grid = Grid(setup.size)
+    if network == "encoder":
+        return sum(encoder(setup.config, grid).values())
+    if network == "peer":
+        return _counted(setup)
+    once = shared(setup.config, grid)
+    if network == "v15.1":
+        return once + POINTS * sum(v15_1_macs.sparse_as_implemented(setup.config).values())
+    plan = setup.query_plan(POINTS)
+    return once + plan.macs_once + POINTS * plan.macs_per_query
+
+
+def _counted(setup: Setup) -> int:
+    """Of the peer, by torch's own counter, on shapes alone; its attention as plain products."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with torch.device("meta"), torch.no_grad():
+        peer, image = Peer(setup.config, attention="eager"), torch.empty(1, 3, *setup.size)
+        with FlopCounterMode(display=False) as counter:
+            peer(image)
+    return counter.get_total_flops() // 2
