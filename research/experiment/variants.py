@@ -3,25 +3,21 @@
 What only the experiment asks for lives here and not in the model.
 """
 
-from typing import ClassVar
-
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from research.experiment.names import Variant
 from spd.config import ModelConfig
 from spd.models.decoder.dense_rows import DenseStage
 from spd.models.decoder.local_attn import CrossAttentionPath
-from spd.models.decoder.local_path import head_depth_m
+from spd.models.decoder.local_path import LocalPath, head_depth_m
 from spd.models.decoder.local_paths import build_local_path
 from spd.models.feature_maps import FeatureMaps
 
 
 class OneStagePath(CrossAttentionPath):
     """v15.2 without its second stage: the query reads s8 and L2 and is decoded."""
-
-    projects: ClassVar[bool] = False
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config)
@@ -39,7 +35,7 @@ class OneStagePath(CrossAttentionPath):
         return [self._dense_stage(self.stage1, sources, dilation=2)]
 
 
-def build_head(variant: Variant, config: ModelConfig, seed: int) -> nn.Module:
+def build_head(variant: Variant, config: ModelConfig, seed: int) -> LocalPath:
     """The variant's local path with the random weights of a seed."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)

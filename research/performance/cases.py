@@ -18,9 +18,8 @@ from research.performance.timing import Effort, extra_bytes, matrix_rate, take_t
 from research.performance.yardstick import POINTS as ASKED
 from research.performance.yardstick import SIZE
 from spd.config import ModelConfig
-from spd.cost.grids import Size
+from spd.cost.grids import Grid, Size
 from spd.errors import MeasurementError
-from spd.models.decoder.query_plan import QueryForm
 from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
 from spd.runtimes.engines import open_engine
@@ -31,9 +30,9 @@ from spd.runtimes.predictor import QUERY_CHUNK
 Row = dict[str, Any]
 Call = Callable[[], object]
 
-FORMS = ("default", "folded", "projected", "literal", "v15.1")
-"""Of a question: what users get (the compiled kernel, where there is a compiler), plain torch, that
-on maps projected before, as specified, the baseline."""
+FORMS = ("default", "folded", "literal", "v15.1")
+"""Of a question: what users get (the compiled kernel, where there is a compiler), plain torch, as
+specified, the baseline."""
 MOST = {"literal": 16384, "v15.1": 1024}
 """Points that the slow forms are asked at most; more takes them minutes and tells nothing."""
 
@@ -75,17 +74,13 @@ def query_times(setup: Setup, count: int) -> list[Row]:
     with torch.inference_mode():
         setup.model().encode(setup.image())
         timed = take_turns(jobs, setup.effort)
-        plans = {
-            form: model.query_plan(maps, count, _plan_form(form))
-            for form, model in models.items()
-            if form not in MOST
-        }
+        native = setup.model().local_path.no_kernel(maps) is None
     return [
         {
             "form": form,
             "points": count,
-            "macs": plans[form].macs_per_query if form in plans else _macs_of(setup, form),
-            "native": form in plans and plans[form].form == "native",
+            "macs": _macs_of(setup, form, native),
+            "native": form == "default" and native,
             **times,
         }
         for form, times in timed.items()
@@ -159,16 +154,6 @@ def _seconds(call: Call) -> float:
     start = time.perf_counter()
     call()
     return time.perf_counter() - start
-
-
-def project_times(setup: Setup) -> Row:
-    """Keys and values of every cell, once for an image."""
-    setup.enter()
-    model, maps = setup.model(), setup.maps()
-    with torch.inference_mode():
-        timed = take_turns({"project": lambda: model.project(maps)}, setup.effort)["project"]
-    plan = setup.query_plan(1, "projected")
-    return {"macs": plan.macs_once, **timed}
 
 
 def attention_times(setup: Setup) -> dict[str, Row]:
@@ -256,22 +241,17 @@ def _model_of(setup: Setup, form: str) -> SPD:
 def _asking(model: SPD, form: str, maps: FeatureMaps, points: Tensor) -> Callable[[], Tensor]:
     if form == "literal":
         return lambda: literal_query(model, maps, points)
-    if form == "projected":
-        with torch.inference_mode():
-            projected = model.project(maps)
-        return lambda: model.query(projected, points)
-    return lambda: model.query(maps, points, form=_plan_form(form))
+    return lambda: model.query(maps, points, form="torch" if form == "folded" else None)
 
 
-def _plan_form(form: str) -> QueryForm | None:
-    return form if form in ("folded", "projected") else None  # type: ignore[return-value]
-
-
-def _macs_of(setup: Setup, form: str) -> int:
-    """Multiply-adds of a point in the forms that are not SPD's own."""
+def _macs_of(setup: Setup, form: str, native: bool) -> int:
+    """Multiply-adds of a point; `native`: whether the compiled kernel answers by default."""
     from spd.cost import v15_1_macs
-    from spd.cost.local_macs import sparse_as_specified
+    from spd.cost.local_macs import arrangements, sparse_as_specified
 
+    if form in ("default", "folded"):
+        name = "blended" if form == "default" and native else "implemented"
+        return arrangements(setup.config, Grid(setup.size))[name][0]
     if form == "literal":
         return sum(sparse_as_specified(setup.config).values())
     return sum(v15_1_macs.sparse_as_implemented(setup.config).values())

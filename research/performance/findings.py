@@ -12,7 +12,6 @@ Row = Mapping[str, Any]
 NAMES = {
     "default": "SPD",
     "folded": "SPD, plain torch",
-    "projected": "SPD, plain torch, maps projected before",
     "literal": "literal specification",
     "v15.1": "v15.1 (convolutional)",
     "onnxruntime": "SPD in ONNX Runtime",
@@ -103,18 +102,11 @@ class Findings:
     def meetings(self) -> dict[str, float | None]:
         """The K at which another way becomes the faster one, by what it is."""
         spd = self.curve("default")
-        dense, project = self.one_pass("dense", "default"), self.result.get("project")
+        dense = self.one_pass("dense", "default")
         encode, peer = self.pipeline("spd", "torch"), self.pipeline("peer", "torch")
         found: dict[str, float | None] = {}
         if spd and dense:
             found["as long as SPD's dense map"] = meeting(spd, lambda _: seconds(dense))
-        if spd and project:
-            once, projected = seconds(project), dict(self.curve("projected"))
-            plain = self.curve("folded")
-            both = [(count, own) for count, own in plain if count in projected]
-            found["projecting first pays in plain torch"] = meeting(
-                both, lambda k: once + projected[k]
-            )
         if spd and encode and peer:
             left = seconds(peer) - seconds(encode, "encode")
             found["image and points as long as the peer's map"] = meeting(spd, lambda _: left)

@@ -107,16 +107,13 @@ class Run:
                 found = self._case(said, asked, plan.setup, runtime.name, folder, plan.counts)
                 rows += found or []
         self.result["query"] = rows
-        self.result["project"] = self._case("project", cases.project_times, plan.setup)
 
     def compiled(self) -> None:
         """A question under `torch.compile`, the first call included, which takes a minute."""
-        found = [
-            self._case(f"compiled query, {form}", cases.compiled_times, self._plan.setup, form)
-            for form in ("folded", "projected")
-        ]
-        self.result["kernel"] = self._case("compiled kernel", cases.kernel_times, self._plan.setup)
-        self.result["compiled"] = [row for row in found if row]
+        setup = self._plan.setup
+        row = self._case("compiled query, folded", cases.compiled_times, setup, "folded")
+        self.result["kernel"] = self._case("compiled kernel", cases.kernel_times, setup)
+        self.result["compiled"] = [row] if row else []
 
     def dense(self) -> None:
         """Whole maps and training passes against the literal form."""

@@ -157,8 +157,6 @@ def _queries(found: Findings) -> Iterator[str]:
             f"{duration(kernel['compile_s'])}, opened by a process in {duration(kernel['open_s'])}."
         )
     yield from _compiled(found.rows("compiled"))
-    if project := found.result.get("project"):
-        yield f"Projecting the maps of an image once: {spread(project)}."
     if meetings := found.meetings():
         yield (
             "Break-even: "

@@ -8,7 +8,7 @@ from research.performance.findings import NAMES, Findings, seconds
 from research.performance.words import about
 
 PICTURES = ("performance_points.png", "performance_resolutions.png")
-FORMS = ("default", "folded", "projected", "literal", "v15.1", "onnxruntime", "openvino")
+FORMS = ("default", "folded", "literal", "v15.1", "onnxruntime", "openvino")
 """Of a question, in the order they are shown in."""
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -12,8 +12,8 @@ from research.performance.timing import Effort
 from spd.config import PATCH, ModelConfig
 from spd.cost import v15_1_macs
 from spd.cost.grids import Grid, Size
+from spd.cost.local_macs import arrangements
 from spd.cost.shared_macs import encoder, shared
-from spd.models.decoder.query_plan import QueryPlan
 from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
 
@@ -57,11 +57,6 @@ class Setup:
         h, w = (side // PATCH for side in self.size)
         s8, l2, l1 = (torch.randn(1, self.config.dim, n * h, n * w) for n in (2, 2, 4))
         return FeatureMaps(s8, l2, l1, self.size).cells_together()
-
-    def query_plan(self, points: int, form: Literal["projected"] | None = None) -> QueryPlan:
-        """How so many points are answered; nothing is computed."""
-        with torch.device("meta"):
-            return self.model().query_plan(self.maps(), points, form)
 
     def points(self, count: int) -> Float[Tensor, "1 k 2"]:
         """Points `(u, v)` anywhere in the image."""
@@ -144,8 +139,8 @@ def _pipeline_macs(network: str, setup: Setup) -> int:
     once = shared(setup.config, grid)
     if network == "v15.1":
         return once + POINTS * sum(v15_1_macs.sparse_as_implemented(setup.config).values())
-    plan = setup.query_plan(POINTS)
-    return once + plan.macs_once + POINTS * plan.macs_per_query
+    each, for_all = arrangements(setup.config, grid)["implemented"]
+    return once + for_all + POINTS * each
 
 
 def _counted(setup: Setup) -> int:

@@ -78,7 +78,7 @@ def test_it_is_the_oracle(model, patches, batch):
     maps = random_maps(64, patches, batch=batch, dtype=torch.float32)
     points = points_of(maps, 41)
     with torch.no_grad():
-        found = model.query(maps, points, form="native")
+        found = model.query(maps, points, form="compiled")
         expected = oracle(model, maps, points)
     assert expected.std() > 1e-3
     assert (found - expected).abs().max() <= TOLERANCE_M
@@ -100,7 +100,7 @@ def test_every_shape_is_torchs_in_float64(shape):
     maps = random_maps(shape["dim"], (3, 4), dtype=torch.float32)
     points = points_of(maps, 60)
     with torch.no_grad():
-        found = model.query(maps, points, form="native")
+        found = model.query(maps, points, form="compiled")
         expected = copy.deepcopy(model).double().query(maps.to(torch.float64), points.double())
     assert (found - expected).abs().max() <= TOLERANCE_M
 
@@ -126,13 +126,13 @@ def test_threads_give_the_same_bytes(model):
         for threads in (1, 3):
             torch.set_num_threads(threads)
             with torch.no_grad():
-                answers.append(model.query(maps, points, form="native"))
+                answers.append(model.query(maps, points, form="compiled"))
     finally:
         torch.set_num_threads(before)
 
     def ask(_: int) -> Tensor:
         with torch.no_grad():
-            return model.query(maps, points, form="native")
+            return model.query(maps, points, form="compiled")
 
     with ThreadPoolExecutor(8) as pool:  # callers share the workers
         answers += pool.map(ask, range(24))
@@ -145,11 +145,11 @@ def test_it_follows_weights_that_change():
     maps = random_maps(64, (2, 3), dtype=torch.float32)
     points = points_of(maps, 9)
     with torch.no_grad():
-        before = model.query(maps, points, form="native")
+        before = model.query(maps, points, form="compiled")
         for weight in model.local_path.parameters():
             weight += 0.01 * torch.randn_like(weight)
-            after = model.query(maps, points, form="native")
-            wanted = model.query(maps, points, form="folded")
+            after = model.query(maps, points, form="compiled")
+            wanted = model.query(maps, points, form="torch")
             assert (after - wanted).abs().max() <= TOLERANCE_M
     assert not torch.equal(before, after)
 
@@ -157,13 +157,12 @@ def test_it_follows_weights_that_change():
 @needs_compiler
 def test_it_is_what_a_user_gets_and_only_without_gradients(model):
     maps = random_maps(64, (2, 3), dtype=torch.float32)
-    assert model.query_plan(maps, 5).form == "folded"
+    points = points_of(maps, 5)
     with torch.inference_mode():
-        plan = model.query_plan(maps, 5)
-    assert plan.form == "native"
-    assert plan.macs_per_query <= 170_000
-    depth_m = model.query(maps, points_of(maps, 5))
-    assert depth_m.requires_grad
+        assert torch.equal(model.query(maps, points), model.query(maps, points, form="compiled"))
+    with pytest.raises(InputError, match="gradients are enabled"):
+        model.query(maps, points, form="compiled")
+    assert model.query(maps, points).requires_grad
 
 
 @needs_compiler
@@ -184,28 +183,37 @@ def test_what_it_cannot_answer_is_answered_by_torch(model):
     maps = random_maps(64, (2, 3), dtype=torch.float32)
     narrow = made(dim=32)
     cases = [
-        (copy.deepcopy(model).double(), maps.to(torch.float64), "float32 on a CPU"),
-        (model, maps.to(torch.bfloat16), "float32 on a CPU"),
+        (
+            copy.deepcopy(model).double(),
+            maps.to(torch.float64),
+            "float32 maps and weights on a CPU",
+        ),
+        (model, maps.to(torch.bfloat16), "float32 maps and weights on a CPU"),
         (narrow, random_maps(32, (2, 3), dtype=torch.float32), "multiples of 16"),
     ]
     with torch.no_grad():
         for asked, of, reason in cases:
-            assert reason in asked.query_plan(of, 1).reason
-            assert asked.query(of, points.to(asked.dtype)).isfinite().all()
-            with pytest.raises(InputError, match=f"no compiled query here: .*{reason}"):
-                asked.query(of, points.to(asked.dtype), form="native")
+            asked_points = points.to(asked.dtype)
+            assert asked.query(of, asked_points).isfinite().all()
+            with pytest.raises(InputError, match=f"form='compiled' is not available: .*{reason}"):
+                asked.query(of, asked_points, form="compiled")
+            with pytest.raises(InputError, match=f"form='compiled' is not available: .*{reason}"):
+                asked.dense(of, form="compiled")
 
 
-def test_a_path_made_from_it_is_not_taken_for_it(model):
+def test_a_subclass_has_no_compiled_kernel(model):
     class Other(type(model.local_path)):
         pass
 
     changed = copy.deepcopy(model)
     changed.local_path.__class__ = Other
+    maps = random_maps(64, (2, 3), dtype=torch.float32)
+    points = points_of(maps, 5)
     with torch.no_grad():
-        plan = changed.query_plan(random_maps(64, (2, 3), dtype=torch.float32), 1)
-    assert plan.form == "folded"
-    assert "Other has none" in plan.reason
+        torch_only = changed.query(maps, points, form="torch")
+        assert torch.equal(changed.query(maps, points), torch_only)
+        with pytest.raises(InputError, match="Other has no compiled kernel"):
+            changed.query(maps, points, form="compiled")
 
 
 @pytest.mark.parametrize(

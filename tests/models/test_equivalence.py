@@ -51,7 +51,7 @@ def test_query_equals_dense_at_every_stride_4_position(full_model, size, dtype, 
         grid = model.dense(maps, form="torch")
         assert grid.shape == (1, 1, 4 * size[0] // 14, 4 * size[1] // 14)
         points = cell_centres((grid.shape[2], grid.shape[3]), size, like=maps.l1)
-        asked = model.query(maps, points[None], form="folded")
+        asked = model.query(maps, points[None], form="torch")
         by_default = model.query(maps, points[None]), model.dense(maps).flatten(1)
     sharpen(model, 1 / sharpness)
     for metres in (asked, *by_default):  # by default the compiled kernel, where there is one

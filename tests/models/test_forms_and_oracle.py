@@ -1,4 +1,4 @@
-"""Folded, projected and dense against the oracle at drawn sizes, the narrowest ones among them.
+"""Query and dense against the oracle at drawn sizes, the narrowest ones among them.
 
 Forward at every cell of L1 in float64 and float32, gradients in float64 of twelve cells, corners
 among them.
@@ -20,7 +20,7 @@ from spd.models.spd import SPD
 
 # Depths are a few metres, so float32 rounds at 2.4e-7 m; some hundred operations lie between.
 TOLERANCE_M = {torch.float32: 1e-5, torch.float64: 1e-12}
-FORMS = ("folded", "projected", "dense")
+FORMS = ("query", "dense")
 NARROWEST = [(2, 2), (2, 5), (5, 2)]  # 28 pixels a side: a window is wider than s8 and L2
 DRAWN = [
     (int(rows), int(columns)) for rows, columns in np.random.default_rng(6).integers(2, 6, (3, 2))
@@ -44,7 +44,7 @@ def asked(model: SPD, maps: FeatureMaps, form: str) -> Tensor:
     """Metres at the centre of every cell of L1, `[B, cells]`, in one of the forms."""
     if form == "dense":
         return model.dense(maps).flatten(1)
-    return model.query(maps, centres(maps), form=form)
+    return model.query(maps, centres(maps), form="torch")
 
 
 def centres(maps: FeatureMaps) -> Tensor:

@@ -29,10 +29,6 @@ def test_nan_outside_reads_no_value_from_the_device(small_config, local_path, gr
     assert asked(small_config, local_path, grad=grad, outside="nan").shape == (2, 700)
 
 
-def test_projected_maps_are_asked_without_reading_a_value_too(small_config):
-    assert asked(small_config, form="projected", outside="nan").shape == (2, 700)
-
-
 def test_raise_outside_reads_the_points_and_so_waits_for_the_device(small_config):
     with pytest.raises(DataDependentOutputException):
         asked(small_config)

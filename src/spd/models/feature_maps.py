@@ -1,4 +1,4 @@
-"""What `encode` returns: everything a question needs, and nothing else."""
+"""`FeatureMaps`: the value that `encode` returns and that every query reads."""
 
 import dataclasses
 from collections.abc import Callable
@@ -13,11 +13,14 @@ from spd.geometry import Size
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FeatureMaps:
-    """The three maps a query reads, and the image size its points are measured in.
+    """The three maps that a query reads, and the image size its points are measured in.
 
-    An immutable value: keep as many as there are images open, move them between devices, ask
+    An immutable value: keep as many as there are images open, move them between devices, query
     them in any order. With h = H/14 and w = W/14 patches the maps are, in the specification's
     names, of "stride" 8, 8 and 4; the true strides are H/rows (7, 7 and 3.5 pixels).
+
+    Raises:
+        InputError: if the maps differ in batch or channels.
     """
 
     stride_8_map: Float[Tensor, "b d h8 w8"]
@@ -27,18 +30,20 @@ class FeatureMaps:
     l1: Float[Tensor, "b d h4 w4"]
     """First and finest level of the neck."""
     image_size: Size
-    """(height, width) in pixels of the image that was encoded."""
-    projected: "ProjectedMaps | None" = None
-    """What `SPD.project` added: keys and values of every cell."""
+    """(height, width) in pixels of the encoded image."""
 
     def __post_init__(self) -> None:
-        for name in ("stride_8_map", "l2", "l1"):
-            feature_map = getattr(self, name)
+        for name, feature_map in zip(("stride_8_map", "l2", "l1"), self.maps, strict=True):
             if feature_map.ndim != 4 or feature_map.shape[:2] != self.l1.shape[:2]:
                 raise InputError(
                     f"{name} must be [B, D, rows, columns] with the batch and channels of l1 "
                     f"{tuple(self.l1.shape[:2])}, got {tuple(feature_map.shape)}"
                 )
+
+    @property
+    def maps(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The stride-8 map, L2 and L1."""
+        return self.stride_8_map, self.l2, self.l1
 
     @property
     def batch_size(self) -> int:
@@ -47,68 +52,21 @@ class FeatureMaps:
 
     @property
     def nbytes(self) -> int:
-        """Memory held by all maps, in bytes."""
-        own = sum(feature_map.nbytes for feature_map in (self.stride_8_map, self.l2, self.l1))
-        return own + (0 if self.projected is None else self.projected.nbytes)
+        """Memory of the three maps in bytes."""
+        return sum(feature_map.nbytes for feature_map in self.maps)
 
     def to(self, target: torch.device | torch.dtype | str) -> "FeatureMaps":
-        """The same maps on another device or in another dtype."""
-        return dataclasses.replace(
-            self,
-            stride_8_map=self.stride_8_map.to(target),
-            l2=self.l2.to(target),
-            l1=self.l1.to(target),
-            projected=None
-            if self.projected is None
-            else self.projected.map(lambda m: m.to(target)),
-        )
+        """Copy the maps to another device or dtype."""
+        return self._each(lambda feature_map: feature_map.to(target))
 
     def cells_together(self) -> "FeatureMaps":
-        """The same maps with a cell's channels side by side: a query gathers whole cells."""
-        s8, l2, l1 = (
-            one.contiguous(memory_format=torch.channels_last)
-            for one in (self.stride_8_map, self.l2, self.l1)
-        )
-        return dataclasses.replace(self, stride_8_map=s8, l2=l2, l1=l1)
+        """Store each cell's channels side by side in memory, because a query reads whole cells."""
+        return self._each(lambda one: one.contiguous(memory_format=torch.channels_last))
 
     def detach(self) -> "FeatureMaps":
-        """The same values, cut from the graph that computed them."""
-        return dataclasses.replace(
-            self,
-            stride_8_map=self.stride_8_map.detach(),
-            l2=self.l2.detach(),
-            l1=self.l1.detach(),
-            projected=None if self.projected is None else self.projected.map(Tensor.detach),
-        )
+        """Cut the maps from the graph that computed them."""
+        return self._each(Tensor.detach)
 
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class ProjectedMaps:
-    """Keys and values of every cell of the three maps, for the weights that made them.
-
-    Projection commutes with bilinear sampling, so what is projected here once is not projected by
-    every query (`docs/cost.md`).
-    """
-
-    stride_8_map: Float[Tensor, "b d2 h8 w8"]
-    """Keys, then values, of the first stage."""
-    l2: Float[Tensor, "b d2 h8 w8"]
-    """The same."""
-    l1: Float[Tensor, "b d2 h4 w4"]
-    """Keys, then values, of the second stage."""
-    weights: tuple[tuple[int, int], ...]
-    """Which state of which weights made them."""
-
-    def map(self, function: Callable[[Tensor], Tensor]) -> "ProjectedMaps":
-        """The same with a function applied to each map."""
-        return dataclasses.replace(
-            self,
-            stride_8_map=function(self.stride_8_map),
-            l2=function(self.l2),
-            l1=function(self.l1),
-        )
-
-    @property
-    def nbytes(self) -> int:
-        """Memory held by the three maps, in bytes."""
-        return sum(feature_map.nbytes for feature_map in (self.stride_8_map, self.l2, self.l1))
+    def _each(self, function: Callable[[Tensor], Tensor]) -> "FeatureMaps":
+        s8, l2, l1 = (function(feature_map) for feature_map in self.maps)
+        return FeatureMaps(s8, l2, l1, self.image_size)

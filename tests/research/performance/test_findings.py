@@ -17,8 +17,7 @@ def target(result, beginning):
 @pytest.mark.parametrize(
     ("beginning", "reached", "verdict"),
     [
-        ("multiply-adds a query, nothing projected", "0.160 M", "met"),
-        ("multiply-adds a query, projected", "0.116 M", "met"),
+        ("multiply-adds a query", "0.160 M", "met"),
         ("K = 1,024 after encode, against the literal form, plain torch", "5.00x", "met"),
         (
             "K = 1,024 after encode, against the literal form, compiled",
@@ -86,13 +85,13 @@ def test_a_literal_form_that_is_slow_beside_us_counts_as_the_yardstick_may_be():
 
 def test_a_compiled_question_is_judged_beside_the_graphs():
     row = {
-        "form": "projected", "points": 1024, "first_s": 40.0,
+        "form": "folded", "points": 1024, "first_s": 40.0,
         "plain": made_up.timed(0.015), "compiled": made_up.timed(0.005),
     }  # fmt: skip
     judged = target(
         made_up.result(compiled=[row]), "K = 1,024 after encode, against the literal form, compiled"
     )
-    assert judged.reached == "10.00x (torch.compile, SPD, plain torch, maps projected before)"
+    assert judged.reached == "10.00x (torch.compile, SPD, plain torch)"
     assert judged.verdict == "met"
 
 
@@ -107,7 +106,7 @@ def test_our_own_kernel_is_a_compiled_question_and_no_plain_torch():
 
 
 def test_nothing_measured_is_nothing_met():
-    bare = made_up.result(query=[], passes=[], pipelines=[], start=[], project=None)
+    bare = made_up.result(query=[], passes=[], pipelines=[], start=[])
     assert {t.verdict for t in targets(bare)} == {"not measured"}
     assert counted(targets(bare)) == f"{len(targets(bare))} not measured"
 
@@ -141,7 +140,6 @@ def test_break_evens_of_the_made_up_result():
     meetings = Findings(made_up.result()).meetings()
     # From (1,024, 10 ms) to (16,384, 160 ms) time is K / 102,400 s: 0.1 s at K = 10,240.
     assert meetings["as long as SPD's dense map"] == pytest.approx(10_240)
-    assert meetings["projecting first pays in plain torch"] is None
     # The peer takes 0.9 s and the encoder 0.4: what is left, 0.5 s, is reached at K = 51,000.
     assert meetings["image and points as long as the peer's map"] == pytest.approx(51_100, rel=0.01)
 

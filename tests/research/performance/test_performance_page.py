@@ -33,10 +33,7 @@ def test_losses_stand_beside_wins():
 
 def test_tables_hold_medians_quartiles_shares_and_memory():
     text = page.render(made_up.result())
-    assert (
-        "| 1,024 | 10.0 ms (9.0 to 12.0) | 10.0 ms (9.0 to 12.0) | 15.0 ms (13.5 to 18.0) | 50.0 ms"
-        in text
-    )
+    assert "| 1,024 | 10.0 ms (9.0 to 12.0) | 10.0 ms (9.0 to 12.0) | 50.0 ms" in text
     # 2 x 160,000 x 1,024 operations in 10 ms are 32.8 of 100 GFLOP/s.
     assert "| SPD | 1,024 | 0.160 | 33% | 30 MB |" in text
     assert "| dense, forward | literal specification | 1.20 s (1.08 to 1.44) | 500 MB |" in text

@@ -51,7 +51,7 @@ class DenseStage:
             )
             for keys, values in self.sources
         ]
-        values = window_attention(self.stage.heads_of(query), sources, self.dilation)
+        values = window_attention(self.stage.scaled_heads(query), sources, self.dilation)
         return self.stage.finish(query, values.flatten(3))
 
     def _padded(

@@ -4,26 +4,22 @@ What a query can know without attention. InfiniDepth (CVPR 2026) reports that su
 cross-attention, so the claim that attention is right is tested against this one.
 """
 
-from typing import ClassVar
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from spd.config import ModelConfig
 from spd.geometry import resize_bilinear, sample
-from spd.models.decoder.local_path import depth_head, head_depth_m
+from spd.models.decoder.local_path import LocalPath, depth_head, head_depth_m
 from spd.models.feature_maps import FeatureMaps
 
 
-class BilinearPath(nn.Module):
+class BilinearPath(LocalPath):
     """`depth = softplus(MLP([s8, L2, L1](point)))`, three layers of one width.
 
     The width, 31/8 of D, gives 109,865 parameters at D = 64, as many as v15.2's local path
     (110,209) within half a per cent.
     """
-
-    projects: ClassVar[bool] = False
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()

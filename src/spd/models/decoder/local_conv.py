@@ -6,7 +6,6 @@ mask on the patch, and every doubling reads the cells that the map's own doublin
 """
 
 import dataclasses
-from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -15,7 +14,7 @@ from torch import Tensor, nn
 from spd.config import ModelConfig
 from spd.geometry import Size, gather_cells, pixel_to_cell, resize_bilinear
 from spd.models.decoder.global_dpt import ResidualConvUnit
-from spd.models.decoder.local_path import head_depth_m, start_at_depth
+from spd.models.decoder.local_path import LocalPath, head_depth_m, start_at_depth
 from spd.models.feature_maps import FeatureMaps
 
 
@@ -65,13 +64,11 @@ class Patches:
         return Patches(values, self.rows[:, keep], self.columns[:, keep], self.size)
 
 
-class ConvPath(nn.Module):
+class ConvPath(LocalPath):
     """Depth on a grid of 16h x 16w cells for h x w patches; 331,489 parameters at D = 64.
 
     A query is answered by the cell of that grid that its point lies in.
     """
-
-    projects: ClassVar[bool] = False
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()

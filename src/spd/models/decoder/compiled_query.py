@@ -1,7 +1,7 @@
-"""The compiled query (`spd.models.kernel`) of a v15.2 local path: its shape and packed weights.
+"""The query of a v15.2 local path by the compiled kernel (`spd.models.kernel`).
 
-The kernel answers float32 maps on a CPU without gradients. Everything else, and every machine
-without a C compiler, is answered by `CrossAttentionPath.query`, with which tests compare it.
+The kernel answers for float32 maps on a CPU without gradients. `CrossAttentionPath.query` answers
+in all other cases, and on machines without a C compiler; tests compare the two.
 """
 
 from typing import TYPE_CHECKING
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from spd.models.decoder.local_attn import CrossAttentionPath
 
 
-def unsuited(path: "CrossAttentionPath", maps: FeatureMaps) -> str | None:
-    """Why the kernel cannot answer, or None where it can; it is compiled to find out."""
+def reason_against(path: "CrossAttentionPath", maps: FeatureMaps) -> str | None:
+    """Why the kernel cannot answer, or None if it can; the first call compiles the kernel."""
     if torch.is_grad_enabled():
-        return "gradients are wanted"
+        return "gradients are enabled"
     if torch.compiler.is_compiling() or torch.onnx.is_in_onnx_export():
-        return "a graph is being made"
-    plain = (Tensor, nn.Parameter)  # and no tensor that only stands for one
-    for one in (maps.stride_8_map, maps.l2, maps.l1, path.scale_embedding):
+        return "a graph is being traced"
+    plain = (Tensor, nn.Parameter)  # other classes, such as fake tensors, may hold no data
+    for one in (*maps.maps, path.scale_embedding):
         if type(one) not in plain or one.device.type != "cpu" or one.dtype != torch.float32:
-            return "it answers float32 on a CPU"
+            return "it needs float32 maps and weights on a CPU"
     found = kernel(path.shape)
     return found if isinstance(found, str) else None
 
@@ -40,33 +40,38 @@ def answer(
     maps: FeatureMaps,
     points: Float[Tensor, "b k 2"],
 ) -> Float[Tensor, "b k"]:
-    """Metres at points inside the image, by as many threads as torch uses."""
-    cells = [
-        one.permute(0, 2, 3, 1).contiguous().numpy()  # as `encode` lays them out
-        for one in (maps.stride_8_map, maps.l2, maps.l1)
-    ]
+    """Metres at points inside the image, on as many threads as torch uses.
+
+    Args:
+        path: the local path.
+        weights: its `packed()` weights.
+        maps: float32 on the CPU.
+        points: `(u, v)` that are known to lie inside the image.
+    """
+    # `encode` stores maps with channels last, so this copies nothing.
+    cells = [one.permute(0, 2, 3, 1).contiguous().numpy() for one in maps.maps]
     threads = torch.get_num_threads()
-    asked = points.to(torch.float32).numpy()
-    depth_m = ask(path.shape, weights.numpy(), cells, maps.image_size, asked, threads)
+    points_px = points.to(torch.float32).numpy()
+    depth_m = ask(path.shape, weights.numpy(), cells, maps.image_size, points_px, threads)
     return torch.from_numpy(depth_m)
 
 
 def pack(
     path: "CrossAttentionPath", folded: tuple[FoldedStage, FoldedStage]
 ) -> Float[Tensor, " n"]:
-    """All weights in the kernel's order."""
+    """Concatenate all weights in the kernel's order."""
     first, last = path.head[0], path.head[2]
     assert isinstance(first, nn.Linear)
     assert isinstance(last, nn.Linear)
     parts = [
-        *_of_stage(path.stage1, folded[0]),
-        *_of_stage(path.stage2, folded[1]),
+        *_stage_weights(path.stage1, folded[0]),
+        *_stage_weights(path.stage2, folded[1]),
         first.weight.T, first.bias, last.weight, last.bias,
     ]  # fmt: skip
     return torch.cat([part.detach().reshape(-1) for part in parts])
 
 
-def _of_stage(stage: CrossAttentionStage, folded: FoldedStage) -> list[Tensor]:
+def _stage_weights(stage: CrossAttentionStage, folded: FoldedStage) -> list[Tensor]:
     pad = -folded.keys.shape[-1] % MULTIPLE
     up, down = stage.ffn[0], stage.ffn[2]
     assert isinstance(up, nn.Linear)
