@@ -1,14 +1,17 @@
 """Coordinates, windows and cameras on values worked out by hand."""
 
+import ast
 import math
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
+from helpers.paths import ROOT
 from spd.errors import InputError, PointError
 from spd.geometry import (
-    CellWindows,
     Intrinsics,
     cell_centres,
     check_image_size,
@@ -21,6 +24,7 @@ from spd.geometry import (
     sample,
     sample_windows,
 )
+from spd.pixels import lattice, rescale, side_centres
 
 
 def test_convention_integers_are_pixel_centres():
@@ -49,6 +53,63 @@ def test_convention_strides_come_from_shapes():
     assert centres[::4, 1].tolist() == [1.25, 4.75, 8.25, 11.75]
 
 
+def test_convention_the_coordinate_rule_is_one_function_for_numbers_arrays_and_tensors():
+    assert rescale(2.0, 0.5) == 0.75
+    assert rescale(np.array([-0.5, 2.0]), 0.5).tolist() == [-0.5, 0.75]
+    assert rescale(torch.tensor([-0.5, 2.0]), 0.5).tolist() == [-0.5, 0.75]
+
+
+def is_coordinate_rule(node: ast.AST) -> bool:
+    """Whether an expression is `(... + 0.5) * scale - 0.5`, or the same with a division."""
+
+    def shifted(part: ast.AST, sign: type[ast.operator]) -> bool:
+        return (
+            isinstance(part, ast.BinOp)
+            and isinstance(part.op, sign)
+            and isinstance(part.right, ast.Constant)
+            and part.right.value == 0.5
+        )
+
+    if not shifted(node, ast.Sub):
+        return False
+    factor = node.left
+    while isinstance(factor, ast.BinOp) and isinstance(factor.op, ast.Mult | ast.Div):
+        if shifted(factor.left, ast.Add) or shifted(factor.right, ast.Add):
+            return True
+        factor = factor.left
+    return False
+
+
+def rules_in(path: Path) -> list[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return [f"{path.name}:{n.lineno}" for n in ast.walk(tree) if is_coordinate_rule(n)]
+
+
+def test_convention_the_coordinate_rule_is_written_once():
+    package = ROOT / "src" / "spd"
+    # Studies that leave the package; furniture around a table, in shares of its side.
+    others = {"benchmark", "experiment", "layout.py"}
+    files = [p for p in package.rglob("*.py") if not others & set(p.relative_to(package).parts)]
+    found = [place for path in files for place in rules_in(path)]
+    assert len(found) == 1, f"use spd.pixels.rescale: {found}"
+    assert found[0].startswith("pixels.py")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["(u + 0.5) * (w / W) - 0.5", "(u + 0.5) * w / W - 0.5", "(u + 0.5) / 2 - 0.5",
+     "scale * (u + 0.5) - 0.5", "(a - b + 0.5) * s - 0.5 - left"],
+)  # fmt: skip
+def test_another_copy_of_the_rule_would_be_found(text):
+    assert any(is_coordinate_rule(node) for node in ast.walk(ast.parse(text)))
+
+
+def test_centres_along_a_side_and_the_lattice_row_by_row():
+    u, v = side_centres(2, 4), side_centres(3, 3)
+    assert (u.tolist(), v.tolist()) == ([0.5, 2.5], [0.0, 1.0, 2.0])
+    assert lattice(u, v)[:3].tolist() == [[0.5, 0.0], [2.5, 0.0], [0.5, 1.0]]
+
+
 @pytest.mark.parametrize("window", [1, 3, 5])
 def test_window_equals_grid_sample_with_border_padding(window):
     feature_map = torch.randn(2, 3, 5, 7, dtype=torch.float64)
@@ -56,9 +117,7 @@ def test_window_equals_grid_sample_with_border_padding(window):
     corners = torch.tensor([[-0.5, -0.5], [20.5, 34.5], [20.5, -0.5], [-0.5, 34.5]])
     points = torch.cat([corners, torch.rand(40, 2) * torch.tensor([21.0, 35.0]) - 0.5])
     points = points.double().expand(2, -1, -1)
-    (windows,) = CellWindows.gather([feature_map], points, size, window)
     (sampled,) = sample_windows([feature_map], points, size, window)
-    blended = windows.blend(windows.cells).unflatten(0, (2, 44))
     sampled = sampled.unflatten(0, (2, 44))
     x = pixel_to_cell(points[..., 0], 21, 7)
     y = pixel_to_cell(points[..., 1], 35, 5)
@@ -71,7 +130,6 @@ def test_window_equals_grid_sample_with_border_padding(window):
         expected = F.grid_sample(
             feature_map, grid[:, None], mode="bilinear", padding_mode="border", align_corners=False
         )[:, :, 0].transpose(1, 2)
-        assert torch.allclose(blended[:, :, n], expected, atol=1e-12, rtol=0)
         assert torch.allclose(sampled[:, :, n], expected, atol=1e-12, rtol=0)
 
 
@@ -87,25 +145,9 @@ def test_windows_have_the_gradients_of_maps_and_points():
 
 def test_a_window_of_one_reads_the_point_itself():
     feature_map = torch.arange(6.0).reshape(1, 1, 2, 3)
-    (windows,) = CellWindows.gather([feature_map], torch.tensor([[[0.25, 0.5]]]), (2, 3), 1)
+    (tokens,) = sample_windows([feature_map], torch.tensor([[[0.25, 0.5]]]), (2, 3), 1)
     # cells (0, 0), (0, 1), (1, 0), (1, 1) hold 0, 1, 3, 4; a quarter to the right, half way down
-    assert windows.cells.flatten().tolist() == [0.0, 1.0, 3.0, 4.0]
-    assert windows.blend(windows.cells).flatten().tolist() == [1.75]
-    assert windows.centre().flatten().tolist() == [1.75]
-    assert windows.spread(torch.ones(1, 1, 1)).flatten().tolist() == [0.375, 0.125, 0.375, 0.125]
-
-
-def test_spreading_is_the_transpose_of_blending():
-    feature_map = torch.randn(2, 3, 5, 7, dtype=torch.float64)
-    points = torch.rand(2, 11, 2, dtype=torch.float64) * 20
-    one, other = CellWindows.gather([feature_map, 2 * feature_map], points, (35, 21), 5)
-    by_cell = torch.randn(22, 36, 4, dtype=torch.float64)
-    by_token = torch.randn(22, 25, 4, dtype=torch.float64)
-    blended = (one.blend(by_cell) * by_token).sum(dim=1)
-    spread = (by_cell * one.spread(by_token)).sum(dim=1)
-    assert torch.allclose(blended, spread, atol=1e-12, rtol=0)
-    assert torch.equal(one.centre(), one.blend(one.cells)[:, 12])
-    assert torch.equal(other.cells, 2 * one.cells)  # maps of one size share where cells lie
+    assert tokens.flatten().tolist() == [1.75]
 
 
 def test_resize_keeps_a_linear_ramp_inside():

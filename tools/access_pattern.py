@@ -1,7 +1,7 @@
-"""Draw what one query reads, from the geometry the model uses: docs/images/access_pattern.svg.
+"""Draw the tokens and cells that one query reads: docs/images/access_pattern.svg.
 
-A map whose features are the places of its own cells is read by `CellWindows`, as `query` reads the
-model's maps; what comes back is where the cells and tokens lie in the photo.
+The features of the maps here are the positions of their own cells in the photo. Reading them as the
+exported query reads the model's maps therefore returns where the cells and tokens lie.
 
 Run it as `python tools/access_pattern.py`.
 """
@@ -13,7 +13,8 @@ import torch
 
 from spd.config import PATCH, ModelConfig
 from spd.cost.grids import SPECIFICATION_SIZE
-from spd.geometry import CellWindows, Size, cell_centres
+from spd.export.query_graph import Cells
+from spd.geometry import Size, cell_centres
 
 OUT = Path(__file__).parents[1] / "docs" / "images" / "access_pattern.svg"
 
@@ -41,10 +42,9 @@ class Read:
 def read_of(cells: Size, window: int) -> Read:
     """The tokens of a window around the point in a map of so many cells, and its cells."""
     places = cell_centres(cells, IMAGE, like=torch.zeros(0, dtype=torch.float64))
-    feature_map = places.T.reshape(1, 2, *cells)
     points = torch.tensor([[POINT]], dtype=torch.float64)
-    (found,) = CellWindows.gather([feature_map], points, IMAGE, window)
-    tokens, around = found.blend(found.cells)[0], found.cells[0]
+    found = Cells(window, cells[0] * PATCH // IMAGE[0])(places.view(1, *cells, 2), points)
+    tokens, around = found.blend(found.cells)[0, 0], found.cells[0, 0]
     return Read(IMAGE[1] / cells[1], [(u, v) for u, v in tokens.tolist()], around.tolist())
 
 

@@ -1,13 +1,11 @@
-"""The only home of coordinates: pixels, cells, windows, and with `spd.pixels` cameras.
+"""Sampling and resizing of feature maps, and checks of points; torch only.
 
-Conventions (`docs/conventions.md`): a point is `(u, v)` = (column, row) in pixels of the image it
-was asked on, integers are pixel centres, so an image of width W spans -0.5 .. W - 0.5. Sizes are
-(height, width). A map's stride is derived from shapes: cell `x` of a map with `w` columns lies at
-`x = (u + 0.5) * w / W - 0.5`. Sampling is bilinear with border padding.
+The coordinate rule `x = (u + 0.5) * w / W - 0.5` is `pixel_to_cell` in `spd.pixels`, whose names
+this module re-exports: a pixel `u` of an image with W columns lies at index coordinate `x` of a map
+with w columns. Strides follow from shapes. Sampling is bilinear with border padding, resizing has
+`align_corners=False` (specification, 6.3 and 6.4; `docs/conventions.md`).
 """
 
-import dataclasses
-import math
 from collections.abc import Sequence
 
 import torch
@@ -24,17 +22,14 @@ from spd.pixels import check_image_size as check_image_size
 from spd.pixels import check_outside as check_outside
 from spd.pixels import focal_from_fov as focal_from_fov
 from spd.pixels import inside_image, outside_error
-
-
-def pixel_to_cell(pixel: Tensor, pixels: int, cells: int) -> Tensor:
-    """Index coordinate in a map of `cells` along a side of `pixels`; centres go to centres."""
-    return (pixel + 0.5) * (cells / pixels) - 0.5
+from spd.pixels import pixel_to_cell as pixel_to_cell
+from spd.pixels import rescale as rescale
 
 
 def cell_centres(cells: Size, image_size: Size, *, like: Tensor) -> Float[Tensor, "hw 2"]:
-    """The points `(u, v)` of a map's cell centres, row by row, in pixels of the image."""
+    """Centres `(u, v)` of a map's cells, row by row, in pixels of the image."""
     axes = [
-        (torch.arange(n, dtype=like.dtype, device=like.device) + 0.5) * (pixels / n) - 0.5
+        rescale(torch.arange(n, dtype=like.dtype, device=like.device), pixels / n)
         for n, pixels in zip(cells, image_size, strict=True)
     ]
     v, u = torch.meshgrid(*axes, indexing="ij")
@@ -45,9 +40,9 @@ def first_bad_point(points: Tensor, image_size: Size) -> int | None:
     """Index of the first of `[K, 2]` points that is not finite or lies outside the image."""
     if len(points) == 0:
         return None
-    # The extremes of both axes: a whole check of each point takes a tenth of the time of a query
-    # at one point. NaN is an extreme too, and lies nowhere. `torch.aminmax` wakes every thread
-    # for it, which then spin on the cores that the compiled query is about to use.
+    # Only the extremes of both axes: checking every point takes a tenth of the time of a query at
+    # one point. NaN is an extreme too, and is never inside. `torch.aminmax` would wake all threads,
+    # which then spin on the cores that the compiled query is about to use.
     extremes = torch.stack([points.amin(dim=0), points.amax(dim=0)])
     (u0, v0), (u1, v1) = extremes.tolist()
     if inside_image(u0, v0, image_size) and inside_image(u1, v1, image_size):
@@ -56,7 +51,7 @@ def first_bad_point(points: Tensor, image_size: Size) -> int | None:
 
 
 def points_inside(points: Float[Tensor, "... 2"], image_size: Size) -> Bool[Tensor, "..."]:
-    """Which points lie in `-0.5 <= u <= W - 0.5`, `-0.5 <= v <= H - 0.5`; NaN does not."""
+    """Whether points lie in `-0.5 <= u <= W - 0.5`, `-0.5 <= v <= H - 0.5`; NaN does not."""
     return inside_image(points[..., 0], points[..., 1], image_size)
 
 
@@ -78,89 +73,32 @@ def check_points(points: Tensor, image_size: Size) -> None:
         raise outside_error(index, u, v, image_size)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class CellWindows:
-    """The cells around points, gathered once, and how far each point lies between them.
-
-    A `n` x `n` lattice of tokens with the map's own spacing, centred exactly at a point, touches
-    only (n + 1)^2 cells, whatever its fractional offset. Token (i, j), row-major, is the bilinear
-    blend of cells (i, j), (i, j + 1), (i + 1, j), (i + 1, j + 1): equal to `grid_sample` with
-    `align_corners=False` and border padding at every token (specification, section 6.4). What is
-    linear in a token may be computed on the cells and blended afterwards, or its transpose spread
-    to them, at a number a cell in place of a feature.
-    """
-
-    cells: Float[Tensor, "*q m c"]
-    """(n + 1)^2 cells of each point, row-major."""
-    fx: Float[Tensor, "*q 1 1 1"]
-    """Share of the right neighbour in every blend, shaped as a blend takes it."""
-    fy: Float[Tensor, "*q 1 1 1"]
-    """Share of the lower neighbour."""
-
-    @classmethod
-    def gather(
-        cls,
-        feature_maps: Sequence[Float[Tensor, "b c h w"]],
-        points: Float[Tensor, "b k 2"],
-        image_size: Size,
-        window: int,
-    ) -> "list[CellWindows]":
-        """The cells that a `window` x `window` lattice around each point touches.
-
-        Of every map, for the B K points one after the other; all maps have as many cells, so
-        where they lie is worked out once.
-        """
-        index, right, down = _cells_around(feature_maps[0].shape, points, image_size, window)
-        return [
-            cls(
-                _by_cell(feature_map)
-                .index_select(0, index.flatten())
-                .view(len(index), (window + 1) ** 2, feature_map.shape[1]),
-                right[:, 1, None, None, None].to(feature_map.dtype),
-                down[:, 1, None, None, None].to(feature_map.dtype),
-            )
-            for feature_map in feature_maps
-        ]
-
-    def centre(self) -> Float[Tensor, "*q c"]:
-        """The feature at the point itself, the middle token's."""
-        cells = _square(self.cells)
-        first = cells.shape[-2] // 2 - 1
-        return self._blend(cells.narrow(-3, first, 2).narrow(-2, first, 2))[..., 0, 0, :]
-
-    def blend(self, by_cell: Float[Tensor, "*q m c"]) -> Float[Tensor, "*q n c"]:
-        """What stands at the tokens, from what stands at the cells."""
-        return self._blend(_square(by_cell)).flatten(-3, -2)
-
-    def _blend(self, grid: Float[Tensor, "*q r s c"]) -> Tensor:
-        """Neighbours along the axis of rows, then along that of columns."""
-        for axis, share in ((-3, self.fy), (-2, self.fx)):
-            tokens = grid.shape[axis] - 1
-            first, second = grid.narrow(axis, 0, tokens), grid.narrow(axis, 1, tokens)
-            grid = torch.lerp(first, second, share.to(grid.dtype))
-        return grid
-
-    def spread(self, by_token: Float[Tensor, "*q n c"]) -> Float[Tensor, "*q m c"]:
-        """The transpose of `blend`: each token's number, divided among its four cells."""
-        values = _square(by_token)
-        right = values * self.fx
-        values = F.pad(right, (0, 0, 1, 0)) + F.pad(values - right, (0, 0, 0, 1))
-        below = values * self.fy
-        values = F.pad(below, (0, 0, 0, 0, 1, 0)) + F.pad(values - below, (0, 0, 0, 0, 0, 1))
-        return values.flatten(-3, -2)
-
-
 def sample_windows(
     feature_maps: Sequence[Float[Tensor, "b c h w"]],
     points: Float[Tensor, "b k 2"],
     image_size: Size,
     window: int,
 ) -> "list[Float[Tensor, 'q n c']]":
-    """The features of a `window` x `window` lattice around each point: `CellWindows`' tokens.
+    """Features of the `window` x `window` tokens around each point, row-major (specification, 6.4).
 
-    Each is a weighted sum of four cells, straight from the map in one operation. That is more
-    multiply-adds than to gather cells and blend neighbours (4 a channel in place of 2.2), and
-    takes a third of the time: nothing in between is written to memory.
+    The tokens have the map's own spacing and the middle one is exactly at the point. Token (i, j)
+    is the bilinear blend of cells (i, j), (i, j + 1), (i + 1, j), (i + 1, j + 1): `grid_sample`
+    with `align_corners=False` and border padding gives the same.
+
+        f[i, j] = sum over a, b in {0, 1} of down[a] * right[b] * cell[i + a, j + b]
+
+    The sum is one operation on the map. Gathering the (window + 1)^2 cells and blending neighbours
+    takes fewer multiply-adds (2.2 per channel instead of 4) and three times as long, because it
+    writes every intermediate result to memory.
+
+    Args:
+        feature_maps: maps of one size.
+        points: `(u, v)` in pixels of the image.
+        image_size: (height, width) of the image.
+        window: tokens along a side.
+
+    Returns:
+        Per map, the tokens of the B K points.
     """
     index, right, down = _cells_around(feature_maps[0].shape, points, image_size, window)
     cells = index.unfold(1, 2, 1).unfold(2, 2, 1).reshape(-1, 4)  # upper pair, lower pair
@@ -180,11 +118,9 @@ def sample_windows(
 def _cells_around(
     shape: torch.Size, points: Float[Tensor, "b k 2"], image_size: Size, window: int
 ) -> tuple[Int[Tensor, "q r s"], Float[Tensor, "q 2"], Float[Tensor, "q 2"]]:
-    """Rows of `_by_cell` that a lattice around each point touches, and how they are blended.
+    """Rows of `_by_cell` that a window touches; shares of left and right, upper and lower cells.
 
-    That is the shares of left and right neighbour, then of upper and lower.
-
-    Beyond a border they are the border's, as in `gather_cells`.
+    Beyond a border the cells are the border's, as in `gather_cells`.
     """
     B, _, h, w = shape
     xy = _cell_coordinates(points.reshape(-1, 2), image_size, (h, w))
@@ -203,29 +139,22 @@ def _cells_around(
 def _cell_coordinates(
     points: Float[Tensor, "q 2"], image_size: Size, cells: Size
 ) -> Float[Tensor, "q 2"]:
-    """`pixel_to_cell` of both axes: at once where a cell is square, as in every map of SPD's."""
+    """`pixel_to_cell` of both axes, in one operation if cells are square, as in all maps of SPD."""
     if cells[0] * image_size[1] == cells[1] * image_size[0]:
         return pixel_to_cell(points, image_size[1], cells[1])
     axes = zip(points.unbind(dim=1), image_size[::-1], cells[::-1], strict=True)
     return torch.stack([pixel_to_cell(*axis) for axis in axes], dim=1)
 
 
-def _square(values: Float[Tensor, "*q m c"]) -> Float[Tensor, "*q r s c"]:
-    """A window's cells or tokens, row by row, as rows and columns."""
-    *points, places, width = values.shape
-    side = math.isqrt(places)
-    return values.reshape(*points, side, side, width)
-
-
 def _by_cell(feature_map: Float[Tensor, "b c h w"]) -> Float[Tensor, "q c"]:
-    """A row of channels for each cell; a view where channels lie together in memory."""
+    """One row of channels per cell; a view if channels lie together in memory."""
     return feature_map.permute(0, 2, 3, 1).reshape(-1, feature_map.shape[1])
 
 
 def sample(
     feature_map: Float[Tensor, "b c h w"], points: Float[Tensor, "b k 2"], image_size: Size
 ) -> Float[Tensor, "b k c"]:
-    """A map's features at points, bilinearly, borders repeated."""
+    """Features of a map at points, sampled bilinearly with border padding."""
     (tokens,) = sample_windows([feature_map], points, image_size, 1)
     return tokens[:, 0].unflatten(0, points.shape[:2])
 
@@ -238,8 +167,8 @@ def gather_cells(
 ) -> Float[Tensor, "q r s c"]:
     """The cells at the crossings of each query's rows and columns of its image.
 
-    Indices beyond a border mean the border's cell, which is border padding for whoever blends
-    neighbours: beyond the border both coincide.
+    An index beyond a border gives the border's cell. Blending neighbours then has border padding,
+    because beyond the border both are the same cell.
     """
     C, h, w = feature_map.shape[1:]
     rows, columns = rows.clamp(0, h - 1), columns.clamp(0, w - 1)
@@ -250,23 +179,23 @@ def gather_cells(
 def resize_bilinear(
     feature_map: Float[Tensor, "b c h w"], size: Size
 ) -> Float[Tensor, "b c h2 w2"]:
-    """Bilinear resize under the one rule: explicit size, `align_corners=False`."""
+    """Resize bilinearly to an explicit size with `align_corners=False`."""
     return F.interpolate(feature_map, size=size, mode="bilinear", align_corners=False)
 
 
 def resized_rows(
     feature_map: Float[Tensor, "b c h w"], size: Size, rows: range
 ) -> Float[Tensor, "b c n w2"]:
-    """Some rows of `resize_bilinear(feature_map, size)`, and no others computed.
+    """Compute some rows of `resize_bilinear(feature_map, size)` only.
 
-    Rows outside of it are those of its border, as replicate padding has them.
+    Rows beyond a border repeat the border, as replicate padding does.
     """
     cells = feature_map.shape[2]
     row = torch.arange(rows.start, rows.stop, device=feature_map.device).clamp(0, size[0] - 1)
     if cells == size[0]:
         lines = feature_map.index_select(2, row)
     else:
-        at = ((row + 0.5) * (cells / size[0]) - 0.5).clamp(min=0)
+        at = pixel_to_cell(row, size[0], cells).clamp(min=0)
         above = at.long()
         below = (above + 1).clamp(max=cells - 1)
         share = (at - above).to(feature_map.dtype)[:, None]
@@ -276,5 +205,5 @@ def resized_rows(
 
 
 def resize_bicubic(depth: Float[Tensor, "b c h w"], size: Size) -> Float[Tensor, "b c h2 w2"]:
-    """The same, bicubic: how published depth models mean their maps to be enlarged."""
+    """Resize bicubically, as published depth models enlarge their maps."""
     return F.interpolate(depth, size=size, mode="bicubic", align_corners=False)

@@ -1,7 +1,12 @@
-"""The part of geometry that needs no torch: sizes, which points count, cameras, photos' scales.
+"""The coordinate rule, valid points and cameras, for arrays and tensors alike; no torch here.
 
-`spd.geometry` has the rest and gives these names too. Apart from it because a photo can be asked
-through ONNX Runtime or OpenVINO where torch is never loaded.
+A point is `(u, v)` = (column, row). Integers are pixel centres, so an image of width W spans
+-0.5 .. W - 0.5. When a side is resized by `scale`, its borders stay its borders:
+
+    x' = (x + 0.5) * scale - 0.5            (`rescale`, the only place that computes this)
+
+A map with w columns of an image with W columns has scale w / W. Sizes are (height, width).
+`spd.geometry` adds what needs torch: sampling and resizing of feature maps.
 """
 
 import dataclasses
@@ -17,11 +22,36 @@ from spd.config import PATCH
 from spd.errors import InputError, PointError
 
 Size = tuple[int, int]  # (height, width)
-MAX_SIDE_PX = 1400  # of what the model sees; attention grows with the fourth power of it
+MAX_SIDE_PX = 1400
+"""Longest side of the model's input; the cost of attention grows with its fourth power."""
+
+
+def rescale(coordinate: Any, scale: Any) -> Any:
+    """Move a coordinate with a side that is resized by `scale`: `(x + 0.5) * scale - 0.5`.
+
+    Numbers, arrays or tensors; the answer is of their kind.
+    """
+    return (coordinate + 0.5) * scale - 0.5
+
+
+def pixel_to_cell(pixel: Any, pixels: int, cells: int) -> Any:
+    """Index coordinate in a map of `cells` along a side of `pixels` (specification, 6.3)."""
+    return rescale(pixel, cells / pixels)
+
+
+def side_centres(count: int, pixels: int) -> Float[np.ndarray, " n"]:
+    """Centres of `count` equal cells along a side of `pixels`, as pixel coordinates."""
+    return rescale(np.arange(count), pixels / count)
+
+
+def lattice(u: np.ndarray, v: np.ndarray) -> Float[np.ndarray, "n 2"]:
+    """The points `(u, v)` at every crossing of columns `u` and rows `v`, row by row."""
+    across, down = np.meshgrid(u, v)
+    return np.stack([across.ravel(), down.ravel()], axis=1)
 
 
 def check_image_size(size: Size) -> None:
-    """Refuse image sizes the encoder cannot cut into at least 2x2 whole patches.
+    """Refuse an image size that is not at least 2x2 whole patches.
 
     Raises:
         InputError: naming, for each bad side, the two nearest valid sizes.
@@ -36,16 +66,17 @@ def check_image_size(size: Size) -> None:
 
 
 def allowed_scale(size: Size, wanted: float) -> float:
-    """The scale nearest to `wanted` that an image of `size` may be given to the model at.
+    """The allowed scale of an image of `size` that is nearest to `wanted`.
 
-    Its shorter side gets at least two patches, its longer at most `MAX_SIDE_PX`.
+    The scaled image has at least two patches on its shorter side and at most `MAX_SIDE_PX` on its
+    longer one.
     """
     smallest = (PATCH + 1) / min(size)
     return min(max(wanted, smallest), MAX_SIDE_PX / max(size))
 
 
 def inside_image(u: Any, v: Any, image_size: Size) -> Any:
-    """Which coordinates lie in `-0.5 .. W - 0.5` and `-0.5 .. H - 0.5`; NaN does not.
+    """Whether coordinates lie in `-0.5 .. W - 0.5` and `-0.5 .. H - 0.5`; NaN does not.
 
     Arrays or tensors of any shape; the answer is of their kind.
     """
@@ -63,7 +94,7 @@ def outside_error(index: int, u: float, v: float, image_size: Size) -> PointErro
 
 
 def check_outside(outside: str) -> None:
-    """Refuse another word for what to do with points outside the image than the two there are."""
+    """Refuse a value of the `outside` argument that is neither "raise" nor "nan"."""
     if outside not in ("raise", "nan"):
         raise InputError(f"outside must be 'raise' or 'nan', got {outside!r}")
 
@@ -84,33 +115,33 @@ class Intrinsics:
 
     @classmethod
     def centred(cls, focal_px: float, size: Size) -> "Intrinsics":
-        """Square pixels and the principal point in the middle of an image of `size`."""
+        """A camera with square pixels and its principal point in the middle of the image."""
         return cls(focal_px, focal_px, (size[1] - 1) / 2, (size[0] - 1) / 2)
 
     @property
     def focal_px(self) -> float:
-        """One focal length for the uniform scale rule: the geometric mean of fx and fy."""
+        """The geometric mean of fx and fy; the scale of a photo follows from it."""
         return math.sqrt(self.fx * self.fy)
 
     def resized(self, scale_x: float, scale_y: float) -> "Intrinsics":
-        """After resizing the image by these factors (outer borders stay borders)."""
+        """The camera after the image is resized by these factors."""
         return Intrinsics(
             self.fx * scale_x,
             self.fy * scale_y,
-            (self.cx + 0.5) * scale_x - 0.5,
-            (self.cy + 0.5) * scale_y - 0.5,
+            rescale(self.cx, scale_x),
+            rescale(self.cy, scale_y),
         )
 
     def cropped(self, left: float, top: float) -> "Intrinsics":
-        """After cutting `left` columns and `top` rows away (negative: padding)."""
+        """The camera after `left` columns and `top` rows are cut away (negative: padding)."""
         return dataclasses.replace(self, cx=self.cx - left, cy=self.cy - top)
 
     def flipped(self, width: int) -> "Intrinsics":
-        """After mirroring an image of `width` columns left to right."""
+        """The camera after an image of `width` columns is mirrored left to right."""
         return dataclasses.replace(self, cx=width - 1 - self.cx)
 
     def ray_lengths(self, points: Float[Any, "... 2"]) -> Any:
-        """Length of the ray at each point whose camera z is 1: range = z times this.
+        """Distance along the ray per metre of depth at each point: range = depth times this.
 
         Points are an array or a tensor, and so is the answer.
         """
@@ -120,14 +151,14 @@ class Intrinsics:
 
 
 def focal_from_fov(fov_deg: float, size: Size) -> float:
-    """Focal length in pixels that gives `fov_deg` along the longer side of `size`."""
+    """Focal length in pixels of a field of view of `fov_deg` along the longer side of `size`."""
     return max(size) / 2 / math.tan(math.radians(fov_deg) / 2)
 
 
 def read_lattice(
     depth_m: Float[np.ndarray, "h w"], rows: np.ndarray, columns: np.ndarray
 ) -> Float[np.ndarray, "h2 w2"]:
-    """A map read bilinearly at every crossing of fractional rows and columns, borders repeated."""
+    """Read a map bilinearly at every crossing of fractional rows and columns, borders repeated."""
 
     def blend(values: np.ndarray, at: np.ndarray) -> np.ndarray:  # along the first axis
         last = values.shape[0] - 1
@@ -140,7 +171,7 @@ def read_lattice(
 
 
 def as_points(points: ArrayLike | Sequence[tuple[float, float]]) -> np.ndarray:
-    """Points as float64 `[K, 2]`.
+    """Convert points to float64 `[K, 2]`.
 
     Raises:
         PointError: if they are not numbers, or have another shape.

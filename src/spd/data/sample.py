@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from spd.errors import DataError
-from spd.geometry import Intrinsics, Size
+from spd.pixels import Intrinsics, Size, inside_image, rescale
 
 MIN_DEPTH_M = 1e-3
 MAX_DEPTH_M = 10.0
@@ -74,8 +74,8 @@ class RGBDSample:
         """Where the valid depth pixels lie on the image, `(u, v)` in image pixels, row by row."""
         rows, columns = np.nonzero(self.valid)
         (height, width), (depth_height, depth_width) = self.image_size, self.depth_size
-        u = (columns + 0.5) * (width / depth_width) - 0.5
-        v = (rows + 0.5) * (height / depth_height) - 0.5
+        u = rescale(columns, width / depth_width)
+        v = rescale(rows, height / depth_height)
         return np.stack([u, v], axis=-1)
 
 
@@ -97,8 +97,7 @@ def check_exact_points(points: np.ndarray, size: Size, name: str) -> None:
         )
     u, v, depth_m = points.T
     height, width = size
-    inside = (u >= -0.5) & (u <= width - 0.5) & (v >= -0.5) & (v <= height - 0.5)
-    bad = ~(inside & np.isfinite(depth_m) & (depth_m > 0))
+    bad = ~(inside_image(u, v, size) & np.isfinite(depth_m) & (depth_m > 0))
     if bad.any():
         index = int(bad.argmax())
         raise DataError(

@@ -17,6 +17,7 @@ from spd.data.sample import RGBDSample
 from spd.errors import DataError
 from spd.geometry import Intrinsics, Size
 from spd.photos.reading import resample
+from spd.pixels import inside_image, rescale, side_centres
 
 LARGEST_SQUEEZE = 0.01  # of fx over fy; NYU's own camera has 0.0012
 
@@ -58,7 +59,7 @@ class Placement:
 
     def holds(self, points: Float[np.ndarray, "n 2"]) -> Bool[np.ndarray, "n"]:
         """Which points of the view lie inside it, borders included."""
-        return self._inside(points[:, 0], points[:, 1])
+        return inside_image(points[:, 0], points[:, 1], self.size)
 
     def image(self, image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h2 w2 3"]:
         """What the view shows of the frame's image; beyond the frame its border is repeated.
@@ -99,11 +100,7 @@ class Placement:
     def readings_inside(self, sample: RGBDSample) -> Int[np.ndarray, "n"]:
         """The valid depth pixels whose centres lie inside the view, counted row by row."""
         u, v = _lattice(*self._affine(), *_cell_centres(sample))
-        return np.flatnonzero(self._inside(u, v) & sample.valid)
-
-    def _inside(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-        height, width = self.size
-        return (u >= -0.5) & (u <= width - 0.5) & (v >= -0.5) & (v <= height - 0.5)
+        return np.flatnonzero(inside_image(u, v, self.size) & sample.valid)
 
     def _affine(self) -> tuple[np.ndarray, np.ndarray]:
         """Matrix and shift from the frame's pixels to the view's."""
@@ -111,7 +108,7 @@ class Placement:
         roll = _roll_matrix(camera, self.roll_rad)
         centre = np.array([camera.cx, camera.cy])
         matrix = roll * scale
-        shift = (centre - roll @ centre + 0.5) * scale - 0.5 - np.array([self.left, self.top])
+        shift = rescale(centre - roll @ centre, scale) - np.array([self.left, self.top])
         if self.mirrored:
             mirror = np.array([-1.0, 1.0])
             matrix, shift = matrix * mirror[:, None], shift * mirror + [self.size[1] - 1, 0]
@@ -249,6 +246,6 @@ def _cell_centres(sample: RGBDSample) -> tuple[np.ndarray, np.ndarray]:
     """Columns `u` and rows `v` of the depth pixels' centres, in pixels of the image."""
     (height, width), (rows, columns) = sample.image_size, sample.depth_size
     return (
-        (np.arange(columns) + 0.5) * (width / columns) - 0.5,
-        (np.arange(rows) + 0.5) * (height / rows) - 0.5,
+        side_centres(columns, width),
+        side_centres(rows, height),
     )

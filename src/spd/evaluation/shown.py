@@ -9,6 +9,7 @@ import numpy.typing as npt
 from spd.errors import InputError
 from spd.evaluation.protocols import Box, camera_of
 from spd.evaluation.settings import DepthPredictor, DepthScene, EvaluationSettings
+from spd.pixels import rescale
 
 if TYPE_CHECKING:  # at run time this would import torch, which re-scoring has no use for
     from spd.data.sample import RGBDSample
@@ -52,9 +53,7 @@ class Shown:
             return self.crop.reading_points(self.sample, pixel_index)
         (height, width), (rows, columns) = self.sample.image_size, self.sample.depth_size
         row, column = np.divmod(pixel_index, columns)
-        u = (column + 0.5) * (width / columns) - 0.5
-        v = (row + 0.5) * (height / rows) - 0.5
-        return np.stack([u, v], axis=-1)
+        return np.stack([rescale(column, width / columns), rescale(row, height / rows)], axis=-1)
 
     def box(self) -> Box:
         """The depth pixels whose centres are shown: a crop is never turned."""

@@ -20,7 +20,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from spd.config import PATCH, ModelConfig
-from spd.geometry import CellWindows
+from spd.export.cell_windows import CellWindows
+from spd.geometry import rescale
 
 COARSE_CELLS, FINE_CELLS = 2, 4  # of s8 and L2, and of L1, along one side of a patch
 
@@ -28,7 +29,7 @@ COARSE_CELLS, FINE_CELLS = 2, 4  # of s8 and L2, and of L1, along one side of a 
 class Cells(nn.Module):
     """The cells around each point of one map whose channels come last.
 
-    As `CellWindows.gather`, but a point finds its cells by a constant, where sizes are symbols.
+    The scale from pixels to cells is a constant, because sizes are symbols in the exported graph.
     """
 
     steps: Tensor
@@ -43,7 +44,7 @@ class Cells(nn.Module):
     ) -> CellWindows:
         """The cells that the window around each point touches."""
         B, h, w, D = feature_map.shape
-        xy = (points + 0.5) * self.ratio - 0.5
+        xy = rescale(points, self.ratio)
         corner = xy.floor()
         columns = (corner[..., :1].long() + self.steps).clamp(0, w - 1)  # [B, K, 6]
         rows = (corner[..., 1:].long() + self.steps).clamp(0, h - 1)

@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from spd.config import PATCH, CameraConfig
 from spd.photos.focal import SOURCE_WORDS, Focal, check_focal, view_deg
-from spd.pixels import Size, allowed_scale, focal_from_fov
+from spd.pixels import Size, allowed_scale, focal_from_fov, rescale
 
 FARTHEST_VIEW = 2.0  # times the training camera's angle, or one part of so many
 
@@ -65,7 +65,7 @@ class ImagePlan:
 
     def to_model(self, coordinates: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
         """Coordinates of the photo in pixels of the model's input, by the scale alone."""
-        return (coordinates + 0.5) * self.scale - 0.5
+        return rescale(coordinates, self.scale)
 
     def describe(self) -> str:
         """One line for people: what the model sees of the photo, and what metres rest on."""

@@ -27,7 +27,7 @@ from spd.peers.kinds import DepthKind, read_peer
 from spd.photos.focal import Focal
 from spd.photos.plan import ImagePlan as ImagePlan
 from spd.photos.plan import PlanWarnings
-from spd.pixels import read_lattice
+from spd.pixels import lattice, read_lattice
 from spd.scenes.photo_predictor import PlannedPredictor, Prepared
 from spd.scenes.scene import PhotoScene
 
@@ -58,8 +58,8 @@ class Scene(PhotoScene):
         """
         height, width = self.size
         if not fast:
-            v, u = np.mgrid[:height, :width]
-            return self.depth_at(np.stack([u.ravel(), v.ravel()], axis=1)).reshape(height, width)
+            points = lattice(np.arange(width), np.arange(height))
+            return self.depth_at(points).reshape(height, width)
         advice = "free some, or ask points, or every pixel (fast=False)"
         with torch.inference_mode(), memory_for(f"the map of {height}x{width}", advice):
             full = resize_bilinear(self._model.dense(self._maps), self._maps.image_size)

@@ -17,7 +17,7 @@ from spd.peers.kinds import DepthKind
 from spd.photos.focal import Focal
 from spd.photos.plan import ImagePlan, PlanWarnings
 from spd.photos.reading import RGBImage, resample
-from spd.pixels import Size, read_lattice
+from spd.pixels import Size, lattice, read_lattice, side_centres
 from spd.runtimes.engines import Engine, Maps, open_engine
 from spd.runtimes.folder import ExportFolder
 from spd.runtimes.kernel import with_kernel
@@ -52,12 +52,12 @@ class RuntimeScene(PhotoScene):
         """
         height, width = self.size
         if not fast:
-            return self.depth_at(_lattice(np.arange(height), np.arange(width))).reshape(self.size)
+            return self.depth_at(lattice(np.arange(width), np.arange(height))).reshape(self.size)
         (rows, columns), model_size = self._maps[2].shape[1:3], self.plan.model_size
-        cells = _lattice(_centres(rows, model_size[0]), _centres(columns, model_size[1]))
+        cells = lattice(side_centres(columns, model_size[1]), side_centres(rows, model_size[0]))
         grid_m = self._query(cells).reshape(rows, columns)
         full_m = read_lattice(
-            grid_m, _centres(model_size[0], rows), _centres(model_size[1], columns)
+            grid_m, side_centres(model_size[0], rows), side_centres(model_size[1], columns)
         )
         asked = (self.plan.to_model(np.arange(pixels)) for pixels in self.size)
         return read_lattice(full_m, *asked) * np.float32(self.plan.depth_factor)
@@ -171,14 +171,3 @@ def _one_of(maps: Maps, number: int) -> Maps:
         return maps
     s8, l2, l1 = (feature_map[number : number + 1].copy() for feature_map in maps)
     return s8, l2, l1
-
-
-def _centres(count: int, among: int) -> np.ndarray:
-    """Where `count` centres lie among those of another grid along the same side."""
-    return (np.arange(count) + 0.5) * (among / count) - 0.5
-
-
-def _lattice(rows: np.ndarray, columns: np.ndarray) -> Float[np.ndarray, "n 2"]:
-    """The points `(u, v)` at the crossings of rows and columns, row by row."""
-    v, u = np.meshgrid(rows, columns, indexing="ij")
-    return np.stack([u.ravel(), v.ravel()], axis=1)

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from spd.errors import InputError, PointError
 from spd.photos.reading import read_mask_pixels
-from spd.pixels import Size, as_points, check_inside, inside_image
+from spd.pixels import Size, as_points, check_inside, inside_image, lattice, side_centres
 
 if TYPE_CHECKING:
     from spd.scenes.scene import PhotoScene
@@ -62,7 +62,7 @@ class Box:
         columns = min(columns, most // rows)
         u = self.x0 + (np.arange(columns) + 0.5) * (wide / columns)
         v = self.y0 + (np.arange(rows) + 0.5) * (high / rows)
-        return _crossings(u, v)
+        return lattice(u, v)
 
     def middle_inside(self, size: Size) -> tuple[float, float]:
         """`(u, v)` of the middle of the part that lies in the photo.
@@ -223,9 +223,7 @@ def grid(size: Size, columns: int, rows: int) -> Float[np.ndarray, "n 2"]:
     if columns < 1 or rows < 1:
         raise PointError(f"a grid has one column and one row or more, got {columns}x{rows}")
     height, width = size
-    u = (np.arange(columns) + 0.5) * (width / columns) - 0.5
-    v = (np.arange(rows) + 0.5) * (height / rows) - 0.5
-    return _crossings(u, v)
+    return lattice(side_centres(columns, width), side_centres(rows, height))
 
 
 def centre_of(where: Region, size: Size) -> tuple[float, float]:
@@ -236,8 +234,3 @@ def centre_of(where: Region, size: Size) -> tuple[float, float]:
         return where.middle_inside(size)
     nearest = np.linalg.norm(inside - inside.mean(axis=0), axis=1).argmin()
     return float(inside[nearest, 0]), float(inside[nearest, 1])
-
-
-def _crossings(u: np.ndarray, v: np.ndarray) -> Float[np.ndarray, "n 2"]:
-    across, down = np.meshgrid(u, v)
-    return np.stack([across.ravel(), down.ravel()], axis=1)

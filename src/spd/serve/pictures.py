@@ -10,6 +10,7 @@ import numpy as np
 from spd.errors import InputError
 from spd.outputs.maps import write_png
 from spd.photos.focal import SOURCE_WORDS
+from spd.pixels import rescale
 from spd.scenes.scene import PhotoScene
 from spd.serve.cache import Kept
 from spd.serve.refusals import of_input
@@ -62,7 +63,7 @@ def overlay(kept: Kept, texts: Sequence[str]) -> bytes:
         "overlay.png",
         lambda path: point_overlay(
             small,
-            (uv + 0.5) * shrunk - 0.5,
+            rescale(uv, shrunk),
             depth_m,
             path,
             depth_map_m=shown_m,

@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from spd.data.rooms.layout import FurnishedRoom
 from spd.data.rooms.scene import Camera, Scene
-from spd.geometry import Intrinsics, Size
+from spd.pixels import Intrinsics, Size, lattice, side_centres
 
 Rng = np.random.Generator
 
@@ -38,9 +38,7 @@ def camera_candidates(
 def _preview_points(size: Size) -> Float[np.ndarray, "n 2"]:
     height, width = size
     columns = max(2, round(_PREVIEW_ROWS * width / height))
-    v = (np.arange(_PREVIEW_ROWS) + 0.5) * height / _PREVIEW_ROWS - 0.5
-    u = (np.arange(columns) + 0.5) * width / columns - 0.5
-    return np.stack(np.meshgrid(u, v), axis=-1).reshape(-1, 2)
+    return lattice(side_centres(columns, width), side_centres(_PREVIEW_ROWS, height))
 
 
 def _random_camera(

@@ -14,7 +14,7 @@ from spd.data.rooms.scene import Camera, Hits, Scene
 from spd.data.rooms.surfels import Surfels, surfels
 from spd.data.sample import RGBDSample, valid_depth
 from spd.errors import InputError, PointError
-from spd.geometry import Intrinsics, Size
+from spd.pixels import Intrinsics, Size, lattice
 
 NYU_FOCAL_SHARE = 518.8579 / 640
 """Focal length over image width of NYU Depth v2's colour camera (fx of its calibration)."""
@@ -112,8 +112,7 @@ def render_room(
     focal_px = NYU_FOCAL_SHARE * width if focal_px is None else focal_px
     intrinsics = Intrinsics.centred(focal_px, size)
     chosen_at = Intrinsics.centred(focal_px if chosen_at_px is None else chosen_at_px, size)
-    v, u = np.mgrid[:height, :width]
-    points = np.stack([u, v], axis=-1).reshape(-1, 2).astype(np.float64)
+    points = lattice(np.arange(width), np.arange(height)).astype(np.float64)
     for attempt in range(_ROOMS_TRIED):
         rng = np.random.default_rng([seed, attempt])
         furnished = furnish(rng)

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from spd.config import ModelConfig
-from spd.geometry import Size, gather_cells, pixel_to_cell, resize_bilinear
+from spd.geometry import Size, gather_cells, pixel_to_cell, rescale, resize_bilinear
 from spd.models.decoder.global_dpt import ResidualConvUnit
 from spd.models.decoder.local_path import LocalPath, head_depth_m, start_at_depth
 from spd.models.feature_maps import FeatureMaps
@@ -159,7 +159,7 @@ def double_patches(patches: Patches, row: Tensor, column: Tensor, reach: int) ->
 
 def _double_axis(values: Tensor, cells: Tensor, wanted: Tensor, count: int, dim: int) -> Tensor:
     """Along one axis: cell j of the doubled map lies at (j + 0.5) / 2 - 0.5, borders repeated."""
-    at = ((wanted + 0.5) / 2 - 0.5).clamp(0, count - 1)
+    at = rescale(wanted, 0.5).clamp(0, count - 1)
     below = at.floor()
     fraction = (at - below).to(values.dtype)
     shape = (-1, 1, wanted.shape[1], 1) if dim == 2 else (-1, 1, 1, wanted.shape[1])
