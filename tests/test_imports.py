@@ -15,8 +15,8 @@ PACKAGE = Path(spd.__file__).parent
 # A module imports from its own row and the rows above it, never from below.
 LAYERS = [
     {"errors", "processes", "memory", "_version"},
-    {"config", "recipes", "files", "cost"},
-    {"pixels", "geometry"},
+    {"config", "recipes", "files"},
+    {"pixels", "geometry", "cost"},
     {"photos", "checkpoints", "models", "scenes"},
     {"data", "figures", "outputs", "losses"},
     {"peers", "runtimes"},

@@ -44,7 +44,7 @@ def measure_latency(models: dict[str, SPD], maps: FeatureMaps) -> dict[str, Mill
 
 
 def _query(model: SPD, maps: FeatureMaps, points: torch.Tensor) -> Callable[[], object]:
-    return lambda: model.query(maps, points, form="folded")
+    return lambda: model.query(maps, points, form="torch")
 
 
 def _dense(model: SPD, maps: FeatureMaps) -> Callable[[], object]:

@@ -1,4 +1,4 @@
-"""`spd.cost` beyond the printed figures: written-out algorithms, other sizes, text, JSON, page."""
+"""The counts of algorithms written out, other sizes, text, JSON and the page of `spd.cost`."""
 
 import json
 import subprocess
@@ -20,13 +20,10 @@ from spd.cost import (
     mac_tables,
     parameter_tables,
     parameters,
-    render,
-    to_json,
     v15_1_macs,
 )
 from spd.cost.grids import Grid
-from spd.cost.spec_values import DIFFERS
-from spd.cost.table import Row
+from spd.cost.table import Row, render, to_json
 from spd.errors import InputError
 from spd.models.decoder import dense_attention
 from spd.models.decoder.local_conv import ConvPath
@@ -146,14 +143,9 @@ def test_flops_of_v15_1_dense() -> None:
 
 
 @pytest.mark.parametrize("size", [(168, 224), (28, 28), (364, 490)])
-def test_other_sizes_keep_the_rows_and_drop_the_printed_mac_figures(size: tuple[int, int]) -> None:
+def test_other_sizes_and_models_have_the_same_rows(size: tuple[int, int]) -> None:
     for config in (FULL, TINY):
-        rows = rows_of(config, size)
-        assert rows.keys() == SPECIFIED.keys()
-        assert all(row.printed is None and row.agrees is None for row in rows.values()) == (
-            config is TINY
-        )
-        assert rows["10.3/total"].printed is None
+        assert rows_of(config, size).keys() == SPECIFIED.keys()
 
 
 def test_grid_follows_the_maps_of_an_odd_patch_grid() -> None:
@@ -179,19 +171,20 @@ def test_json_holds_every_value_under_its_column() -> None:
     assert data["config"] == FULL.to_dict()
     by_key = {row["key"]: row for table in data["tables"] for row in table["rows"]}
     assert by_key["9/total"]["values"] == {"exact": 22_614_721}
-    assert by_key["9/total"]["printed"] == "~22,558,145"
-    assert by_key["9/total"]["agrees"] is False
     assert by_key["10.2/total"]["values"] == {"as specified": 733_440, "as implemented": 173_824}
     assert data["tables"] == to_json([*parameter_tables(FULL), *mac_tables(FULL)])["tables"]
 
 
-def test_text_marks_what_differs_and_gives_the_reason_once() -> None:
+def test_text_names_the_size_and_shows_every_row() -> None:
     text = cost_command()
     line = next(line for line in text.splitlines() if line.startswith("| Whole model"))
-    cells = [cell.strip() for cell in line.strip("|").split("|")]
-    assert cells == ["Whole model [1]", "22,614,721", "~22,558,145 (differs)"]
-    assert text.count(DIFFERS["9/total"]) == 1
+    assert [cell.strip() for cell in line.strip("|").split("|")] == ["Whole model", "22,614,721"]
     assert "350x476" in text.splitlines()[0]
+
+
+def test_a_local_path_without_a_formula_has_no_count() -> None:
+    assert parameters.model(FULL) == 22_614_721
+    assert parameters.model(FULL.model_copy(update={"local_path": "bilinear_mlp"})) is None
 
 
 def test_page_holds_the_tables_as_they_are() -> None:

@@ -11,6 +11,7 @@ import typer
 from spd.cli import data, export
 from spd.cli.ask import calibrate, query
 from spd.cli.ask_many import batch
+from spd.cli.cost import cost
 from spd.cli.benchmark import benchmark
 from spd.cli.options import MODEL_HELP, Device
 from spd.cli.serve import serve
@@ -228,20 +229,4 @@ def pack(
     pack_model(model, out, license, evaluation)
 
 
-@app.command()
-def cost(
-    size: Annotated[str, typer.Option("--size", help="Image HEIGHTxWIDTH in pixels.")] = "350x476",
-    recipe: Annotated[str, typer.Option("--recipe", help="Whose model to count.")] = "nyu_v15_2",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Parameters and multiply-adds: specified, exact, and as implemented.
-
-    Example: `spd cost --size 350x476`
-    """
-    from spd.cost import cost_command
-    from spd.recipes import recipe as find_recipe
-
-    height, cross, width = size.lower().partition("x")
-    if not (cross and height.isdigit() and width.isdigit()):
-        raise typer.BadParameter(f"--size {size}: write HEIGHTxWIDTH, such as 350x476")
-    print(cost_command(find_recipe(recipe).model, (int(height), int(width)), as_json))
+app.command()(cost)

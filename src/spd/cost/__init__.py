@@ -1,4 +1,4 @@
-"""Parameters and multiply-adds from the configuration alone, beside what the specification prints.
+"""Parameters and multiply-adds of a model, computed from its configuration alone.
 
 Pure arithmetic: neither torch nor transformers is imported. See `docs/cost.md`.
 """
@@ -7,30 +7,20 @@ import json
 
 from spd.config import ModelConfig
 from spd.cost.grids import SPECIFICATION_SIZE, Size
-from spd.cost.mac_tables import mac_tables
-from spd.cost.parameter_tables import parameter_tables
-from spd.cost.table import Row, Table, render, to_json
-
-__all__ = [
-    "Row",
-    "Table",
-    "cost_command",
-    "mac_tables",
-    "parameter_tables",
-    "render",
-    "to_json",
-]
+from spd.cost.mac_tables import mac_tables as mac_tables
+from spd.cost.parameter_tables import parameter_tables as parameter_tables
+from spd.cost.table import render, to_json
 
 
 def cost_command(
     config: ModelConfig | None = None, size: Size = SPECIFICATION_SIZE, as_json: bool = False
 ) -> str:
-    """What `spd cost` prints, without the last line break.
+    """The output of `spd cost`, without the last line break.
 
     Args:
-        config: the model; the specification's by default.
+        config: the model; by default the specification's.
         size: (height, width) of the image in pixels.
-        as_json: JSON with the configuration and the size in place of tables.
+        as_json: JSON with the configuration and the size instead of tables.
 
     Raises:
         InputError: if the encoder cannot take that size.

@@ -1,14 +1,13 @@
-"""Sizes of everything the model computes on, from the image's size alone (no torch here)."""
+"""Cells of every map, from the size of the image alone."""
 
 import dataclasses
 
 from spd.config import PATCH
-from spd.errors import InputError
-
-Size = tuple[int, int]  # (height, width) in pixels
+from spd.pixels import Size as Size
+from spd.pixels import check_image_size
 
 SPECIFICATION_SIZE: Size = (350, 476)
-"""The input that the specification's section 10 counts for."""
+"""The input size of the specification's section 10."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -19,20 +18,13 @@ class Grid:
     that, rounded up.
 
     Raises:
-        InputError: if a side is not a multiple of 14 of at least 28; the message is that of
-            `spd.geometry.check_image_size`, which this module cannot import without torch.
+        InputError: if a side is not a multiple of 14 of at least 28.
     """
 
     size: Size
 
     def __post_init__(self) -> None:
-        for name, pixels in zip(("height", "width"), self.size, strict=True):
-            if pixels % PATCH or pixels < 2 * PATCH:
-                below = max(pixels // PATCH * PATCH, 2 * PATCH)
-                raise InputError(
-                    f"image {name} {pixels} is not a multiple of {PATCH} of at least {2 * PATCH}; "
-                    f"resize to {below} or pad to {below + PATCH}"
-                )
+        check_image_size(self.size)
 
     @property
     def pixels(self) -> int:

@@ -136,7 +136,7 @@ def dense_as_implemented(config: ModelConfig, grid: Grid) -> Terms:
     for stage, sources in SOURCES.items():
         terms[f"{stage}.kv_maps"] = sources * 2 * area * own_cells[stage]
         terms[f"{stage}.position_keys"] = 2 * area * window
-        each = position(config, stage) + position_terms(config, stage)
+        each = position(config, stage) + embeddings(config, stage)
         each += sources * 2 * ((TILE + config.window - 1) ** 2 - window) * config.dim
         terms[f"{stage}.positions"] = grid.l1 * each
     terms["head.positions"] = grid.l1 * head(config)
@@ -148,11 +148,6 @@ def position(config: ModelConfig, stage: str) -> int:
     """One position of one stage with K and V given: Q, attention, output projection, FFN."""
     attention = 2 * stage_tokens(config, stage) * config.dim
     return 2 * config.dim**2 + attention + ffn(config)
-
-
-def position_terms(config: ModelConfig, stage: str) -> int:
-    """One position's products with the projected position embeddings, for scores and for values."""
-    return 2 * stage_tokens(config, stage) * config.dim
 
 
 def arrangements(config: ModelConfig, grid: Grid) -> dict[str, tuple[int, int]]:

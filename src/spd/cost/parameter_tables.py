@@ -1,31 +1,13 @@
-"""The specification's parameter tables: sections 3, 4.3, 5.3, 6.9, 9, and v15.1's."""
+"""Tables of parameter counts: sections 3, 4.3, 5.3, 6.9 and 9 of the specification, and v15.1."""
+
+from collections.abc import Mapping
 
 from spd.config import ModelConfig
 from spd.cost import parameters
-from spd.cost.rows import Section, is_specification
-from spd.cost.table import Row, Table
+from spd.cost.table import Rows, Table
 
-COLUMNS = ("exact",)
-
-
-def parameter_tables(config: ModelConfig) -> list[Table]:
-    """Every parameter table of the specification, for this configuration.
-
-    Printed figures stand beside the exact ones where the configuration is the specification's.
-    """
-    reference = is_specification(config)
-    return [
-        _encoder(config, Section("3", reference)),
-        _neck(config, Section("4.3", reference)),
-        _global_path(config, reference),
-        _local_path(config, Section("6.9", reference)),
-        _summary(config, Section("9", reference)),
-        _v15_1(config, Section("v15.1", reference)),
-    ]
-
-
-def _encoder(config: ModelConfig, section: Section) -> Table:
-    names = {
+NAMES = {
+    "3": {
         "patch_embedding": "Patch embedding",
         "class_and_mask_tokens": "Class token and mask token",
         "position_table": "Position table",
@@ -33,116 +15,128 @@ def _encoder(config: ModelConfig, section: Section) -> Table:
         "mlp": "MLPs, all blocks",
         "norms_and_scales": "LayerNorms and LayerScales, all blocks",
         "final_norm": "Final LayerNorm",
-    }
-    terms = parameters.encoder(config.encoder)
-    rows = [section.row(key, names[key], "parameters", count) for key, count in terms.items()]
-    rows.append(section.row("encoder", "Encoder", "parameters", sum(terms.values())))
-    return Table("Encoder parameters", "3", COLUMNS, tuple(rows))
-
-
-def _neck(config: ModelConfig, section: Section) -> Table:
-    names = {
+        "encoder": "Encoder",
+    },
+    "4.3": {
         "projections": "Conv1x1 of the four levels",
         "norms": "LayerNorms",
         "l1_resize": "ConvTranspose 4x4, L1",
         "l2_resize": "ConvTranspose 2x2, L2",
         "l4_resize": "Conv3x3 stride 2, L4",
-    }
-    terms = parameters.neck(config)
-    rows = [section.row(key, names[key], "parameters", count) for key, count in terms.items()]
-    rows.append(section.row("total", "Neck", "parameters", sum(terms.values())))
-    return Table("Neck parameters", "4.3", COLUMNS, tuple(rows))
-
-
-def _global_path(config: ModelConfig, reference: bool) -> Table:
-    section = Section("5.3", reference)
-    terms = parameters.global_path(config)
-    unit = parameters.residual_conv_unit(config.dim)
-    rows = (
-        Section("5.1", reference).row("rcu", "One RCU", "parameters", unit),
-        section.row("refinenet4", "RCU and Conv1x1 of L4", "parameters", terms["refinenet4"]),
-        section.row("refinenet3", "Two RCUs and Conv1x1 of L3", "parameters", terms["refinenet3"]),
-        section.row("total", "Global path", "parameters", sum(terms.values())),
-    )
-    return Table("Global path parameters", "5.3", COLUMNS, rows)
-
-
-def _local_path(config: ModelConfig, section: Section) -> Table:
-    names = {
+        "total": "Neck",
+    },
+    "5.3": {
+        "rcu": "One RCU",
+        "refinenet4": "RCU and Conv1x1 of L4",
+        "refinenet3": "Two RCUs and Conv1x1 of L3",
+        "total": "Global path",
+    },
+    "6.9": {
+        "scale_embedding": "Scale embeddings",
+        "position_embedding": "Position embeddings",
         "q_projection": "Stage 1: Q projection",
         "k_projection": "Stage 1: K projection",
         "v_projection": "Stage 1: V projection",
         "out_projection": "Stage 1: output projection",
         "norms": "Stage 1: LayerNorms",
         "ffn": "Stage 1: FFN",
+        "stage2": "Stage 2, the same structure",
+        "head": "Depth MLP",
+        "total": "Local path",
+    },
+    "9": {
+        "encoder": "Encoder",
+        "neck": "Neck",
+        "global": "Global path",
+        "local": "Local path",
+        "total": "Whole model",
+        "decoder": "Decoder: neck, global and local path",
+        "local_v15_1": "v15.1: local path",
+        "decoder_v15_1": "v15.1: decoder",
+    },
+    "v15.1": {
+        "rcu": "One of four RCUs",
+        "out": "One of two Conv1x1",
+        "head.conv1": "Head: first Conv3x3",
+        "head.conv2": "Head: second Conv3x3",
+        "head.conv3": "Head: Conv1x1",
+        "total": "Local path",
+        "decoder": "Decoder",
+    },
+}
+"""Names of the rows by section and key, in the order of the tables."""
+TITLES = {
+    "3": "Encoder parameters",
+    "4.3": "Neck parameters",
+    "5.3": "Global path parameters",
+    "6.9": "Local path parameters",
+    "9": "Parameter summary",
+    "v15.1": "Parameters of the convolutional baseline",
+}
+
+
+def parameter_tables(config: ModelConfig) -> list[Table]:
+    """Every table of parameter counts, for this configuration."""
+    encoder, neck = parameters.encoder(config.encoder), parameters.neck(config)
+    global_path, stage = parameters.global_path(config), parameters.stage(config)
+    local, local_v15_1 = parameters.local_path(config), parameters.local_path_v15_1(config)
+    unit = parameters.residual_conv_unit(config.dim)
+    totals = {
+        "encoder": sum(encoder.values()),
+        "neck": sum(neck.values()),
+        "global": sum(global_path.values()),
+        "local": sum(local.values()),
     }
-    terms = parameters.local_path(config)
-    stage = parameters.stage(config)
-    count = sum(terms.values())
-    change = percent_change(count, parameters.total(parameters.local_path_v15_1(config)))
-
-    def row(key: str, name: str, value: int) -> Row:
-        return section.row(key, name, "parameters", value)
-
-    rows = (
-        row("scale_embedding", "Scale embeddings", terms["scale_embedding"]),
-        row("position_embedding", "Position embeddings", terms["position_embedding"]),
-        *(row(key, names[key], value) for key, value in stage.items()),
-        row("stage2", "Stage 2, the same structure", terms["stage2"]),
-        row("head", "Depth MLP", terms["head"]),
-        row("total", "Local path", count),
-        section.row("change", "Change from v15.1's local path", "percent", change),
-    )
-    return Table("Local path parameters", "6.9", COLUMNS, rows)
-
-
-def _summary(config: ModelConfig, section: Section) -> Table:
-    encoder = parameters.total(parameters.encoder(config.encoder))
-    neck = parameters.total(parameters.neck(config))
-    global_path = parameters.total(parameters.global_path(config))
-    local = parameters.total(parameters.local_path(config))
-    local_v15_1 = parameters.total(parameters.local_path_v15_1(config))
-    decoder = neck + global_path + local
-    decoder_v15_1 = neck + global_path + local_v15_1
-    counts = {
-        "encoder": ("Encoder", encoder),
-        "neck": ("Neck", neck),
-        "global": ("Global path", global_path),
-        "local": ("Local path", local),
-        "total": ("Whole model", encoder + decoder),
-        "decoder": ("Decoder: neck, global and local path", decoder),
-        "decoder_rounded": ("Decoder, as the text rounds it", decoder),
-        "local_v15_1": ("v15.1: local path", local_v15_1),
-        "decoder_v15_1": ("v15.1: decoder", decoder_v15_1),
+    decoder = totals["neck"] + totals["global"] + totals["local"]
+    decoder_v15_1 = totals["neck"] + totals["global"] + sum(local_v15_1.values())
+    summary = totals | {
+        "total": totals["encoder"] + decoder,
+        "decoder": decoder,
+        "local_v15_1": sum(local_v15_1.values()),
+        "decoder_v15_1": decoder_v15_1,
     }
-    rows = [section.row(key, name, "parameters", n) for key, (name, n) in counts.items()]
-    for key, name, new, old in (
-        ("local_change", "Change of the local path", local, local_v15_1),
-        ("decoder_change", "Change of the decoder", decoder, decoder_v15_1),
-    ):
-        rows.append(section.row(key, name, "percent", percent_change(new, old)))
-    return Table("Parameter summary", "9", COLUMNS, tuple(rows))
+    out = parameters.linear(config.dim, config.dim)
+    local_change = percent_change(totals["local"], summary["local_v15_1"])
+    return [
+        _table("3", encoder | {"encoder": totals["encoder"]}),
+        _table("4.3", neck | {"total": totals["neck"]}),
+        _table("5.3", global_path | {"rcu": unit, "total": totals["global"]}),
+        _table(
+            "6.9",
+            local | stage | {"total": totals["local"]},
+            {"change": ("Change from v15.1's local path", local_change)},
+        ),
+        _table(
+            "9",
+            summary,
+            {
+                "local_change": ("Change of the local path", local_change),
+                "decoder_change": (
+                    "Change of the decoder",
+                    percent_change(decoder, decoder_v15_1),
+                ),
+            },
+        ),
+        _table(
+            "v15.1",
+            local_v15_1
+            | {"rcu": unit, "out": out}
+            | {"total": summary["local_v15_1"], "decoder": decoder_v15_1},
+        ),
+    ]
 
 
-def _v15_1(config: ModelConfig, section: Section) -> Table:
-    terms = parameters.local_path_v15_1(config)
-    local = parameters.total(terms)
-    decoder = (
-        local
-        + parameters.total(parameters.neck(config))
-        + parameters.total(parameters.global_path(config))
-    )
-    counts = {
-        "rcu": ("One of four RCUs", parameters.residual_conv_unit(config.dim)),
-        "out": ("One of two Conv1x1", parameters.linear(config.dim, config.dim)),
-        "head.conv1": ("Head: first Conv3x3", terms["head.conv1"]),
-        "head.conv2": ("Head: second Conv3x3", terms["head.conv2"]),
-        "head.conv3": ("Head: Conv1x1", terms["head.conv3"]),
-        "total": ("Local path", local),
-        "decoder": ("Decoder", decoder),
-    }
-    rows = tuple(section.row(key, name, "parameters", n) for key, (name, n) in counts.items())
-    return Table("Parameters of the convolutional baseline", "v15.1", COLUMNS, rows)
+def _table(
+    section: str,
+    counts: Mapping[str, int],
+    changes: Mapping[str, tuple[str, float]] | None = None,
+) -> Table:
+    rows = Rows(section, "parameters")
+    for key, name in NAMES[section].items():
+        rows.add(key, name, counts[key])
+    for key, (name, change) in (changes or {}).items():
+        rows.add(key, name, change, unit="percent")
+    return rows.table(TITLES[section], ["exact"])
 
 
 def percent_change(new: float, old: float) -> float:

@@ -1,7 +1,6 @@
-"""Parameter counts from the configuration alone.
+"""Parameter counts from the configuration alone, term by term.
 
-Each function counts one part of the model, term by term; totals are sums of the terms. Agreement
-with the live modules is asserted in `tests/cost/test_spec_numbers.py`.
+`tests/cost/test_live_counts.py` compares them with the live modules.
 """
 
 from spd.config import PATCH, EncoderConfig, ModelConfig
@@ -105,6 +104,19 @@ def local_path_v15_1(config: ModelConfig) -> Terms:
         "head.conv2": conv(half, half, kernel=3),
         "head.conv3": linear(half, 1),
     }
+
+
+LOCAL_PATHS = {"cross_attention": local_path, "conv": local_path_v15_1}
+"""Formulas by the name of a local path; `bilinear_mlp` has none."""
+
+
+def model(config: ModelConfig) -> int | None:
+    """Parameters of the whole model; None if there is no formula for its local path."""
+    local = LOCAL_PATHS.get(config.local_path)
+    if local is None:
+        return None
+    parts = (encoder(config.encoder), neck(config), global_path(config), local(config))
+    return sum(total(terms) for terms in parts)
 
 
 def total(terms: Terms) -> int:

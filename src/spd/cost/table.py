@@ -1,7 +1,7 @@
-"""The value that every cost function returns, as text and as JSON."""
+"""Rows and tables of counts, as Markdown text and as JSON data."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 Unit = Literal["parameters", "MACs", "queries", "percent", "times", "bytes"]
@@ -10,48 +10,76 @@ Number = int | float
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Row:
-    """One figure: what the formulas give, and what the specification prints for it."""
+    """One figure."""
 
     name: str
     """What is counted."""
     unit: Unit
-    """Of the values."""
+    """Unit of the values."""
     values: tuple[Number | None, ...]
-    """One exact value for each column of the table; None where the column has no such term."""
+    """One exact value per column of the table; None if the column has no such term."""
     key: str
-    """Names the figure in `spd.cost.spec_values.PRINTED`, as section/figure."""
-    printed: str | None = None
-    """The specification's own figure, as it writes it; it belongs to the first column."""
-    agrees: bool | None = None
-    """Whether the first value rounds to `printed`; None where nothing is printed."""
-    note: str = ""
-    """Why the two differ, or what the figure includes."""
+    """Name of the figure for programs: section/figure."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Table:
-    """A table of the specification, or one beside it."""
+    """The figures of one section of the specification."""
 
     title: str
     section: str
-    """The section of the specification it recomputes."""
+    """The section, as `docs/architecture.md` numbers it."""
     columns: tuple[str, ...]
-    """Names of the values in every row."""
+    """Names of the values of every row."""
     rows: tuple[Row, ...]
 
 
+class Rows:
+    """Collects the rows of one table; `unit` applies to rows that name no other."""
+
+    def __init__(self, section: str, unit: Unit) -> None:
+        self.section, self.unit = section, unit
+        self.rows: list[Row] = []
+
+    def add(self, key: str, name: str, *values: Number | None, unit: Unit | None = None) -> None:
+        """Append a row."""
+        self.rows.append(Row(name, unit or self.unit, values, f"{self.section}/{key}"))
+
+    def table(self, title: str, columns: Iterable[str]) -> Table:
+        """The finished table."""
+        return Table(title, self.section, tuple(columns), tuple(self.rows))
+
+
 def render(tables: Sequence[Table]) -> str:
-    """The tables as Markdown with aligned columns, readable as it is in a terminal."""
+    """Format tables as Markdown with aligned columns, which a terminal shows well too."""
     return "\n\n".join(_render_table(table) for table in tables) + "\n"
 
 
 def to_json(tables: Sequence[Table]) -> dict[str, Any]:
-    """The tables as plain JSON data; values are keyed by their column."""
-    return {"tables": [_table_data(table) for table in tables]}
+    """Convert tables to plain JSON data; values are keyed by their column."""
+    return {
+        "tables": [
+            {
+                "title": table.title,
+                "section": table.section,
+                "columns": list(table.columns),
+                "rows": [
+                    {
+                        "name": row.name,
+                        "key": row.key,
+                        "unit": row.unit,
+                        "values": dict(zip(table.columns, row.values, strict=True)),
+                    }
+                    for row in table.rows
+                ],
+            }
+            for table in tables
+        ]
+    }
 
 
 def format_value(value: Number | None, unit: Unit) -> str:
-    """One value as text: counts with thousands separators, ratios with their sign or factor."""
+    """Format a value: counts with thousands separators, ratios with % or x."""
     if value is None:
         return ""
     if unit == "percent":
@@ -61,59 +89,22 @@ def format_value(value: Number | None, unit: Unit) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
 
 
-def _render_table(table: Table) -> str:
-    has_printed = any(row.printed is not None for row in table.rows)
-    lines = [["", *table.columns] + (["printed"] if has_printed else [])]
-    notes: list[str] = []
-    for row in table.rows:
-        mark = ""
-        if row.note:
-            if row.note not in notes:
-                notes.append(row.note)
-            mark = f" [{notes.index(row.note) + 1}]"
-        line = [row.name + mark, *(format_value(value, row.unit) for value in row.values)]
-        if has_printed:
-            line.append(f"{row.printed or ''}{' (differs)' if row.agrees is False else ''}")
-        lines.append(line)
+def aligned(lines: Sequence[Sequence[str]]) -> str:
+    """A Markdown table of equal-length lines; the first column is text, the others are numbers."""
     widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
-    text = [f"### {table.section}: {table.title}", ""]
-    text += [_join(lines[0], widths), _rule(widths)]
-    text += [_join(line, widths) for line in lines[1:]]
-    if notes:
-        text += ["", *(f"- [{n}] {note}" for n, note in enumerate(notes, start=1))]
-    return "\n".join(text)
+    rule = ["-" * widths[0], *("-" * max(width - 1, 1) + ":" for width in widths[1:])]
+    first, *others = (
+        [
+            cell.rjust(width) if column else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        for line in lines
+    )
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (first, rule, *others))
 
 
-def _join(cells: list[str], widths: list[int]) -> str:
-    """A line of the table: names to the left, numbers to the right."""
-    padded = [
-        cell.ljust(width) if column == 0 else cell.rjust(width)
-        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
-    ]
-    return "| " + " | ".join(padded) + " |"
-
-
-def _rule(widths: list[int]) -> str:
-    """The line under the header, which also tells Markdown how to align."""
-    cells = ["-" * widths[0], *("-" * max(width - 1, 1) + ":" for width in widths[1:])]
-    return "| " + " | ".join(cells) + " |"
-
-
-def _table_data(table: Table) -> dict[str, Any]:
-    return {
-        "title": table.title,
-        "section": table.section,
-        "columns": list(table.columns),
-        "rows": [
-            {
-                "name": row.name,
-                "key": row.key,
-                "unit": row.unit,
-                "values": dict(zip(table.columns, row.values, strict=True)),
-                "printed": row.printed,
-                "agrees": row.agrees,
-                "note": row.note,
-            }
-            for row in table.rows
-        ],
-    }
+def _render_table(table: Table) -> str:
+    lines = [["", *table.columns]]
+    for row in table.rows:
+        lines.append([row.name, *(format_value(value, row.unit) for value in row.values)])
+    return f"### {table.section}: {table.title}\n\n{aligned(lines)}"

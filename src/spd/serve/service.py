@@ -16,11 +16,6 @@ from spd.serve.work import Work
 if TYPE_CHECKING:
     from spd.predictors.loading import AnyPredictor
 
-_LOCAL_PATHS = {
-    "cross_attention": parameters.local_path,
-    "conv": parameters.local_path_v15_1,
-}
-
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ServedModel:
@@ -33,10 +28,11 @@ class ServedModel:
 
     def describe(self, config: ServeConfig) -> ModelInfo:
         """For clients."""
+        network = self.predictor.config
         return ModelInfo(
             name=self.name,
             version=__version__,
-            parameters=_count(self.predictor.config),
+            parameters=parameters.model(network) if isinstance(network, ModelConfig) else None,
             runtime=self.runtime,
             precision=self.precision,
             limits=Limits(**{name: getattr(config, name) for name in Limits.model_fields}),
@@ -87,13 +83,3 @@ class Service:
         watch("spd_images_bytes", "Memory of the photos kept", lambda: cache.nbytes)
         watch("spd_images_evicted", "Photos that made room for others", lambda: cache.evicted)
         watch("spd_images_expired", "Photos nobody asked any more", lambda: cache.expired)
-
-
-def _count(config: object) -> int | None:
-    """Parameters of one of our networks; None of another's, or of one without a formula."""
-    local = _LOCAL_PATHS.get(config.local_path) if isinstance(config, ModelConfig) else None
-    if not isinstance(config, ModelConfig) or local is None:
-        return None
-    parts = (parameters.encoder(config.encoder), parameters.neck(config))
-    shared = (*parts, parameters.global_path(config), local(config))
-    return sum(parameters.total(terms) for terms in shared)

@@ -1,8 +1,8 @@
-"""Every parameter, MAC and memory figure that the specification prints, in one place.
+"""Every parameter, MAC and memory figure that the specification prints.
 
-Keys are section/figure; "v15.1" is the specification of the convolutional baseline. The texts are
-the specification's; nothing here is computed. :func:`spd.cost.report.tables` puts each beside the
-value that the formulas give, and :data:`DIFFERS` says why the two are not always the same.
+Keys are section/figure, as in `spd.cost`; "v15.1" is the specification of the convolutional
+baseline. A figure that is printed twice has a second key that ends in `_rounded`. `DIFFERS` gives
+the reason for every figure that the exact count does not round to.
 """
 
 import dataclasses
@@ -15,15 +15,15 @@ _FIGURE = re.compile(r"~?([+-]?)([\d,]+)(?:\.(\d+))?([KMG%x]?)")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Printed:
-    """A figure as text, for example `5,846M`, `~0.56M`, `-67%`, `11.6x`."""
+    """A figure as the specification writes it: `5,846M`, `~0.56M`, `-67%`, `11.6x`."""
 
     text: str
     quantum_override: float | None = None
-    """Size of one step of the last digit that means something, where zeros only fill up."""
+    """One step of the last significant digit, for figures that end in rounded zeros."""
 
     @property
     def value(self) -> float:
-        """The number that the text stands for."""
+        """The figure as a number."""
         sign, whole, decimals, suffix = self._parts()
         number = float(f"{whole.replace(',', '')}.{decimals or 0}") * _SCALE[suffix]
         return -number if sign == "-" else number
@@ -37,7 +37,7 @@ class Printed:
         return 10.0 ** -len(decimals or "") * _SCALE[suffix]
 
     def agrees_with(self, exact: float) -> bool:
-        """Whether `exact` is printed like this when rounded to the same digits."""
+        """Whether `exact`, rounded to the printed digits, gives this figure."""
         # A relative slack of 1e-9 for quanta such as 0.1, which binary floats only approximate.
         return abs(exact - self.value) <= self.quantum / 2 * (1 + 1e-9)
 
@@ -68,8 +68,10 @@ PRINTED: Mapping[str, Printed] = {
             "total": "218,048",
         },
     ),
-    **_section("5.1", {"rcu": "73,856"}),
-    **_section("5.3", {"refinenet4": "78,016", "refinenet3": "151,872", "total": "229,888"}),
+    **_section(
+        "5.3",
+        {"rcu": "73,856", "refinenet4": "78,016", "refinenet3": "151,872", "total": "229,888"},
+    ),
     **_section(
         "6.9",
         {
@@ -187,7 +189,7 @@ PRINTED: Mapping[str, Printed] = {
         },
     ),
 }
-"""Figure by key."""
+"""Printed figures by key."""
 
 _SHARED = (
     "The specification adds the rounded terms 24.9 + 0.16 + 0.16 = 25.22; unrounded: 25.256 G."
@@ -227,4 +229,4 @@ DIFFERS: Mapping[str, str] = {
     "10.6/optimiser": _OPTIMISER,
     "v15.1/dense_total": _TOTAL,
 }
-"""Why the exact value does not round to the printed one, for each figure where that is so."""
+"""Reasons by key, for every exact value that does not round to the printed figure."""
