@@ -6,9 +6,9 @@ from torch import Tensor
 
 from helpers import reference
 from helpers.samples import random_maps
-from spd.errors import InputError
 from research.experiment.names import VARIANTS
 from research.experiment.variants import build_head
+from spd.errors import InputError
 from spd.geometry import cell_centres
 from spd.models.decoder.local_attn import CrossAttentionPath
 from spd.models.feature_maps import FeatureMaps
