@@ -83,7 +83,7 @@ def test_a_port_in_use(capsys):
     ("words", "pattern"),
     [
         (["--model", "nowhere/at/all"], "nowhere/at/all"),
-        (["--host", "no.such.host.invalid"], "--host no.such.host.invalid is no address"),
+        (["--host", "no.such.host.invalid"], "--host no.such.host.invalid is not an address"),
         (["--token-file", "missing"], "--token-file missing cannot be read: No such file"),
         (["--max-megabytes", "0"], "max_megabytes"),
         (["--keep-images", "0"], "keep_images"),
@@ -110,7 +110,7 @@ def test_the_token_may_come_from_the_environment(monkeypatch, tmp_path):
     (tmp_path / "token").write_text("f" * 32 + "\n")
     assert read_token(tmp_path / "token") == "f" * 32
     monkeypatch.setenv("SPD_TOKEN", "")
-    with pytest.raises(ConfigError, match="SPD_TOKEN holds no token"):
+    with pytest.raises(ConfigError, match="SPD_TOKEN does not hold a token"):
         read_token(None)
 
 
