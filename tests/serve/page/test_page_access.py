@@ -110,7 +110,7 @@ def test_a_hostile_name_is_text(browser, served):
 
 def test_the_shipped_model_is_said_to_know_synthetic_rooms_alone(browser, served):
     with visiting(browser, served.address) as visit:
-        visit.page.locator("#worth", has_text="synthetic rooms alone").wait_for()
+        visit.page.locator("#worth", has_text="synthetic rooms only").wait_for()
         assert "2.2 M parameters" in visit.shown("#model")
 
 

@@ -119,4 +119,4 @@ def test_a_pixel_without_a_reading_is_clear(run):
 
 def test_metres_have_centimetres_and_below_one_metre_millimetres(run):
     said = run("words.js", "[2.345, 0.0456, null, 12].map(m.metres)")
-    assert said == ["2.35 m", "0.046 m", "no reading", "12.00 m"]
+    assert said == ["2.35 m", "0.046 m", "no depth", "12.00 m"]

@@ -235,7 +235,7 @@ def test_a_photo_is_dropped_or_pasted(visit):
 
 def test_a_photo_that_no_browser_shows_is_asked_on_its_depth_map(visit):
     visit.open(encoded("TIFF"), "photo.tif", "image/tiff")
-    visit.page.locator("#status-words", has_text="depth map stands in its place").wait_for()
+    visit.page.locator("#status-words", has_text="depth map is shown instead").wait_for()
     visit.page.locator("#legend.shown").wait_for()
     assert not visit.page.locator("#image").is_visible()
     box = visit.page.locator("#map").bounding_box()
