@@ -1,52 +1,15 @@
-"""Find the file in a form that is all in memory.
+"""Find the file in a form, in memory; Starlette's own form parser writes larger files to disk."""
 
-Starlette's own form parser writes larger files to the disk; the service must not.
-"""
+import math
 
 from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
+from python_multipart.multipart import Field, File, FormParser, parse_options_header
 
 from spd.serve.refusals import bad_request
 
 PHOTO, MASK = "photo", "mask"
 """Names of the file fields."""
-
-
-class _FormFile:
-    """Collects the bytes of the first part with the given name."""
-
-    def __init__(self, name: str) -> None:
-        self.data: bytearray | None = None
-        self.is_complete = False
-        self._name = name.encode()
-        self._header, self._value = bytearray(), bytearray()
-        self._inside = False
-
-    def on_part_begin(self) -> None:
-        self._inside = False
-
-    def on_header_field(self, data: bytes, start: int, end: int) -> None:
-        self._header += data[start:end]
-
-    def on_header_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-
-    def on_header_end(self) -> None:
-        if self._header.lower() == b"content-disposition":
-            _, options = parse_options_header(bytes(self._value))
-            self._inside = options.get(b"name") == self._name and self.data is None
-        self._header, self._value = bytearray(), bytearray()
-
-    def on_headers_finished(self) -> None:
-        if self._inside:
-            self.data = bytearray()
-
-    def on_part_data(self, data: bytes, start: int, end: int) -> None:
-        if self._inside and self.data is not None:
-            self.data += data[start:end]
-
-    def on_end(self) -> None:
-        self.is_complete = True
+_IN_MEMORY = {"MAX_MEMORY_FILE_SIZE": math.inf}  # the body itself has a limit already
 
 
 def file_in_form(body: bytes, content_type: str, name: str) -> bytes:
@@ -59,16 +22,33 @@ def file_in_form(body: bytes, content_type: str, name: str) -> bytes:
     boundary = options.get(b"boundary")
     if not boundary:
         raise bad_request("multipart/form-data without a boundary; let your HTTP library set it")
-    found = _FormFile(name)
-    hooks = [hook for hook in dir(found) if hook.startswith("on_")]
+    found: list[bytes] = []
+    ends: list[bool] = []
+
+    def add_field(field: Field) -> None:
+        if field.field_name == name.encode():
+            found.append(field.value or b"")
+
+    def add_file(file: File) -> None:
+        if file.field_name == name.encode():
+            file.file_object.seek(0)
+            found.append(file.file_object.read())
+
     try:
-        parser = MultipartParser(boundary, {hook: getattr(found, hook) for hook in hooks})  # type: ignore[arg-type]
+        parser = FormParser(
+            "multipart/form-data",
+            add_field,
+            add_file,
+            lambda: ends.append(True),
+            boundary,
+            config=_IN_MEMORY,
+        )
         parser.write(body)
         parser.finalize()
     except FormParserError as error:
         raise bad_request(f"the multipart/form-data body is damaged ({error})") from None
-    if not found.is_complete:
+    if not ends:
         raise bad_request("the multipart/form-data body ends before its last boundary")
-    if found.data is None:
+    if not found:
         raise bad_request(f"the form has no field {name!r}; send the file as {name}=@{name}.png")
-    return bytes(found.data)
+    return found[0]
