@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 from collections.abc import AsyncIterator, Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -15,6 +15,8 @@ from spd.serve.config import ServeConfig
 from spd.serve.multipart import MASK, PHOTO, file_in_form
 from spd.serve.schemas import ErrorAnswer, ImageInfo, ModelInfo, QueryBody, RegionAnswer
 from spd.serve.service import Service
+
+Route = TypeVar("Route", bound=Callable[..., Any])
 
 _JSON, _PNG, _BYTES = "application/json", "image/png", "application/octet-stream"
 _ERRORS = {
@@ -232,34 +234,24 @@ def _add_pictures(router: APIRouter, service: Service) -> None:
             data = await service.work.draw(function, found, *more)
         return Response(data, media_type=media_type)
 
-    def file(media_type: str) -> dict[int | str, dict[str, Any]]:
-        content = {media_type: _BINARY}
-        return {200: {"content": content, "description": "A file"}, **errors(400, 404, 422)}
+    def get(name: str, media_type: str, summary: str) -> Callable[[Route], Route]:
+        answer = {"content": {media_type: _BINARY}, "description": "A file"}
+        return router.get(
+            f"/images/{{image_id}}/{name}",
+            response_class=Response,
+            responses={200: answer, **errors(400, 404, 422)},
+            summary=summary,
+        )
 
-    @router.get(
-        "/images/{image_id}/depth.png",
-        response_class=Response,
-        responses=file(_PNG),
-        summary="Get the depth map in 16-bit millimetres",
-    )
+    @get("depth.png", _PNG, "Get the depth map in 16-bit millimetres")
     async def depth_png(image_id: str) -> Response:
         return await draw(image_id, _PNG, pictures.depth_png)
 
-    @router.get(
-        "/images/{image_id}/depth.npy",
-        response_class=Response,
-        responses=file(_BYTES),
-        summary="Get the depth map in float32 metres",
-    )
+    @get("depth.npy", _BYTES, "Get the depth map in float32 metres")
     async def depth_npy(image_id: str) -> Response:
         return await draw(image_id, _BYTES, pictures.depth_npy)
 
-    @router.get(
-        "/images/{image_id}/overlay.png",
-        response_class=Response,
-        responses=file(_PNG),
-        summary="Get the photo and its depth map, with points marked",
-    )
+    @get("overlay.png", _PNG, "Get the photo and its depth map, with points marked")
     async def overlay_png(
         image_id: str,
         points: Annotated[

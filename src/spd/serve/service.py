@@ -91,9 +91,8 @@ class Service:
 
 def _count(config: object) -> int | None:
     """Parameters of an SPD network; None for other models and for paths without a formula."""
-    local = _LOCAL_PATHS.get(config.local_path) if isinstance(config, ModelConfig) else None
-    if not isinstance(config, ModelConfig) or local is None:
+    if not isinstance(config, ModelConfig) or config.local_path not in _LOCAL_PATHS:
         return None
-    parts = (parameters.encoder(config.encoder), parameters.neck(config))
-    shared = (*parts, parameters.global_path(config), local(config))
-    return sum(parameters.total(terms) for terms in shared)
+    shared = (parameters.encoder(config.encoder), parameters.neck(config))
+    paths = (parameters.global_path(config), _LOCAL_PATHS[config.local_path](config))
+    return sum(parameters.total(terms) for terms in (*shared, *paths))
