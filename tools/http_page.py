@@ -10,16 +10,16 @@ from typing import Any
 OUT = Path(__file__).parents[1] / "docs" / "reference" / "http.md"
 JSON = "application/json"
 UNSENT = ("HTTPValidationError", "ValidationError")
-"""FastAPI's own errors, which its schema lists; the service puts its ErrorAnswer in their place."""
+"""FastAPI's own error schemas; the service answers with its ErrorAnswer instead."""
 
 HEAD = """# HTTP
 
 <!-- Made by tools/http_page.py from the service's OpenAPI schema; change that instead. -->
 
-What `spd serve` answers. [Serving](../serving.md) says how to start it; `/openapi.json` of a
-running service has the same for programs. Points are `[u, v]`, column and row in pixels of the
-upright photo, integers are pixel centres; lengths are metres. A service with a token wants
-`Authorization: Bearer TOKEN` under `/v1` and at `/metrics`, which is text for Prometheus.
+The HTTP interface of `spd serve`. [Serving](../serving.md) explains how to start it; a running
+service has the same description as OpenAPI at `/openapi.json`. Points are `[u, v]`, column and row
+in pixels of the upright photo; integers are pixel centres. Lengths are in metres. A service with a
+token needs `Authorization: Bearer TOKEN` for `/v1` and for `/metrics` (Prometheus's text format).
 
 ## Operations
 """
@@ -71,7 +71,7 @@ def _said(thing: dict[str, Any]) -> str:
 
 
 def _contents(message: dict[str, Any]) -> str:
-    """What a body may be: JSON by its schema, files by their type."""
+    """The kinds of body: JSON by its schema, files by their content type."""
     contents = message.get("content", {}).items()
     shown = [
         _kind(content["schema"]) if media == JSON else f"`{media}`" for media, content in contents
@@ -80,7 +80,7 @@ def _contents(message: dict[str, Any]) -> str:
 
 
 def _bodies(schema: dict[str, Any], operations: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Schemas by name: the shared ones and those that stand in an operation itself."""
+    """Schemas by name: the shared ones and those defined in an operation."""
     own = (
         content["schema"]
         for operation in operations
@@ -120,7 +120,7 @@ def _kind(schema: dict[str, Any]) -> str:
 
 
 def schema_of_the_service() -> dict[str, Any]:
-    """What a service with the model that ships would say at `/openapi.json`."""
+    """OpenAPI schema of a service with the shipped model."""
     import spd
     from spd.serve.app import create_app
     from spd.serve.service import ServedModel

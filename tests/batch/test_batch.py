@@ -1,4 +1,4 @@
-"""Batches: every row once with the right answer, hostile rows kept, folders gone on with."""
+"""Batches: every row is answered once, wrong rows keep an error, a stopped batch resumes."""
 
 import json
 import math
@@ -62,7 +62,7 @@ def test_a_thousand_rows_are_answered_once_each_as_a_scene_answers_them(
         np.testing.assert_allclose(range_m, scene.range_at(points), rtol=1e-6)
 
 
-def test_hostile_rows_are_kept_with_an_error_and_the_others_answered(tmp_path, model):
+def test_wrong_rows_get_an_error_and_the_others_are_answered(tmp_path, model):
     good, cut, *_ = write_photos(tmp_path, 2)
     (tmp_path / cut).write_bytes((tmp_path / cut).read_bytes()[:700])
     (tmp_path / "folder.png").mkdir()
@@ -81,7 +81,7 @@ def test_hostile_rows_are_kept_with_an_error_and_the_others_answered(tmp_path, m
         (good, "left", "2", "33", "u is 'left', expected a number"),
         (good, "1", "2", "-5", "focal"),
         (good, "1", "2", "wide", "focal_px is 'wide', expected a number"),
-        ("", "1", "2", "33", "no image is named"),
+        ("", "1", "2", "33", "image is empty"),
     ]
     lines = [f"{image},{u},{v},{focal}" for image, u, v, focal, _ in hostile]
     lines.insert(4, f"{good},1,2,33")
@@ -103,7 +103,7 @@ def test_hostile_rows_are_kept_with_an_error_and_the_others_answered(tmp_path, m
     assert (summary.rows, summary.failed) == (14, 13)
 
 
-def test_what_no_one_foresaw_about_a_photo_is_an_error_of_its_rows(table, model, monkeypatch):
+def test_an_unexpected_error_of_a_photo_becomes_an_error_of_its_rows(table, model, monkeypatch):
     encode = Predictor.encode
 
     def fails(self, image, **given):
@@ -125,7 +125,7 @@ def test_the_same_photo_at_two_focal_lengths_is_two_photos(tmp_path, model):
     write_table(tmp_path / "t.parquet", [photo], 5, focal_px=focals, u=[5] * 5, v=[6] * 5)
     summary = answer(tmp_path / "out", model, tmp_path / "t.parquet")
     assert summary.photos == 3
-    assert "focal length unknown" in summary.notes[0]
+    assert "focal length unknown" in summary.warnings[0]
     rows = read(tmp_path / "out")
     assert [row["input_row"] for row in rows] == [0, 3, 1, 2, 4]
     assert rows[0]["depth_m"] == rows[1]["depth_m"] != rows[2]["depth_m"]
@@ -136,7 +136,7 @@ def test_the_same_photo_at_two_focal_lengths_is_two_photos(tmp_path, model):
     assert all(math.isfinite(row["depth_m"]) for row in rows[3:])
 
 
-def test_a_batch_that_stopped_goes_on_and_ends_with_the_same_bytes(table, model, monkeypatch):
+def test_a_stopped_batch_resumes_and_ends_with_the_same_bytes(table, model, monkeypatch):
     whole, out = table.parent / "whole", table.parent / "out"
     answer(whole, model, table, photos_per_part=1)
     assert len(parts_of(whole)) == 5
@@ -157,7 +157,7 @@ def test_a_batch_that_stopped_goes_on_and_ends_with_the_same_bytes(table, model,
     assert summary.rows_before == 5 + 5  # photos 0 and 2; of 24 rows photo 4 has four
     assert bytes_of(out) == bytes_of(whole)
     opened = []
-    monkeypatch.setattr("spd.batch.asking.load", lambda *a, **k: opened.append(a))
+    monkeypatch.setattr("spd.batch.tasks.load", lambda *a, **k: opened.append(a))
     assert answer(out, model, table, photos_per_part=1).rows_before == 24
     assert opened == []
     assert not list(out.glob(".writing-*"))
@@ -185,7 +185,9 @@ def test_a_changed_option_input_or_model_is_refused_in_one_line(table, model, ch
         weights.write_bytes(weights.read_bytes()[:-1] + b"\1")
     else:
         changed = {"photos_per_part": 2}
-    with pytest.raises(BatchError, match=f"^{out} was begun otherwise: {words}; ") as caught:
+    with pytest.raises(
+        BatchError, match=f"^{out} holds a batch with other settings: {words}; "
+    ) as caught:
         answer(out, model, table, **changed)
     assert "\n" not in str(caught.value)
     assert bytes_of(out) == before
@@ -197,7 +199,7 @@ def test_a_damaged_part_and_a_damaged_manifest_are_named(table, model):
     whole = bytes_of(out)
     (path,) = parts_of(out)
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(BatchError, match=r"part-000000.parquet is damaged; remove it"):
+    with pytest.raises(BatchError, match=r"part-000000.parquet is damaged; delete it"):
         answer(out, model, table)
     path.unlink()
     answer(out, model, table)
@@ -208,7 +210,7 @@ def test_a_damaged_part_and_a_damaged_manifest_are_named(table, model):
 
 
 @pytest.mark.parametrize("form", ["npy", "png16"])
-def test_maps_are_those_of_the_scene_and_a_photo_without_one_says_so(table, model, form):
+def test_maps_are_those_of_the_scene_and_null_without_one(table, model, form):
     from spd.outputs.maps import read_png_depth
 
     out = table.parent / "out"
@@ -233,19 +235,19 @@ def test_maps_are_those_of_the_scene_and_a_photo_without_one_says_so(table, mode
         answer(out, model, table, photos_per_part=2)
 
 
-def test_a_batch_with_maps_goes_on_in_the_folder_that_it_searches(table, model):
+def test_a_batch_with_maps_resumes_in_the_folder_that_it_searches(table, model):
     photos = table.parent / "photos"
-    asked = {"asked": {"points": ((3, 4),)}, "maps": "png16", "photos_per_part": 2}
-    first = answer(photos / "out", model, photos, **asked)
+    options = {"given": {"points": ((3, 4),)}, "maps": "png16", "photos_per_part": 2}
+    first = answer(photos / "out", model, photos, **options)
     assert (first.rows, first.failed) == (5, 0)
     whole = bytes_of(photos / "out")
     parts_of(photos / "out")[1].unlink()
-    again = answer(photos / "out", model, photos, **asked)
+    again = answer(photos / "out", model, photos, **options)
     assert (again.rows, again.rows_before) == (5, 3)
     assert bytes_of(photos / "out") == whole
-    # Not "no photos", though all would be left out: it is the folder that is no batch.
+    # Not "no photos", though all would be left out: the error is the folder without a batch.
     with pytest.raises(BatchError, match="photos exists and is not empty"):
-        answer(photos, model, photos, **asked)
+        answer(photos, model, photos, **options)
 
 
 ODD = os.fsdecode(b"caf\xe9")
@@ -257,7 +259,7 @@ def test_a_name_that_is_not_utf8_is_answered_and_written_with_an_escape(tmp_path
     (photos / good).rename(photos / f"{ODD}.png")
     (photos / cut).write_bytes((photos / cut).read_bytes()[:700])
     (photos / cut).rename(photos / f"{ODD}-cut.png")
-    summary = answer(tmp_path / "out", model, photos, asked={"points": ((3, 4),)}, maps="npy")
+    summary = answer(tmp_path / "out", model, photos, given={"points": ((3, 4),)}, maps="npy")
     assert (summary.rows, summary.failed) == (3, 1)
     named = {row["image"].split("/")[-1]: row for row in read(tmp_path / "out")}
     assert list(named) == [other, "caf\\udce9-cut.png", "caf\\udce9.png"]
@@ -287,16 +289,16 @@ def test_a_map_s_name_fits_a_file_system_whatever_the_photo_s(tmp_path, model, f
     assert names == [f"{number:06d}-{stem}{ending}" for number, stem in enumerate(kept)]
 
 
-def test_a_folder_with_other_things_in_it_and_one_that_is_written_to_are_refused(table, model):
+def test_a_folder_with_other_files_and_one_in_use_are_refused(table, model):
     with pytest.raises(BatchError, match="photos exists and is not empty"):
         answer(table.parent / "photos", model, table)
     out = table.parent / "out"
-    with run_module._held(out), pytest.raises(BatchError, match="another batch is writing to"):
+    with run_module._locked(out), pytest.raises(BatchError, match="another batch is writing to"):
         answer(out, model, table)
     assert answer(out, model, table).rows == 24
 
 
-def test_the_manifest_says_what_the_parts_are(table, model):
+def test_the_manifest_describes_the_parts(table, model):
     out = table.parent / "out"
     answer(out, model, table, photos_per_part=3)
     said = json.loads((out / "batch.json").read_text())
@@ -307,7 +309,7 @@ def test_the_manifest_says_what_the_parts_are(table, model):
     assert schema.metadata is None
 
 
-def test_settings_that_are_none_are_refused(table, model, monkeypatch):
+def test_invalid_settings_are_refused(table, model, monkeypatch):
     out = table.parent / "out"
     with pytest.raises(ConfigError, match="workers must be at least 1, got 0"):
         answer(out, model, table, workers=0)

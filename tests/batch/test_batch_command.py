@@ -1,4 +1,4 @@
-"""`spd batch`: its page's commands run, exit codes, the summary, one line for what is wrong."""
+"""`spd batch`: commands of its page, exit codes, the summary, errors in one line."""
 
 import re
 import shlex
@@ -26,7 +26,7 @@ def command(table, model, capsys, monkeypatch):
     return runs
 
 
-def test_the_command_does_what_python_does_and_goes_on(command, table, model):
+def test_the_command_writes_the_bytes_of_the_python_call_and_resumes(command, table, model):
     answer(table.parent / "python", model, table)
     words = ("table.parquet", "-o", "out", "-m", str(model), "--device", "cpu", "--threads", "1")
     code, out, err = command(*words)
@@ -34,10 +34,10 @@ def test_the_command_does_what_python_does_and_goes_on(command, table, model):
     assert out.startswith("24 rows of 5 photos are in 1 parts in out\n24 rows in ")
     assert bytes_of(table.parent / "out") == bytes_of(table.parent / "python")
     again = command(*words)
-    assert (again[0], again[1].splitlines()[1:]) == (0, ["nothing was left to do"])
+    assert (again[0], again[1].splitlines()[1:]) == (0, ["all rows were answered before"])
 
 
-def test_errors_are_counted_and_fail_the_command_only_if_asked_or_if_all_failed(
+def test_rows_with_errors_fail_the_command_only_with_the_option_or_if_all_failed(
     command, table, model
 ):
     (table.parent / "photos" / "0003.png").unlink()
@@ -55,7 +55,7 @@ def test_errors_are_counted_and_fail_the_command_only_if_asked_or_if_all_failed(
     assert len(read(table.parent / "all")) == 24
 
 
-def test_what_the_model_warns_of_is_said_once(command, table, model):
+def test_a_warning_of_the_model_is_printed_once(command, table, model):
     code, _, err = command("photos", "--points", "3,4", "-o", "out", "-m", "model")
     assert code == 0
     assert err.count("\n") == 1
@@ -76,7 +76,7 @@ def test_what_the_model_warns_of_is_said_once(command, table, model):
         (["table.parquet", "-o", "out", "--workers", "0"], "workers"),
     ],
 )
-def test_what_cannot_be_meant_is_one_line(command, words, pattern):
+def test_wrong_arguments_give_one_line(command, words, pattern):
     code, out, err = command(*words)
     assert (code, out) == (2, "")
     assert re.fullmatch(rf"spd: [^\n]*{re.escape(pattern)}[^\n]*\n", err), err

@@ -1,4 +1,4 @@
-"""Rows by photo, parts and tasks: cut by the rows alone, none left out, none twice."""
+"""Rows grouped by photo into parts and tasks: each row once, cut by the rows alone."""
 
 import numpy as np
 import pyarrow as pa
@@ -18,20 +18,20 @@ def rows_of(names: str, focal_px=None) -> Rows:
     return Rows(paths, points, focal_px, {}, table)
 
 
-def test_rows_come_photo_by_photo_in_the_order_of_first_appearance():
+def test_rows_are_grouped_by_photo_in_the_order_of_first_appearance():
     plan = plan_rows(rows_of("bacabb"), 2)
     assert plan.order.tolist() == [0, 4, 5, 1, 3, 2]
     assert plan.photos == 3
     assert [plan.rows_of(part).tolist() for part in range(plan.parts)] == [[0, 4, 5, 1, 3], [2]]
-    question = plan.questions.of_task(0)
-    assert (question.paths, question.counts, question.focal_px) == (["b", "a"], [3, 2], [None] * 2)
-    assert question.points.tolist() == [[0, 1], [8, 9], [10, 11], [2, 3], [6, 7]]
+    task = plan.photo_points.task(0)
+    assert (task.paths, task.counts, task.focal_px) == (["b", "a"], [3, 2], [None] * 2)
+    assert task.points.tolist() == [[0, 1], [8, 9], [10, 11], [2, 3], [6, 7]]
 
 
-def test_a_focal_length_is_part_of_what_a_photo_is():
+def test_one_photo_at_two_focal_lengths_is_two_photos():
     plan = plan_rows(rows_of("aaaa", [5.0, np.nan, 5.0, np.nan]), 9)
     assert plan.order.tolist() == [0, 2, 1, 3]
-    assert plan.questions.of_task(0).focal_px == [5.0, None]
+    assert plan.photo_points.task(0).focal_px == [5.0, None]
 
 
 @pytest.mark.parametrize("photos_per_part", [1, 3, 7, 100])
@@ -44,11 +44,11 @@ def test_every_row_is_in_one_part_and_one_task(photos_per_part, monkeypatch):
     rows = [plan.rows_of(part).tolist() for part in range(plan.parts)]
     assert sorted(row for own in rows for row in own) == list(range(500))
     tasks = [task for part in range(plan.parts) for task in plan.tasks_of(part)]
-    assert tasks == list(range(len(plan.questions.tasks)))
+    assert tasks == list(range(len(plan.photo_points.tasks)))
     for part, own in enumerate(rows):
-        questions = [plan.questions.of_task(task) for task in plan.tasks_of(part)]
-        asked = np.concatenate([question.points for question in questions])
-        assert asked[:, 0].tolist() == [2.0 * row for row in own]
+        part_tasks = [plan.photo_points.task(task) for task in plan.tasks_of(part)]
+        queried = np.concatenate([task.points for task in part_tasks])
+        assert queried[:, 0].tolist() == [2.0 * row for row in own]
         photos = {letters[drawn[row]] for row in own}
         assert len(photos) <= photos_per_part
         # It was closed before the photo that would have come after 40 rows.

@@ -1,4 +1,4 @@
-"""What may be named: folders, globs, tables with points of either form; and what is refused."""
+"""Inputs of a batch: folders, globs, tables with points in either form; and refused inputs."""
 
 import os
 
@@ -8,12 +8,12 @@ import pytest
 from pyarrow import parquet
 
 from helpers.batches import answer, model, read, table, write_photos, write_table
-from spd.batch.inputs import Asked, path_text, read_rows
+from spd.batch.inputs import BatchInput, path_text, read_rows
 from spd.errors import DataError
 
 
-def rows_of(*inputs, **asked):
-    return read_rows(Asked(inputs=tuple(str(name) for name in inputs), **asked))[0]
+def rows_of(*inputs, **given):
+    return read_rows(BatchInput(inputs=tuple(str(name) for name in inputs), **given))[0]
 
 
 def paths_of(rows):
@@ -25,7 +25,7 @@ def table_at(path, **columns):
     return path
 
 
-def test_a_folder_is_searched_for_photos_below_it_and_each_is_asked_the_points(tmp_path):
+def test_the_points_are_queried_on_every_photo_below_a_folder(tmp_path):
     write_photos(tmp_path / "b" / "deep", 2)
     write_photos(tmp_path / "a", 1)
     (tmp_path / "a" / "notes.txt").write_text("no photo")
@@ -36,13 +36,13 @@ def test_a_folder_is_searched_for_photos_below_it_and_each_is_asked_the_points(t
     assert rows.table["input_row"].to_pylist() == [0, 0, 1, 1, 2, 2]
 
 
-def test_a_glob_takes_what_it_matches_in_order(tmp_path):
+def test_a_glob_gives_its_matches_in_order(tmp_path):
     write_photos(tmp_path / "photos", 12)
     rows = rows_of(tmp_path / "photos" / "000?.png", points=((1, 1),))
     assert [path[-8:] for path in paths_of(rows)] == [f"000{n}.png" for n in range(10)]
 
 
-def test_what_lies_below_the_batch_s_own_folder_is_no_input(tmp_path, monkeypatch):
+def test_files_below_the_batch_s_own_folder_are_not_inputs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     out = tmp_path / "photos" / "out"
     write_photos(tmp_path / "photos", 1)
@@ -51,22 +51,22 @@ def test_what_lies_below_the_batch_s_own_folder_is_no_input(tmp_path, monkeypatc
     write_table(out / "part-000000.parquet", ["0000.png"], 3)
     (tmp_path / "link").symlink_to(tmp_path / "photos", target_is_directory=True)
     for name in ("photos", "photos/**/*", "link", str(tmp_path / "link" / "**" / "*.png")):
-        rows, _ = read_rows(Asked(inputs=(name,), points=((1, 1),)), out)
+        rows, _ = read_rows(BatchInput(inputs=(name,), points=((1, 1),)), out)
         found = [path.replace("link", "photos") for path in paths_of(rows)]
         files = [tmp_path / "photos" / one for one in ("0000.png", "outside/0000.png")]
         assert sorted(found) == [str(file) for file in files], name
     for name in ("photos/out/maps/0000.png", "photos/out/**"):
         with pytest.raises(DataError, match="no rows to answer"):
-            read_rows(Asked(inputs=(name,), points=((1, 1),)), out)
+            read_rows(BatchInput(inputs=(name,), points=((1, 1),)), out)
     with pytest.raises(DataError, match="out holds no photos"):
-        read_rows(Asked(inputs=("photos/out",), points=((1, 1),)), out)
+        read_rows(BatchInput(inputs=("photos/out",), points=((1, 1),)), out)
 
 
-def test_a_grid_asks_the_middles_of_fields_of_photos_of_any_size(tmp_path, model):
+def test_a_grid_queries_the_centres_of_its_cells_on_photos_of_any_size(tmp_path, model):
     write_photos(tmp_path / "photos", 1)
     write_photos(tmp_path / "photos" / "wide", 1, size=(30, 80))
     (tmp_path / "photos" / "zz.png").write_text("no photo")
-    answer(tmp_path / "out", model, tmp_path / "photos", asked={"grid": (2, 3)})
+    answer(tmp_path / "out", model, tmp_path / "photos", given={"grid": (2, 3)})
     rows = read(tmp_path / "out")
     # Fields of 20 x 10 pixels span -0.5 .. 19.5 and -0.5 .. 9.5.
     near = [(u, v) for v in (4.5, 14.5, 24.5) for u in (9.5, 29.5)]
@@ -76,7 +76,7 @@ def test_a_grid_asks_the_middles_of_fields_of_photos_of_any_size(tmp_path, model
     assert np.isnan([(row["u"], row["depth_m"]) for row in rows[12:]]).all()
 
 
-def test_lists_of_points_become_a_row_each_and_none_is_lost(tmp_path):
+def test_every_point_of_a_list_becomes_a_row_and_none_is_lost(tmp_path):
     columns = {"image": ["a.png", "b.png", "c.png"], "label": ["x", "y", "z"]}
     listed = table_at(tmp_path / "t.parquet", points=[[[1, 2], [3, 4]], [], [[5, 6]]], **columns)
     rows = rows_of(listed)
@@ -127,13 +127,13 @@ def test_paths_start_from_the_table_s_folder_or_from_the_root(tmp_path):
     assert paths_of(rows_of(path, root=tmp_path)) == [str(tmp_path / "a.png"), "/b.png"]
 
 
-def test_tables_are_read_one_below_the_other(tmp_path):
+def test_the_rows_of_several_tables_are_concatenated(tmp_path):
     write_table(tmp_path / "a.parquet", ["a.png"], 3)
     table_at(tmp_path / "b.parquet", image=["b.png", ""], u=[1.0, 1.0], v=[2.0, 2.0], more=[7, 8])
     rows = rows_of(tmp_path / "?.parquet")
     assert rows.table["input_row"].to_pylist() == [0, 1, 2, 3, 4]
     assert rows.table["more"].to_pylist() == [None, None, None, 7, 8]
-    assert rows.errors == {4: "no image is named"}
+    assert rows.errors == {4: "image is empty"}
     assert np.isnan(rows.focal_px).tolist() == [False] * 3 + [True] * 2
 
 
@@ -141,20 +141,20 @@ def test_tables_are_read_one_below_the_other(tmp_path):
     ("columns", "words"),
     [
         ({"photo": ["a"], "u": [1], "v": [2]}, "has no column image; its columns are photo, u, v"),
-        ({"image": ["a"], "u": [1], "v": [2], "depth_m": [3]}, "has a column depth_m, which"),
+        ({"image": ["a"], "u": [1], "v": [2], "depth_m": [3]}, "has a column depth_m, as the"),
         ({"image": ["a"], "u": [[1]], "v": [2]}, "column u is of type list.*, expected numbers"),
         ({"image": [5], "u": [1], "v": [2]}, "column image is of type int64, expected paths"),
         ({"image": ["a"]}, "no points; give columns u and v"),
         (dict.fromkeys(("image", "u", "v"), pa.array([], "str")), "no rows to answer"),
     ],
 )  # fmt: skip
-def test_tables_that_cannot_be_meant_are_refused(tmp_path, columns, words):
+def test_tables_without_the_right_columns_are_refused(tmp_path, columns, words):
     path = table_at(tmp_path / "t.parquet", **columns)
     with pytest.raises(DataError, match=f"t.parquet.*{words}"):
         rows_of(path)
 
 
-def test_files_that_are_no_tables_and_inputs_that_are_not_there_are_refused(tmp_path):
+def test_unreadable_tables_and_missing_inputs_are_refused(tmp_path):
     for name, content in (("t.parquet", "no"), ("t.csv", "image,u,v\na,1\n"), ("e.csv", "")):
         (tmp_path / name).write_text(content)
         with pytest.raises(DataError, match=f"{name} cannot be read as a table: [^\n]*$"):
@@ -178,7 +178,7 @@ def test_a_table_whose_name_or_whose_paths_are_not_utf8_is_refused_in_one_line(t
         rows_of(table_at(path, image=images, u=[1], v=[2]))
 
 
-def test_points_twice_and_columns_twice_are_refused(tmp_path):
+def test_points_given_twice_and_repeated_columns_are_refused(tmp_path):
     path = table_at(tmp_path / "t.parquet", image=["a"], u=[1], v=[2])
     with pytest.raises(DataError, match="has points of its own; leave --points and --grid out"):
         rows_of(path, grid=(2, 2))
@@ -187,19 +187,19 @@ def test_points_twice_and_columns_twice_are_refused(tmp_path):
         rows_of(tmp_path / "t.csv")
 
 
-def test_types_that_do_not_go_together_are_refused(tmp_path):
+def test_tables_whose_columns_have_different_types_are_refused(tmp_path):
     for name, label in (("a", [1]), ("b", ["one"])):
         table_at(tmp_path / f"{name}.parquet", image=["x"], u=[1], v=[2], label=label)
-    with pytest.raises(DataError, match="the tables' columns do not go together"):
+    with pytest.raises(DataError, match="the tables' columns have different types"):
         rows_of(tmp_path / "a.parquet", tmp_path / "b.parquet")
 
 
-def test_what_is_digested_is_content_and_points(tmp_path):
+def test_the_digest_depends_on_content_and_points(tmp_path):
     write_photos(tmp_path / "photos", 2)
-    asked = Asked(inputs=(str(tmp_path / "photos"),), grid=(2, 2))
-    same = Asked(inputs=(str(tmp_path / "photos"),), grid=(2, 2))
-    other = Asked(inputs=(str(tmp_path / "photos"),), grid=(2, 3))
-    first = read_rows(asked)[1]
+    first_input = BatchInput(inputs=(str(tmp_path / "photos"),), grid=(2, 2))
+    same = BatchInput(inputs=(str(tmp_path / "photos"),), grid=(2, 2))
+    other = BatchInput(inputs=(str(tmp_path / "photos"),), grid=(2, 3))
+    first = read_rows(first_input)[1]
     assert read_rows(same)[1] == first != read_rows(other)[1]
     write_photos(tmp_path / "photos", 3)
-    assert read_rows(asked)[1] != first
+    assert read_rows(first_input)[1] != first

@@ -1,4 +1,4 @@
-"""Batches that are killed: parts are whole or not there, and every row is answered once."""
+"""Killed batches: every part is complete or missing, and every row is answered once."""
 
 import multiprocessing
 import os
@@ -52,7 +52,7 @@ def test_after_a_kill_every_row_is_there_once_and_the_bytes_are_those_of_a_whole
 
 
 @pytest.mark.slow  # each worker loads torch
-def test_when_a_worker_dies_the_batch_says_so_and_goes_on_with_the_same_bytes(table, model):
+def test_a_batch_whose_worker_died_resumes_with_the_same_bytes(table, model):
     whole, out = table.parent / "whole", table.parent / "out"
     answer(whole, model, table, photos_per_part=2)
     computed = {"photos_per_part": 2, "workers": 2}
@@ -64,8 +64,8 @@ def test_when_a_worker_dies_the_batch_says_so_and_goes_on_with_the_same_bytes(ta
             killed.append(multiprocessing.active_children()[0].pid)
             os.kill(killed[0], signal.SIGKILL)
 
-    with pytest.raises(BatchError, match="a process died, perhaps for want of memory"):
-        answer(out, model, table, show=kill_one, **computed)
+    with pytest.raises(BatchError, match="a process died, perhaps out of memory"):
+        answer(out, model, table, progress=kill_one, **computed)
     assert 0 < len(parts_of(out)) < 40
     summary = answer(out, model, table, **computed)
     assert summary.rows_before > 0

@@ -1,4 +1,4 @@
-"""Ray Data gives the bytes that this machine gives, also after a kill; and says what is wrong."""
+"""The Ray engine writes the bytes of the local engine, also after a kill; errors are one line."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Photos of noise, tables that ask them, and what a batch wrote, for the tests of batches."""
+"""Noise photos, tables of points on them, and readers of a batch's output."""
 
 from pathlib import Path
 
@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
-from spd.batch import Asked, BatchSettings, Computation, Summary, run_batch
+from spd.batch import BatchInput, BatchSettings, BatchSummary, run_batch
+from spd.batch.tasks import Computation
 from spd.checkpoints.checkpoint import save_checkpoint
 
 SIZE = (30, 40)
@@ -16,7 +17,7 @@ FOCAL_PX = 33.0
 
 
 def write_photos(folder: Path, count: int, size=SIZE) -> list[str]:
-    """Noise, no two alike; the names."""
+    """Write photos of noise, no two alike; returns their names."""
     folder.mkdir(parents=True, exist_ok=True)
     generator = np.random.default_rng(count)
     names = [f"{number:04d}.png" for number in range(count)]
@@ -27,7 +28,7 @@ def write_photos(folder: Path, count: int, size=SIZE) -> list[str]:
 
 
 def write_table(path: Path, photos: list[str], rows: int, **columns) -> pa.Table:
-    """Rows that go through the photos again and again, at points everywhere."""
+    """Write a table whose rows cycle through the photos, at random points."""
     generator = np.random.default_rng(rows)
     table = {
         "image": [photos[row % len(photos)] for row in range(rows)],
@@ -41,14 +42,14 @@ def write_table(path: Path, photos: list[str], rows: int, **columns) -> pa.Table
     return pa.table(table)
 
 
-def answer(out: Path, model: Path, *inputs, asked=None, show=None, **settings) -> Summary:
-    """A batch in this process, on the CPU."""
+def answer(out: Path, model: Path, *inputs, given=None, progress=None, **settings) -> BatchSummary:
+    """Run a batch in this process, on the CPU."""
     computed = Computation(model=str(model), device="cpu", threads=1)
     names = tuple(str(name) for name in inputs)
     return run_batch(
-        Asked(inputs=names, **(asked or {})),
+        BatchInput(inputs=names, **(given or {})),
         BatchSettings(out=out, computed=computed, **settings),
-        show,
+        progress,
     )
 
 
@@ -73,7 +74,7 @@ def model(small_model, tmp_path):
 
 @pytest.fixture
 def table(tmp_path):
-    """24 rows over five photos, which take turns."""
+    """24 rows that cycle through five photos."""
     photos = [f"photos/{name}" for name in write_photos(tmp_path / "photos", 5)]
     write_table(tmp_path / "table.parquet", photos, 24)
     return tmp_path / "table.parquet"

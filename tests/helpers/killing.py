@@ -1,4 +1,4 @@
-"""Start a batch, kill it in the middle, and wait for what it had started."""
+"""Start a batch, kill it in the middle, and wait for its processes to end."""
 
 import signal
 import subprocess
@@ -28,7 +28,7 @@ def wait_for(what, process: subprocess.Popen) -> None:
 
 
 def kill_in_the_middle(process: subprocess.Popen, out: Path) -> list[int]:
-    """Kill it when a few parts are there; returns the processes that it had started."""
+    """Kill it when three parts are written; returns the processes that it had started."""
     wait_for(lambda: len(parts_of(out)) >= 3, process)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     started = [int(pid) for pid in children.read_text().split()] if children.exists() else []

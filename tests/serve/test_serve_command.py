@@ -1,4 +1,4 @@
-"""`spd serve` as a process: it starts, answers, stops; and what it refuses to start with."""
+"""`spd serve` as a process: it starts, answers and stops; and refused options."""
 
 import json
 import os
@@ -83,7 +83,7 @@ def test_a_port_in_use(capsys):
     ("words", "pattern"),
     [
         (["--model", "nowhere/at/all"], "nowhere/at/all"),
-        (["--host", "no.such.host.invalid"], "--host no.such.host.invalid is no address"),
+        (["--host", "no.such.host.invalid"], "--host no.such.host.invalid is not an address"),
         (["--token-file", "missing"], "--token-file missing cannot be read: No such file"),
         (["--max-megabytes", "0"], "max_megabytes"),
         (["--keep-images", "0"], "keep_images"),
@@ -91,13 +91,13 @@ def test_a_port_in_use(capsys):
         (["--port", "70000"], "--port"),
     ],
 )
-def test_what_it_does_not_start_with(words, pattern, capsys, tmp_path, monkeypatch):
+def test_wrong_options_are_refused(words, pattern, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert pattern in refused(capsys, *words)
 
 
 @pytest.mark.parametrize("text", ["", "short", "two words of a passphrase", "ünïcödé" * 4])
-def test_a_file_that_holds_no_token(text, tmp_path, capsys):
+def test_files_without_a_valid_token_are_refused(text, tmp_path, capsys):
     (tmp_path / "token").write_text(text, encoding="utf-8")
     refused(capsys, "--token-file", str(tmp_path / "token"))
 
@@ -110,7 +110,7 @@ def test_the_token_may_come_from_the_environment(monkeypatch, tmp_path):
     (tmp_path / "token").write_text("f" * 32 + "\n")
     assert read_token(tmp_path / "token") == "f" * 32
     monkeypatch.setenv("SPD_TOKEN", "")
-    with pytest.raises(ConfigError, match="SPD_TOKEN holds no token"):
+    with pytest.raises(ConfigError, match="SPD_TOKEN does not hold a token"):
         read_token(None)
 
 
@@ -118,7 +118,7 @@ def test_the_token_may_come_from_the_environment(monkeypatch, tmp_path):
     ("host", "token", "warned"),
     [("127.0.0.1", None, False), ("0.0.0.0", None, True), ("0.0.0.0", TOKEN, False)],
 )
-def test_an_open_address_without_a_token_is_warned_of(host, token, warned, monkeypatch, capsys):
+def test_an_open_address_without_a_token_gives_a_warning(host, token, warned, monkeypatch, capsys):
     class Stopped:
         def run(self, sockets):
             assert sockets[0].getsockname()[0] == host
@@ -130,11 +130,11 @@ def test_an_open_address_without_a_token_is_warned_of(host, token, warned, monke
         monkeypatch.delenv("SPD_TOKEN", raising=False)
     assert run(["serve", "--host", host, "--port", "0"]) == 0
     said = capsys.readouterr().err
-    assert ("warning: whoever reaches 0.0.0.0 may use this service" in said) == warned
+    assert ("warning: everyone who can reach 0.0.0.0 can use this service" in said) == warned
     assert TOKEN not in said
 
 
-def test_loopback_is_known():
+def test_loopback_addresses_are_recognised():
     assert all(map(is_loopback, ["127.0.0.1", "::1", "localhost", "127.1.2.3"]))
     assert not any(map(is_loopback, ["0.0.0.0", "::", "192.168.1.2", "example.org"]))
 

@@ -1,4 +1,4 @@
-"""Over HTTP a photo answers as it does in Python: every route, every form a photo comes in."""
+"""Over HTTP a photo answers as in Python: every route, every file format."""
 
 import io
 import warnings
@@ -62,14 +62,14 @@ def test_a_photo_is_described(client):
     assert again == said
 
 
-def test_an_unknown_focal_length_is_said(client):
+def test_an_unknown_focal_length_gives_a_warning(client):
     said = client.post("/v1/images", content=photo(), headers=JPEG).json()
     assert (said["focal_px"], said["focal_source"]) == (None, "assumed")
     assert said["assumed_focal_px"] == pytest.approx(51.9, abs=0.1)
     assert "focal length unknown: assuming" in said["warnings"][0]
 
 
-def test_every_photo_is_warned_of_and_not_the_first_alone(client):
+def test_every_photo_gets_its_warnings_and_not_only_the_first(client):
     for _ in range(2):
         assert client.post("/v1/images", content=photo(), headers=JPEG).json()["warnings"]
 
@@ -81,14 +81,14 @@ def test_every_photo_is_warned_of_and_not_the_first_alone(client):
         ({"fx": 60, "fy": 60.5, "cx": 30, "cy": 20}, "intrinsics"),
     ],
 )
-def test_other_ways_to_say_the_camera(client, camera, source):
+def test_other_ways_to_give_the_camera(client, camera, source):
     image = posted(client, **camera)
     said = client.get(f"/v1/images/{image}").json()
     assert said["focal_source"] == source
     assert asked(client, image, "points", points=[[3, 4]], xyz=True)["xyz_m"]
 
 
-def test_a_doubtful_principal_point_is_warned_of(client):
+def test_a_doubtful_principal_point_gives_a_warning(client):
     said = client.post(
         "/v1/images",
         content=photo(),
@@ -98,7 +98,7 @@ def test_a_doubtful_principal_point_is_warned_of(client):
     assert any("principal point" in text for text in said["warnings"])
 
 
-def test_points_are_those_of_python(client, scene, image):
+def test_points_answer_as_in_python(client, scene, image):
     said = asked(client, image, "points", points=POINTS, xyz=True)
     # JSON holds float32 exactly, and nothing else than in Python was computed.
     np.testing.assert_array_equal(np.float32(said["depth_m"]), scene.depth_at(POINTS))
@@ -106,7 +106,7 @@ def test_points_are_those_of_python(client, scene, image):
     np.testing.assert_array_equal(np.float32(said["xyz_m"]), scene.points_3d(POINTS))
 
 
-def test_points_alone(client, image):
+def test_points_without_xyz(client, image):
     said = asked(client, image, "points", points=[[3, 4]])
     assert sorted(said) == ["depth_m", "range_m", "xyz_m"]
     assert said["xyz_m"] is None
@@ -122,14 +122,14 @@ def test_without_a_focal_length_there_is_depth_and_no_range(client):
     assert (said["range_m"], said["xyz_m"]) == (None, None)
 
 
-def test_no_points_no_answers(client, image):
+def test_empty_queries_give_empty_answers(client, image):
     said = asked(client, image, "points", points=[], xyz=True)
     assert said == {"depth_m": [], "range_m": [], "xyz_m": []}
     assert asked(client, image, "boxes", boxes=[]) == {"boxes": []}
     assert asked(client, image, "distances", pairs=[]) == {"distance_m": []}
 
 
-def test_boxes_are_those_of_python(client, scene, image):
+def test_boxes_answer_as_in_python(client, scene, image):
     corners = [[2, 3, 30, 40], [-10, -10, 20, 20]]
     said = asked(client, image, "boxes", boxes=corners)["boxes"]
     for got, box in zip(said, corners, strict=True):
@@ -139,14 +139,14 @@ def test_boxes_are_those_of_python(client, scene, image):
     assert said[1]["valid_share"] < 1
 
 
-def test_distances_are_those_of_python(client, scene, image):
+def test_distances_answer_as_in_python(client, scene, image):
     pairs = [[[2, 3], [50, 40]], [[5, 5], [5, 5]]]
     said = asked(client, image, "distances", pairs=pairs)
     np.testing.assert_allclose(said["distance_m"], distances_m(scene, pairs), rtol=1e-12)
     assert said["distance_m"][1] == 0
 
 
-def test_maps_are_those_of_python(client, scene, image, tmp_path):
+def test_depth_maps_are_the_same_as_in_python(client, scene, image, tmp_path):
     expected = scene.depth_map(fast=True)
     npy = client.get(f"/v1/images/{image}/depth.npy")
     assert npy.headers["content-type"] == "application/octet-stream"
@@ -169,7 +169,7 @@ def test_the_overlay_shows_the_points(client, image):
     assert plain.content != marked.content
 
 
-def test_the_overlay_of_a_large_photo_has_its_points_where_they_were_asked():
+def test_the_overlay_of_a_large_photo_takes_points_in_its_own_pixels():
     held = Held()
     held.go.set()
     with small_service(network=held) as client:
@@ -181,14 +181,14 @@ def test_the_overlay_of_a_large_photo_has_its_points_where_they_were_asked():
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "TIFF", "BMP"])
-def test_photos_of_any_form_and_any_image_type(client, form):
+def test_any_file_format_and_any_image_content_type(client, form):
     data = photo(form=form)
     for kind in (f"image/{form.lower()}", "application/octet-stream", "image/*"):
         answer = client.post("/v1/images", content=data, headers={"content-type": kind})
         assert answer.status_code == 201, answer.text
 
 
-def test_a_form_with_a_photo_and_other_things(client, scene):
+def test_a_form_with_a_photo_and_other_fields(client, scene):
     data = photo()
     files = {"other": ("a.txt", b"\r\n--x\r\n"), "photo": ("room.png", data, "image/png")}
     answer = client.post("/v1/images", files=files, data={"more": "1"}, params={"focal_px": FOCAL})
@@ -197,7 +197,7 @@ def test_a_form_with_a_photo_and_other_things(client, scene):
     np.testing.assert_array_equal(np.float32(said["depth_m"]), scene.depth_at(POINTS))
 
 
-def test_an_upright_photo_is_what_is_asked(client):
+def test_the_size_is_that_of_the_upright_photo(client):
     image = Image.open(io.BytesIO(photo()))
     exif = image.getexif()
     exif[0x0112] = 6
@@ -207,7 +207,7 @@ def test_an_upright_photo_is_what_is_asked(client):
     assert (said["width"], said["height"]) == (48, 64)
 
 
-def test_a_photo_is_forgotten_when_asked(client):
+def test_a_deleted_photo_is_gone(client):
     image = posted(client)
     assert client.delete(f"/v1/images/{image}").status_code == 204
     assert client.get(f"/v1/images/{image}").status_code == 404
@@ -222,7 +222,7 @@ def test_the_model_and_its_limits(client):
     assert said["limits"]["max_points"] == 1_000_000
 
 
-def test_another_networks_parameters_are_not_guessed():
+def test_the_parameters_of_other_models_are_null():
     with small_service(network=Held()) as client:
         assert client.get("/v1/model").json()["parameters"] is None
 
@@ -242,7 +242,7 @@ def test_a_million_points_in_one_request():
     assert refused.status_code == 413
 
 
-def test_what_is_not_finite_becomes_null():
+def test_values_that_are_not_finite_become_null():
     class Blind(Held):
         def encode(self, *args, **kwargs):
             scene = super().encode(*args, **kwargs)
@@ -281,7 +281,7 @@ def test_health_metrics_and_pages(client, image):
         assert shown.headers["content-security-policy"] == "frame-ancestors 'none'"
 
 
-def test_many_threads_ask_one_photo(scene, image, client):
+def test_many_threads_query_one_photo(scene, image, client):
     from concurrent.futures import ThreadPoolExecutor
 
     generator = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""Photos that wait go through the network together, and answer as if they had been alone."""
+"""Waiting photos are encoded together, and answer as if each had been encoded alone."""
 
 import threading
 
@@ -27,7 +27,7 @@ def network(request):
     return open_export(shipped_folder() / "onnx", request.param, threads=1)
 
 
-def test_together_as_alone(network):
+def test_photos_encoded_together_answer_as_if_alone(network):
     focals = [60.0, 60.3, 90.0]
     prepared = [network.prepare(photo(seed=n), focal_px=focal) for n, focal in enumerate(focals)]
     sizes = {p.plan.model_size for p in prepared[:2]}
@@ -40,7 +40,7 @@ def test_together_as_alone(network):
         assert scene.nbytes == alone.nbytes  # its own maps, not those of all
 
 
-def test_one_of_many_lets_go_of_the_others(network):
+def test_a_scene_does_not_keep_the_maps_of_its_batch(network):
     prepared = [network.prepare(photo(seed=n), focal_px=60.0) for n in range(2)]
     for scene in network.encode_many(prepared):
         maps = scene._maps
@@ -85,7 +85,7 @@ def ready(recorder, height=48, width=64, seed=0):
     return read(photo(height, width, seed), Camera(focal_px=60.0), recorder, 10**7)
 
 
-def test_those_of_one_size_go_together_and_the_oldest_first(recorder):
+def test_photos_of_one_size_are_encoded_together_oldest_first(recorder):
     queue = queue_of(recorder)
     sizes = [(48, 64), (20, 90), (48, 64), (90, 20), (48, 64), (20, 90)]
     futures = [queue.submit(ready(recorder, *size)) for size in sizes]
@@ -97,7 +97,7 @@ def test_those_of_one_size_go_together_and_the_oldest_first(recorder):
     assert recorder.batches == [[(48, 64)] * 3, [(20, 90)] * 2, [(90, 20)]]
 
 
-def test_a_batch_has_a_limit(recorder):
+def test_a_batch_has_a_largest_size(recorder):
     queue = queue_of(recorder, batch_images=2)
     futures = [queue.submit(ready(recorder)) for _ in range(5)]
     recorder.go.set()
@@ -108,7 +108,7 @@ def test_a_batch_has_a_limit(recorder):
     assert [len(batch) for batch in recorder.batches] == [2, 2, 1]
 
 
-def test_large_inputs_go_alone(recorder, monkeypatch):
+def test_large_inputs_are_encoded_alone(recorder, monkeypatch):
     monkeypatch.setattr("spd.serve.encoding.BATCH_PIXELS", 42 * 70)
     queue = queue_of(recorder)
     futures = [queue.submit(ready(recorder)) for _ in range(3)]
@@ -120,7 +120,7 @@ def test_large_inputs_go_alone(recorder, monkeypatch):
     assert [len(batch) for batch in recorder.batches] == [1, 1, 1]
 
 
-def test_who_left_is_skipped(recorder):
+def test_cancelled_photos_are_not_encoded(recorder):
     queue = queue_of(recorder)
     futures = [queue.submit(ready(recorder, seed=n)) for n in range(3)]
     assert futures[1].cancel()
@@ -132,14 +132,14 @@ def test_who_left_is_skipped(recorder):
     assert [len(batch) for batch in recorder.batches] == [2]
 
 
-def test_who_left_makes_room(recorder):
+def test_cancelled_photos_make_room_in_the_queue(recorder):
     queue = queue_of(recorder, most_waiting=1)
     assert queue.submit(ready(recorder)).cancel()
     queue.submit(ready(recorder))
     queue.close()
 
 
-def test_an_error_reaches_all_and_the_queue_goes_on(recorder):
+def test_an_error_reaches_the_whole_batch_and_the_queue_continues(recorder):
     queue = queue_of(recorder)
     inner, recorder.inner = recorder.inner, None  # what has no encode_many
     futures = [queue.submit(read(photo(), Camera(focal_px=60.0), inner, 10**7)) for _ in range(2)]
@@ -153,7 +153,7 @@ def test_an_error_reaches_all_and_the_queue_goes_on(recorder):
     queue.close()
 
 
-def test_what_does_not_fit_together_is_encoded_alone(recorder):
+def test_photos_that_do_not_fit_into_memory_together_are_encoded_alone(recorder):
     encode_many = recorder.encode_many
 
     def narrow(prepared):
@@ -172,7 +172,7 @@ def test_what_does_not_fit_together_is_encoded_alone(recorder):
     assert [len(batch) for batch in recorder.batches] == [3, 1, 1, 1]
 
 
-def test_over_http_those_who_wait_share_a_batch(recorder):
+def test_over_http_waiting_photos_share_a_batch(recorder):
     with small_service(network=recorder) as client:
         service = client.app.state.service
         answers = {}

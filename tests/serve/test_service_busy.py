@@ -1,4 +1,4 @@
-"""Too many, too long, shutting down: 429 and 503, and who waits is told."""
+"""Too many requests, timeouts and shutdown: status 429 and 503."""
 
 import json
 import threading
@@ -20,7 +20,7 @@ from helpers.small_service import (
 from spd.errors import SPDError
 from spd.memory import OutOfMemoryError
 from spd.serve.answers import points as ask_points
-from spd.serve.cache import Kept
+from spd.serve.cache import EncodedPhoto
 from spd.serve.config import ServeConfig
 
 
@@ -64,7 +64,7 @@ def test_too_many_photos_waiting():
         assert [answers[0].status_code for _, answers in threads] == [201, 201]
 
 
-def test_work_that_takes_too_long():
+def test_an_answer_that_takes_too_long():
     held = Held()
     with small_service(network=held, request_seconds=0.05) as client:
         answer = client.post("/v1/images", content=photo(), headers=JPEG)
@@ -73,7 +73,7 @@ def test_work_that_takes_too_long():
         held.go.set()
 
 
-def test_points_whose_client_was_told_are_not_asked_to_the_end():
+def test_computing_points_stops_after_the_time_limit():
     scene, pieces = RampScene((48, 64), None), []
 
     def ask(points):
@@ -82,14 +82,14 @@ def test_points_whose_client_was_told_are_not_asked_to_the_end():
         return np.ones(len(points), np.float32)
 
     scene._ask = ask
-    kept = Kept(scene, np.zeros((2, 2, 3), np.uint8), ())
+    kept = EncodedPhoto(scene, np.zeros((2, 2, 3), np.uint8), ())
     body = bytearray(json.dumps({"points": [[1, 1]] * 100_000}).encode())
     with pytest.raises(SPDError, match=r"not answered within 0\.05 s"):
         ask_points(kept, body, ServeConfig(request_seconds=0.05))
     assert pieces == [16_384]
 
 
-def test_who_waited_too_long_is_not_encoded():
+def test_photos_that_waited_too_long_are_not_encoded():
     held = Held()
     with small_service(network=held, request_seconds=0.2) as client:
         threads = [
@@ -103,7 +103,7 @@ def test_who_waited_too_long_is_not_encoded():
     assert held.encoded <= 1
 
 
-def test_a_photo_that_memory_does_not_suffice_for():
+def test_a_photo_that_does_not_fit_into_memory():
     full = OutOfMemoryError("the encoding does not fit into memory; crop the photo")
     with small_service(network=Failing(full)) as client:
         answer = client.post("/v1/images", content=photo(), headers=JPEG)
@@ -111,14 +111,14 @@ def test_a_photo_that_memory_does_not_suffice_for():
         assert answer.headers["retry-after"]
 
 
-def test_large_bodies_together_have_a_limit():
+def test_all_bodies_together_have_a_limit():
     with small_service() as client:
         client.app.state.service.bodies._most_held = 1000
         answer = client.post("/v1/images", content=photo(), headers=JPEG)
         assert error_of(answer)[:2] == (429, "busy")
 
 
-def test_a_service_that_stops_takes_nothing_new():
+def test_a_stopping_service_refuses_new_requests():
     with small_service() as client:
         image = posted(client)
         client.app.state.service.stopping = True
@@ -127,7 +127,7 @@ def test_a_service_that_stops_takes_nothing_new():
             assert answer.headers["retry-after"]
 
 
-def test_who_waits_when_it_closes_is_told():
+def test_photos_that_wait_at_shutdown_get_503():
     held = Held()
     with small_service(network=held) as client:
         service = client.app.state.service
@@ -144,7 +144,7 @@ def test_who_waits_when_it_closes_is_told():
         assert threads[0][1][0].status_code == 201
 
 
-def test_who_waits_for_a_picture_when_it_closes_is_told_too():
+def test_pictures_that_wait_at_shutdown_get_503():
     go, began = threading.Event(), threading.Semaphore(0)
 
     class Slow(Held):

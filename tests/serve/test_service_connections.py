@@ -1,4 +1,4 @@
-"""Clients that dawdle, on real connections, and a service that is told to stop."""
+"""Slow clients on real connections, and a service that is stopped."""
 
 import contextlib
 import json
@@ -92,7 +92,7 @@ def test_a_connection_without_a_request_is_closed(sent):
         assert read_all(client) == b""
 
 
-def test_a_head_that_comes_byte_by_byte_is_not_waited_for():
+def test_a_connection_whose_head_arrives_byte_by_byte_is_closed():
     with running(head_seconds=0.3) as (_, address, _), connected(address) as client:
         client.settimeout(0.02)
         closed = False
@@ -108,7 +108,7 @@ def test_a_head_that_comes_byte_by_byte_is_not_waited_for():
         assert closed
 
 
-def test_after_an_answer_the_same_holds():
+def test_an_idle_connection_is_closed_after_an_answer_too():
     with running(head_seconds=0.2) as (_, address, _), connected(address) as client:
         for _ in range(2):
             client.sendall(request("GET", "/healthz"))
@@ -117,7 +117,7 @@ def test_after_an_answer_the_same_holds():
         assert read_all(client) == b""
 
 
-def test_a_request_that_works_long_is_not_idle():
+def test_a_connection_with_a_long_running_request_stays_open():
     held = Held()
     with running(held, head_seconds=0.1) as (_, address, _), connected(address) as client:
         client.sendall(request("GET", "/healthz") + request("POST", "/v1/images", photo()))
@@ -128,7 +128,7 @@ def test_a_request_that_works_long_is_not_idle():
         assert read_answer(client)[0] == 201
 
 
-def test_a_body_that_does_not_come():
+def test_a_body_that_does_not_arrive_gets_408():
     with running(body_seconds=0.2) as (app, address, _), connected(address) as client:
         whole = request("POST", "/v1/images", photo())
         client.sendall(whole[:-100])
@@ -137,7 +137,7 @@ def test_a_body_that_does_not_come():
         until(lambda: app.state.service.bodies.held == 0)
 
 
-def test_a_client_that_leaves_amid_its_body():
+def test_a_client_that_disconnects_within_its_body():
     with running() as (app, address, _):
         with connected(address) as client:
             client.sendall(request("POST", "/v1/images", photo())[:-100])
@@ -146,14 +146,14 @@ def test_a_client_that_leaves_amid_its_body():
         until(lambda: app.state.service.requests == 0)
 
 
-def test_a_length_beyond_the_limit_is_refused_before_the_body_comes():
+def test_an_announced_length_beyond_the_limit_is_refused_at_once():
     with running(max_megabytes=0.01) as (_, address, _), connected(address) as client:
         head = b"POST /v1/images HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\n"
         client.sendall(head + b"content-length: 10001\r\n\r\n")
         assert read_answer(client)[0] == 413
 
 
-def test_a_client_that_takes_no_answer_is_cut_off():
+def test_a_client_that_reads_no_answer_is_disconnected():
     held = Held()
     held.go.set()
     with running(held, answer_seconds=0.3) as (app, address, _):
@@ -186,7 +186,7 @@ SIZES = [(100, 100), (150, 200)]  # of a map below and above what makes the writ
 
 
 @pytest.mark.parametrize(("height", "width"), SIZES)
-def test_the_end_of_an_answer_waits_longer_than_for_the_next_request(height, width):
+def test_an_unread_answer_may_wait_longer_than_the_next_request(height, width):
     with waiting_map(height, width, answer_seconds=WAIT) as (client, _):
         time.sleep(0.4)  # several times the limit for a request to begin
         _, body = read_answer(client)
@@ -195,13 +195,13 @@ def test_the_end_of_an_answer_waits_longer_than_for_the_next_request(height, wid
 
 
 @pytest.mark.parametrize(("height", "width"), SIZES)
-def test_the_end_of_an_answer_does_not_wait_for_ever(height, width):
+def test_an_unread_answer_does_not_wait_for_ever(height, width):
     with waiting_map(height, width, answer_seconds=0.3) as (client, server):
         until(lambda: not server.server_state.connections)
         assert len(read_all(client)) < 4 * height * width
 
 
-def test_what_is_no_http_is_refused():
+def test_bytes_that_are_not_http_are_refused():
     with running() as (_, address, _), connected(address) as client:
         client.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n")
         assert read_all(client).startswith(b"HTTP/1.1 400")
@@ -228,7 +228,7 @@ def refused(address) -> bool:
         return True
 
 
-def test_who_waits_longer_than_the_grace_is_told():
+def test_requests_that_wait_longer_than_the_grace_period_get_503():
     held = Held()
     with (
         running(held, grace_seconds=0.2) as (app, address, server),

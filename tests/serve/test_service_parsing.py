@@ -1,10 +1,10 @@
-"""Bodies that ask for more than they may, or are another form, cost next to nothing."""
+"""Bodies beyond the limit, or of another form, are refused before they are parsed."""
 
 import pydantic
 import pytest
 
 from helpers.small_service import error_of, posted, small_service
-from spd.serve.schemas import Asked, BoxesAsked, DistancesAsked, LinesAsked, PointsAsked
+from spd.serve.schemas import BoxesQuery, DistancesQuery, LinesQuery, PointsQuery, QueryBody
 
 JSON = {"content-type": "application/json"}
 MOST = 10_000
@@ -28,7 +28,7 @@ def unparsed(monkeypatch):
     def parse(*_, **__):
         raise AssertionError("the body was parsed")
 
-    monkeypatch.setattr(Asked, "model_validate_json", parse)
+    monkeypatch.setattr(QueryBody, "model_validate_json", parse)
 
 
 def listed(key: bytes, items: list[bytes], more: bytes = b"") -> bytes:
@@ -45,7 +45,7 @@ def listed(key: bytes, items: list[bytes], more: bytes = b"") -> bytes:
         ("distances", listed(b"pairs", [PAIR] * (MOST // 2))),
     ],
 )
-def test_as_many_as_the_limit_says_are_answered(ask, what, body):
+def test_as_many_items_as_the_limit_are_answered(ask, what, body):
     assert ask(what, body).status_code == 200
 
 
@@ -59,15 +59,15 @@ def test_as_many_as_the_limit_says_are_answered(ask, what, body):
             "10,001 points in one request",
         ),
         ("points", listed(b"points", [b"0"] * 3 * MOST), "15,000 points in one request"),
-        ("points", listed(b"points", [b"[]"] * 3 * MOST), "at most 10,000 at a time"),
+        ("points", listed(b"points", [b"[]"] * 3 * MOST), "the limit is 10,000"),
         ("boxes", listed(b"boxes", [BOX] * 3), "3 boxes in one request"),
-        ("boxes", listed(b"boxes", [b"0"] * 100), "at most 2 at a time"),
+        ("boxes", listed(b"boxes", [b"0"] * 100), "the limit is 2"),
         ("lines", listed(b"lines", [b"[[1,2],[3,4]]"] * MOST), "20,000 points of lines"),
         ("distances", listed(b"pairs", [PAIR] * (MOST // 2 + 1)), "5,001 pairs in one request"),
-        ("distances", listed(b"pairs", [b"0"] * 3 * MOST), "at most 5,000 at a time"),
+        ("distances", listed(b"pairs", [b"0"] * 3 * MOST), "the limit is 5,000"),
     ],
 )
-def test_more_than_the_limit_are_refused_unparsed(ask, unparsed, what, body, pattern):
+def test_more_items_than_the_limit_are_refused_before_parsing(ask, unparsed, what, body, pattern):
     status, kind, message = error_of(ask(what, body))
     assert (status, kind) == (413, "too_large")
     assert pattern in message
@@ -80,14 +80,16 @@ NESTED = b"[" * 150 + b"]" * 150
     ("what", "body", "pattern"),
     [
         ("points", listed(b"points", [NESTED] * 100), 'send {"points": [[u, v], ...]}'),
-        ("boxes", listed(b"boxes", [NESTED]), "more brackets than a question for boxes"),
-        ("lines", listed(b"lines", [NESTED] * 200), "more brackets than a question for points of"),
+        ("boxes", listed(b"boxes", [NESTED]), "more brackets than a query for boxes"),
+        ("lines", listed(b"lines", [NESTED] * 200), "more brackets than a query for points of"),
         ("distances", listed(b"pairs", [NESTED] * 200), "more brackets"),
         ("points", listed(b"points", [b'["1","2"]'] * 100), "more quotation marks"),
         ("points", b'{"points":[]%b}' % b"".join(b',"%d":0' % n for n in range(100)), "quotation"),
     ],
 )
-def test_another_form_that_would_cost_much_is_refused_unparsed(ask, unparsed, what, body, pattern):
+def test_a_wrong_form_that_would_be_costly_is_refused_before_parsing(
+    ask, unparsed, what, body, pattern
+):
     status, kind, message = error_of(ask(what, body))
     assert (status, kind) == (422, "bad_request")
     assert pattern in message
@@ -96,19 +98,19 @@ def test_another_form_that_would_cost_much_is_refused_unparsed(ask, unparsed, wh
 @pytest.mark.parametrize(
     ("kind", "key"),
     [
-        (PointsAsked, b"points"),
-        (BoxesAsked, b"boxes"),
-        (LinesAsked, b"lines"),
-        (DistancesAsked, b"pairs"),
+        (PointsQuery, b"points"),
+        (BoxesQuery, b"boxes"),
+        (LinesQuery, b"lines"),
+        (DistancesQuery, b"pairs"),
     ],
 )
-def test_the_first_mistake_ends_the_reading(kind, key):
+def test_parsing_stops_at_the_first_error(kind, key):
     with pytest.raises(pydantic.ValidationError) as found:
         kind.model_validate_json(listed(key, [b"0"] * 100))
     assert found.value.error_count() == 1
 
 
-def test_a_long_unknown_key_is_not_sent_back(ask):
+def test_a_long_unknown_key_is_cut_in_the_message(ask):
     status, _, message = error_of(ask("points", b'{"points":[],"%b":0}' % (b"long" * 20_000)))
     assert status == 422
     assert message.startswith("longlong")

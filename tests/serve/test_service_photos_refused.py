@@ -1,4 +1,4 @@
-"""Photos, forms and cameras that the service refuses, each with its status and one sentence."""
+"""Photos, forms and cameras that the service refuses, with status and message."""
 
 import asyncio
 import io
@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from helpers.small_service import JPEG, error_of, photo, posted, small_service
 from spd.errors import SPDError
-from spd.serve.bodies import Bodies
+from spd.serve.bodies import BodyReader
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +44,14 @@ def png_head(width: int, height: int) -> bytes:
         (photo(form="JPEG")[:400], "damaged or truncated"),
     ],
 )
-def test_what_is_no_photo(client, data, pattern):
+def test_files_that_are_not_photos(client, data, pattern):
     status, kind, message = error_of(client.post("/v1/images", content=data, headers=JPEG))
     assert (status, kind) == (400, "bad_image")
     assert pattern in message
 
 
 @pytest.mark.parametrize("size", [(400, 400), (20_000, 20_000), (2**31 - 1, 2**31 - 1)])
-def test_too_many_pixels_are_refused_by_the_head_alone(client, size, monkeypatch):
+def test_too_many_pixels_are_refused_by_the_header_alone(client, size, monkeypatch):
     monkeypatch.setattr("spd.serve.photo.read_photo", lambda _: pytest.fail("it was unpacked"))
     status, kind, message = error_of(
         client.post("/v1/images", content=png_head(*size), headers=JPEG)
@@ -74,7 +74,7 @@ def test_too_many_bytes(client, content):
     assert client.app.state.service.bodies.held == 0
 
 
-def test_reading_stops_where_the_limit_is():
+def test_reading_stops_at_the_limit():
     # The client of these tests sends a body as one, so the reader is asked itself.
     pieces = iter([bytes(10_000)] * 100)
 
@@ -82,7 +82,7 @@ def test_reading_stops_where_the_limit_is():
         return {"type": "http.request", "body": next(pieces), "more_body": True}
 
     async def read():
-        bodies = Bodies(10**9, 5)
+        bodies = BodyReader(10**9, 5)
         request = Request({"type": "http", "headers": [], "method": "POST"}, receive)
         with pytest.raises(SPDError, match="longer than 50,000"):
             async with bodies.read(request, 50_000):
@@ -93,7 +93,7 @@ def test_reading_stops_where_the_limit_is():
     assert len(list(pieces)) == 94
 
 
-def test_a_body_as_long_as_allowed_is_taken(client):
+def test_a_body_of_the_longest_allowed_size_is_accepted(client):
     data = photo() + bytes(200_000 - len(photo()))
     assert client.post("/v1/images", content=data, headers=JPEG).status_code == 201
 
@@ -109,7 +109,7 @@ def test_a_body_as_long_as_allowed_is_taken(client):
         (b"--x--\r\n", "x" * 300, "damaged"),
     ],
 )
-def test_a_form_that_is_none(client, content, boundary, pattern):
+def test_damaged_forms(client, content, boundary, pattern):
     kind = f"multipart/form-data; boundary={boundary}"
     status, said, message = error_of(
         client.post("/v1/images", content=content, headers={"content-type": kind})
@@ -119,7 +119,7 @@ def test_a_form_that_is_none(client, content, boundary, pattern):
 
 
 @pytest.mark.parametrize("camera", [{"focal_px": 1e7}, {"fov_deg": 0.001}, {"fov_deg": 170}])
-def test_a_camera_at_the_edge_of_what_can_be(client, camera):
+def test_cameras_at_the_limits_of_what_is_valid(client, camera):
     image = posted(client, **camera)
     said = client.post(f"/v1/images/{image}/points", json={"points": [[1, 2]], "xyz": True})
     assert np.isfinite(said.json()["xyz_m"]).all()
@@ -144,7 +144,7 @@ def test_a_camera_at_the_edge_of_what_can_be(client, camera):
         ({"fx": -1, "fy": 60, "cx": 1, "cy": 1}, 400, "positive"),
     ],
 )
-def test_a_camera_that_cannot_be(client, camera, status, pattern):
+def test_invalid_cameras(client, camera, status, pattern):
     answer = client.post("/v1/images", content=photo(), headers=JPEG, params=camera)
     got, kind, message = error_of(answer)
     assert got == status
@@ -152,7 +152,7 @@ def test_a_camera_that_cannot_be(client, camera, status, pattern):
     assert pattern in message
 
 
-def test_a_palette_of_many_frames_counts_its_first(client):
+def test_only_the_first_frame_of_an_animation_counts(client):
     frames = [Image.new("P", (100, 100), colour) for colour in range(5)]
     file = io.BytesIO()
     frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])

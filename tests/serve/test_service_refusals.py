@@ -1,4 +1,4 @@
-"""Questions, paths and tokens that the service refuses, and what is damaged."""
+"""Queries, paths and tokens that the service refuses, and damaged requests."""
 
 import json
 
@@ -34,7 +34,7 @@ def image(client):
         {"content-type": "image/png", "content-encoding": "gzip"},
     ],
 )
-def test_another_content_type(client, image, headers):
+def test_a_wrong_content_type(client, image, headers):
     answers = [
         client.post("/v1/images", content=photo(), headers=headers),
         client.post(f"/v1/images/{image}/points", content=b'{"points":[]}', headers=headers),
@@ -54,7 +54,7 @@ def test_another_content_type(client, image, headers):
         ("[1e400, 3]", "point 1 is (inf, 3)"),
     ],
 )
-def test_points_that_are_not_in_the_photo(client, image, point, pattern):
+def test_points_outside_the_photo(client, image, point, pattern):
     body = f'{{"points": [[1, 2], {point}]}}'
     status, kind, message = error_of(
         client.post(f"/v1/images/{image}/points", content=body, headers=JSON)
@@ -85,7 +85,7 @@ def test_points_that_are_not_in_the_photo(client, image, point, pattern):
         ("points", "[" * 100_000),
     ],
 )
-def test_bodies_of_another_form(client, image, what, body):
+def test_bodies_that_do_not_match_the_schema(client, image, what, body):
     status, kind, _ = error_of(
         client.post(f"/v1/images/{image}/{what}", content=body, headers=JSON)
     )
@@ -105,19 +105,17 @@ def test_an_integer_beyond_all_floats_is_refused(client, image):
         ("boxes", {"boxes": [[100, 100, 200, 200]]}, 400, "lies outside the photo"),
         ("distances", {"pairs": [[[1, 2], [64, 2]]]}, 400, "point 1 is (64, 2)"),
         ("points", {"points": [[1, 1]] * 10_001}, 413, "10,001 points in one request"),
-        ("boxes", {"boxes": [[1, 2, 9, 9]] * 3}, 413, "at most 2"),
-        ("distances", {"pairs": [[[1, 2], [3, 4]]] * 5_001}, 413, "at most 5,000"),
+        ("boxes", {"boxes": [[1, 2, 9, 9]] * 3}, 413, "the limit is 2"),
+        ("distances", {"pairs": [[[1, 2], [3, 4]]] * 5_001}, 413, "the limit is 5,000"),
     ],
 )
-def test_questions_that_are_too_many_or_beside_the_photo(
-    client, image, what, body, status, pattern
-):
+def test_too_many_items_and_regions_outside_the_photo(client, image, what, body, status, pattern):
     got, _, message = error_of(client.post(f"/v1/images/{image}/{what}", json=body))
     assert got == status
     assert pattern in message
 
 
-def test_places_need_the_focal_length(client):
+def test_3d_points_and_distances_need_the_focal_length(client):
     image = posted(client)
     for what, body in (
         ("points", {"points": [[1, 2]], "xyz": True}),
@@ -129,12 +127,12 @@ def test_places_need_the_focal_length(client):
 
 
 @pytest.mark.parametrize("point", ["3", "3,4,5", "a,b", "", "64,3", "nan,1"])
-def test_an_overlays_points(client, image, point):
+def test_invalid_points_of_an_overlay(client, image, point):
     answer = client.get(f"/v1/images/{image}/overlay.png", params={"points": point})
     assert error_of(answer)[:2] == (400, "bad_point")
 
 
-def test_depths_beyond_sixteen_bits():
+def test_a_depth_map_that_does_not_fit_16_bits():
     class Far(Held):
         def encode(self, *args, **kwargs):
             scene = super().encode(*args, **kwargs)
@@ -148,7 +146,7 @@ def test_depths_beyond_sixteen_bits():
         status, _, message = error_of(client.get(f"/v1/images/{image}/depth.png"))
         assert client.get(f"/v1/images/{image}/depth.npy").status_code == 200
     assert status == 400
-    assert message.endswith("take depth.npy")
+    assert message.endswith("get depth.npy")
     assert "tmp" not in message
 
 
@@ -170,7 +168,7 @@ def test_an_unknown_image(client, method, path):
     assert error_of(answer)[:2] == (404, "unknown_image")
 
 
-def test_unknown_paths_and_methods_have_the_same_form(client):
+def test_unknown_paths_and_methods_give_errors_of_the_same_form(client):
     assert error_of(client.get("/v2"))[:2] == (404, "not_found")
     answer = client.put("/v1/images")
     assert error_of(answer)[:2] == (405, "method_not_allowed")
@@ -178,7 +176,7 @@ def test_unknown_paths_and_methods_have_the_same_form(client):
     assert client.put("/v1/images/x").headers["allow"] == "DELETE, GET"
 
 
-def test_a_failure_inside_is_one_sentence_and_no_traceback(monkeypatch):
+def test_an_unexpected_error_sends_one_sentence_and_no_traceback(monkeypatch):
     with small_service(network=Failing(RuntimeError("secret of the house"))) as client:
         answer = client.post("/v1/images", content=photo(), headers=JPEG)
         assert error_of(answer)[:2] == (500, "internal")
@@ -187,7 +185,7 @@ def test_a_failure_inside_is_one_sentence_and_no_traceback(monkeypatch):
         assert 'route="/v1/images",status="500"' in client.get("/metrics").text
 
 
-def test_a_failure_that_spd_itself_found_is_logged(caplog):
+def test_an_spd_error_that_is_not_the_clients_fault_is_logged(caplog):
     with small_service(network=Failing(CheckpointError("secret of the house"))) as client:
         answer = client.post("/v1/images", content=photo(), headers=JPEG)
         assert error_of(answer)[:2] == (500, "internal")
@@ -201,7 +199,7 @@ def test_a_failure_that_spd_itself_found_is_logged(caplog):
     assert caplog.records == []  # what a client did wrong is its own to read
 
 
-def test_a_token_is_wanted_for_everything_but_health_and_pages():
+def test_everything_but_health_and_pages_needs_the_token():
     with small_service(token=TOKEN) as client:
         for path in ("/v1/model", "/v1/images/x", "/metrics"):
             for given in (
@@ -227,7 +225,7 @@ def test_a_token_is_wanted_for_everything_but_health_and_pages():
         assert [scheme["scheme"] for scheme in schemes.values()] == ["bearer"]
 
 
-def test_invented_methods_do_not_make_counters_grow(client):
+def test_unknown_methods_share_one_metrics_label(client):
     for number in range(5):
         assert client.request(f"METHOD{number}", "/v1/model").status_code == 405
     said = client.get("/metrics").text
@@ -235,7 +233,7 @@ def test_invented_methods_do_not_make_counters_grow(client):
     assert 'method="other"' in said
 
 
-def test_random_bytes_never_break_it(client, image):
+def test_random_damage_never_causes_a_server_error(client, image):
     generator = np.random.default_rng(0)
     whole = {"photo": photo(form="JPEG"), "json": json.dumps({"points": [[1, 2]] * 20}).encode()}
     for number in range(60):

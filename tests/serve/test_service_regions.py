@@ -1,4 +1,4 @@
-"""Grids, lines, masks and the lens over HTTP: what Python answers, and what is refused."""
+"""Grids, lines, masks and lens distortion over HTTP: the answers of Python, and refusals."""
 
 import io
 
@@ -53,7 +53,7 @@ def values_of(statistics) -> dict[str, float]:
     return {name: getattr(statistics, name) for name in statistics.__slots__}
 
 
-def test_a_grid_is_that_of_python(client, scene, image):
+def test_a_grid_answers_as_in_python(client, scene, image):
     said = asked(client, image, "grid", json={"columns": 8, "rows": 6, "xyz": True})
     points = grid((48, 64), 8, 6)
     np.testing.assert_array_equal(said["points"], points)
@@ -77,7 +77,7 @@ def test_the_points_of_a_grid_are_counted(client, image):
     assert counted() == before + 48
 
 
-def test_lines_are_those_of_python(client, scene, image):
+def test_lines_answer_as_in_python(client, scene, image):
     said = asked(client, image, "lines", json={"lines": LINES})["lines"]
     for got, points in zip(said, LINES, strict=True):
         assert got.pop("length_m") == pytest.approx(length_m(scene, points), rel=1e-12)
@@ -91,14 +91,14 @@ def test_a_line_has_no_length_without_a_focal_length(client):
     assert line["median_m"] > 0
 
 
-def test_a_mask_is_that_of_python_as_a_file_and_in_a_form(client, scene, image):
+def test_a_mask_answers_as_in_python_as_a_file_and_in_a_form(client, scene, image):
     expected = values_of(scene.region(MASK))
     assert asked(client, image, "mask", content=mask_file(), headers=PNG) == expected
     files = {"mask": ("mask.png", mask_file(), "image/png")}
     assert asked(client, image, "mask", files=files) == expected
 
 
-def test_the_lens_moves_rays_and_not_depth(client, scene):
+def test_lens_distortion_moves_rays_and_not_depth(client, scene):
     image = posted(client, **PINHOLE, distortion=",".join(str(value) for value in LENS))
     assert client.get(f"/v1/images/{image}").json()["distortion"] == [*LENS, 0, 0, 0, 0]
     said = asked(client, image, "points", json={"points": UV, "xyz": True})
@@ -116,7 +116,7 @@ def test_the_lens_moves_rays_and_not_depth(client, scene):
     assert line["length_m"] == pytest.approx(length_m(scene, LINES[0], distortion=LENS), rel=1e-12)
 
 
-def test_without_a_lens_none_is_said(client, image):
+def test_distortion_is_null_where_none_was_given(client, image):
     assert client.get(f"/v1/images/{image}").json()["distortion"] is None
 
 
@@ -130,14 +130,14 @@ def test_without_a_lens_none_is_said(client, image):
         (PINHOLE | {"distortion": "nan,0,0,0"}, "must be finite"),
     ],
 )
-def test_what_is_no_lens(client, camera, pattern):
+def test_invalid_lens_distortion(client, camera, pattern):
     answer = client.post("/v1/images", content=photo(), headers=JPEG, params=camera)
     status, kind, message = error_of(answer)
     assert (status, kind) == (400, "bad_camera")
     assert pattern in message
 
 
-def test_a_pixel_that_no_ray_reaches(client):
+def test_a_pixel_where_distortion_cannot_be_undone(client):
     image = posted(client, **PINHOLE, distortion="-5,0,0,0")
     answer = client.post(f"/v1/images/{image}/points", json={"points": [[30, 22], [63, 47]]})
     status, kind, message = error_of(answer)
@@ -151,17 +151,17 @@ def test_a_pixel_that_no_ray_reaches(client):
         ("lines", {"lines": [LINES[0], [[1, 2]]]}, 400, "line 1: a line has two points or more"),
         ("lines", {"lines": [[]]}, 400, "line 0: a line has two points or more, got 0"),
         ("lines", {"lines": [[[1, 2], [64, 2]]]}, 400, "line 0: point 1 is (64, 2), outside"),
-        ("lines", {"lines": [LINES[1]] * 3}, 413, "3 lines in one request; ask at most 2"),
+        ("lines", {"lines": [LINES[1]] * 3}, 413, "3 lines in one request; the limit is 2"),
         ("lines", {"lines": [[[1, 2]] * 10_001]}, 413, "10,001 points of lines"),
         ("lines", {"lines": [[1, 2]]}, 422, "lines.0.0"),
         ("grid", {"columns": 8}, 422, "rows"),
         ("grid", {"columns": 0, "rows": 3}, 422, "columns"),
         ("grid", {"columns": True, "rows": 3}, 422, "columns"),
         ("grid", {"columns": 101, "rows": 100}, 413, "101 x 100 points in one request"),
-        ("grid", {"columns": 8, "rows": 6, "more": "x" * 5000}, 422, "longer than a grid"),
+        ("grid", {"columns": 8, "rows": 6, "more": "x" * 5000}, 422, "longer than a grid query"),
     ],
 )
-def test_what_is_no_question(client, image, what, body, status, pattern):
+def test_invalid_queries(client, image, what, body, status, pattern):
     got, _, message = error_of(client.post(f"/v1/images/{image}/{what}", json=body))
     assert got == status
     assert pattern in message
@@ -178,14 +178,14 @@ def test_what_is_no_question(client, image, what, body, status, pattern):
         (b"", 400, "is empty"),
     ],
 )
-def test_what_is_no_mask(client, image, data, status, pattern):
+def test_invalid_masks(client, image, data, status, pattern):
     answer = client.post(f"/v1/images/{image}/mask", content=data, headers=PNG)
     got, _, message = error_of(answer)
     assert got == status
     assert pattern in message
 
 
-def test_a_mask_comes_as_a_file_or_in_a_form_with_that_field(client, image):
+def test_a_mask_must_be_a_file_or_a_form_with_the_field_mask(client, image):
     path = f"/v1/images/{image}/mask"
     answer = client.post(path, json={})
     assert error_of(answer)[:2] == (415, "wrong_type")

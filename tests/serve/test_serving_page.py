@@ -1,4 +1,4 @@
-"""docs/serving.md: its commands and its Python run, its tables are the program's."""
+"""docs/serving.md: its commands and its Python run, its tables match the program."""
 
 import inspect
 import re
@@ -27,7 +27,7 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def address():
-    """The page's own command, at a port that is free."""
+    """The address of a service started with the page's command, at a free port."""
     (command,) = (line for line in TEXT.splitlines() if line.startswith("spd serve"))
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
@@ -78,7 +78,7 @@ def test_the_python_runs(address, folder, capsys):
     assert said.count("[") == 4
 
 
-def test_the_limits_are_the_commands():
+def test_the_limits_are_those_of_the_command():
     table = TEXT.split("## Limits")[1].split("\n## ")[0]
     rows = dict(re.findall(r"^\| `--([\w-]+)` \| ([\d.]+) \|", table, re.M))
     defaults = {
@@ -93,13 +93,13 @@ def test_the_limits_are_the_commands():
         f"{config.max_encodes_waiting} photos waiting",
         f"{config.max_buffered_bytes // 10**6} MB of bodies",
         f"{config.head_seconds:g} s for a client to begin",
-        f"{config.answer_seconds:g} s to take an answer",
-        f"{config.grace_seconds:g} s for requests that run",
+        f"{config.answer_seconds:g} s to receive an answer",
+        f"{config.grace_seconds:g} s for running requests",
     ):
         assert said in TEXT.replace("\n", " "), said
 
 
-def test_the_operations_are_those_there_are():
+def test_the_operations_are_those_of_the_service():
     table = TEXT.split("## Operations")[1].split("\n## ")[0]
     said = set(re.findall(r"^\| `(\w+ /[\w/{}.]*)`", table, re.M))
     described = small_app().openapi()["paths"]

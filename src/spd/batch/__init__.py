@@ -1,12 +1,11 @@
-"""Many photos, many points: depth for tables of them, in parts that a killed run does not lose.
+"""Depth for tables of points on many photos, written in parts so that a killed run can resume.
 
-`inputs` reads folders, globs and tables into rows, `grouping` brings the rows of one photo together
-and cuts them into parts, `asking` answers a few photos, an engine (`engines`, `ray_engine`) lets
-one or many processes do so, and `parts` and `manifest` keep what is done (`docs/batch.md`).
+`inputs` reads folders, globs and tables into rows, `grouping` collects the rows of each photo and
+cuts them into parts and tasks, `tasks` answers a task, an engine (`engines`, `ray_engine`) runs
+tasks in one or many processes, and `parts` and `manifest` store the results (`docs/batch.md`).
 """
 
-from spd.batch.asking import Computation
-from spd.batch.inputs import Asked
-from spd.batch.run import BatchSettings, Summary, run_batch
+from spd.batch.inputs import BatchInput
+from spd.batch.run import BatchSettings, BatchSummary, run_batch
 
-__all__ = ["Asked", "BatchSettings", "Computation", "Summary", "run_batch"]
+__all__ = ["BatchInput", "BatchSettings", "BatchSummary", "run_batch"]

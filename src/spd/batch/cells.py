@@ -1,4 +1,4 @@
-"""Cells of a table as numbers and points; what is none is an error of its row, not of the table."""
+"""Read table cells as numbers and points; a wrong cell is an error of its row alone."""
 
 import json
 import math
@@ -9,26 +9,26 @@ import numpy as np
 
 from spd.errors import DataError
 
-Errors = dict[int, str]
-"""What is wrong with a row, by its number."""
+RowErrors = dict[int, str]
+"""Error of a row, by the row's number."""
 
 
 def storable(text: str) -> str:
-    r"""A text that a cell can hold: what of a file's name is not UTF-8 is written as an escape.
+    r"""A file name as a text column can hold it: a byte that is not UTF-8 becomes an escape.
 
-    Python reads such a byte as half a character, `\udce9` for 0xE9, which no column of text takes.
+    Python reads such a byte as a lone surrogate, `\udce9` for 0xE9, which a text column refuses.
     """
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def numbers(column: Any, name: str, errors: Errors, table: str) -> np.ndarray:
-    """A column as float64; NaN where a cell is empty, and with an error where it is no number.
+def numbers(column: Any, name: str, errors: RowErrors, table: str) -> np.ndarray:
+    """A column as float64; NaN where a cell is empty, NaN and an error where it is not a number.
 
     Args:
-        column: of a pyarrow table, of numbers or of text.
-        name: of the column.
-        errors: gets the errors of rows.
-        table: what to call the table.
+        column: column of a pyarrow table, with numbers or text.
+        name: name of the column.
+        errors: receives the rows' errors.
+        table: name of the table for messages.
 
     Raises:
         DataError: if the column holds neither numbers nor text.
@@ -51,7 +51,7 @@ def _is_text(kind: Any) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
-def _parsed(cells: list[str | None], name: str, errors: Errors) -> np.ndarray:
+def _parsed(cells: list[str | None], name: str, errors: RowErrors) -> np.ndarray:
     values = np.full(len(cells), np.nan)
     for row, cell in enumerate(cells):
         if cell is None or not cell.strip():
@@ -83,18 +83,17 @@ def texts(column: Any, name: str, table: str) -> list[str]:
         raise DataError(f"{table}: column {name} is not UTF-8") from None
 
 
-def point_lists(column: Any, errors: Errors) -> tuple[np.ndarray, np.ndarray]:
-    """The points of a column of lists, or of JSON lists as text, below each other.
+def point_lists(column: Any, errors: RowErrors) -> tuple[np.ndarray, np.ndarray]:
+    """All points of a column of lists, or of JSON lists as text.
 
-    A row without a point that can be read gets one that is not a number, and an error, so that it
-    is not lost.
+    A row without a readable point gets one NaN point and an error, so that the row is not lost.
 
     Args:
-        column: of a pyarrow table.
-        errors: gets the errors, by the number of the point that is returned.
+        column: column of a pyarrow table.
+        errors: receives the errors, by the number of the returned point.
 
     Returns:
-        Points `[K, 2]`, and the row of the table that each is from.
+        Points `[K, 2]`, and the table row of each `[K]`.
     """
     points: list[tuple[float, float]] = []
     rows: list[int] = []

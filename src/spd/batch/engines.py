@@ -1,6 +1,6 @@
-"""Who lets the network be asked: this process, several of this machine, or Ray's.
+"""Engines run tasks in this process or in several processes of this machine (`ray_engine`: Ray's).
 
-An engine takes tasks and gives their answers in any order; it neither writes nor decides anything.
+An engine yields the answers in any order and writes nothing.
 """
 
 import concurrent.futures
@@ -11,34 +11,34 @@ from collections.abc import Generator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING
 
-from spd.batch.asking import Answer, Computation, Question, ask
-from spd.batch.grouping import Questions
+from spd.batch.grouping import PhotoPoints
+from spd.batch.tasks import Computation, Task, TaskAnswer, answer_task
 from spd.errors import BatchError, SPDError
 from spd.processes import interrupts_held
 
 if TYPE_CHECKING:
     from spd.predictors.loading import AnyPredictor
 
-_AHEAD = 3  # tasks a process has waiting, so that it never waits itself
+_AHEAD = 3  # tasks queued for each process, so that it never waits
 
 
 def answers_here(
-    computed: Computation, questions: Questions, tasks: Sequence[int]
-) -> Generator[Answer, None, None]:
-    """In this process."""
+    computed: Computation, photo_points: PhotoPoints, tasks: Sequence[int]
+) -> Generator[TaskAnswer, None, None]:
+    """Answer the tasks in this process."""
     with computed.limited():
         predictor = computed.open()
         for task in tasks:
-            yield ask(predictor, questions.of_task(task))
+            yield answer_task(predictor, photo_points.task(task))
 
 
 def answers_of_processes(
-    computed: Computation, questions: Questions, tasks: Sequence[int], workers: int
-) -> Generator[Answer, None, None]:
-    """In `workers` processes of this machine, each with the network.
+    computed: Computation, photo_points: PhotoPoints, tasks: Sequence[int], workers: int
+) -> Generator[TaskAnswer, None, None]:
+    """Answer the tasks in `workers` processes of this machine, each with the network.
 
     Raises:
-        BatchError: if one of them dies.
+        BatchError: if a process dies.
     """
     pool = concurrent.futures.ProcessPoolExecutor(
         min(workers, len(tasks)),
@@ -46,13 +46,13 @@ def answers_of_processes(
         initializer=_start,
         initargs=(computed,),
     )
-    waiting: set[concurrent.futures.Future[Answer]] = set()
+    waiting: set[concurrent.futures.Future[TaskAnswer]] = set()
     todo = iter(tasks)
     try:
         while True:
-            with interrupts_held():  # processes are started as tasks come in
+            with interrupts_held():  # submitting a task may start a process
                 for task in todo:
-                    waiting.add(pool.submit(_ask, questions.of_task(task)))
+                    waiting.add(pool.submit(_answer, photo_points.task(task)))
                     if len(waiting) >= _AHEAD * workers:
                         break
             if not waiting:
@@ -64,8 +64,8 @@ def answers_of_processes(
                 yield future.result()
     except BrokenProcessPool:
         raise BatchError(
-            "a process died, perhaps for want of memory; the same command goes on, with fewer "
-            "--workers if it happens again"
+            "a process died, perhaps out of memory; run the same command again to continue, with "
+            "fewer --workers if it happens again"
         ) from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
@@ -75,13 +75,13 @@ _predictor: "AnyPredictor | SPDError"
 
 
 def _start(computed: Computation) -> None:
-    """Load the network once; and end when the process that asks has been killed."""
+    """Load the network once, and make this process end when its parent is killed."""
     global _predictor
     threading.Thread(target=_end_with_parent, daemon=True).start()
     computed.limit()
     try:
         _predictor = computed.open()
-    except SPDError as error:  # raised here it would say no more than that a process died
+    except SPDError as error:  # raised here it would only be reported as a dead process
         _predictor = error
 
 
@@ -92,7 +92,7 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _ask(question: Question) -> Answer:
+def _answer(task: Task) -> TaskAnswer:
     if isinstance(_predictor, SPDError):
         raise _predictor
-    return ask(_predictor, question)
+    return answer_task(_predictor, task)

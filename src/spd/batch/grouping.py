@@ -1,7 +1,7 @@
-"""Rows brought together by photo, so that each is encoded once, and cut into parts and tasks.
+"""Group rows by photo, so that each photo is encoded once, and cut them into parts and tasks.
 
-How rows are cut depends on them and on `photos_per_part` alone, never on how many processes
-compute: part 7 holds the same rows whoever writes it, which is why parts say what is done.
+The cuts depend on the rows and on `photos_per_part` alone, never on the number of processes: part 7
+always holds the same rows, which is why the existing parts tell what is done.
 """
 
 import dataclasses
@@ -9,40 +9,40 @@ from typing import Any
 
 import numpy as np
 
-from spd.batch.asking import Question
 from spd.batch.inputs import Rows, path_text
-from spd.batch.maps import Maps
+from spd.batch.maps import MapFiles
+from spd.batch.tasks import Task
 
-ROWS_PER_PART = 100_000  # a part is closed when it has so many, whatever its photos
-PHOTOS_PER_TASK = 16  # what a process is handed at a time
+ROWS_PER_PART = 100_000  # limit of a part, whatever its number of photos
+PHOTOS_PER_TASK = 16  # photos that a process gets at a time
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Questions:
-    """Every photo with its points, one after the other; small enough to be sent to processes."""
+class PhotoPoints:
+    """All photos with their points; small enough to be sent to processes."""
 
     paths: Any
-    """Of each photo, absolute; an array of pyarrow, in bytes."""
+    """Absolute path of each photo: a pyarrow array of bytes `[P]`."""
     focal_px: np.ndarray
-    """Of each photo; NaN where not known."""
+    """`[P]`; NaN where not known."""
     starts: np.ndarray
-    """Where the points of each photo begin, and after the last where they end."""
+    """`[P + 1]` first point of each photo, and the number of points."""
     points: np.ndarray
     """`[N, 2]`, photo by photo."""
     in_fractions: bool
     """Whether points are fractions of width and height in place of pixels."""
     tasks: np.ndarray
-    """`[T, 2]` first photo of a task, and the first that it has no more."""
-    maps: Maps | None
-    """Where maps of photos go, if anywhere."""
+    """`[T, 2]` range of photos of each task: first, and one past the last."""
+    maps: MapFiles | None
+    """Depth map files to write; None: no maps."""
 
-    def of_task(self, task: int) -> Question:
-        """What a task is about."""
-        first, end = (int(n) for n in self.tasks[task])
+    def task(self, number: int) -> Task:
+        """The photos and points of one task."""
+        first, end = (int(n) for n in self.tasks[number])
         starts = self.starts[first : end + 1]
         focal_px = [None if np.isnan(f) else float(f) for f in self.focal_px[first:end]]
-        return Question(
-            task=task,
+        return Task(
+            number=number,
             paths=[path_text(p) for p in self.paths.slice(first, end - first).to_pylist()],
             focal_px=focal_px,
             counts=np.diff(starts).tolist(),
@@ -54,57 +54,58 @@ class Questions:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Plan:
-    """Which rows are where."""
+class BatchPlan:
+    """Rows and tasks of each part."""
 
-    questions: Questions
+    photo_points: PhotoPoints
     order: np.ndarray
-    """The rows of the input, photo by photo in order of first appearance."""
+    """`[N]` input row of each point, photo by photo in order of first appearance."""
     part_rows: np.ndarray
-    """Where the rows of each part begin in that order, and after the last where they end."""
+    """First entry of `order` for each part, and the number of entries."""
     part_tasks: np.ndarray
-    """The same of its tasks."""
+    """First task of each part, and the number of tasks."""
 
     @property
     def parts(self) -> int:
-        """How many there are."""
+        """Number of parts."""
         return len(self.part_rows) - 1
 
     @property
     def photos(self) -> int:
-        """How many are encoded."""
-        return len(self.questions.starts) - 1
+        """Number of photos to encode."""
+        return len(self.photo_points.starts) - 1
 
     def rows_of(self, part: int) -> np.ndarray:
-        """The rows of the input that a part answers, in its order."""
+        """Input rows of a part, in the part's order."""
         return self.order[self.part_rows[part] : self.part_rows[part + 1]]
 
     def maps_of(self, part: int) -> list[str] | None:
-        """The name of the map that each row of a part has, if its photo could be read."""
-        questions = self.questions
-        if questions.maps is None:
+        """Map name for each row of a part; None for a batch without maps."""
+        photo_points = self.photo_points
+        if photo_points.maps is None:
             return None
         rows = np.arange(self.part_rows[part], self.part_rows[part + 1])
-        photos = np.searchsorted(questions.starts, rows, side="right") - 1
+        photos = np.searchsorted(photo_points.starts, rows, side="right") - 1
         return [
-            questions.maps.name(n, path_text(questions.paths[n].as_py())) for n in photos.tolist()
+            photo_points.maps.name(n, path_text(photo_points.paths[n].as_py()))
+            for n in photos.tolist()
         ]
 
     def tasks_of(self, part: int) -> range:
-        """The tasks whose answers, one after the other, are the part."""
+        """The tasks whose answers, in order, make up the part."""
         return range(int(self.part_tasks[part]), int(self.part_tasks[part + 1]))
 
 
 def plan_rows(
-    rows: Rows, photos_per_part: int, *, in_fractions: bool = False, maps: Maps | None = None
-) -> Plan:
-    """Bring rows together that ask one photo at one focal length, and cut them into parts."""
+    rows: Rows, photos_per_part: int, *, in_fractions: bool = False, maps: MapFiles | None = None
+) -> BatchPlan:
+    """Group rows of one photo at one focal length, and cut the groups into parts and tasks."""
     order, starts = _by_photo(rows)
     firsts = order[starts[:-1]]
     part_photos = _cut(starts, photos_per_part)
     tasks, part_tasks = _tasks(part_photos)
-    return Plan(
-        Questions(
+    return BatchPlan(
+        PhotoPoints(
             rows.path.take(firsts),
             rows.focal_px[firsts],
             starts,
@@ -120,7 +121,7 @@ def plan_rows(
 
 
 def _by_photo(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
-    """The rows photo by photo, and where each photo's begin."""
+    """Row order photo by photo `[N]`, and the first entry of each photo `[P + 1]`."""
     import pyarrow as pa
 
     paths = rows.path if isinstance(rows.path, pa.ChunkedArray) else pa.chunked_array([rows.path])
@@ -136,7 +137,7 @@ def _by_photo(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _cut(starts: np.ndarray, photos_per_part: int) -> np.ndarray:
-    """The first photo of every part, and their number."""
+    """First photo of every part, and the number of photos."""
     photos = len(starts) - 1
     cuts = [0]
     while cuts[-1] < photos:
@@ -146,7 +147,7 @@ def _cut(starts: np.ndarray, photos_per_part: int) -> np.ndarray:
 
 
 def _tasks(part_photos: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """All tasks as ranges of photos, and the first task of every part."""
+    """Photo range of each task, and the first task of every part with the number of tasks."""
     tasks: list[tuple[int, int]] = []
     first_of_part = [0]
     for first, end in zip(part_photos[:-1].tolist(), part_photos[1:].tolist(), strict=True):

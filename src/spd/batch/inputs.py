@@ -1,4 +1,4 @@
-"""What a batch is asked: photos of folders and globs, and rows of tables, as one table of rows."""
+"""Read the inputs of a batch, photos and tables, into one table of rows."""
 
 import dataclasses
 import functools
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from spd.batch.cells import Errors, numbers, point_lists, storable, texts
+from spd.batch.cells import RowErrors, numbers, point_lists, storable, texts
 from spd.errors import DataError
 from spd.runtimes.folder import file_sha256
 
@@ -20,112 +20,111 @@ PHOTOS = (
     *(".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpeg", ".jpg", ".pgm"),
     *(".png", ".ppm", ".tif", ".tiff", ".webp"),
 )
-"""Endings that a folder is searched for; a glob or a table may name any file."""
+"""Suffixes of the photos found in a folder; a glob or a table may name any file."""
 
 ANSWERS = ("input_row", "image", "u", "v", "depth_m", "range_m", "error", "map_path")
-"""The columns of every part, before those that the input brings along."""
-_OWN = ("image", "u", "v", "points")  # of a table; what they say is in the answers already
+"""Columns of every part, before those copied from the input."""
+_REPEATED = ("image", "u", "v", "points")  # columns of the input that the answers repeat
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What a user names."""
+class BatchInput:
+    """Photos and tables, and the points to query where a table has none."""
 
     inputs: tuple[str, ...]
     """Folders, globs, photos, and tables ending in .parquet or .csv."""
     points: tuple[tuple[float, float], ...] = ()
-    """Asked of every photo, where a table has no points of its own."""
+    """Points (u, v) for every photo without points of its own."""
     grid: tuple[int, int] | None = None
-    """(columns, rows) of points in the middle of equal fields of every photo, instead."""
+    """(columns, rows) of equal cells whose centres are queried instead of `points`."""
     root: Path | None = None
-    """What paths in tables are relative to; by default the table's own folder."""
+    """Folder that paths in tables are relative to; by default the table's own folder."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Rows:
-    """One point of one photo each; arrays and table are in the order of the input."""
+    """Rows of one photo and one point each; arrays and table are in the order of the input."""
 
     path: Any
-    """Where the photo is, absolute: an array of pyarrow, in bytes of `path_bytes`."""
+    """Absolute path of the photo: a pyarrow array of bytes (`path_bytes`), `[N]`."""
     points: np.ndarray
-    """`[N, 2]`; under a grid the fractions of the photo's width and height."""
+    """`[N, 2]` in pixels; for a grid in fractions of the photo's width and height."""
     focal_px: np.ndarray
-    """Of the photo; NaN where not given."""
-    errors: Errors
-    """Of rows that are wrong whatever the photo says."""
+    """`[N]` focal length of the photo in pixels; NaN where not given."""
+    errors: RowErrors
+    """Errors of rows, found before any photo is opened."""
     table: Any
-    """Of pyarrow: `input_row`, `image`, and the columns that are passed through. `image` is text,
-    so a name that is not UTF-8 has escapes in it and opens nothing; `path` does."""
+    """pyarrow table of `input_row`, `image`, and the columns copied from the input. `image` is
+    text, where a name that is not UTF-8 has escapes; only `path` opens the file."""
 
     def __len__(self) -> int:
         return len(self.points)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Found:
-    """One input that was named."""
+class _Source:
+    """A table, or photos."""
 
     table: Path | None
     photos: tuple[str, ...]
 
 
 def path_bytes(path: str) -> bytes:
-    """A path as bytes, which unlike text of pyarrow hold any name that a file can have."""
+    """A path as bytes, which hold any file name; pyarrow's text does not."""
     return path.encode("utf-8", "surrogatepass")
 
 
 def path_text(path: bytes) -> str:
-    """The path that `path_bytes` took."""
+    """The path of `path_bytes`."""
     return path.decode("utf-8", "surrogatepass")
 
 
-def read_rows(asked: Asked, out: Path | None = None) -> tuple[Rows, str]:
-    """All rows of all inputs, and a digest of what was read.
+def read_rows(batch_input: BatchInput, out: Path | None = None) -> tuple[Rows, str]:
+    """All rows of all inputs, and a digest of their content.
 
     Args:
-        asked: what a user names.
-        out: the folder of the batch. Files below it are its maps and parts, which are there when
-            it goes on and were not when it began, so no input names them.
+        batch_input: photos, tables and points.
+        out: folder of the batch; files below it are its own maps and parts, and not inputs.
 
     Raises:
-        DataError: if an input is not there, cannot be read, or has no points, or columns of two
-            tables do not go together.
+        DataError: if an input is missing, cannot be read or has no points, or two tables have
+            columns of different types.
     """
-    found = [part for name in asked.inputs for part in _find(name, out)]
-    digest = hashlib.sha256(repr((asked.points, asked.grid)).encode())
+    sources = [source for name in batch_input.inputs for source in _find(name, out)]
+    digest = hashlib.sha256(repr((batch_input.points, batch_input.grid)).encode())
     parts: list[Rows] = []
     first_row = 0
-    for one in found:
-        table, folder, name = _read(one, asked.root)
-        content = file_sha256(one.table) if one.table else "\n".join(one.photos)
+    for source in sources:
+        table, folder, name = _read(source, batch_input.root)
+        content = file_sha256(source.table) if source.table else "\n".join(source.photos)
         digest.update(f"{folder} {content}\n".encode(errors="surrogateescape"))
-        parts.append(_rows_of(table, one.photos, folder, name, asked, first_row))
+        parts.append(_rows_of(table, source.photos, folder, name, batch_input, first_row))
         first_row += table.num_rows
     if not any(len(part) for part in parts):
-        raise DataError(f"{', '.join(asked.inputs)}: no rows to answer")
+        raise DataError(f"{', '.join(batch_input.inputs)}: no rows to answer")
     return parts[0] if len(parts) == 1 else _joined(parts), digest.hexdigest()
 
 
-def _find(name: str, out: Path | None) -> list[_Found]:
-    """Tables one by one, and photos that stand together as one."""
+def _find(name: str, out: Path | None) -> list[_Source]:
+    """The sources with this name: each table alone, and all photos together."""
     path = Path(name)
     if path.is_dir():
         found = (str(p) for p in path.rglob("*") if p.suffix.lower() in PHOTOS)
         photos = sorted(_not_below(out, found))
         if not photos:
-            raise DataError(f"{path} holds no photos ({', '.join(PHOTOS)}); name tables one by one")
-        return [_Found(None, tuple(photos))]
+            raise DataError(f"{path} holds no photos ({', '.join(PHOTOS)}); give tables by name")
+        return [_Source(None, tuple(photos))]
     names = [name] if path.exists() else sorted(glob.glob(name, recursive=True))
     if not names:
         raise DataError(f"no file, folder or glob matches {name}")
     names = _not_below(out, names)
-    tables = [_Found(Path(n), ()) for n in names if n.lower().endswith(TABLES)]
+    tables = [_Source(Path(n), ()) for n in names if n.lower().endswith(TABLES)]
     photos = [n for n in names if not n.lower().endswith(TABLES) and not Path(n).is_dir()]
-    return [*tables, *([_Found(None, tuple(photos))] if photos else [])]
+    return [*tables, *([_Source(None, tuple(photos))] if photos else [])]
 
 
 def _not_below(out: Path | None, names: Iterable[str]) -> list[str]:
-    """The names of files that lie elsewhere than in a batch's own folder or below it."""
+    """The names without files below the batch's own folder."""
     if out is None:
         return list(names)
     own = os.path.realpath(out)
@@ -137,25 +136,25 @@ def _not_below(out: Path | None, names: Iterable[str]) -> list[str]:
     return [name for name in names if not is_own(os.path.dirname(name))]
 
 
-def _read(found: _Found, root: Path | None) -> tuple[Any, Path, str]:
-    """The table, what its paths are relative to, and what to call it."""
+def _read(source: _Source, root: Path | None) -> tuple[Any, Path, str]:
+    """The table, the folder its paths are relative to, and its name for messages."""
     import pyarrow as pa
 
-    if found.table is None:
-        images = pa.array([storable(photo) for photo in found.photos], pa.string())
+    if source.table is None:
+        images = pa.array([storable(photo) for photo in source.photos], pa.string())
         return pa.table({"image": images}), Path.cwd(), "photos"
-    table = _read_table(found.table)
+    table = _read_table(source.table)
     names = table.column_names
     for name in names:
         if names.count(name) > 1:
-            raise DataError(f"{found.table} has two columns {name}; rename one")
-        if name in ANSWERS and name not in _OWN:
+            raise DataError(f"{source.table} has two columns {name}; rename one")
+        if name in ANSWERS and name not in _REPEATED:
             raise DataError(
-                f"{found.table} has a column {name}, which the answers have too; rename or drop it"
+                f"{source.table} has a column {name}, as the answers do; rename or drop it"
             )
     if "image" not in names:
-        raise DataError(f"{found.table} has no column image; its columns are {', '.join(names)}")
-    return table, (root or found.table.parent).absolute(), str(found.table)
+        raise DataError(f"{source.table} has no column image; its columns are {', '.join(names)}")
+    return table, (root or source.table.parent).absolute(), str(source.table)
 
 
 def _read_table(path: Path) -> Any:
@@ -167,7 +166,7 @@ def _read_table(path: Path) -> Any:
             return parquet.ParquetFile(path).read().replace_schema_metadata(None)
         with csv.open_csv(path) as head:
             names = head.schema.names
-        # As text, so that 007 stays 007: what is a number is read as one where it is asked for.
+        # As text, so that 007 stays 007; the columns of numbers are parsed later.
         return csv.read_csv(
             path,
             convert_options=csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string())),
@@ -182,68 +181,67 @@ def _read_table(path: Path) -> Any:
 
 
 def _rows_of(
-    table: Any, photos: Sequence[str], folder: Path, name: str, asked: Asked, first_row: int
+    table: Any, photos: Sequence[str], folder: Path, name: str, given: BatchInput, first_row: int
 ) -> Rows:
-    """The rows of one table, or of photos, which are named in the table as text can name them."""
+    """The rows of one table, or of `photos`, whose paths the table cannot always hold as text."""
     import pyarrow as pa
 
-    errors: Errors = {}
-    points, source = _points_of(table, name, asked, errors)
+    errors: RowErrors = {}
+    points, table_rows = _points_of(table, name, given, errors)
     images = texts(table["image"], "image", name)
-    focal_px, focal_errors = np.full(len(images), np.nan), Errors()
+    focal_px, focal_errors = np.full(len(images), np.nan), RowErrors()
     if "focal_px" in table.column_names:
         focal_px = numbers(table["focal_px"], "focal_px", focal_errors, name)
-    before = {**focal_errors, **{n: "no image is named" for n, i in enumerate(images) if not i}}
-    for row in np.flatnonzero(np.isin(source, list(before))):
-        errors.setdefault(int(row), before[int(source[row])])
+    table_errors = {**focal_errors, **{n: "image is empty" for n, i in enumerate(images) if not i}}
+    for row in np.flatnonzero(np.isin(table_rows, list(table_errors))):
+        errors.setdefault(int(row), table_errors[int(table_rows[row])])
     paths = [path_bytes(os.path.join(folder, photo)) for photo in photos or images]
     path = pa.array(paths, pa.large_binary())
     columns = {
-        "input_row": pa.array(source + first_row, pa.int64()),
+        "input_row": pa.array(table_rows + first_row, pa.int64()),
         "image": pa.chunked_array([pa.array(images, pa.string())]),
     }
-    dropped = _OWN if _listed(table) else _OWN[:3]
+    dropped = _REPEATED if _has_lists(table) else _REPEATED[:3]
     for column in table.column_names:
         if column not in dropped:
             columns[column] = table[column]
-    if len(source) != len(images) or asked.points or asked.grid:
+    if len(table_rows) != len(images) or given.points or given.grid:
         for column in list(columns)[1:]:
-            columns[column] = columns[column].take(pa.array(source))
-        path = path.take(pa.array(source))
-    return Rows(path, points, focal_px[source], errors, pa.table(columns))
+            columns[column] = columns[column].take(pa.array(table_rows))
+        path = path.take(pa.array(table_rows))
+    return Rows(path, points, focal_px[table_rows], errors, pa.table(columns))
 
 
-def _listed(table: Any) -> bool:
-    """Whether a table's points are lists, one row a photo."""
+def _has_lists(table: Any) -> bool:
+    """Whether a table has one row for each photo with a list of points."""
     names = table.column_names
     return "points" in names and not ("u" in names and "v" in names)
 
 
 def _points_of(
-    table: Any, name: str, asked: Asked, errors: Errors
+    table: Any, name: str, given: BatchInput, errors: RowErrors
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The points, and which row of the table each is from."""
+    """The points `[N, 2]`, and the table row of each `[N]`."""
     names, every = table.column_names, np.arange(table.num_rows)
-    given = bool(asked.points or asked.grid)
-    own = _listed(table) or ("u" in names and "v" in names)
-    if own and given:
+    has_columns = "u" in names and "v" in names
+    if (has_columns or _has_lists(table)) and (given.points or given.grid):
         raise DataError(f"{name} has points of its own; leave --points and --grid out")
-    if _listed(table):
+    if _has_lists(table):
         return point_lists(table["points"], errors)
-    if own:
+    if has_columns:
         u, v = (numbers(table[axis], axis, errors, name) for axis in ("u", "v"))
         return np.stack([u, v], axis=1), every
-    if not given:
+    if not (given.points or given.grid):
         raise DataError(
             f"{name}: no points; give columns u and v, a column points, --points 320,240 or "
             "--grid 8x6"
         )
-    same = np.array(asked.points, dtype=np.float64) if asked.points else _fields(asked.grid)
-    return np.tile(same, (len(every), 1)), np.repeat(every, len(same))
+    points = np.array(given.points, dtype=np.float64) if given.points else _centres(given.grid)
+    return np.tile(points, (len(every), 1)), np.repeat(every, len(points))
 
 
-def _fields(grid: tuple[int, int] | None) -> np.ndarray:
-    """The middles of a grid's fields as fractions of width and height, row by row."""
+def _centres(grid: tuple[int, int] | None) -> np.ndarray:
+    """Centres of a grid's cells as fractions of width and height `[N, 2]`, row by row."""
     columns, rows = grid or (1, 1)
     v, u = np.mgrid[:rows, :columns]
     return np.stack([(u.ravel() + 0.5) / columns, (v.ravel() + 0.5) / rows], axis=1)
@@ -252,7 +250,7 @@ def _fields(grid: tuple[int, int] | None) -> np.ndarray:
 def _joined(parts: Sequence[Rows]) -> Rows:
     import pyarrow as pa
 
-    errors: Errors = {}
+    errors: RowErrors = {}
     before = 0
     for part in parts:
         errors |= {before + row: text for row, text in part.errors.items()}
@@ -261,7 +259,7 @@ def _joined(parts: Sequence[Rows]) -> Rows:
         table = pa.concat_tables([part.table for part in parts], promote_options="default")
     except pa.ArrowException as error:
         reason = " ".join(str(error).split())
-        raise DataError(f"the tables' columns do not go together: {reason}") from None
+        raise DataError(f"the tables' columns have different types: {reason}") from None
     paths: list[Any] = [chunk for part in parts for chunk in _chunks(part.path)]
     return Rows(
         pa.chunked_array(paths, pa.large_binary()),

@@ -1,11 +1,11 @@
-"""`batch.json`: what a folder of parts answers, so that it is gone on with only as it was begun."""
+"""`batch.json`: input, model and options of a batch; a run resumes only with the same ones."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 from spd._version import __version__
-from spd.batch.asking import Computation
+from spd.batch.tasks import Computation
 from spd.checkpoints.folder import WEIGHTS, find_checkpoint
 from spd.errors import BatchError
 from spd.files import UNFINISHED, write_text
@@ -15,9 +15,9 @@ from spd.runtimes.folder import ExportFolder, file_sha256
 BATCH = "batch.json"
 LOCK = "lock"
 SCHEMA = 1
-"""Of the parts' columns and of this file; another is refused."""
+"""Version of the parts' columns and of this file; a batch of another version is refused."""
 
-_TOLD = {
+_DESCRIPTIONS = {
     "model_sha256": "the model's weights",
     "input_sha256": "the input",
     "columns": "the input's columns",
@@ -36,10 +36,10 @@ def manifest(
     columns: dict[str, str],
     maps: str | None,
 ) -> dict[str, Any]:
-    """What is written beside the parts, and must be the same to go on.
+    """The manifest of a batch; a run that resumes it must have the same.
 
-    How many processes and threads compute, and with which engine, is left out: they change no
-    more than the last bits.
+    It leaves out the engine and the numbers of processes and threads, which change only the last
+    bits of the answers.
     """
     runtime = runtime_of(computed.model, computed.runtime)
     return {
@@ -60,17 +60,17 @@ def manifest(
 
 
 def model_sha256(computed: Computation) -> str:
-    """The digest of the weights, or of an export's graphs."""
+    """Digest of the weights, or of an export's graphs."""
     if runtime_of(computed.model, computed.runtime) != "torch":
         return ExportFolder.read(find_export(computed.model)).sha256()
     return file_sha256(find_checkpoint(computed.model) / WEIGHTS)
 
 
-def check_own(folder: Path) -> None:
-    """Refuse a folder that holds something and was not begun as a batch.
+def check_batch_folder(folder: Path) -> None:
+    """Refuse a folder that has files but no batch in it.
 
     Raises:
-        BatchError: if it does.
+        BatchError: if it has.
     """
     if (folder / BATCH).exists() or not folder.exists():
         return
@@ -78,42 +78,42 @@ def check_own(folder: Path) -> None:
         raise BatchError(f"{folder} exists and is not empty; choose another --out")
 
 
-def begin_or_go_on(folder: Path, wanted: dict[str, Any]) -> bool:
-    """Write the manifest, or check that the one which is there says the same.
-
-    Returns:
-        Whether the batch was begun before.
+def write_or_compare(folder: Path, wanted: dict[str, Any]) -> None:
+    """Write the manifest, or check that the existing one is the same.
 
     Raises:
-        BatchError: if the folder is something else, or was begun with other options or input.
+        BatchError: if the folder holds other files, or a batch with other options or input.
     """
     path = folder / BATCH
-    check_own(folder)
+    check_batch_folder(folder)
     if not path.exists():
         write_text(path, json.dumps({**wanted, "spd": __version__}, indent=1) + "\n")
-        return False
+        return
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         changed = [key for key in wanted if found.get(key) != wanted[key]]
     except (OSError, ValueError, AttributeError):
-        raise BatchError(f"{path} is damaged; remove {folder} and begin again") from None
+        raise BatchError(f"{path} is damaged; remove {folder} and start again") from None
     if changed:
         raise BatchError(
-            f"{folder} was begun otherwise: {_difference(found, wanted, changed)}; go on as it was "
-            "begun, or choose another --out"
+            f"{folder} holds a batch with other settings: {_difference(found, wanted, changed)}; "
+            "run it with the same settings, or choose another --out"
         )
-    return True
 
 
 def _is_foreign(path: Path) -> bool:
-    """Whether this is anything but what a batch leaves that was killed before it was one."""
+    """Whether the file is not one that a batch leaves when it is killed at its very start."""
     return path.name != LOCK and not path.name.startswith(UNFINISHED)
 
 
 def _difference(found: dict[str, Any], wanted: dict[str, Any], changed: list[str]) -> str:
-    """The first difference that means something to a reader; digests mean the least."""
-    plain = [key for key in changed if key not in _TOLD and key not in ("rows", "photos", "parts")]
+    """The first difference, of an option rather than of a digest."""
+    plain = [
+        key
+        for key in changed
+        if key not in _DESCRIPTIONS and key not in ("rows", "photos", "parts")
+    ]
     if plain:
         return f"{plain[0]} was {found.get(plain[0])}, is {wanted[plain[0]]}"
-    told = [key for key in _TOLD if key in changed]
-    return f"{_TOLD[told[0]]} changed" if told else f"{changed[0]} changed"
+    digests = [key for key in _DESCRIPTIONS if key in changed]
+    return f"{_DESCRIPTIONS[digests[0]]} changed" if digests else f"{changed[0]} changed"

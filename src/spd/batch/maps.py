@@ -1,4 +1,4 @@
-"""Maps of whole photos beside the parts, one file a photo, for batches that are to have them."""
+"""Depth maps beside the parts, one file for each photo."""
 
 import dataclasses
 from pathlib import Path
@@ -12,28 +12,28 @@ from spd.outputs.maps import write_npy, write_png
 MapForm = Literal["npy", "png16"]
 MAPS = "maps"
 _ENDINGS: dict[MapForm, str] = {"npy": ".npy", "png16": ".png"}
-_LONGEST_STEM = 200  # bytes of the photo's; file systems take 255 of number, stem and ending
+_LONGEST_STEM = 200  # bytes of the photo's name; file systems allow 255 for the whole name
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Maps:
-    """Where they go, and what as."""
+class MapFiles:
+    """Names and format of a batch's depth maps."""
 
     folder: Path
-    """Of the batch, absolute."""
+    """The batch's folder, absolute."""
     form: MapForm
 
     def name(self, photo: int, path: str) -> str:
-        """Relative to the batch's folder; by number, because photos of two folders share names."""
+        """Path relative to the batch's folder; numbered, as two photos may share a name."""
         stem = storable(Path(path).stem).encode("utf-8")[:_LONGEST_STEM]
-        whole = stem.decode("utf-8", "ignore")  # without what is left of a character that was cut
+        whole = stem.decode("utf-8", "ignore")  # drops the rest of a character that was cut
         return f"{MAPS}/{photo:06d}-{whole}{_ENDINGS[self.form]}"
 
     def write(self, photo: int, path: str, depth_m: np.ndarray) -> None:
-        """Write one, whole or not at all.
+        """Write one map atomically.
 
         Raises:
-            InputError: if 16 bits of millimetres do not hold it.
+            InputError: if its depths do not fit 16 bits of millimetres.
             DataError: if it cannot be written.
         """
         write = write_npy if self.form == "npy" else write_png

@@ -1,7 +1,7 @@
-"""The same through Ray Data, on one machine or many; every actor holds the network once.
+"""The Ray engine: run tasks on one machine or many through Ray Data; each actor has the network.
 
-Photos and the model must be where the actors are under the same paths. What is sent are all
-questions once to every machine, numbers of tasks, and answers.
+Photos and the model must be at the same paths on every machine. All points are sent once to every
+machine; after that, task numbers go out and answers come back.
 """
 
 import importlib.util
@@ -13,27 +13,27 @@ from typing import Any
 
 import numpy as np
 
-from spd.batch.asking import Answer, Computation, ask
-from spd.batch.grouping import Questions
+from spd.batch.grouping import PhotoPoints
+from spd.batch.tasks import Computation, TaskAnswer, answer_task
 from spd.errors import BatchError, ConfigError, SPDError
 
-_MOST_BLOCKS = 10_000  # Ray keeps books on each
+_MOST_BLOCKS = 10_000  # each costs Ray memory
 
 
 def check_ray() -> None:
-    """Refuse the engine where Ray is not installed.
+    """Check that Ray is installed.
 
     Raises:
-        ConfigError: saying what to install.
+        ConfigError: if it is not, naming the extra.
     """
     if importlib.util.find_spec("ray") is None:
         raise ConfigError('--engine ray needs Ray; pip install "spd[ray]" brings it')
 
 
 def answers_of_ray(
-    computed: Computation, questions: Questions, tasks: Sequence[int], workers: int
-) -> Generator[Answer, None, None]:
-    """By up to `workers` actors of the cluster that RAY_ADDRESS names, or of one started here.
+    computed: Computation, photo_points: PhotoPoints, tasks: Sequence[int], workers: int
+) -> Generator[TaskAnswer, None, None]:
+    """Answer the tasks in up to `workers` actors of the cluster at RAY_ADDRESS or of a local one.
 
     Raises:
         BatchError: if Ray fails.
@@ -41,20 +41,20 @@ def answers_of_ray(
     import ray
 
     started = not ray.is_initialized()
-    threads = computed.threads or 1  # what an actor reserves; Ray lets it take no more by itself
+    threads = computed.threads or 1  # cores that an actor reserves and may use
     if started:
         _connect(workers * threads)
     context = ray.data.DataContext.get_current()
-    shown, context.enable_progress_bars = context.enable_progress_bars, False
+    shown_before, context.enable_progress_bars = context.enable_progress_bars, False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     try:
         answered = ray.data.from_items(
             list(tasks), override_num_blocks=min(len(tasks), _MOST_BLOCKS)
         ).map_batches(
-            Asker,
+            TaskActor,
             batch_size=1,
             batch_format="pyarrow",
-            fn_args=([ray.put(questions)],),  # in a list they are sent as a reference
+            fn_args=([ray.put(photo_points)],),  # in a list it is sent as a reference
             fn_constructor_args=(computed,),
             compute=ray.data.ActorPoolStrategy(min_size=1, max_size=min(workers, len(tasks))),
             num_cpus=threads,
@@ -64,9 +64,11 @@ def answers_of_ray(
             yield from _answers(table)
     except (ray.exceptions.RayError, ray.exceptions.UserCodeException) as error:
         reason = " ".join(str(error).split())
-        raise BatchError(f"Ray stopped: {reason[-400:]}; the same command goes on") from None
+        raise BatchError(
+            f"Ray stopped: {reason[-400:]}; run the same command again to continue"
+        ) from None
     finally:
-        context.enable_progress_bars = shown
+        context.enable_progress_bars = shown_before
         if started:
             ray.shutdown()
 
@@ -78,53 +80,53 @@ def _connect(cpus: int) -> None:
     if os.environ.get("RAY_ADDRESS"):
         ray.init(**quiet)
         return
-    # Ray writes an error for every actor that was given anything; what happens to it is told here.
+    # Ray logs an error for every actor with arguments; errors are reported here instead.
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent from here
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # send no usage statistics
     ray.init(address="local", num_cpus=cpus, include_dashboard=False, **quiet)
 
 
-class Asker:
-    """What an actor is: the network, and the questions of all tasks once it has seen one."""
+class TaskActor:
+    """A Ray actor: the network, and all photos with their points from its first task on."""
 
     def __init__(self, computed: Computation) -> None:
         computed.limit()
         self._failed: str | None = None
         try:
             self._predictor = computed.open()
-        except SPDError as error:  # raised here it would become a page of Ray's
+        except SPDError as error:  # raised here it would be reported with a page of Ray's own text
             self._failed = str(error)
-        self._questions: Questions | None = None
+        self._photo_points: PhotoPoints | None = None
 
-    def __call__(self, batch: Any, questions: list[Any]) -> Any:
-        """The answers to a batch of one task, as a table."""
+    def __call__(self, batch: Any, photo_points: list[Any]) -> Any:
+        """The answer to a batch of one task, as a table."""
         import ray
 
-        if self._questions is None:
-            self._questions = ray.get(questions[0])
+        if self._photo_points is None:
+            self._photo_points = ray.get(photo_points[0])
         (task,) = batch["item"].to_pylist()
         if self._failed is None:
             try:
-                return _as_table(ask(self._predictor, self._questions.of_task(task)))
+                return _as_table(answer_task(self._predictor, self._photo_points.task(task)))
             except SPDError as error:
                 self._failed = str(error)
         nothing = np.zeros(1, dtype=np.float32)
-        failed = Answer(
+        failed = TaskAnswer(
             task=task,
             points=np.zeros((1, 2)),
             depth_m=nothing,
             range_m=nothing,
             errors=[None],
-            notes=[],
+            warnings=[],
         )
         return _as_table(failed, self._failed)
 
 
-def _as_table(answer: Answer, failed: str | None = None) -> Any:
+def _as_table(answer: TaskAnswer, failed: str | None = None) -> Any:
     import pyarrow as pa
 
     rows = len(answer.errors)
-    notes = "\n".join(answer.notes)
+    warnings = "\n".join(answer.warnings)
     return pa.table(
         {
             "task": pa.array(np.full(rows, answer.task)),
@@ -133,17 +135,17 @@ def _as_table(answer: Answer, failed: str | None = None) -> Any:
             "depth_m": answer.depth_m,
             "range_m": answer.range_m,
             "error": pa.array(answer.errors, pa.string()),
-            "notes": pa.array([notes] * rows, pa.string()),
+            "warnings": pa.array([warnings] * rows, pa.string()),
             "failed": pa.array([failed] * rows, pa.string()),
         }
     )
 
 
-def _answers(table: Any) -> Iterator[Answer]:
-    """The answers in a table of whole tasks, one below the other.
+def _answers(table: Any) -> Iterator[TaskAnswer]:
+    """The answers in a table of whole tasks.
 
     Raises:
-        BatchError: if an actor could not answer at all.
+        BatchError: if an actor could not load the model.
     """
     failed = table["failed"].drop_null()
     if len(failed):
@@ -151,12 +153,12 @@ def _answers(table: Any) -> Iterator[Answer]:
     tasks = table["task"].to_numpy()
     starts = [0, *(np.flatnonzero(np.diff(tasks)) + 1).tolist(), len(tasks)]
     for first, end in itertools.pairwise(starts):
-        own = table.slice(first, end - first)
-        yield Answer(
+        rows = table.slice(first, end - first)
+        yield TaskAnswer(
             task=int(tasks[first]),
-            points=np.stack([own["u"].to_numpy(), own["v"].to_numpy()], axis=1),
-            depth_m=np.array(own["depth_m"].to_numpy()),
-            range_m=np.array(own["range_m"].to_numpy()),
-            errors=own["error"].to_pylist(),
-            notes=[note for note in own["notes"][0].as_py().split("\n") if note],
+            points=np.stack([rows["u"].to_numpy(), rows["v"].to_numpy()], axis=1),
+            depth_m=np.array(rows["depth_m"].to_numpy()),
+            range_m=np.array(rows["range_m"].to_numpy()),
+            errors=rows["error"].to_pylist(),
+            warnings=[text for text in rows["warnings"][0].as_py().split("\n") if text],
         )

@@ -1,4 +1,4 @@
-"""A batch from beginning to end, or from where it was killed to its end."""
+"""Run a batch, or resume one that was killed."""
 
 import contextlib
 import dataclasses
@@ -9,26 +9,26 @@ from typing import Literal
 
 import filelock
 
-from spd.batch.asking import Answer, Computation
 from spd.batch.cells import storable
 from spd.batch.engines import answers_here, answers_of_processes
-from spd.batch.grouping import Plan, plan_rows
-from spd.batch.inputs import Asked, Rows, read_rows
-from spd.batch.manifest import LOCK, begin_or_go_on, check_own, manifest
-from spd.batch.maps import MAPS, MapForm, Maps
-from spd.batch.parts import columns_of, count_errors, parts_there, write_part
+from spd.batch.grouping import BatchPlan, plan_rows
+from spd.batch.inputs import BatchInput, Rows, read_rows
+from spd.batch.manifest import LOCK, check_batch_folder, manifest, write_or_compare
+from spd.batch.maps import MAPS, MapFiles, MapForm
+from spd.batch.parts import columns_of, count_errors, existing_parts, write_part
 from spd.batch.ray_engine import answers_of_ray, check_ray
+from spd.batch.tasks import Computation, TaskAnswer
 from spd.errors import BatchError, ConfigError
 from spd.files import check_folder, remove_unfinished
 
 Engine = Literal["local", "ray"]
-Show = Callable[[int, int, int], None]
-"""Told how many rows are answered, how many there are, and how many of these have an error."""
+Progress = Callable[[int, int, int], None]
+"""Called with the rows answered, the rows in all, and the answered rows with an error."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class BatchSettings:
-    """How a batch is computed, and where it goes."""
+    """Model, engine and output of a batch."""
 
     out: Path
     computed: Computation = dataclasses.field(default_factory=Computation)
@@ -36,16 +36,16 @@ class BatchSettings:
     workers: int = 1
     photos_per_part: int = 256
     maps: MapForm | None = None
-    """Write a map of every photo too."""
+    """Format of a depth map of every photo; None: no maps."""
 
     def check(self) -> None:
-        """Refuse what shows before anything is read.
+        """Check everything that can be checked before the inputs are read.
 
         Raises:
-            ConfigError: on a number that is none, an engine that is not installed, or a folder
-                whose name is not UTF-8.
+            ConfigError: on a number below 1, an engine that is not installed, or a folder whose
+                name is not UTF-8.
             DataError: if the folder cannot be written.
-            BatchError: if it holds something else than a batch.
+            BatchError: if the folder holds other files than a batch.
         """
         for name in ("workers", "photos_per_part"):
             if getattr(self, name) < 1:
@@ -55,54 +55,57 @@ class BatchSettings:
         if self.engine == "ray":
             check_ray()
         check_folder(self.out)
-        check_own(self.out)  # before inputs are read: what lies below it is none
-        if storable(str(self.out)) != str(self.out):  # pyarrow could not read its parts again
+        check_batch_folder(self.out)  # before the inputs are read, which leave files below it out
+        if storable(str(self.out)) != str(self.out):  # pyarrow could not read the parts again
             raise ConfigError(f"--out {storable(str(self.out))} is not UTF-8; choose another")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
-    """What came of a batch."""
+class BatchSummary:
+    """Result of a run."""
 
     out: Path
     rows: int
     photos: int
     parts: int
     rows_before: int
-    """Answered by runs before this one."""
+    """Rows answered by earlier runs."""
     errors: dict[str, int]
-    """How many rows have each error, the most frequent first."""
-    notes: tuple[str, ...]
-    """What the network warned of in this run."""
+    """Number of rows with each error, the most frequent first."""
+    warnings: tuple[str, ...]
+    """The predictor's warnings in this run."""
     seconds: float
-    """Of this run, loading included."""
+    """Time of this run, loading included."""
 
     @property
     def failed(self) -> int:
-        """Rows with an error."""
+        """Number of rows with an error."""
         return sum(self.errors.values())
 
 
-def run_batch(asked: Asked, settings: BatchSettings, show: Show | None = None) -> Summary:
-    """Answer every row once, going on where an earlier run with the same input stopped.
+def run_batch(
+    batch_input: BatchInput, settings: BatchSettings, progress: Progress | None = None
+) -> BatchSummary:
+    """Answer every row once; an earlier run with the same input and settings is resumed.
 
     Args:
-        asked: what is asked.
-        settings: how, and where to.
-        show: is told of progress.
+        batch_input: photos, tables and points.
+        settings: model, engine and output.
+        progress: called after each task.
 
     Raises:
-        DataError: if an input cannot be read, or the folder not written.
-        BatchError: if the folder holds something else, or processes die.
-        CheckpointError: if there is no such model.
+        DataError: if an input cannot be read, or the folder cannot be written.
+        BatchError: if the folder holds other files or another batch, or a process dies.
+        CheckpointError: if the model does not exist.
     """
     began = time.monotonic()
     settings.check()
-    rows, digest = read_rows(asked, settings.out)
-    maps = Maps(settings.out.absolute(), settings.maps) if settings.maps is not None else None
-    plan = plan_rows(rows, settings.photos_per_part, in_fractions=asked.grid is not None, maps=maps)
-    with _held(settings.out):
-        begin_or_go_on(
+    rows, digest = read_rows(batch_input, settings.out)
+    maps = MapFiles(settings.out.absolute(), settings.maps) if settings.maps is not None else None
+    in_fractions = batch_input.grid is not None
+    plan = plan_rows(rows, settings.photos_per_part, in_fractions=in_fractions, maps=maps)
+    with _locked(settings.out):
+        write_or_compare(
             settings.out,
             manifest(
                 settings.computed,
@@ -117,25 +120,26 @@ def run_batch(asked: Asked, settings: BatchSettings, show: Show | None = None) -
         )
         remove_unfinished(settings.out)
         remove_unfinished(settings.out / MAPS)
-        there = parts_there(settings.out, plan)
-        before = sum(len(plan.rows_of(part)) for part in there)
-        notes = _answer_rest(rows, plan, set(there), before, settings, show or (lambda *_: None))
+        done = existing_parts(settings.out, plan)
+        before = sum(len(plan.rows_of(part)) for part in done)
+        progress = progress or (lambda *_: None)
+        warnings = _answer_rest(rows, plan, set(done), before, settings, progress)
         errors = count_errors(settings.out, plan.parts)
-    return Summary(
+    return BatchSummary(
         out=settings.out,
         rows=len(rows),
         photos=plan.photos,
         parts=plan.parts,
         rows_before=before,
-        errors=dict(sorted(errors.items(), key=lambda found: -found[1])),
-        notes=notes,
+        errors=dict(sorted(errors.items(), key=lambda item: -item[1])),
+        warnings=warnings,
         seconds=time.monotonic() - began,
     )
 
 
 @contextlib.contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Keep a second batch out of the folder while this one writes to it."""
+def _locked(folder: Path) -> Iterator[None]:
+    """Lock the folder against a second batch."""
     if folder.exists() and not folder.is_dir():
         raise BatchError(f"{folder} is a file; choose another --out")
     folder.mkdir(parents=True, exist_ok=True)
@@ -143,7 +147,7 @@ def _held(folder: Path) -> Iterator[None]:
     try:
         lock.acquire()
     except filelock.Timeout:
-        raise BatchError(f"another batch is writing to {folder}; wait, or choose another") from None
+        raise BatchError(f"another batch is writing to {folder}; wait, or use another") from None
     try:
         yield
     finally:
@@ -151,40 +155,45 @@ def _held(folder: Path) -> Iterator[None]:
 
 
 def _answer_rest(
-    rows: Rows, plan: Plan, there: set[int], before: int, settings: BatchSettings, show: Show
+    rows: Rows,
+    plan: BatchPlan,
+    written: set[int],
+    before: int,
+    settings: BatchSettings,
+    progress: Progress,
 ) -> tuple[str, ...]:
-    """Write the parts that are not there; a part is written when the last of its tasks comes in."""
-    parts = [part for part in range(plan.parts) if part not in there]
+    """Answer and write the missing parts, each when its last task is answered; the warnings."""
+    parts = [part for part in range(plan.parts) if part not in written]
     missing = {part: len(plan.tasks_of(part)) for part in parts}
     part_of = {task: part for part in parts for task in plan.tasks_of(part)}
-    answers: dict[int, Answer] = {}
-    notes: dict[str, None] = {}
+    answers: dict[int, TaskAnswer] = {}
+    warnings: dict[str, None] = {}
     done, failed = before, 0
-    show(done, len(rows), failed)
-    with contextlib.closing(_answers(plan, list(part_of), settings)) as coming:
-        for answer in coming:
+    progress(done, len(rows), failed)
+    with contextlib.closing(_answers(plan, list(part_of), settings)) as stream:
+        for answer in stream:
             part = part_of[answer.task]
             answers[answer.task] = answer
-            notes |= dict.fromkeys(answer.notes)
+            warnings |= dict.fromkeys(answer.warnings)
             missing[part] -= 1
             if not missing[part]:
-                own = [answers.pop(task) for task in plan.tasks_of(part)]
-                write_part(settings.out, part, plan, rows, own)
+                part_answers = [answers.pop(task) for task in plan.tasks_of(part)]
+                write_part(settings.out, part, plan, rows, part_answers)
             done += len(answer.errors)
             failed += len(answer.errors) - answer.errors.count(None)
-            show(done, len(rows), failed)
-    return tuple(notes)
+            progress(done, len(rows), failed)
+    return tuple(warnings)
 
 
 def _answers(
-    plan: Plan, tasks: list[int], settings: BatchSettings
-) -> Generator[Answer, None, None]:
+    plan: BatchPlan, tasks: list[int], settings: BatchSettings
+) -> Generator[TaskAnswer, None, None]:
     if not tasks:
         return
     computed, workers = settings.computed, settings.workers
     if settings.engine == "ray":
-        yield from answers_of_ray(computed, plan.questions, tasks, workers)
+        yield from answers_of_ray(computed, plan.photo_points, tasks, workers)
     elif workers > 1:
-        yield from answers_of_processes(computed, plan.questions, tasks, workers)
+        yield from answers_of_processes(computed, plan.photo_points, tasks, workers)
     else:
-        yield from answers_here(computed, plan.questions, tasks)
+        yield from answers_here(computed, plan.photo_points, tasks)

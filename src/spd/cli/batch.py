@@ -1,19 +1,112 @@
-"""What `spd batch` does: checks, a bar with the time left, and a summary at the end."""
+"""`spd batch`: options, checks, a progress bar, and a summary."""
 
-import contextlib
 import sys
-from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from spd.batch.inputs import Asked
-from spd.batch.run import BatchSettings, Show, Summary, run_batch
-from spd.cli.query import Computed
-from spd.predictors.loading import runtime_of
+import typer
+
+from spd.cli.options import Device, Model, Precision, Runtime
+
+if TYPE_CHECKING:
+    from spd.batch import BatchInput, BatchSettings, BatchSummary
 
 _SHOWN_ERRORS = 5
 
 
-def batch_photos(asked: Asked, settings: BatchSettings, *, fail_on_error: bool) -> int:
-    """Answer the rows; returns the exit code: 1 if all rows failed, or any where that is asked."""
+def batch(
+    inputs: Annotated[
+        list[str], typer.Argument(help="Folders, globs, photos; tables .parquet or .csv.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Output folder for the parts.")],
+    points: Annotated[
+        list[str] | None,
+        typer.Option("--points", help="Points u,v to query on every photo, without a table."),
+    ] = None,
+    grid: Annotated[
+        str | None,
+        typer.Option("--grid", help="Query a regular grid COLUMNSxROWS on every photo instead."),
+    ] = None,
+    root: Annotated[
+        Path | None,
+        typer.Option(
+            "--root", help="Folder that paths in tables are relative to; default: the table's own."
+        ),
+    ] = None,
+    model: Model = None,
+    device: Device = None,
+    runtime: Runtime = None,
+    precision: Precision = None,
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option("--engine", help="Run on this machine or on a Ray cluster (RAY_ADDRESS)."),
+    ] = "local",
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, help="Processes; each loads the model.")
+    ] = 1,
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, help="CPU threads of each process.")
+    ] = None,
+    photos_per_part: Annotated[
+        int,
+        typer.Option(
+            "--photos-per-part",
+            min=1,
+            help="Photos per output file; progress is saved after each file.",
+        ),
+    ] = 256,
+    maps: Annotated[
+        Literal["npy", "png16"] | None,
+        typer.Option(
+            "--maps",
+            help="Also write each photo's depth map: float32 metres (npy) or 16-bit millimetres.",
+        ),
+    ] = None,
+    fail_on_error: Annotated[
+        bool, typer.Option("--fail-on-error", help="Exit with 1 if any row has an error.")
+    ] = False,
+) -> None:
+    """Query many photos into Parquet files; run the same command again to resume.
+
+    Example: `spd batch detections.parquet -o out/depths --model runs/rooms_tiny`
+    """
+    from spd.batch import BatchInput, BatchSettings
+    from spd.batch.tasks import Computation
+    from spd.cli.query import parse_fields, parse_point
+
+    if points and grid:
+        raise typer.BadParameter("--points and --grid exclude each other")
+    batch_input = BatchInput(
+        inputs=tuple(inputs),
+        points=tuple(parse_point(text) for text in points or []),
+        grid=parse_fields(grid) if grid is not None else None,
+        root=root,
+    )
+    computed = Computation(
+        model=model, device=device, runtime=runtime, precision=precision, threads=threads
+    )
+    settings = BatchSettings(
+        out=out,
+        computed=computed,
+        engine=engine,
+        workers=workers,
+        photos_per_part=photos_per_part,
+        maps=maps,
+    )
+    _check(settings)
+    summary = _run(batch_input, settings)
+    for warning in summary.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    print(_describe(summary))
+    if summary.failed == summary.rows or (fail_on_error and summary.failed > 0):
+        raise typer.Exit(1)
+
+
+def _check(settings: "BatchSettings") -> None:
+    """Check the settings, the model and the device before anything is loaded."""
+    from spd.cli.query import Computed
+    from spd.predictors.loading import runtime_of
+
     settings.check()
     computed = settings.computed
     Computed(
@@ -27,28 +120,38 @@ def batch_photos(asked: Asked, settings: BatchSettings, *, fail_on_error: bool) 
         from spd.cli.devices import choose_device
 
         choose_device(computed.device)
+
+
+def _run(batch_input: "BatchInput", settings: "BatchSettings") -> "BatchSummary":
+    """Run the batch with a progress bar."""
+    from spd.batch import run_batch
+    from spd.cli.progress import progress_bar
+
     try:
-        with _bar() as show:
-            summary = run_batch(asked, settings, show)
+        with progress_bar("rows") as update:
+            return run_batch(
+                batch_input,
+                settings,
+                lambda done, rows, failed: update(done, rows, f"{done}/{rows}, {failed} errors"),
+            )
     except KeyboardInterrupt:
-        print(f"what is done is in {settings.out}; the same command goes on", file=sys.stderr)
+        print(
+            f"stopped; finished parts are in {settings.out}; run the same command to resume",
+            file=sys.stderr,
+        )
         raise
-    for note in summary.notes:
-        print(f"warning: {note}", file=sys.stderr)
-    print(describe(summary))
-    return int(summary.failed == summary.rows or (fail_on_error and summary.failed > 0))
 
 
-def describe(summary: Summary) -> str:
-    """The summary for people."""
+def _describe(summary: "BatchSummary") -> str:
+    """The summary as text."""
     lines = [
         f"{summary.rows} rows of {summary.photos} photos are in {summary.parts} parts in "
         f"{summary.out}"
     ]
     if summary.rows_before == summary.rows:
-        lines.append("nothing was left to do")
+        lines.append("all rows were answered before")
     elif summary.rows_before:
-        lines.append(f"{summary.rows_before} of them were there from an earlier run")
+        lines.append(f"{summary.rows_before} of them were answered before")
     now = summary.rows - summary.rows_before
     if now:
         lines.append(f"{now} rows in {summary.seconds:.1f} s")
@@ -59,32 +162,3 @@ def describe(summary: Summary) -> str:
         if len(summary.errors) > len(shown):
             lines.append(f"  and {len(summary.errors) - len(shown)} other errors (column error)")
     return "\n".join(lines)
-
-
-@contextlib.contextmanager
-def _bar() -> Iterator[Show]:
-    """A bar on stderr with rows, errors and the time left; yields what moves it."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("rows"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[failed]} errors"),
-        TimeRemainingColumn(),
-    )
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("batch", total=None, failed=0)
-
-        def show(done: int, rows: int, failed: int) -> None:
-            bar.update(task, completed=done, total=rows, failed=failed)
-
-        yield show

@@ -10,7 +10,7 @@ import typer
 
 from spd.cli import data, export
 from spd.cli.ask import calibrate, query
-from spd.cli.ask_many import batch
+from spd.cli.batch import batch
 from spd.cli.benchmark import benchmark
 from spd.cli.cost import cost
 from spd.cli.options import MODEL_HELP, Device

@@ -1,4 +1,4 @@
-"""The options of `spd serve`; what serves is imported when it is asked for."""
+"""`spd serve`: options and start; the service is imported when the command runs."""
 
 import sys
 import warnings
@@ -15,47 +15,56 @@ if TYPE_CHECKING:
     from spd.cli.query import Computed
     from spd.serve.config import ServeConfig
 
-_LIBRARIES = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
+_LIBRARIES = ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "cachetools")
 
 
 def serve(
     model: Model = None,
     host: Annotated[
-        str, typer.Option("--host", help="Address to answer at; 0.0.0.0 is all of them.")
+        str, typer.Option("--host", help="Address to listen on; 0.0.0.0 for all interfaces.")
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option("--port", min=0, max=65535, help="Port to answer at; 0: any free one.")
+        int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 for any free one.")
     ] = 8000,
     token_file: Annotated[
         Path | None,
         typer.Option(
-            "--token-file", help="Requests must bear the token in this file, or in $SPD_TOKEN."
+            "--token-file",
+            help="File with the token that requests must carry; default: $SPD_TOKEN, if set.",
         ),
     ] = None,
     max_megabytes: Annotated[
-        float, typer.Option("--max-megabytes", help="Of a photo's file.")
+        float, typer.Option("--max-megabytes", help="Largest photo file, in MB.")
     ] = 32,
-    max_megapixels: Annotated[float, typer.Option("--max-megapixels", help="Of a photo.")] = 50,
+    max_megapixels: Annotated[
+        float, typer.Option("--max-megapixels", help="Largest photo, in megapixels.")
+    ] = 50,
     max_points: Annotated[
-        int, typer.Option("--max-points", help="Asked in one request.")
+        int, typer.Option("--max-points", help="Most points in one request.")
     ] = 1_000_000,
     keep_images: Annotated[
-        int, typer.Option("--keep-images", help="Encoded photos kept; the longest unasked goes.")
+        int,
+        typer.Option(
+            "--keep-images",
+            help="Encoded photos in the cache; the least recently used one is evicted.",
+        ),
     ] = 100,
     keep_minutes: Annotated[
-        float, typer.Option("--keep-minutes", help="A photo stays after it was last asked.")
+        float,
+        typer.Option("--keep-minutes", help="Minutes a photo stays cached after its last query."),
     ] = 30,
     keep_megabytes: Annotated[
-        float, typer.Option("--keep-megabytes", help="Memory of all photos kept.")
+        float, typer.Option("--keep-megabytes", help="Memory of all cached photos, in MB.")
     ] = 1024,
     timeout: Annotated[
-        float, typer.Option("--timeout", help="Seconds for an answer, and for a body to arrive.")
+        float,
+        typer.Option("--timeout", help="Seconds to answer a request, and for its body to arrive."),
     ] = 60,
     device: Device = None,
     runtime: Runtime = None,
     precision: Precision = None,
 ) -> None:
-    """Answer over HTTP: post a photo once, ask it often; with a page for browsers.
+    """Serve depth over HTTP: post a photo once, query it often; with a web page.
 
     Example: `spd serve --port 8000 --model runs/rooms_tiny`
     """
@@ -90,7 +99,7 @@ def _check_installed() -> None:
 def _serve(
     computed: "Computed", config: "ServeConfig", host: str, port: int, token: str | None
 ) -> None:
-    """Bind first, so that a port in use is told before a model is loaded; then answer."""
+    """Bind first, so that a port in use is reported before the model is loaded; then answer."""
     from spd.predictors.loading import runtime_of
     from spd.serve.allocator import return_large_blocks
     from spd.serve.app import create_app
@@ -102,11 +111,11 @@ def _serve(
     with bind(host, port) as bound:
         if token is None and not is_loopback(host):
             _note(
-                f"warning: whoever reaches {host} may use this service, and nothing is encrypted; "
-                "give it a token (--token-file) and put a proxy with TLS before it"
+                f"warning: everyone who can reach {host} can use this service, unencrypted; set a "
+                "token (--token-file) and put a proxy with TLS before it"
             )
         return_large_blocks()
-        warnings.filterwarnings("ignore", module="PIL")  # about metadata; what matters is an error
+        warnings.filterwarnings("ignore", module="PIL")  # about metadata; real problems are errors
         runtime = runtime_of(computed.model, computed.runtime, computed.precision)
         served = ServedModel(
             predictor=computed.load(),
@@ -121,5 +130,5 @@ def _serve(
 
 
 def _note(message: str) -> None:
-    """Say something, at once even where the output is a file."""
+    """Print to stderr, at once even if that is a file."""
     print(message, file=sys.stderr, flush=True)

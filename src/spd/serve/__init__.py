@@ -1,1 +1,1 @@
-"""`spd serve`: post a photo once, ask it over HTTP as often as you like (`docs/serving.md`)."""
+"""`spd serve`: post a photo once, query it over HTTP as often as you like (`docs/serving.md`)."""

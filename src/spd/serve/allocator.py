@@ -1,26 +1,26 @@
-"""The C library's allocator, told to give large blocks back: a service runs for months.
+"""Set up the C library's allocator so that a service that runs for months does not grow.
 
-glibc raises the size from which a block is a mapping of its own, and so returned when it is freed,
-whenever such a block is freed: soon images and feature maps lie in its heaps, between small things
-that stay, and memory grows by what is lost between them. `docs/serving.md` has the figures.
+glibc maps a large block separately and unmaps it when it is freed, but each such free raises the
+size from which blocks count as large. Soon images and feature maps lie in the heaps, between small
+blocks that stay, and fragmentation grows. `docs/serving.md` has the measurements.
 """
 
 import ctypes
 
 MAPPED_BYTES = 256 * 1024
-"""From this size on a block is mapped, and unmapped when it is freed."""
+"""Blocks of this size and more are mapped, and unmapped when freed."""
 ARENAS = 4
-"""Heaps at most; by default glibc takes eight a core, each with free memory of its own."""
+"""Most heaps; glibc's default is eight a core, each with free memory of its own."""
 
 _M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
 _M_ARENA_MAX = -8
 
 
 def return_large_blocks() -> bool:
-    """Fix both for this process, best before threads start; whether its C library is glibc."""
+    """Fix both for this process, best before threads start; False if the library is not glibc."""
     try:
         library = ctypes.CDLL(None)
-    except (OSError, TypeError):  # Windows has no library of the process
+    except (OSError, TypeError):  # Windows does not open the process itself as a library
         return False
     if not hasattr(library, "gnu_get_libc_version"):
         return False

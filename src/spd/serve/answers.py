@@ -1,4 +1,4 @@
-"""From a question to an answer's bytes; everything here runs in a worker thread."""
+"""Answer queries: from a parsed body to JSON; everything here runs in a worker thread."""
 
 import dataclasses
 import time
@@ -13,18 +13,18 @@ from spd.pixels import Intrinsics, check_inside
 from spd.scenes import Box, Line, Mask, RegionStatistics, distances_m, grid, length_m, region
 from spd.scenes.cameras import ray_lengths, rays_at
 from spd.scenes.scene import PhotoScene
-from spd.serve.cache import Kept
+from spd.serve.cache import EncodedPhoto
 from spd.serve.config import ServeConfig
-from spd.serve.parsing import parsed, parsed_grid
-from spd.serve.refusals import of_input, too_large, too_slow
+from spd.serve.parsing import parse_grid, parse_query
+from spd.serve.refusals import from_error, too_large, too_slow
 from spd.serve.schemas import (
     BoxesAnswer,
-    BoxesAsked,
-    DistancesAsked,
+    BoxesQuery,
+    DistancesQuery,
     LineAnswer,
     LinesAnswer,
-    LinesAsked,
-    PointsAsked,
+    LinesQuery,
+    PointsQuery,
     RegionAnswer,
 )
 
@@ -35,81 +35,79 @@ _VALUES_A_PIECE = 65_536  # of JSON; other threads get a turn in between
 _POINTS_A_PIECE = 16_384
 
 
-def points(kept: Kept, body: bytearray, config: ServeConfig) -> tuple[bytes, int]:
-    """Depth, range and places of points, as JSON, and how many there were.
+def points(photo: EncodedPhoto, body: bytearray, config: ServeConfig) -> tuple[bytes, int]:
+    """Depth, range and 3D coordinates of points as JSON, and the number of points.
 
     Raises:
-        RefusalError: if the body is another, there are too many, or places need a camera.
+        RefusalError: if the body is wrong or too long, or 3D points need an unknown camera.
         PointError: naming the first point outside the photo.
     """
-    asked = parsed(PointsAsked, body, config.max_points)
-    uv, xyz = np.asarray(asked.points, dtype=np.float64).reshape(-1, 2), asked.xyz
-    del asked  # its lists take seven times the memory of the array
-    return b"{%b}" % _metres(kept, uv, config, xyz=xyz), len(uv)
+    query = parse_query(PointsQuery, body, config.max_points)
+    uv, xyz = np.asarray(query.points, dtype=np.float64).reshape(-1, 2), query.xyz
+    del query  # its lists take seven times the memory of the array
+    return b"{%b}" % _metres(photo, uv, config, xyz=xyz), len(uv)
 
 
-def grid_points(kept: Kept, body: bytearray, config: ServeConfig) -> tuple[bytes, int]:
-    """What `points` answers, at the centres of equal fields, with the centres.
+def grid_points(photo: EncodedPhoto, body: bytearray, config: ServeConfig) -> tuple[bytes, int]:
+    """`points` at the centres of a grid's cells, with these centres.
 
     Raises:
-        RefusalError: as `points`.
+        RefusalError: as in `points`.
     """
-    asked = parsed_grid(body, config.max_points)
-    uv = grid(kept.scene.size, asked.columns, asked.rows)
-    parts = (json_numbers(uv), _metres(kept, uv, config, xyz=asked.xyz))
+    query = parse_grid(body, config.max_points)
+    uv = grid(photo.scene.size, query.columns, query.rows)
+    parts = (json_numbers(uv), _metres(photo, uv, config, xyz=query.xyz))
     return b'{"points":%b,%b}' % parts, len(uv)
 
 
-def boxes(kept: Kept, body: bytearray, config: ServeConfig) -> bytes:
-    """Statistics of boxes, as JSON.
+def boxes(photo: EncodedPhoto, body: bytearray, config: ServeConfig) -> tuple[bytes, int]:
+    """Depth statistics of boxes as JSON, and 0: regions do not count as points.
 
     Raises:
-        RefusalError: if the body is another, there are too many, or one is no box of this photo.
+        RefusalError: if the body is wrong or too long, or a box is invalid or outside the photo.
     """
-    asked = parsed(BoxesAsked, body, config.max_boxes).boxes
-    found = _each(
-        "box", asked, lambda corners: _answered(region(kept.scene, Box(*corners))), config
-    )
-    return BoxesAnswer(boxes=found).model_dump_json().encode()
+    corners = parse_query(BoxesQuery, body, config.max_boxes).boxes
+    found = _each("box", corners, lambda box: _statistics(region(photo.scene, Box(*box))), config)
+    return BoxesAnswer(boxes=found).model_dump_json().encode(), 0
 
 
-def lines(kept: Kept, body: bytearray, config: ServeConfig) -> bytes:
-    """Statistics of polylines and their lengths, as JSON.
+def lines(photo: EncodedPhoto, body: bytearray, config: ServeConfig) -> tuple[bytes, int]:
+    """Depth statistics along polylines and their lengths as JSON, and 0.
 
     Raises:
-        RefusalError: if the body is another, there are too many, or one is no line of this photo.
+        RefusalError: if the body is wrong or too long, or a line is invalid or outside the photo.
     """
-    asked = parsed(LinesAsked, body, config.max_points).lines
-    found = _each("line", asked, lambda uv: _line(kept, Line.through(uv)), config)
-    return LinesAnswer(lines=found).model_dump_json().encode()
+    polylines = parse_query(LinesQuery, body, config.max_points).lines
+    found = _each("line", polylines, lambda uv: _line(photo, Line.through(uv)), config)
+    return LinesAnswer(lines=found).model_dump_json().encode(), 0
 
 
-def mask(kept: Kept, where: Mask) -> bytes:
-    """Statistics of a mask, as JSON.
+def mask(photo: EncodedPhoto, where: Mask) -> bytes:
+    """Depth statistics of a mask as JSON.
 
     Raises:
-        InputError: if it has another size than the photo, or nothing is inside.
+        InputError: if the mask is empty or has another size than the photo.
     """
-    return _answered(region(kept.scene, where)).model_dump_json().encode()
+    return _statistics(region(photo.scene, where)).model_dump_json().encode()
 
 
-def distances(kept: Kept, body: bytearray, config: ServeConfig) -> bytes:
-    """Metres between the two points of each pair, as JSON.
+def distances(photo: EncodedPhoto, body: bytearray, config: ServeConfig) -> tuple[bytes, int]:
+    """Metres between the two points of each pair as JSON, and 0.
 
     Raises:
-        RefusalError: if the body is another, there are too many, or no camera is known.
+        RefusalError: if the body is wrong or too long, or the camera is unknown.
         PointError: naming the first point outside the photo.
     """
-    asked = parsed(DistancesAsked, body, config.max_pairs)
-    pairs = np.asarray(asked.pairs, dtype=np.float64).reshape(-1, 2, 2)
-    del asked  # as with points
-    _camera(kept.scene, "a distance")
-    metres = distances_m(kept.scene, pairs, distortion=kept.distortion)
-    return b'{"distance_m":%b}' % json_numbers(metres)
+    query = parse_query(DistancesQuery, body, config.max_pairs)
+    pairs = np.asarray(query.pairs, dtype=np.float64).reshape(-1, 2, 2)
+    del query  # as in `points`
+    _known_camera(photo.scene, "a distance")
+    metres = distances_m(photo.scene, pairs, distortion=photo.distortion)
+    return b'{"distance_m":%b}' % json_numbers(metres), 0
 
 
 def json_numbers(values: np.ndarray) -> bytes:
-    """A JSON list of numbers, or of rows of them; null where one is not finite."""
+    """A JSON list of numbers `[N]` or of rows `[N, C]`; null where a number is not finite."""
     pieces = (
         to_json(values[start : start + _VALUES_A_PIECE].tolist(), inf_nan_mode="null")[1:-1]
         for start in range(0, len(values), _VALUES_A_PIECE)
@@ -117,13 +115,13 @@ def json_numbers(values: np.ndarray) -> bytes:
     return b"[" + b",".join(pieces) + b"]"
 
 
-def _metres(kept: Kept, uv: np.ndarray, config: ServeConfig, *, xyz: bool) -> bytes:
-    """The members of an answer that every point has."""
-    scene, lens = kept.scene, kept.distortion
-    camera = _camera(scene, "xyz") if xyz else scene.intrinsics
+def _metres(photo: EncodedPhoto, uv: np.ndarray, config: ServeConfig, *, xyz: bool) -> bytes:
+    """`depth_m`, `range_m` and `xyz_m` of points as members of a JSON object."""
+    scene, lens = photo.scene, photo.distortion
+    camera = _known_camera(scene, "xyz") if xyz else scene.intrinsics
     check_inside(uv, scene.size)
     range_m, xyz_m = b"null", b"null"
-    rays = None if camera is None else rays_at(uv, camera, lens)  # which may refuse
+    rays = None if camera is None else rays_at(uv, camera, lens)  # which may raise
     depth_m = _depths(scene, uv, config.request_seconds)
     if rays is not None:
         range_m = json_numbers((depth_m * ray_lengths(rays)).astype(np.float32))
@@ -134,37 +132,35 @@ def _metres(kept: Kept, uv: np.ndarray, config: ServeConfig, *, xyz: bool) -> by
     return b'"depth_m":%b,"range_m":%b,"xyz_m":%b' % parts
 
 
-def _each(noun: str, asked: Sequence[T], answer: Callable[[T], R], config: ServeConfig) -> list[R]:
-    """An answer to each, in time; what is wrong with one is said with its number."""
-    if len(asked) > config.max_boxes:
-        raise too_large(
-            f"{len(asked):,} {noun}s in one request; ask at most {config.max_boxes:,} at a time"
-        )
+def _each(noun: str, items: Sequence[T], answer: Callable[[T], R], config: ServeConfig) -> list[R]:
+    """Answer each item within the time limit; an error names the item's number."""
+    if len(items) > config.max_boxes:
+        raise too_large(f"{len(items):,} {noun}s in one request; the limit is {config.max_boxes:,}")
     end = time.monotonic() + config.request_seconds
     found = []
-    for number, one in enumerate(asked):
+    for number, item in enumerate(items):
         if time.monotonic() > end:
             raise too_slow(config.request_seconds)
         try:
-            found.append(answer(one))
+            found.append(answer(item))
         except InputError as error:
-            raise of_input(type(error)(f"{noun} {number}: {error}")) from None
+            raise from_error(type(error)(f"{noun} {number}: {error}")) from None
     return found
 
 
-def _answered(found: RegionStatistics) -> RegionAnswer:
+def _statistics(found: RegionStatistics) -> RegionAnswer:
     return RegionAnswer(**dataclasses.asdict(found))
 
 
-def _line(kept: Kept, line: Line) -> LineAnswer:
-    found = region(kept.scene, line)
-    known = kept.scene.intrinsics is not None
-    metres = length_m(kept.scene, line.points, distortion=kept.distortion) if known else None
+def _line(photo: EncodedPhoto, line: Line) -> LineAnswer:
+    found = region(photo.scene, line)
+    known = photo.scene.intrinsics is not None
+    metres = length_m(photo.scene, line.points, distortion=photo.distortion) if known else None
     return LineAnswer(**dataclasses.asdict(found), length_m=metres)
 
 
 def _depths(scene: PhotoScene, uv: np.ndarray, seconds: float) -> np.ndarray:
-    """Depth in pieces, so that work whose client was told 503 ends soon after it."""
+    """Depth in pieces, so that the work ends soon after its client got status 503."""
     end = time.monotonic() + seconds
     depth_m = np.empty(len(uv), dtype=np.float32)
     for start in range(0, len(uv), _POINTS_A_PIECE):
@@ -175,12 +171,12 @@ def _depths(scene: PhotoScene, uv: np.ndarray, seconds: float) -> np.ndarray:
     return depth_m
 
 
-def _camera(scene: PhotoScene, what: str) -> Intrinsics:
+def _known_camera(scene: PhotoScene, purpose: str) -> Intrinsics:
     if scene.intrinsics is None:
-        raise of_input(
+        raise from_error(
             InputError(
-                f"{what} needs the photo's focal length, which neither the request nor the file "
-                "said; post the photo with focal_px, fov_deg, or fx, fy, cx and cy"
+                f"{purpose} needs the photo's focal length, which neither the request nor the "
+                "file has; post the photo with focal_px, fov_deg, or fx, fy, cx and cy"
             ),
             "unknown_camera",
         )

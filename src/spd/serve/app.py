@@ -1,4 +1,4 @@
-"""The application: routes, pages, errors in one form, and what starts and stops with it."""
+"""The ASGI application: routes, pages, errors in one form, start and stop."""
 
 import asyncio
 import contextlib
@@ -17,28 +17,28 @@ from starlette.routing import BaseRoute, Match, Route
 from spd import __version__
 from spd.errors import SPDError
 from spd.serve.config import ServeConfig
-from spd.serve.gate import HEALTH, Gate, answer_of
+from spd.serve.gate import HEALTH, Gate, error_response
 from spd.serve.metrics import CONTENT_TYPE
 from spd.serve.pages import add_pages
-from spd.serve.refusals import RefusalError, bad_request, failed, of_input, stopping
+from spd.serve.refusals import RefusalError, bad_request, failed, from_error, stopping
 from spd.serve.routes import errors, routes_of
 from spd.serve.schemas import Health
 from spd.serve.service import ServedModel, Service
 
 SWEEP_SECONDS = 5.0
-"""How often photos that nobody asks are let go of."""
-_LOG = logging.getLogger("uvicorn.error")  # where the server logs what no handler takes
+"""Seconds between two removals of expired photos."""
+_LOG = logging.getLogger("uvicorn.error")  # where the server logs unhandled errors
 
 
 def create_app(
     model: ServedModel, config: ServeConfig | None = None, token: str | None = None
 ) -> FastAPI:
-    """The service as an ASGI application; `app.state.service` is what it holds.
+    """The service as an ASGI application; `app.state.service` is its `Service`.
 
     Args:
-        model: what answers.
+        model: answers queries.
         config: limits; by default those of `ServeConfig`.
-        token: that requests must bear; None: none.
+        token: token that requests must carry; None: requests need no token.
     """
     service = Service(model, config or ServeConfig(), token)
 
@@ -65,7 +65,7 @@ def create_app(
     bearer = [] if token is None else [Depends(HTTPBearer(auto_error=False))]  # for OpenAPI
     router = routes_of(service)
     app.include_router(router, dependencies=bearer)
-    _add_watching(app, service)
+    _add_monitoring(app, service)
     add_pages(app)
     _add_errors(app, [*router.routes, *app.routes])
     app.add_middleware(Gate, service=service)
@@ -75,11 +75,11 @@ def create_app(
 async def _sweep(service: Service) -> None:
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
-        service.cache.forget_expired()
+        service.cache.expire()
 
 
-def _add_watching(app: FastAPI, service: Service) -> None:
-    @app.get(HEALTH, responses={503: errors()[503]}, summary="Whether it answers")
+def _add_monitoring(app: FastAPI, service: Service) -> None:
+    @app.get(HEALTH, responses={503: errors()[503]}, summary="Health check")
     async def health() -> Health:
         if service.stopping:
             raise stopping()
@@ -91,37 +91,37 @@ def _add_watching(app: FastAPI, service: Service) -> None:
 
 
 def _add_errors(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
-    """Every error has the same form."""
+    """Give every error the same form."""
 
     @app.exception_handler(SPDError)
-    async def refused(_: Request, error: SPDError) -> JSONResponse:
-        answer = of_input(error)
-        if answer.status == HTTPStatus.INTERNAL_SERVER_ERROR:  # the client is not told what it was
+    async def refuse(_: Request, error: SPDError) -> JSONResponse:
+        refusal = from_error(error)
+        if refusal.status == HTTPStatus.INTERNAL_SERVER_ERROR:  # the client gets no details
             _LOG.error("a request failed", exc_info=error)
-        return answer_of(answer)
+        return error_response(refusal)
 
     @app.exception_handler(RequestValidationError)
-    async def unfitting(_: Request, error: RequestValidationError) -> JSONResponse:
+    async def refuse_parameter(_: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        return answer_of(bad_request(f"{where}: {first['msg']}"))
+        return error_response(bad_request(f"{where}: {first['msg']}"))
 
     @app.exception_handler(HTTPException)
-    async def not_routed(request: Request, error: HTTPException) -> JSONResponse:
+    async def refuse_route(request: Request, error: HTTPException) -> JSONResponse:
         kind = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
-        message = f"{error.detail}; the operations are at /docs"
+        message = f"{error.detail}; /docs lists the operations"
         headers = dict(error.headers or {})
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             headers["Allow"] = _allowed(routes, request)
-        return answer_of(RefusalError(error.status_code, kind, message, headers))
+        return error_response(RefusalError(error.status_code, kind, message, headers))
 
     @app.exception_handler(Exception)
-    async def broken(_: Request, __: Exception) -> JSONResponse:
-        return answer_of(failed())
+    async def fail(_: Request, __: Exception) -> JSONResponse:
+        return error_response(failed())
 
 
 def _allowed(routes: Sequence[BaseRoute], request: Request) -> str:
-    """The methods of a path; Starlette names those of the first of its routes alone."""
+    """The methods of all routes at a path; Starlette reports those of the first route only."""
     found: set[str] = set()
     for route in routes:
         if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:

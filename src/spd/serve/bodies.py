@@ -1,4 +1,4 @@
-"""Reading bodies: never more bytes than allowed, never longer than allowed."""
+"""Read request bodies within limits on bytes and time."""
 
 import asyncio
 import contextlib
@@ -9,29 +9,29 @@ from starlette.requests import ClientDisconnect, Request
 from spd.serve.refusals import RefusalError, bad_request, busy, slow_body, too_large, wrong_type
 
 _FORM = "multipart/form-data"
-_FORM_BYTES = 65_536  # a form's own headers and boundaries, beside the file in it
+_FORM_BYTES = 65_536  # headers and boundaries of a form, beside the file in it
 
 
-class Bodies:
-    """Reads bodies, and knows how much of them is in memory.
+class BodyReader:
+    """Reads request bodies, and counts the bytes of all of them in memory.
 
     Args:
-        most_held: bytes of all bodies together.
-        seconds: for one body.
+        most_held: limit on the bytes of all bodies together.
+        seconds: time limit of one body.
     """
 
     def __init__(self, most_held: int, seconds: float) -> None:
         self._most_held = most_held
         self._seconds = seconds
         self.held = 0
-        """Bytes of all bodies that are being read or worked on."""
+        """Bytes of all bodies that are being read or used."""
 
     @contextlib.asynccontextmanager
     async def read(self, request: Request, most: int) -> AsyncIterator[bytearray]:
-        """A body of at most so many bytes, which counts as held until the block is left.
+        """A body of at most `most` bytes; it counts as held until the block ends.
 
         Raises:
-            RefusalError: if it is longer, comes too slowly, or there is no room for it now.
+            RefusalError: if it is too long or too slow, or too much is held already.
         """
         _check_length(request, most)
         body = bytearray()
@@ -58,25 +58,25 @@ class Bodies:
 
 
 def check_json(request: Request) -> None:
-    """Refuse what does not say that it is JSON.
+    """Refuse a request whose content type is not JSON.
 
     Raises:
-        RefusalError: naming what is taken.
+        RefusalError: naming the expected type.
     """
-    _check_plain(request)
-    given = content_type(request)
+    _check_uncompressed(request)
+    given = _content_type(request)
     if given != "application/json":
         raise wrong_type(f"content type {given or 'missing'!r}; send application/json")
 
 
 def is_form(request: Request, field: str) -> bool:
-    """Whether a file comes in a form, and not as it is.
+    """Whether the request carries its file in a form; False: as the body itself.
 
     Raises:
-        RefusalError: if it comes as anything else.
+        RefusalError: if the content type is neither.
     """
-    _check_plain(request)
-    given = content_type(request)
+    _check_uncompressed(request)
+    given = _content_type(request)
     if given == _FORM:
         return True
     if given.startswith("image/") or given == "application/octet-stream":
@@ -88,23 +88,23 @@ def is_form(request: Request, field: str) -> bool:
 
 
 def most_bytes(file_bytes: int, *, form: bool) -> int:
-    """Of a body that carries a file."""
+    """Limit on a body that carries a file of at most `file_bytes`."""
     return file_bytes + (_FORM_BYTES if form else 0)
 
 
-def content_type(request: Request) -> str:
-    """Of a request, without parameters; empty where it does not say."""
+def _content_type(request: Request) -> str:
+    """The content type without parameters; empty where the header is missing."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def _check_plain(request: Request) -> None:
+def _check_uncompressed(request: Request) -> None:
     encoding = request.headers.get("content-encoding", "identity").lower()
     if encoding != "identity":
-        raise wrong_type(f"content encoding {encoding[:40]!r}; send the body as it is")
+        raise wrong_type(f"content encoding {encoding[:40]!r}; send the body uncompressed")
 
 
 def _check_length(request: Request, most: int) -> None:
-    """Refuse by what the client announces, before anything of it is read."""
+    """Refuse by the announced length, before any of the body is read."""
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > most:
         raise _too_long(most)

@@ -1,15 +1,15 @@
-"""Encoded photos that are kept: so many, so many bytes, so long; the longest unasked goes first.
+"""Encoded photos in memory, limited in number, in bytes and in time.
 
-Of one event loop: nothing here may be called from another thread.
+Everything here belongs to one event loop: call nothing from another thread.
 """
 
 import dataclasses
 import secrets
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 
 import numpy as np
+from cachetools import Cache, TTLCache
 from jaxtyping import UInt8
 
 from spd.scenes import Distortion
@@ -18,39 +18,33 @@ from spd.serve.refusals import too_large, unknown_image
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Kept:
-    """A photo to be asked."""
+class EncodedPhoto:
+    """A photo that can be queried."""
 
     scene: PhotoScene
-    small: UInt8[np.ndarray, "h w 3"]
-    """The photo as pictures show it."""
+    preview: UInt8[np.ndarray, "h w 3"]
+    """Small copy of the photo, for pictures."""
     warnings: tuple[str, ...]
-    """What its user was told."""
+    """Warnings given when the photo was posted."""
     distortion: Distortion | None = None
-    """Of the lens; None: none."""
+    """Lens distortion; None: no distortion."""
 
     @property
     def nbytes(self) -> int:
         """Memory held, in bytes."""
         height, width = self.scene.size
-        whole_map = 4 * height * width  # what a scene holds that does not say
-        return self.small.nbytes + int(getattr(self.scene, "nbytes", whole_map))
+        depth_map = 4 * height * width  # the estimate for a scene that does not report its size
+        return self.preview.nbytes + int(getattr(self.scene, "nbytes", depth_map))
 
 
-@dataclasses.dataclass(slots=True)
-class _Entry:
-    kept: Kept
-    expires: float
-
-
-class SceneCache:
-    """Photos by id, least recently asked first.
+class SceneCache(TTLCache[str, tuple[EncodedPhoto, float]]):
+    """Encoded photos by id, each with the time it expires; evicts the least recently used.
 
     Args:
-        most_images: kept at a time.
-        most_bytes: kept at a time.
-        seconds: a photo is kept after it was last asked.
-        clock: seconds that only grow.
+        most_images: photos held at a time.
+        most_bytes: bytes held at a time.
+        seconds: lifetime of a photo after its last query.
+        clock: monotonic clock, in seconds.
     """
 
     def __init__(
@@ -60,91 +54,72 @@ class SceneCache:
         seconds: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        super().__init__(most_bytes, seconds, clock, getsizeof=lambda entry: entry[0].nbytes)
         self._most_images = most_images
-        self._most_bytes = most_bytes
-        self._seconds = seconds
-        self._clock = clock
-        self._entries: OrderedDict[str, _Entry] = OrderedDict()
-        self.nbytes = 0
-        """Of all that is kept."""
         self.evicted = 0
-        """Photos that made room for others."""
+        """Photos removed to make room for others."""
         self.expired = 0
-        """Photos that nobody asked any more."""
+        """Photos removed because their lifetime ended."""
 
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def put(self, kept: Kept) -> str:
-        """Keep a photo under a new id that cannot be guessed.
+    def put(self, photo: EncodedPhoto) -> str:
+        """Store a photo; returns its new id, which cannot be guessed.
 
         Raises:
-            RefusalError: if it alone is larger than all that may be kept.
+            RefusalError: if the photo alone is larger than the whole cache.
         """
-        if kept.nbytes > self._most_bytes:
+        if photo.nbytes > self.maxsize:
             raise too_large(
-                f"the photo's maps take {kept.nbytes / 1e6:.4g} MB and the service keeps "
-                f"{self._most_bytes / 1e6:.4g} MB of all photos; post a smaller photo"
+                f"the photo's maps take {photo.nbytes / 1e6:.4g} MB, the service caches at most "
+                f"{self.maxsize / 1e6:.4g} MB for all photos; post a smaller photo"
             )
-        self.forget_expired()
-        while self._entries and (
-            len(self) >= self._most_images or self.nbytes + kept.nbytes > self._most_bytes
-        ):
-            self._drop(next(iter(self._entries)))
-            self.evicted += 1
         image_id = secrets.token_urlsafe(16)
-        self._entries[image_id] = _Entry(kept, self._clock() + self._seconds)
-        self.nbytes += kept.nbytes
+        with self.timer:  # which stands still here, so that nothing expires meanwhile
+            while len(self) >= self._most_images:
+                self.popitem()
+            self._store(image_id, photo)
         return image_id
 
-    def ask(self, image_id: str) -> Kept:
-        """The photo of that id, which is kept longer for it.
+    def use(self, image_id: str) -> EncodedPhoto:
+        """The photo with this id; its lifetime starts again.
 
         Raises:
-            RefusalError: if it is not here, or no more.
+            RefusalError: if the cache does not hold it.
         """
-        entry = self._find(image_id)
-        entry.expires = self._clock() + self._seconds
-        self._entries.move_to_end(image_id)
-        return entry.kept
+        photo, _ = self.peek(image_id)
+        self._store(image_id, photo)
+        return photo
 
-    def look(self, image_id: str) -> tuple[Kept, float]:
-        """The photo of that id and the seconds left to it, which stay as they are.
+    def peek(self, image_id: str) -> tuple[EncodedPhoto, float]:
+        """The photo with this id and the seconds until it expires; neither counts as a use.
 
         Raises:
-            RefusalError: as `ask`.
+            RefusalError: if the cache does not hold it.
         """
-        entry = self._find(image_id)
-        return entry.kept, entry.expires - self._clock()
+        if image_id not in self:
+            raise unknown_image(image_id)
+        photo, expires = Cache.__getitem__(self, image_id)  # TTLCache's would count as a use
+        return photo, expires - self.timer()
 
     def remove(self, image_id: str) -> None:
         """Forget a photo.
 
         Raises:
-            RefusalError: as `ask`.
+            RefusalError: if the cache does not hold it.
         """
-        self._find(image_id)
-        self._drop(image_id)
-
-    def forget_expired(self) -> None:
-        """Let go of what nobody asked for too long."""
-        now = self._clock()
-        # What is asked moves to the end with a later end, so the first to expire come first.
-        while self._entries and next(iter(self._entries.values())).expires <= now:
-            self._drop(next(iter(self._entries)))
-            self.expired += 1
-
-    def clear(self) -> None:
-        """Let go of everything."""
-        self._entries.clear()
-        self.nbytes = 0
-
-    def _find(self, image_id: str) -> _Entry:
-        self.forget_expired()
-        entry = self._entries.get(image_id)
-        if entry is None:
+        if self.pop(image_id, None) is None:
             raise unknown_image(image_id)
-        return entry
 
-    def _drop(self, image_id: str) -> None:
-        self.nbytes -= self._entries.pop(image_id).kept.nbytes
+    def _store(self, image_id: str, photo: EncodedPhoto) -> None:
+        self[image_id] = (photo, self.timer() + self.ttl)
+
+    def popitem(self) -> tuple[str, tuple[EncodedPhoto, float]]:
+        """Evict the least recently used photo."""
+        evicted = super().popitem()
+        self.evicted += 1
+        return evicted
+
+    def expire(self, time: float | None = None) -> list[tuple[str, tuple[EncodedPhoto, float]]]:
+        """Remove every photo whose lifetime has ended."""
+        expired = list(super().expire(time))
+        self.expired += len(expired)
+        return expired

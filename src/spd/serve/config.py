@@ -1,4 +1,4 @@
-"""What the service grants its clients: sizes, times, and how much it keeps."""
+"""Limits of the service: sizes, times, and how many photos it caches."""
 
 from pydantic import Field
 
@@ -13,65 +13,65 @@ class ServeConfig(Frozen):
     """Limits of one service; the defaults fit a small machine on a private network."""
 
     max_megabytes: float = Field(32, gt=0)
-    """Of a photo's file; counted while it is read."""
+    """Size of a photo's file in MB; counted while the file is read."""
     max_megapixels: float = Field(50, gt=0)
-    """Of a photo; looked at before it is unpacked."""
+    """Size of a photo in megapixels; checked before it is decoded."""
     max_points: Int = Field(1_000_000, ge=1)
-    """Asked in one request; a box or a line counts as 4,096, a distance as two."""
+    """Points in one request; a box or a line counts as 4,096, a distance as two."""
     keep_images: Int = Field(100, ge=1)
-    """Encoded photos kept; the one that was not asked for longest goes first."""
+    """Encoded photos in the cache; the least recently used one is evicted."""
     keep_minutes: float = Field(30, gt=0)
-    """A photo stays after it was last asked."""
+    """Minutes a photo stays in the cache after its last query."""
     keep_megabytes: float = Field(1024, gt=0)
-    """Of all photos that are kept: their maps and what a picture is drawn on."""
+    """Memory of all cached photos in MB: feature maps and previews."""
     max_requests: Int = Field(128, ge=1)
-    """At a time, from the first byte to the last; more are told to come back (429)."""
+    """Requests answered at a time; further ones get status 429."""
     max_encodes_waiting: Int = Field(32, ge=1)
-    """Photos that wait for the network; more are told to come back (429)."""
+    """Photos waiting to be encoded; further ones get status 429."""
     batch_images: Int = Field(8, ge=1)
-    """Waiting photos of one size that go through the network together, at most."""
+    """Waiting photos of one input size that are encoded together."""
     request_seconds: float = Field(60, gt=0)
-    """Until a request is answered, once its body is here; then it is told 503."""
+    """Seconds to answer a request once its body has arrived; then status 503."""
     body_seconds: float = Field(60, gt=0)
-    """For a client to send a body; then it is told 408."""
+    """Seconds for a client to send a body; then status 408."""
     head_seconds: float = Field(10, gt=0)
-    """For a client to begin a request on an open connection; then it is closed."""
+    """Seconds for a client to begin a request on an open connection; then it is closed."""
     answer_seconds: float = Field(120, gt=0)
-    """For a client to take an answer; then its connection is cut."""
+    """Seconds for a client to receive an answer; then its connection is closed."""
     grace_seconds: float = Field(20, gt=0)
-    """Given to running requests when the service is told to stop."""
+    """Seconds that running requests have to end when the service is stopped."""
 
     @property
     def max_body_bytes(self) -> int:
-        """Of a photo's file."""
+        """Bytes of a photo's file."""
         return int(self.max_megabytes * _MEGABYTE)
 
     @property
     def max_json_bytes(self) -> int:
-        """Of a question."""
+        """Bytes of a JSON body."""
         return self.max_points * _BYTES_A_POINT + 4096
 
     @property
     def max_pixels(self) -> int:
-        """Of a photo."""
+        """Pixels of a photo."""
         return int(self.max_megapixels * _MEGABYTE)
 
     @property
     def max_boxes(self) -> int:
-        """Boxes, or lines, asked in one request."""
+        """Boxes, or lines, in one request."""
         return max(1, self.max_points // MOST_POINTS)
 
     @property
     def max_pairs(self) -> int:
-        """Of points, asked in one request."""
+        """Pairs of points in one request."""
         return max(1, self.max_points // 2)
 
     @property
     def keep_bytes(self) -> int:
-        """Of all photos that are kept."""
+        """Bytes of all cached photos."""
         return int(self.keep_megabytes * _MEGABYTE)
 
     @property
     def max_buffered_bytes(self) -> int:
-        """Of all bodies together."""
+        """Bytes of all request bodies in memory."""
         return max(256 * _MEGABYTE, 2 * self.max_body_bytes, 2 * self.max_json_bytes)

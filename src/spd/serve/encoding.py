@@ -1,7 +1,7 @@
-"""The queue before the network: one thread takes those waiting whose inputs have one size.
+"""The encode queue: one thread encodes waiting photos of one input size together.
 
-Together they cost less than one after the other, and no photo's answer depends on its company
-beyond float32's rounding.
+A batch costs less than its photos one after the other, and no photo's depth depends on the others
+in its batch beyond float32 rounding.
 """
 
 import dataclasses
@@ -15,30 +15,30 @@ from typing import TYPE_CHECKING
 from spd.scenes.photo_predictor import Prepared
 from spd.scenes.scene import PhotoScene
 from spd.serve.metrics import Metrics
-from spd.serve.photo import Ready, Unplanned
+from spd.serve.photo import PhotoInput, RawPhoto
 from spd.serve.refusals import busy, stopping
 
 if TYPE_CHECKING:
     from spd.predictors.loading import AnyPredictor
 
 BATCH_PIXELS = 1_000_000
-"""Of all inputs of a batch; attention's memory grows with each."""
+"""Pixels of all inputs of a batch; attention's memory grows with each."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class _Job:
-    ready: Ready
+    photo: PhotoInput
     future: "Future[PhotoScene]"
 
 
 class EncodeQueue:
-    """Photos that wait for the network, oldest first.
+    """Photos that wait to be encoded, oldest first.
 
     Args:
-        predictor: whose network.
-        most_waiting: photos; more are refused.
-        batch_images: encoded together at most.
-        metrics: gets batches and their time.
+        predictor: encodes them.
+        most_waiting: limit on waiting photos; more are refused.
+        batch_images: limit on photos encoded together.
+        metrics: receives the size and time of each batch.
     """
 
     def __init__(
@@ -57,11 +57,11 @@ class EncodeQueue:
         return len(self._waiting)
 
     def start(self) -> None:
-        """Begin to take photos."""
+        """Start encoding."""
         self._thread.start()
 
-    def submit(self, ready: Ready) -> "Future[PhotoScene]":
-        """Wait for the network; a future that is cancelled before its turn costs nothing.
+    def submit(self, photo: PhotoInput) -> "Future[PhotoScene]":
+        """Add a photo; cancel the future before its turn and it is not encoded.
 
         Raises:
             RefusalError: if too many wait, or the queue is closed.
@@ -73,13 +73,13 @@ class EncodeQueue:
                 self._waiting = deque(job for job in self._waiting if not job.future.cancelled())
             if len(self._waiting) >= self._most_waiting:
                 raise busy(f"{len(self._waiting)} photos wait already; post this one again later")
-            job = _Job(ready, Future())
+            job = _Job(photo, Future())
             self._waiting.append(job)
             self._changed.notify()
         return job.future
 
     def close(self) -> None:
-        """Refuse those who wait; what is with the network goes on to its end."""
+        """Refuse waiting photos; the batch that is being encoded continues to its end."""
         with self._changed:
             self._closed = True
             refused, self._waiting = self._waiting, deque()
@@ -95,14 +95,14 @@ class EncodeQueue:
                 self._answer(jobs)
 
     def _take(self) -> list[_Job]:
-        """The oldest and those that fit to it; nothing when the queue is closed."""
+        """The oldest job and others of its input size; empty when the queue is closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed)
             if self._closed:
                 return []
             first = self._waiting.popleft()
-            size = first.ready.input_size
-            fitting = [job for job in self._waiting if size and job.ready.input_size == size]
+            size = first.photo.input_size
+            fitting = [job for job in self._waiting if size and job.photo.input_size == size]
             room = self._batch_images - 1
             if size is not None:
                 room = min(room, BATCH_PIXELS // (size[0] * size[1]) - 1)
@@ -114,8 +114,8 @@ class EncodeQueue:
     def _answer(self, jobs: list[_Job]) -> None:
         started = time.perf_counter()
         try:
-            scenes = self._encode([job.ready.item for job in jobs])
-        except BaseException as error:  # whatever it is, those who wait must hear of it
+            scenes = self._encode([job.photo.item for job in jobs])
+        except BaseException as error:  # whatever it is, the waiting requests must get it
             if isinstance(error, MemoryError) and len(jobs) > 1:
                 for job in jobs:
                     self._answer([job])
@@ -128,7 +128,7 @@ class EncodeQueue:
         for job, scene in zip(jobs, scenes, strict=True):
             job.future.set_result(scene)
 
-    def _encode(self, items: Sequence[Prepared | Unplanned]) -> Sequence[PhotoScene]:
+    def _encode(self, items: Sequence[Prepared | RawPhoto]) -> Sequence[PhotoScene]:
         together = [item for item in items if isinstance(item, Prepared)]
         if together:
             encode_many: Callable[[Sequence[Prepared]], Sequence[PhotoScene]]
@@ -142,5 +142,5 @@ class EncodeQueue:
                 intrinsics=item.camera.intrinsics,
             )
             for item in items
-            if isinstance(item, Unplanned)
+            if isinstance(item, RawPhoto)
         ]

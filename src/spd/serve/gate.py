@@ -1,4 +1,4 @@
-"""What stands before every route: stopping, token, how many at a time, and the counting."""
+"""Middleware before every route: shutdown, token, number of requests, and metrics."""
 
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -19,11 +19,11 @@ Send = Callable[[Message], Awaitable[None]]
 HEALTH = "/healthz"
 _GUARDED = ("/v1/", "/metrics")
 _PIECE_BYTES = 65_536
-"""Of an answer at a time, so that a client that takes nothing is noticed and no copy is made."""
+"""Bytes of an answer sent at a time, so that a client that reads nothing is noticed soon."""
 
 
 class Gate:
-    """An ASGI middleware around the whole application."""
+    """ASGI middleware around the whole application."""
 
     def __init__(
         self, app: Callable[[Scope, Receive, Send], Awaitable[None]], service: Service
@@ -47,7 +47,7 @@ class Gate:
                     *message.get("headers", []),
                     (b"x-content-type-options", b"nosniff"),
                 ]
-            await _in_pieces(message, send)
+            await _send_in_pieces(message, send)
 
         service.requests += 1
         try:
@@ -55,11 +55,11 @@ class Gate:
             if refused is None:
                 await self._app(scope, receive, counted)
             else:
-                await answer_of(refused)(scope, receive, counted)
+                await error_response(refused)(scope, receive, counted)
         finally:
             service.requests -= 1
             route = getattr(scope.get("route"), "path", "other")
-            service.metrics.answered(scope["method"], route, status, time.perf_counter() - started)
+            service.metrics.count(scope["method"], route, status, time.perf_counter() - started)
 
     def _refusal(self, scope: Scope) -> RefusalError | None:
         service, path = self._service, scope["path"]
@@ -68,7 +68,7 @@ class Gate:
         if service.stopping:
             return stopping()
         if service.requests > service.config.max_requests:
-            return busy(f"{service.requests - 1} requests are being answered; ask again later")
+            return busy(f"{service.requests - 1} requests are being answered; try again later")
         if service.token is not None and path.startswith(_GUARDED):
             try:
                 check_token(service.token, Headers(scope=dict(scope)).get("authorization"))
@@ -77,12 +77,12 @@ class Gate:
         return None
 
 
-def answer_of(refused: RefusalError) -> JSONResponse:
-    """A refusal as a client gets it."""
+def error_response(refused: RefusalError) -> JSONResponse:
+    """The response for a refusal."""
     return JSONResponse(refused.body(), refused.status, refused.headers)
 
 
-async def _in_pieces(message: Message, send: Send) -> None:
+async def _send_in_pieces(message: Message, send: Send) -> None:
     body = message.get("body", b"")
     if len(body) <= _PIECE_BYTES:
         await send(message)

@@ -1,4 +1,4 @@
-"""What the service counts, in Prometheus's form."""
+"""The service's metrics in Prometheus's text format."""
 
 from collections.abc import Callable
 
@@ -12,47 +12,44 @@ _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60)
 
 
 class Metrics:
-    """The counters of one service; two in a process do not add up."""
+    """Metrics of one service; each service has a registry of its own."""
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
+        self._registry = registry = CollectorRegistry()
         self._requests = Counter(
             "spd_requests",
             "Answers by route and status",
             ["method", "route", "status"],
-            registry=self._registry,
+            registry=registry,
         )
         self._seconds = Histogram(
             "spd_request_seconds",
-            "From a request's head to the last byte of its answer",
+            "Seconds from a request's head to the last byte of its answer",
             ["route"],
             buckets=_SECONDS,
-            registry=self._registry,
+            registry=registry,
         )
-        self.points = Counter("spd_points", "Points answered", registry=self._registry)
+        self.points = Counter("spd_points", "Points answered", registry=registry)
         self.batch = Histogram(
             "spd_encode_batch_images",
-            "Photos that went through the network together",
+            "Photos encoded together",
             buckets=(1, 2, 4, 8, 16, 32),
-            registry=self._registry,
+            registry=registry,
         )
         self.encode_seconds = Histogram(
-            "spd_encode_seconds",
-            "The network's time for a batch",
-            buckets=_SECONDS,
-            registry=self._registry,
+            "spd_encode_seconds", "Seconds to encode a batch", buckets=_SECONDS, registry=registry
         )
 
-    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count an answer; a client that invents methods does not make the counters grow."""
+    def count(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count an answer; unknown methods share one label, so that clients cannot add labels."""
         method = method if method in _METHODS else "other"
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 
     def watch(self, name: str, help_text: str, value: Callable[[], float]) -> None:
-        """Show a number that is asked when somebody looks."""
+        """Add a gauge; `value` is called whenever the metrics are read."""
         Gauge(name, help_text, registry=self._registry).set_function(value)
 
     def text(self) -> bytes:
-        """Everything, as Prometheus reads it."""
+        """All metrics in Prometheus's text format."""
         return generate_latest(self._registry)

@@ -1,4 +1,4 @@
-"""What a browser sees: the page of `page/` at the root, and the operations as a plain table."""
+"""HTML pages of the service: the page in `page/` at the root, and a table of the operations."""
 
 import html
 from pathlib import Path
@@ -10,7 +10,7 @@ from starlette.responses import FileResponse, HTMLResponse
 PAGE = Path(__file__).parent / "page"
 """Static files; each is served under its own name."""
 
-# What a page may not say of itself in its own head: that no other page may frame it.
+# `frame-ancestors` works in a header alone, not in the page's own <meta>.
 _HEADERS = {
     "cache-control": "no-cache",
     "content-security-policy": "frame-ancestors 'none'",
@@ -45,7 +45,7 @@ def _add_file(app: FastAPI, path: str, file: Path) -> None:
 
 
 def operations_page(schema: dict[str, Any]) -> str:
-    """Every operation with what it takes and answers; nothing is loaded from elsewhere."""
+    """A table of all operations as HTML that loads nothing from elsewhere."""
     rows = [
         _row(method, path, operation)
         for path, methods in schema["paths"].items()
@@ -53,8 +53,8 @@ def operations_page(schema: dict[str, Any]) -> str:
     ]
     title = html.escape(f"{schema['info']['title']} {schema['info']['version']}")
     return (
-        f"{_HEAD}<h1>{title}</h1><p>{html.escape(schema['info']['description'])} The whole "
-        'contract is in <a href="openapi.json">openapi.json</a>, for whatever reads OpenAPI.</p>'
+        f"{_HEAD}<h1>{title}</h1><p>{html.escape(schema['info']['description'])} The full "
+        'OpenAPI description is <a href="openapi.json">openapi.json</a>.</p>'
         "<table><tr><th>operation</th><th>takes</th><th>answers</th></tr>"
         f"{''.join(rows)}</table></body></html>\n"
     )

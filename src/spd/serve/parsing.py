@@ -1,7 +1,8 @@
-"""From a body to a question; what holds more than one may ask is refused before it is parsed.
+"""Parse request bodies; a body that asks for more than the limit is refused before parsing.
 
-Parsing holds Python's lock to its end and takes hundreds of bytes of memory for a few of a body,
-so the body's own bytes are counted first, which is quick and takes none.
+pydantic parses the whole JSON before it checks any length: it holds Python's lock meanwhile and
+takes hundreds of bytes of memory for a few of the body. So the marks in the body are counted first,
+which is quick and takes no memory.
 """
 
 import dataclasses
@@ -12,26 +13,26 @@ import pydantic
 
 from spd.serve.refusals import RefusalError, bad_request, too_large
 from spd.serve.schemas import (
-    Asked,
-    BoxesAsked,
-    DistancesAsked,
-    GridAsked,
-    LinesAsked,
-    PointsAsked,
+    BoxesQuery,
+    DistancesQuery,
+    GridQuery,
+    LinesQuery,
+    PointsQuery,
+    QueryBody,
 )
 
-A = TypeVar("A", bound=Asked)
+Q = TypeVar("Q", bound=QueryBody)
 
-_MOST_QUOTES = 16  # of eight strings, where the longest question has two; the rest are mistakes
+_MOST_QUOTES = 16  # of eight strings, where the longest query has two; the rest are mistakes
 _GRID_BYTES = 4096
-_MOST_SHOWN = 80  # characters of where a mistake is: a client's key may be as long as its body
+_MOST_SHOWN = 80  # characters of an error's location: a client's key may be as long as its body
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class _Form:
-    """How a question is written, and what that makes of each thing asked.
+class _Shape:
+    """JSON form of a query, and the marks that each queried item takes.
 
-    A well-formed body that asks k has at least `commas * k - 1` commas and, where it has a second
+    A well-formed body with k items has at least `commas * k - 1` commas and, where it has a second
     key, one more; and `brackets * k + 1` opening brackets.
     """
 
@@ -41,54 +42,57 @@ class _Form:
     brackets: int
 
 
-_FORMS: Mapping[type[Asked], _Form] = {
-    PointsAsked: _Form(noun="points", example='{"points": [[u, v], ...]}', commas=2, brackets=1),
-    BoxesAsked: _Form(
+_SHAPES: Mapping[type[QueryBody], _Shape] = {
+    PointsQuery: _Shape(noun="points", example='{"points": [[u, v], ...]}', commas=2, brackets=1),
+    BoxesQuery: _Shape(
         noun="boxes", example='{"boxes": [[x0, y0, x1, y1], ...]}', commas=4, brackets=1
     ),
-    # Of lines the points are counted; a line of one point, which is refused, has two brackets.
-    LinesAsked: _Form(
+    # The points of lines are counted; a line of one point, which is refused, has two brackets.
+    LinesQuery: _Shape(
         noun="points of lines", example='{"lines": [[[u, v], ...], ...]}', commas=2, brackets=2
     ),
-    DistancesAsked: _Form(
+    DistancesQuery: _Shape(
         noun="pairs", example='{"pairs": [[[u, v], [u, v]], ...]}', commas=4, brackets=3
     ),
 }
 
 
-def parsed(kind: type[A], body: bytearray, most: int) -> A:
-    """The question that a body is.
+def parse_query(kind: type[Q], body: bytearray, most: int) -> Q:
+    """Parse a query.
 
     Args:
-        kind: of question.
+        kind: schema of the query.
         body: JSON.
-        most: points, boxes or pairs that it may ask, or points of all its lines.
+        most: limit on its points, boxes or pairs, or on the points of all its lines.
 
     Raises:
-        RefusalError: if it asks more, or is another.
+        RefusalError: if the body exceeds the limit or does not match the schema.
     """
-    _check_counts(_FORMS[kind], body, most)
+    _check_counts(_SHAPES[kind], body, most)
     return _validated(kind, body)
 
 
-def parsed_grid(body: bytearray, most: int) -> GridAsked:
-    """The grid that a body is.
+def parse_grid(body: bytearray, most: int) -> GridQuery:
+    """Parse a query for a grid.
 
     Raises:
-        RefusalError: if it has more than `most` points, or is another.
+        RefusalError: if the grid has more than `most` points or does not match the schema.
     """
     if len(body) > _GRID_BYTES:
-        raise bad_request('the body is longer than a grid; send {"columns": 8, "rows": 6}')
-    asked = _validated(GridAsked, body)
-    if asked.columns * asked.rows > most:
-        raise too_large(
-            f"{asked.columns:,} x {asked.rows:,} points in one request; ask at most {most:,} at a "
-            "time, or take depth.npy"
+        raise bad_request(
+            f"the body is longer than a grid query ({_GRID_BYTES} bytes); send "
+            '{"columns": 8, "rows": 6}'
         )
-    return asked
+    query = _validated(GridQuery, body)
+    if query.columns * query.rows > most:
+        raise too_large(
+            f"{query.columns:,} x {query.rows:,} points in one request; the limit is {most:,}; ask "
+            "for fewer at a time, or get depth.npy"
+        )
+    return query
 
 
-def _validated(kind: type[A], body: bytearray) -> A:
+def _validated(kind: type[Q], body: bytearray) -> Q:
     try:
         return kind.model_validate_json(body)
     except pydantic.ValidationError as error:
@@ -97,25 +101,25 @@ def _validated(kind: type[A], body: bytearray) -> A:
         raise bad_request(f"{where}: {first['msg']}" if where else first["msg"]) from None
 
 
-def _check_counts(form: _Form, body: bytearray, most: int) -> None:
-    """Refuse what cannot be a question of at most so many things.
+def _check_counts(shape: _Shape, body: bytearray, most: int) -> None:
+    """Refuse a body that cannot be a query for at most so many items.
 
-    Commas bound the numbers and the lists, which is what a question is made of. Lists in lists
-    need none, and every string that is an unknown key or no number is an error to be remembered.
+    Commas bound the numbers and the lists of a query. Nested lists need no commas, and every string
+    that is an unknown key or stands for a number is an error to collect: both are bounded too.
     """
     commas = body.count(b",")
-    if commas > form.commas * most:
-        asked = (commas + 1) // form.commas
+    if commas > shape.commas * most:
+        count = (commas + 1) // shape.commas
         raise too_large(
-            f"{asked:,} {form.noun} in one request, by its commas; ask at most {most:,} at a time"
+            f"{count:,} {shape.noun} in one request (counted by commas); the limit is {most:,}"
         )
-    if body.count(b"[") > form.brackets * most + 1:
-        raise _another(form, "brackets")
+    if body.count(b"[") > shape.brackets * most + 1:
+        raise _unlike(shape, "brackets")
     if body.count(b'"') > _MOST_QUOTES:
-        raise _another(form, "quotation marks")
+        raise _unlike(shape, "quotation marks")
 
 
-def _another(form: _Form, marks: str) -> RefusalError:
+def _unlike(shape: _Shape, marks: str) -> RefusalError:
     return bad_request(
-        f"the body has more {marks} than a question for {form.noun}; send {form.example}"
+        f"the body has more {marks} than a query for {shape.noun}; send {shape.example}"
     )

@@ -1,4 +1,4 @@
-"""A photo's bytes: how many pixels they unpack to, what the network will see, what people see."""
+"""Read a posted photo: check its size, decode it, and prepare the network's input."""
 
 import dataclasses
 import io
@@ -16,24 +16,24 @@ from spd.pixels import Intrinsics
 from spd.scenes import Distortion, Mask, read_mask
 from spd.scenes.cameras import lens_doubt, parse_distortion
 from spd.scenes.photo_predictor import Prepared
-from spd.serve.refusals import bad_image, of_input, too_large
+from spd.serve.refusals import bad_image, from_error, too_large
 
 if TYPE_CHECKING:
     from spd.predictors.loading import AnyPredictor
 
-SHOWN_PX = 900
-"""Longer side of the photo that pictures are drawn on."""
+PREVIEW_PX = 900
+"""Longer side of the preview that pictures are drawn on."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Camera:
-    """What a client says of the photo's camera; at most one of the three."""
+    """The camera given with a photo; at most one of the first three."""
 
     focal_px: float | None = None
     fov_deg: float | None = None
     intrinsics: IntrinsicsLike | None = None
     distortion: Distortion | None = None
-    """Of the lens whose intrinsics are said; it moves rays, not depth."""
+    """Lens distortion of the given intrinsics; it moves rays, not depth."""
 
     @classmethod
     def of(
@@ -46,7 +46,7 @@ class Camera:
         """From the parameters of a request.
 
         Raises:
-            RefusalError: if one of fx, fy, cx, cy is missing, or they or the distortion cannot be.
+            RefusalError: if one of fx, fy, cx, cy is missing, or the camera is invalid.
         """
         known = [value for value in pinhole if value is not None]
         try:
@@ -57,37 +57,37 @@ class Camera:
             intrinsics = Intrinsics(*known) if known else None
             lens = None if distortion is None else parse_distortion(distortion)
         except InputError as error:
-            raise of_input(error, "bad_camera") from None
+            raise from_error(error, "bad_camera") from None
         return cls(focal_px=focal_px, fov_deg=fov_deg, intrinsics=intrinsics, distortion=lens)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Unplanned:
-    """A photo for a network that prepares its own input."""
+class RawPhoto:
+    """A photo for a predictor that prepares its own input."""
 
     photo: Photo
     camera: Camera
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Ready:
-    """A photo that waits for the network."""
+class PhotoInput:
+    """A decoded photo that waits to be encoded."""
 
-    item: Prepared | Unplanned
-    small: UInt8[np.ndarray, "h w 3"]
+    item: Prepared | RawPhoto
+    preview: UInt8[np.ndarray, "h w 3"]
     warnings: tuple[str, ...]
 
     @property
     def input_size(self) -> tuple[int, int] | None:
-        """(height, width) of what the network sees; None where only it knows."""
+        """(height, width) of the network's input; None where only the predictor knows it."""
         return self.item.plan.model_size if isinstance(self.item, Prepared) else None
 
 
-def read(data: bytes, camera: Camera, predictor: "AnyPredictor", most_pixels: int) -> Ready:
-    """Everything before the network.
+def read(data: bytes, camera: Camera, predictor: "AnyPredictor", most_pixels: int) -> PhotoInput:
+    """Decode a photo and prepare its input.
 
     Raises:
-        RefusalError: if it is no photo, too large, or its camera cannot be.
+        RefusalError: if it cannot be read, is too large, or the camera does not fit it.
     """
     check_pixels(data, most_pixels)
     try:
@@ -95,17 +95,17 @@ def read(data: bytes, camera: Camera, predictor: "AnyPredictor", most_pixels: in
     except InputError as error:
         raise bad_image(str(error)) from None
     try:
-        item = _item(photo, camera, predictor)
+        item = _prepare(photo, camera, predictor)
     except InputError as error:
-        raise of_input(error, "bad_camera") from None
-    return Ready(item, _small(photo), tuple(_warnings(item, photo, camera, predictor)))
+        raise from_error(error, "bad_camera") from None
+    return PhotoInput(item, _preview(photo), tuple(_warnings(item, photo, camera, predictor)))
 
 
 def mask(data: bytes, most_pixels: int) -> Mask:
-    """A mask from the bytes of its file.
+    """Decode a mask.
 
     Raises:
-        RefusalError: if it is no mask, or too large.
+        RefusalError: if it cannot be read or is too large.
     """
     check_pixels(data, most_pixels)
     try:
@@ -115,10 +115,10 @@ def mask(data: bytes, most_pixels: int) -> Mask:
 
 
 def check_pixels(data: bytes, most_pixels: int) -> None:
-    """Refuse a file by the size that its head says, before its pixels are unpacked.
+    """Refuse an image by the size in its header, before it is decoded.
 
     Raises:
-        RefusalError: if they are too many.
+        RefusalError: if it has too many pixels.
     """
     if is_heif(data[:32]):
         try:
@@ -131,7 +131,7 @@ def check_pixels(data: bytes, most_pixels: int) -> None:
             width, height = image.size
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise too_large(_too_many("more than can be opened safely", most_pixels)) from None
-    except Exception:  # no image: what reads it will say so
+    except Exception:  # not an image: reading it will raise the error
         return
     if width * height > most_pixels:
         raise too_large(_too_many(f"{width}x{height} pixels", most_pixels))
@@ -139,34 +139,34 @@ def check_pixels(data: bytes, most_pixels: int) -> None:
 
 def _too_many(found: str, most_pixels: int) -> str:
     return (
-        f"the photo has {found} and the service takes {most_pixels / 1e6:g} megapixels; post it "
-        "smaller, with the focal length in its own pixels"
+        f"the photo has {found} and the service takes {most_pixels / 1e6:g} megapixels; resize it, "
+        "and scale its focal length in pixels with it"
     )
 
 
-def _item(photo: Photo, camera: Camera, predictor: "AnyPredictor") -> Prepared | Unplanned:
+def _prepare(photo: Photo, camera: Camera, predictor: "AnyPredictor") -> Prepared | RawPhoto:
     prepare = getattr(predictor, "prepare", None)
     if prepare is None:
-        return Unplanned(photo, camera)
+        return RawPhoto(photo, camera)
     return prepare(
         photo, focal_px=camera.focal_px, fov_deg=camera.fov_deg, intrinsics=camera.intrinsics
     )
 
 
 def _warnings(
-    item: Prepared | Unplanned, photo: Photo, camera: Camera, predictor: "AnyPredictor"
+    item: Prepared | RawPhoto, photo: Photo, camera: Camera, predictor: "AnyPredictor"
 ) -> list[str]:
-    """What to know about the metres of this photo."""
+    """Warnings about the accuracy of this photo's metres."""
     found: list[str | None] = []
     if isinstance(camera.intrinsics, Intrinsics):
         found.append(lens_doubt(camera.intrinsics, photo.size))
     if isinstance(item, Prepared):
-        trained = predictor.config.camera  # type: ignore[union-attr]  # what prepares is ours
+        trained = predictor.config.camera  # type: ignore[union-attr]  # SPD's own predictors have it
         found += [item.plan.assumption(trained), item.plan.extrapolation(trained)]
     return [text for text in found if text is not None]
 
 
-def _small(photo: Photo) -> UInt8[np.ndarray, "h w 3"]:
+def _preview(photo: Photo) -> UInt8[np.ndarray, "h w 3"]:
     image = Image.fromarray(photo.pixels)
-    image.thumbnail((SHOWN_PX, SHOWN_PX))
+    image.thumbnail((PREVIEW_PX, PREVIEW_PX))
     return np.array(image)

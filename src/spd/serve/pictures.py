@@ -1,4 +1,4 @@
-"""Maps and pictures of a whole photo, as the bytes of a file; in a worker thread of their own."""
+"""Maps and pictures of a whole photo as the bytes of a file."""
 
 import io
 import tempfile
@@ -12,62 +12,62 @@ from spd.outputs.maps import write_png
 from spd.photos.focal import SOURCE_WORDS
 from spd.pixels import rescale
 from spd.scenes.scene import PhotoScene
-from spd.serve.cache import Kept
-from spd.serve.refusals import of_input
+from spd.serve.cache import EncodedPhoto
+from spd.serve.refusals import from_error
 
 
-def depth_npy(kept: Kept) -> bytes:
-    """float32 `[H, W]` metres as `numpy.load` reads them."""
+def depth_npy(photo: EncodedPhoto) -> bytes:
+    """The depth map as an .npy file: float32 `[H, W]` in metres."""
     file = io.BytesIO()
-    np.save(file, np.ascontiguousarray(kept.scene.depth_map(fast=True), dtype=np.float32))
+    np.save(file, np.ascontiguousarray(photo.scene.depth_map(fast=True), dtype=np.float32))
     return file.getvalue()
 
 
-def depth_png(kept: Kept) -> bytes:
-    """16-bit millimetres.
+def depth_png(photo: EncodedPhoto) -> bytes:
+    """The depth map as a 16-bit PNG in millimetres.
 
     Raises:
-        RefusalError: if a depth is too far for them, or too near.
+        RefusalError: if a depth does not fit 16 bits.
     """
-    depth_m = kept.scene.depth_map(fast=True)
+    depth_m = photo.scene.depth_map(fast=True)
     try:
         return _file("depth.png", lambda path: write_png(depth_m, path))
     except InputError:
-        raise of_input(
+        raise from_error(
             InputError(
                 f"depths from {depth_m.min():.4g} to {depth_m.max():.4g} m do not fit 16 bits of "
-                "millimetres; take depth.npy"
+                "millimetres; get depth.npy"
             )
         ) from None
 
 
-def overlay(kept: Kept, texts: Sequence[str]) -> bytes:
-    """The picture that `spd query --overlay` draws, of points `u,v`.
+def overlay(photo: EncodedPhoto, texts: Sequence[str]) -> bytes:
+    """The picture that `spd query --overlay` draws, for points given as `u,v`.
 
     Raises:
-        RefusalError: if a text is no point.
+        RefusalError: if a text is not a point.
         PointError: naming the first point outside the photo.
     """
     from spd.figures import point_overlay  # matplotlib takes a second to load
 
     uv = np.array([_point(text) for text in texts], dtype=np.float64).reshape(-1, 2)
-    scene, small = kept.scene, kept.small
+    scene, preview = photo.scene, photo.preview
     depth_m = scene.depth_at(uv)
-    shrunk = np.array(small.shape[1::-1]) / scene.size[::-1]
+    scale = np.array(preview.shape[1::-1]) / scene.size[::-1]
     rows, columns = (
-        ((np.arange(shown) + 0.5) * (whole / shown)).astype(np.int64)
-        for shown, whole in zip(small.shape[:2], scene.size, strict=True)
+        ((np.arange(small) + 0.5) * (whole / small)).astype(np.int64)
+        for small, whole in zip(preview.shape[:2], scene.size, strict=True)
     )
-    shown_m = scene.depth_map(fast=True)[rows[:, None], columns]
+    preview_depth_m = scene.depth_map(fast=True)[rows[:, None], columns]
     return _file(
         "overlay.png",
         lambda path: point_overlay(
-            small,
-            rescale(uv, shrunk),
+            preview,
+            rescale(uv, scale),
             depth_m,
             path,
-            depth_map_m=shown_m,
-            title=_focal_words(scene),
+            depth_map_m=preview_depth_m,
+            title=_focal_title(scene),
         ),
     )
 
@@ -76,20 +76,20 @@ def _point(text: str) -> tuple[float, float]:
     try:
         u, v = (float(part) for part in text.split(","))
     except ValueError:
-        raise of_input(
-            InputError(f"points={text[:40]} is no point; write points=u,v"), "bad_point"
+        raise from_error(
+            InputError(f"points={text[:40]} is not a point; write points=u,v"), "bad_point"
         ) from None
     return u, v
 
 
-def _focal_words(scene: PhotoScene) -> str:
+def _focal_title(scene: PhotoScene) -> str:
     if scene.focal is None:
-        return "focal length not asked for by this model"
+        return "focal length not used by this model"
     return f"focal length {scene.focal.px:.1f} px, {SOURCE_WORDS[scene.focal.source]}"
 
 
 def _file(name: str, write: Callable[[Path], object]) -> bytes:
-    """The bytes of a file that can only be written to a folder."""
+    """The bytes of a file whose writer takes a path only."""
     with tempfile.TemporaryDirectory(prefix="spd-") as folder:
         path = Path(folder) / name
         write(path)

@@ -1,4 +1,4 @@
-"""The routes under /v1: they read, hand over to threads, and answer."""
+"""The routes under /v1: read the request, hand the work to threads, answer."""
 
 import contextlib
 import dataclasses
@@ -8,54 +8,39 @@ from typing import Annotated, Any, TypeVar
 from fastapi import APIRouter, Query, Request, Response
 
 from spd.photos.focal import NARROWEST_FOV_DEG, WIDEST_FOV_DEG
-from spd.serve import answers, photo, pictures
+from spd.serve import answers, photo, pictures, schemas
 from spd.serve.bodies import check_json, is_form, most_bytes
-from spd.serve.cache import Kept
+from spd.serve.cache import EncodedPhoto
 from spd.serve.config import ServeConfig
-from spd.serve.multipart import MASK, PHOTO, file_of
-from spd.serve.schemas import (
-    Asked,
-    BoxesAnswer,
-    BoxesAsked,
-    DistancesAnswer,
-    DistancesAsked,
-    ErrorAnswer,
-    GridAnswer,
-    GridAsked,
-    ImageInfo,
-    LinesAnswer,
-    LinesAsked,
-    ModelInfo,
-    PointsAnswer,
-    PointsAsked,
-    RegionAnswer,
-)
+from spd.serve.multipart import MASK, PHOTO, file_in_form
+from spd.serve.schemas import ErrorAnswer, ImageInfo, ModelInfo, QueryBody, RegionAnswer
 from spd.serve.service import Service
 
-T = TypeVar("T")
+Route = TypeVar("Route", bound=Callable[..., Any])
 
 _JSON, _PNG, _BYTES = "application/json", "image/png", "application/octet-stream"
-_WORDS = {
-    400: "The photo, a point or a region cannot be",
-    401: "The token is missing or another",
-    404: "No such photo, or no more",
-    408: "The body came too slowly",
+_ERRORS = {
+    400: "The photo, point, region or camera is invalid, or the camera is needed and unknown",
+    401: "The token is missing or wrong",
+    404: "The photo is not in the cache",
+    408: "The body did not arrive in time",
     413: "Too many bytes, pixels or points",
-    415: "Another content type is wanted",
-    422: "The body or a parameter has another form",
-    429: "Too many at a time; see Retry-After",
-    503: "Shutting down, or it took too long; see Retry-After",
+    415: "Unsupported content type",
+    422: "The body or a parameter does not match its schema",
+    429: "Too many requests; see Retry-After",
+    503: "Shutting down, timed out, or out of memory; see Retry-After",
 }
+_QUERY_ERRORS = (400, 404, 408, 413, 415, 422)
 
 
 def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The errors of a route beside those of all of them, for OpenAPI."""
+    """OpenAPI entries for a route's errors, with those of every route."""
     found = sorted({401, 429, 503, *statuses})
-    return {status: {"model": ErrorAnswer, "description": _WORDS[status]} for status in found}
+    return {status: {"model": ErrorAnswer, "description": _ERRORS[status]} for status in found}
 
 
-def _body(kind: type[Asked]) -> dict[str, Any]:
-    """A body that is read and parsed in a thread, for OpenAPI."""
+def _json_body(kind: type[QueryBody]) -> dict[str, Any]:
+    """OpenAPI entry for a JSON body, which is read and parsed in a thread."""
     schema = kind.model_json_schema()
     return {"requestBody": {"required": True, "content": {_JSON: {"schema": schema}}}}
 
@@ -63,15 +48,14 @@ def _body(kind: type[Asked]) -> dict[str, Any]:
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 
-def _file_of(field: str) -> dict[str, Any]:
-    """A body that is a file, or a form with one, for OpenAPI."""
+def _file_body(field: str) -> dict[str, Any]:
+    """OpenAPI entry for a body that is a file, or a form with one."""
     form = {"type": "object", "required": [field], "properties": {field: _BINARY["schema"]}}
     content = {"image/*": _BINARY, _BYTES: _BINARY, "multipart/form-data": {"schema": form}}
     return {"requestBody": {"required": True, "content": content}}
 
 
-_ASKED = (400, 404, 408, 413, 415, 422)
-_MOST_PX = 1e7  # beyond it no lens is, and float32 not far
+_MOST_PX = 1e7  # longer than any lens, and far from the limits of float32
 _FocalPx = Annotated[
     float | None,
     Query(gt=0, le=_MOST_PX, description="Focal length in pixels of the upright photo."),
@@ -81,18 +65,23 @@ _FovDeg = Annotated[
     Query(
         ge=NARROWEST_FOV_DEG,
         le=WIDEST_FOV_DEG,
-        description="Or field of view along the longer side.",
+        description="Field of view along the longer side in degrees, instead of focal_px.",
     ),
 ]
 _Pinhole = Annotated[
     float | None,
-    Query(ge=-_MOST_PX, le=_MOST_PX, description="Or the whole camera: fx, fy, cx, cy."),
+    Query(
+        ge=-_MOST_PX,
+        le=_MOST_PX,
+        description="Pinhole camera fx, fy, cx, cy in pixels, all four, instead of focal_px.",
+    ),
 ]
 _Distortion = Annotated[
     str | None,
     Query(
         max_length=400,
-        description="With them the lens, as OpenCV has it: k1,k2,p1,p2, then k3, then k4,k5,k6.",
+        description="Lens distortion in OpenCV's order, k1,k2,p1,p2[,k3[,k4,k5,k6]]; needs fx, fy, "
+        "cx and cy.",
     ),
 ]
 
@@ -101,10 +90,10 @@ def routes_of(service: Service) -> APIRouter:
     """The routes of one service."""
     router = APIRouter(prefix="/v1")
     _add_images(router, service)
-    _add_questions(router, service)
+    _add_queries(router, service)
     _add_pictures(router, service)
 
-    @router.get("/model", responses=errors(), summary="What answers, and its limits")
+    @router.get("/model", responses=errors(), summary="Describe the model and the limits")
     async def model() -> ModelInfo:
         return service.model.describe(service.config)
 
@@ -119,7 +108,7 @@ def _add_images(router: APIRouter, service: Service) -> None:
         status_code=201,
         response_model=ImageInfo,
         responses=errors(400, 408, 413, 415, 422),
-        openapi_extra=_file_of(PHOTO),
+        openapi_extra=_file_body(PHOTO),
         summary="Post a photo",
     )
     async def post_image(
@@ -135,20 +124,20 @@ def _add_images(router: APIRouter, service: Service) -> None:
     ) -> ImageInfo:
         camera = photo.Camera.of(focal_px, fov_deg, (fx, fy, cx, cy), distortion)
         async with _file_in(service, request, PHOTO) as data:
-            ready = await service.work.read(
+            item = await service.work.read(
                 photo.read, data, camera, service.model.predictor, config.max_pixels
             )
-            scene = await service.work.encode(ready)
-        image_id = cache.put(Kept(scene, ready.small, ready.warnings, camera.distortion))
+            scene = await service.work.encode(item)
+        image_id = cache.put(EncodedPhoto(scene, item.preview, item.warnings, camera.distortion))
         response.headers["location"] = f"/v1/images/{image_id}"
         return _info(service, image_id)
 
-    @router.get("/images/{image_id}", responses=errors(404), summary="Look at a photo")
+    @router.get("/images/{image_id}", responses=errors(404), summary="Describe a photo")
     async def get_image(image_id: str) -> ImageInfo:
         return _info(service, image_id)
 
     @router.delete(
-        "/images/{image_id}", status_code=204, responses=errors(404), summary="Forget a photo"
+        "/images/{image_id}", status_code=204, responses=errors(404), summary="Delete a photo"
     )
     async def delete_image(image_id: str) -> None:
         cache.remove(image_id)
@@ -156,20 +145,20 @@ def _add_images(router: APIRouter, service: Service) -> None:
 
 @contextlib.asynccontextmanager
 async def _file_in(service: Service, request: Request, field: str) -> AsyncIterator[bytes]:
-    """The bytes of a file that a request carries, as it is or in a form; a block in time."""
+    """The bytes of the file in a request; the block has a time limit."""
     form = is_form(request, field)
     most = most_bytes(service.config.max_body_bytes, form=form)
     async with service.bodies.read(request, most) as body, service.work.in_time():
         data = bytes(body)
         if form:
             kind = request.headers["content-type"]
-            data = await service.work.read(file_of, data, kind, field)
+            data = await service.work.read(file_in_form, data, kind, field)
         yield data
 
 
 def _info(service: Service, image_id: str) -> ImageInfo:
-    kept, seconds_left = service.cache.look(image_id)
-    scene = kept.scene
+    found, seconds_left = service.cache.peek(image_id)
+    scene, lens = found.scene, found.distortion
     return ImageInfo(
         id=image_id,
         width=scene.size[1],
@@ -177,132 +166,96 @@ def _info(service: Service, image_id: str) -> ImageInfo:
         focal_px=scene.focal_px,
         assumed_focal_px=scene.assumed_focal_px,
         focal_source=scene.focal_source,
-        distortion=None if kept.distortion is None else list(dataclasses.astuple(kept.distortion)),
-        warnings=list(kept.warnings),
+        distortion=None if lens is None else list(dataclasses.astuple(lens)),
+        warnings=list(found.warnings),
         seconds_left=seconds_left,
     )
 
 
-def _add_questions(router: APIRouter, service: Service) -> None:
-    config = service.config
+def _add_queries(router: APIRouter, service: Service) -> None:
+    def add(
+        name: str,
+        summary: str,
+        query: type[QueryBody],
+        answer: type[schemas.Answer],
+        function: Callable[[EncodedPhoto, bytearray, ServeConfig], tuple[bytes, int]],
+    ) -> None:
+        @router.post(
+            f"/images/{{image_id}}/{name}",
+            name=f"ask_{name}",
+            response_model=answer,
+            responses=errors(*_QUERY_ERRORS),
+            openapi_extra=_json_body(query),
+            summary=summary,
+        )
+        async def ask(request: Request, image_id: str) -> Response:
+            found, config = service.cache.use(image_id), service.config
+            check_json(request)
+            most = config.max_json_bytes
+            async with service.bodies.read(request, most) as body, service.work.in_time():
+                text, points = await service.work.ask(function, found, body, config)
+            service.metrics.points.inc(points)
+            return Response(text, media_type=_JSON)
 
-    async def answer(
-        request: Request, image_id: str, function: Callable[[Kept, bytearray, ServeConfig], T]
-    ) -> T:
-        kept = service.cache.ask(image_id)
-        check_json(request)
-        most = config.max_json_bytes
-        async with service.bodies.read(request, most) as body, service.work.in_time():
-            return await service.work.ask(function, kept, body, config)
-
-    @router.post(
-        "/images/{image_id}/points",
-        response_model=PointsAnswer,
-        responses=errors(*_ASKED),
-        openapi_extra=_body(PointsAsked),
-        summary="Ask points",
-    )
-    async def ask_points(request: Request, image_id: str) -> Response:
-        text, count = await answer(request, image_id, answers.points)
-        service.metrics.points.inc(count)
-        return Response(text, media_type=_JSON)
-
-    @router.post(
-        "/images/{image_id}/grid",
-        response_model=GridAnswer,
-        responses=errors(*_ASKED),
-        openapi_extra=_body(GridAsked),
-        summary="Ask a regular grid",
-    )
-    async def ask_grid(request: Request, image_id: str) -> Response:
-        text, count = await answer(request, image_id, answers.grid_points)
-        service.metrics.points.inc(count)
-        return Response(text, media_type=_JSON)
-
-    @router.post(
-        "/images/{image_id}/boxes",
-        response_model=BoxesAnswer,
-        responses=errors(*_ASKED),
-        openapi_extra=_body(BoxesAsked),
-        summary="Ask boxes",
-    )
-    async def ask_boxes(request: Request, image_id: str) -> Response:
-        return Response(await answer(request, image_id, answers.boxes), media_type=_JSON)
-
-    @router.post(
-        "/images/{image_id}/lines",
-        response_model=LinesAnswer,
-        responses=errors(*_ASKED),
-        openapi_extra=_body(LinesAsked),
-        summary="Ask lines",
-    )
-    async def ask_lines(request: Request, image_id: str) -> Response:
-        return Response(await answer(request, image_id, answers.lines), media_type=_JSON)
+    add("points", "Query points", schemas.PointsQuery, schemas.PointsAnswer, answers.points)
+    add("grid", "Query a regular grid", schemas.GridQuery, schemas.GridAnswer, answers.grid_points)
+    add("boxes", "Query boxes", schemas.BoxesQuery, schemas.BoxesAnswer, answers.boxes)
+    add("lines", "Query lines", schemas.LinesQuery, schemas.LinesAnswer, answers.lines)
 
     @router.post(
         "/images/{image_id}/mask",
         response_model=RegionAnswer,
-        responses=errors(*_ASKED),
-        openapi_extra=_file_of(MASK),
-        summary="Ask a mask",
+        responses=errors(*_QUERY_ERRORS),
+        openapi_extra=_file_body(MASK),
+        summary="Query a mask",
     )
     async def ask_mask(request: Request, image_id: str) -> Response:
-        kept = service.cache.ask(image_id)
+        found = service.cache.use(image_id)
         async with _file_in(service, request, MASK) as data:
-            where = await service.work.read(photo.mask, data, config.max_pixels)
-            text = await service.work.ask(answers.mask, kept, where)
+            where = await service.work.read(photo.mask, data, service.config.max_pixels)
+            text = await service.work.ask(answers.mask, found, where)
         return Response(text, media_type=_JSON)
 
-    @router.post(
-        "/images/{image_id}/distances",
-        response_model=DistancesAnswer,
-        responses=errors(*_ASKED),
-        openapi_extra=_body(DistancesAsked),
-        summary="Ask distances",
+    add(
+        "distances",
+        "Query distances",
+        schemas.DistancesQuery,
+        schemas.DistancesAnswer,
+        answers.distances,
     )
-    async def ask_distances(request: Request, image_id: str) -> Response:
-        return Response(await answer(request, image_id, answers.distances), media_type=_JSON)
 
 
 def _add_pictures(router: APIRouter, service: Service) -> None:
-    async def drawn(
+    async def draw(
         image_id: str, media_type: str, function: Callable[..., bytes], *more: object
     ) -> Response:
-        kept = service.cache.ask(image_id)
+        found = service.cache.use(image_id)
         async with service.work.in_time():
-            data = await service.work.draw(function, kept, *more)
+            data = await service.work.draw(function, found, *more)
         return Response(data, media_type=media_type)
 
-    def file(media_type: str) -> dict[int | str, dict[str, Any]]:
-        content = {media_type: _BINARY}
-        return {200: {"content": content, "description": "A file"}, **errors(400, 404, 422)}
+    def get(name: str, media_type: str, summary: str) -> Callable[[Route], Route]:
+        answer = {"content": {media_type: _BINARY}, "description": "A file"}
+        return router.get(
+            f"/images/{{image_id}}/{name}",
+            response_class=Response,
+            responses={200: answer, **errors(400, 404, 422)},
+            summary=summary,
+        )
 
-    @router.get(
-        "/images/{image_id}/depth.png",
-        response_class=Response,
-        responses=file(_PNG),
-        summary="The depth map in 16-bit millimetres",
-    )
+    @get("depth.png", _PNG, "Get the depth map in 16-bit millimetres")
     async def depth_png(image_id: str) -> Response:
-        return await drawn(image_id, _PNG, pictures.depth_png)
+        return await draw(image_id, _PNG, pictures.depth_png)
 
-    @router.get(
-        "/images/{image_id}/depth.npy",
-        response_class=Response,
-        responses=file(_BYTES),
-        summary="The depth map in float32 metres",
-    )
+    @get("depth.npy", _BYTES, "Get the depth map in float32 metres")
     async def depth_npy(image_id: str) -> Response:
-        return await drawn(image_id, _BYTES, pictures.depth_npy)
+        return await draw(image_id, _BYTES, pictures.depth_npy)
 
-    @router.get(
-        "/images/{image_id}/overlay.png",
-        response_class=Response,
-        responses=file(_PNG),
-        summary="The photo beside its depth map, with points",
-    )
+    @get("overlay.png", _PNG, "Get the photo and its depth map, with points marked")
     async def overlay_png(
         image_id: str,
-        points: Annotated[list[str] | None, Query(description="u,v; repeatable.")] = None,
+        points: Annotated[
+            list[str] | None, Query(description="Point u,v; may be repeated.")
+        ] = None,
     ) -> Response:
-        return await drawn(image_id, _PNG, pictures.overlay, points or [])
+        return await draw(image_id, _PNG, pictures.overlay, points or [])

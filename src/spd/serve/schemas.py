@@ -1,4 +1,4 @@
-"""What is sent and what is answered, as the OpenAPI page shows it."""
+"""Bodies of requests and answers, as the OpenAPI description shows them."""
 
 from typing import Annotated, TypeVar
 
@@ -9,54 +9,55 @@ T = TypeVar("T")
 Number = Annotated[float, pydantic.Strict()]  # no "1.5", no true
 Point = tuple[Number, Number]
 Count = Annotated[int, pydantic.Strict(), pydantic.Field(ge=1, le=2**31)]
-Listed = Annotated[list[T], pydantic.FailFast()]  # one error is answered, so no more are collected
+Flag = Annotated[bool, pydantic.Strict()]
+Listed = Annotated[list[T], pydantic.FailFast()]  # one error is reported, so no more are collected
 
 
-class Asked(pydantic.BaseModel):
-    """A question; unknown keys are refused, so that a mistyped one does not go unnoticed."""
+class QueryBody(pydantic.BaseModel):
+    """Base of all queries; unknown keys are refused, so that a typing mistake is noticed."""
 
     model_config = pydantic.ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
-class PointsAsked(Asked):
+class PointsQuery(QueryBody):
     """Points of the upright photo."""
 
     points: Listed[Point]
     """`[u, v]` = column and row in pixels; integers are pixel centres."""
-    xyz: Annotated[bool, pydantic.Strict()] = False
-    """Whether places in space are wanted too; that needs the focal length."""
+    xyz: Flag = False
+    """Also return 3D points; this needs the focal length."""
 
 
-class BoxesAsked(Asked):
+class BoxesQuery(QueryBody):
     """Boxes of the upright photo."""
 
     boxes: Listed[tuple[Number, Number, Number, Number]]
     """`[x0, y0, x1, y1]` = left, top, right, bottom in pixels."""
 
 
-class LinesAsked(Asked):
+class LinesQuery(QueryBody):
     """Polylines of the upright photo."""
 
     lines: Listed[Listed[Point]]
-    """Two `[u, v]` or more each."""
+    """At least two points `[u, v]` for each line."""
 
 
-class GridAsked(Asked):
-    """The centres of equal fields over the whole photo."""
+class GridQuery(QueryBody):
+    """A regular grid of points: the centres of equal cells over the whole photo."""
 
     columns: Count
-    """Fields across."""
+    """Cells across."""
     rows: Count
-    """Fields down."""
-    xyz: Annotated[bool, pydantic.Strict()] = False
-    """As with points."""
+    """Cells down."""
+    xyz: Flag = False
+    """Also return 3D points; this needs the focal length."""
 
 
-class DistancesAsked(Asked):
+class DistancesQuery(QueryBody):
     """Pairs of points of the upright photo."""
 
     pairs: Listed[tuple[Point, Point]]
-    """Two `[u, v]` each."""
+    """Two points `[u, v]` for each pair."""
 
 
 class Answer(pydantic.BaseModel):
@@ -66,10 +67,10 @@ class Answer(pydantic.BaseModel):
 
 
 class ImageInfo(Answer):
-    """A photo that was posted."""
+    """A posted photo."""
 
     id: str
-    """What to ask it by."""
+    """Id for queries."""
     width: int
     """Columns of the upright photo."""
     height: int
@@ -77,42 +78,42 @@ class ImageInfo(Answer):
     focal_px: float | None
     """Focal length in the photo's pixels; null where it is not known."""
     assumed_focal_px: float | None
-    """What metres rest on where it is not known."""
+    """Focal length assumed for depth where it is not known."""
     focal_source: str | None
-    """Who said it: given, fov, intrinsics, exif, assumed or predicted."""
+    """Source of the focal length: given, fov, intrinsics, exif, assumed or predicted."""
     distortion: list[float] | None
-    """Of the lens, k1, k2, p1, p2, k3, k4, k5, k6; null where none was given."""
+    """Lens distortion k1, k2, p1, p2, k3, k4, k5, k6; null where none was given."""
     warnings: list[str]
-    """What to know about the metres."""
+    """Warnings about the accuracy of the metres."""
     seconds_left: float
-    """Until the photo is forgotten, if nothing is asked."""
+    """Seconds until the photo expires, if it is not queried."""
 
 
 class PointsAnswer(Answer):
-    """Metres, in the order of the points; null where there is no finite answer."""
+    """Metres, in the order of the points; null where the answer is not finite."""
 
     depth_m: list[float | None]
-    """Along the optical axis (camera z)."""
+    """Depth along the optical axis (camera z)."""
     range_m: list[float | None] | None
-    """Along the ray; null where the focal length is not known."""
+    """Distance from the camera along the ray; null where the focal length is not known."""
     xyz_m: list[list[float | None]] | None
-    """Right, down, forward from the camera; where asked."""
+    """3D points (right, down, forward from the camera), if requested."""
 
 
 class GridAnswer(PointsAnswer):
-    """The centres, row by row, and what points are answered."""
+    """The cells' centres, row by row, and their metres."""
 
     points: list[list[float]]
-    """`[u, v]` of each."""
+    """`[u, v]` of each cell's centre."""
 
 
 class RegionAnswer(Answer):
-    """Depth over a region (`spd.scenes.RegionStatistics`); null where nothing is valid."""
+    """Depth statistics of a region (`spd.scenes.RegionStatistics`); null without valid points."""
 
     count: int
-    """Points asked."""
+    """Points sampled in the region."""
     valid_share: float
-    """Share of them inside the photo with a positive, finite depth."""
+    """Share of these points inside the photo with a positive, finite depth."""
     p10_m: float | None
     p25_m: float | None
     median_m: float | None
@@ -121,33 +122,33 @@ class RegionAnswer(Answer):
 
 
 class BoxesAnswer(Answer):
-    """In the order of the boxes."""
+    """Statistics in the order of the boxes."""
 
     boxes: list[RegionAnswer]
 
 
 class LineAnswer(RegionAnswer):
-    """What a line runs over, and how long it is."""
+    """Depth statistics along a line, and its length."""
 
     length_m: float | None
-    """From each of its points straight to the next, in space; null without a focal length."""
+    """Length in 3D, from each point straight to the next; null without a focal length."""
 
 
 class LinesAnswer(Answer):
-    """In the order of the lines."""
+    """Statistics in the order of the lines."""
 
     lines: list[LineAnswer]
 
 
 class DistancesAnswer(Answer):
-    """In the order of the pairs."""
+    """Distances in the order of the pairs."""
 
     distance_m: list[float | None]
-    """Straight through space."""
+    """Straight distance in 3D."""
 
 
 class Limits(Answer):
-    """What one request may have."""
+    """Limits of one request, and of the cache."""
 
     max_megabytes: float
     max_megapixels: float
@@ -160,26 +161,26 @@ class Limits(Answer):
 
 
 class ModelInfo(Answer):
-    """What answers."""
+    """The model and the service's limits."""
 
     name: str
     version: str
-    """Of the package."""
+    """Version of the package."""
     parameters: int | None
-    """Of the network; null where it is not ours."""
+    """Parameters of the network; null for a model of another project."""
     runtime: str
     precision: str
     limits: Limits
 
 
 class Health(Answer):
-    """`ok`."""
+    """`ok` while the service accepts requests."""
 
     status: str
 
 
 class ErrorText(Answer):
-    """What went wrong."""
+    """Description of the error."""
 
     kind: str
     """One word for programs."""
@@ -188,6 +189,6 @@ class ErrorText(Answer):
 
 
 class ErrorAnswer(Answer):
-    """Every answer that is an error."""
+    """Body of every error answer."""
 
     error: ErrorText

@@ -1,4 +1,4 @@
-"""The token: where it is read from, and how it is compared."""
+"""The service's token: where it is read from, and how a request's token is compared."""
 
 import hmac
 import ipaddress
@@ -10,14 +10,14 @@ from spd.serve.refusals import need_token
 
 TOKEN_VARIABLE = "SPD_TOKEN"
 SHORTEST_TOKEN = 16
-"""Characters; what is shorter can be tried out."""
+"""Characters; a shorter token could be guessed by trying."""
 
 
 def read_token(file: Path | None) -> str | None:
-    """The token of a file, else of the environment variable SPD_TOKEN; None where there is none.
+    """The token in the file, else in the environment variable SPD_TOKEN, else None.
 
     Raises:
-        ConfigError: if the file cannot be read, or what is there is no token.
+        ConfigError: if the file cannot be read, or does not hold a valid token.
     """
     if file is not None:
         try:
@@ -33,31 +33,31 @@ def _checked(text: str, place: str) -> str:
     token = text.strip()
     if len(token) < SHORTEST_TOKEN or not token.isascii() or not token.isprintable():
         raise ConfigError(
-            f"{place} holds no token: expected {SHORTEST_TOKEN} or more printable ASCII characters "
-            "on one line, such as `openssl rand -hex 32` writes"
+            f"{place} does not hold a token: expected {SHORTEST_TOKEN} or more printable ASCII "
+            "characters on one line, such as `openssl rand -hex 32` writes"
         )
     if " " in token:
-        raise ConfigError(f"{place}: a token has no spaces")
+        raise ConfigError(f"{place}: the token has spaces; use one without")
     return token
 
 
 def check_token(token: str, authorization: str | None) -> None:
-    """Refuse a request that does not bear the token; how long that takes does not tell why.
+    """Refuse a request without the right token; the comparison takes constant time.
 
     Raises:
-        RefusalError: if the header is missing or another.
+        RefusalError: if the header is missing or wrong.
     """
     scheme, _, given = (authorization or "").partition(" ")
     right = hmac.compare_digest(given.strip().encode("utf-8", "replace"), token.encode("ascii"))
     if scheme.lower() != "bearer" or not right:
+        found = "the request has none" if authorization is None else "the request has another one"
         raise need_token(
-            "this service wants its token in the header `Authorization: Bearer TOKEN`; "
-            + ("none was sent" if authorization is None else "another was sent")
+            f"this service needs its token in the header `Authorization: Bearer TOKEN`; {found}"
         )
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach what is bound there."""
+    """Whether only this machine can reach the address."""
     if host == "localhost":
         return True
     try:

@@ -1,4 +1,4 @@
-"""The process: a bound socket, connections that do not wait for ever, signals."""
+"""The server process: a bound socket, time limits on connections, signals."""
 
 import asyncio
 import socket
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 CONNECTIONS = 1024
-"""Open at a time; more are told 503 at once."""
+"""Connections open at a time; further ones get status 503 at once."""
 _CLEAN_UP_SECONDS = 5
 
 
@@ -33,7 +33,7 @@ def bind(host: str, port: int) -> socket.socket:
         return socket.create_server(address[:2], family=family, backlog=CONNECTIONS)
     except socket.gaierror as error:
         raise ConfigError(
-            f"--host {host} is no address of this machine: {error.strerror}"
+            f"--host {host} is not an address of this machine: {error.strerror}"
         ) from None
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
@@ -44,7 +44,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def url_of(bound: socket.socket) -> str:
-    """Where clients find it."""
+    """The URL of the socket."""
     host, port = bound.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
@@ -68,20 +68,20 @@ def server_of(app: "FastAPI") -> "Server":
 
 
 class Server(uvicorn.Server):
-    """Gives running requests time to end, and does not raise the signal again after it."""
+    """Lets running requests end before it stops, and does not raise the signal again."""
 
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
         super().__init__(config)
         self._service = service
 
     def handle_exit(self, sig: int, frame: "FrameType | None") -> None:
-        """Begin to stop; a second signal does not wait for anybody."""
+        """Begin to stop; a second signal stops at once."""
         self.force_exit = self.should_exit
         self.should_exit = True
         self._service.stopping = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let requests end; who still waits when the time is over is told so."""
+        """Let requests end; those still waiting after the grace period get status 503."""
         loop = asyncio.get_running_loop()
         last_call = loop.call_later(self._service.config.grace_seconds, self._service.work.close)
         await super().shutdown(sockets)
@@ -90,14 +90,17 @@ class Server(uvicorn.Server):
 
 def _protocol(config: ServeConfig) -> type[H11Protocol]:
     class TimedProtocol(H11Protocol):
-        """HTTP/1.1 on a connection that is closed when its client does nothing for too long.
+        """HTTP/1.1 connection that is closed when its client stays silent for too long.
 
-        uvicorn has a time limit between requests alone, and any byte stops it.
+        uvicorn limits only the time between two requests, and one byte ends that limit: a client
+        that sends half a head or reads no answer would hold its connection for ever. uvicorn has
+        no public hook for this, so the class uses two private attributes, `cycle` and `transport`;
+        tests/serve/test_service_connections.py fails when uvicorn changes them.
         """
 
         _idle: asyncio.TimerHandle | None = None
         _timed: Any = None  # the request whose answer is being timed
-        _take_until = 0.0  # of the loop's clock, in seconds: when the last answer has to be taken
+        _deadline = 0.0  # on the loop's clock, in seconds: when the last answer must be received
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
@@ -106,14 +109,14 @@ def _protocol(config: ServeConfig) -> type[H11Protocol]:
         def on_response_complete(self) -> None:
             answered = self.cycle
             super().on_response_complete()  # which may begin the next one
-            self._take_until = self.loop.time() + config.answer_seconds
+            self._deadline = self.loop.time() + config.answer_seconds
             self._expect_request(answered)
 
         def pause_writing(self) -> None:
             super().pause_writing()
             if self._timed is not self.cycle:
                 self._timed = self.cycle
-                self.loop.call_later(config.answer_seconds, self._drop_if_untaken, self.cycle)
+                self.loop.call_later(config.answer_seconds, self._drop_if_unread, self.cycle)
 
         def connection_lost(self, exc: Exception | None) -> None:
             super().connection_lost(exc)
@@ -128,16 +131,16 @@ def _protocol(config: ServeConfig) -> type[H11Protocol]:
         def _drop_if_idle(self, after: Any) -> None:
             if self.cycle is not after:
                 return
-            left = self._take_until - self.loop.time()
+            left = self._deadline - self.loop.time()
             if left > 0 and self.transport.get_write_buffer_size():
-                # Complete is an answer whose end waits here for the client to take it.
+                # The answer is complete, but its end still waits here for the client to read it.
                 self._expect_request(after, min(left, config.head_seconds))
             else:
                 self.transport.abort()
 
-        def _drop_if_untaken(self, cycle: Any) -> None:
-            taken = cycle.response_complete and not self.transport.get_write_buffer_size()
-            if self.cycle is cycle and not taken:
+        def _drop_if_unread(self, cycle: Any) -> None:
+            received = cycle.response_complete and not self.transport.get_write_buffer_size()
+            if self.cycle is cycle and not received:
                 self.transport.abort()
 
     return TimedProtocol

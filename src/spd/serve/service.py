@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 from spd import __version__
 from spd.config import ModelConfig
 from spd.cost import parameters
-from spd.serve.bodies import Bodies
+from spd.serve.bodies import BodyReader
 from spd.serve.cache import SceneCache
 from spd.serve.config import ServeConfig
 from spd.serve.metrics import Metrics
 from spd.serve.schemas import Limits, ModelInfo
-from spd.serve.work import Work
+from spd.serve.work import Workers
 
 if TYPE_CHECKING:
     from spd.predictors.loading import AnyPredictor
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ServedModel:
-    """What answers, and what clients are told of it."""
+    """The predictor, and its description for clients."""
 
     predictor: "AnyPredictor"
     name: str
@@ -27,7 +27,7 @@ class ServedModel:
     precision: str = "float32"
 
     def describe(self, config: ServeConfig) -> ModelInfo:
-        """For clients."""
+        """The answer to `GET /v1/model`."""
         network = self.predictor.config
         return ModelInfo(
             name=self.name,
@@ -40,12 +40,12 @@ class ServedModel:
 
 
 class Service:
-    """A model, what is kept of photos, and who works.
+    """A model, its limits, the cached photos and the worker threads.
 
     Args:
-        model: answers.
+        model: answers queries.
         config: limits.
-        token: that requests must bear; None: none.
+        token: token that requests must carry; None: requests need no token.
     """
 
     def __init__(self, model: ServedModel, config: ServeConfig, token: str | None) -> None:
@@ -54,22 +54,22 @@ class Service:
         self.token = token
         self.metrics = Metrics()
         self.cache = SceneCache(config.keep_images, config.keep_bytes, 60 * config.keep_minutes)
-        self.bodies = Bodies(config.max_buffered_bytes, config.body_seconds)
-        self.work: Work
-        """There while the service runs."""
+        self.bodies = BodyReader(config.max_buffered_bytes, config.body_seconds)
+        self.work: Workers
+        """Set by `start`."""
         self.requests = 0
-        """That are being answered."""
+        """Requests being answered."""
         self.stopping = False
         """Whether new requests are refused."""
         self._watch()
 
     def start(self) -> None:
-        """Begin to work; after `close` once more if need be."""
-        self.work = Work(self.model.predictor, self.config, self.metrics)
+        """Start the workers; also after `close`."""
+        self.work = Workers(self.model.predictor, self.config, self.metrics)
         self.stopping = False
 
     def close(self) -> None:
-        """Refuse who waits, and let go of every photo."""
+        """Refuse waiting requests and forget every photo."""
         self.stopping = True
         self.work.close()
         self.cache.clear()
@@ -78,8 +78,8 @@ class Service:
         watch, cache = self.metrics.watch, self.cache
         watch("spd_requests_now", "Requests being answered", lambda: self.requests)
         watch("spd_encodes_waiting", "Photos waiting", lambda: len(self.work.encodes))
-        watch("spd_body_bytes", "Bodies held in memory", lambda: self.bodies.held)
-        watch("spd_images", "Photos kept", lambda: len(cache))
-        watch("spd_images_bytes", "Memory of the photos kept", lambda: cache.nbytes)
-        watch("spd_images_evicted", "Photos that made room for others", lambda: cache.evicted)
-        watch("spd_images_expired", "Photos nobody asked any more", lambda: cache.expired)
+        watch("spd_body_bytes", "Bytes of request bodies in memory", lambda: self.bodies.held)
+        watch("spd_images", "Photos in the cache", lambda: len(cache))
+        watch("spd_images_bytes", "Memory of the cached photos", lambda: cache.currsize)
+        watch("spd_images_evicted", "Photos evicted for others", lambda: cache.evicted)
+        watch("spd_images_expired", "Photos whose lifetime ended", lambda: cache.expired)

@@ -1,7 +1,7 @@
-"""Threads that work, so that the event loop only waits.
+"""Worker threads for everything that takes time, so that the event loop only waits.
 
-Each kind of work has its own: a picture of a large photo takes seconds and gigabytes, and no point
-should wait for it.
+Each kind of work has its own threads: a picture of a large photo takes seconds and gigabytes, and
+no query for points should wait for it.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from spd.scenes.scene import PhotoScene
 from spd.serve.config import ServeConfig
 from spd.serve.encoding import EncodeQueue
 from spd.serve.metrics import Metrics
-from spd.serve.photo import Ready
+from spd.serve.photo import PhotoInput
 from spd.serve.refusals import stopping, too_slow
 
 if TYPE_CHECKING:
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_READERS = 2  # each unpacks one photo at a time
-_DRAWERS = 1  # maps of whole photos; and matplotlib is not made for more
+_READERS = 2  # each decodes one photo at a time
+_DRAWERS = 1  # maps of whole photos; and matplotlib is not thread-safe
 
 
-class Work:
-    """Where everything that takes time is done.
+class Workers:
+    """The worker threads of a service.
 
     Args:
-        predictor: answers.
-        config: how many may wait, and how long.
-        metrics: gets what the queue counts.
+        predictor: encodes photos.
+        config: limits on waiting photos and on time.
+        metrics: receives the encode queue's metrics.
     """
 
     def __init__(self, predictor: "AnyPredictor", config: ServeConfig, metrics: Metrics) -> None:
@@ -51,10 +51,10 @@ class Work:
 
     @contextlib.asynccontextmanager
     async def in_time(self) -> AsyncIterator[None]:
-        """A block that has to end in time; what it still waits for is called off.
+        """Limit the time of a block; what it waits for is cancelled.
 
         Raises:
-            RefusalError: if it does not.
+            RefusalError: if the time is over.
         """
         try:
             async with asyncio.timeout(self._seconds):
@@ -63,18 +63,18 @@ class Work:
             raise too_slow(self._seconds) from None
 
     async def ask(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Points, boxes, distances."""
-        return await self._done(self._askers, function, *args, **kwargs)
+        """Answer a query."""
+        return await self._run(self._askers, function, *args, **kwargs)
 
     async def read(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """A photo."""
-        return await self._done(self._readers, function, *args, **kwargs)
+        """Decode a photo or a mask."""
+        return await self._run(self._readers, function, *args, **kwargs)
 
     async def draw(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """A map or a picture of a whole photo."""
-        return await self._done(self._drawers, function, *args, **kwargs)
+        """Write the map or the picture of a whole photo."""
+        return await self._run(self._drawers, function, *args, **kwargs)
 
-    async def _done(
+    async def _run(
         self,
         pool: ThreadPoolExecutor,
         function: Callable[P, T],
@@ -91,16 +91,16 @@ class Work:
                 raise stopping() from None
             raise
 
-    async def encode(self, ready: Ready) -> PhotoScene:
-        """A photo that was read, in its turn.
+    async def encode(self, photo: PhotoInput) -> PhotoScene:
+        """Encode a photo when its turn comes.
 
         Raises:
-            RefusalError: if too many wait.
+            RefusalError: if too many photos wait.
         """
-        return await asyncio.wrap_future(self.encodes.submit(ready))
+        return await asyncio.wrap_future(self.encodes.submit(photo))
 
     def close(self) -> None:
-        """Refuse those who wait; what runs goes on to its end."""
+        """Refuse waiting work; running work continues to its end."""
         self._closed.set()
         self.encodes.close()
         for pool in (self._askers, self._readers, self._drawers):

@@ -34,7 +34,7 @@ def give_token(visit, token: str) -> None:
     visit.page.click("#token-dialog button.primary")
 
 
-def test_a_token_is_asked_for_refused_and_kept_for_the_tab(browser, guarded):
+def test_the_page_asks_for_the_token_and_keeps_it_for_the_tab(browser, guarded):
     with visiting(browser, guarded.address) as visit:
         give_token(visit, "wrong-token-of-enough-length")
         visit.page.locator("#token-refused", has_text="refused that token").wait_for()
@@ -52,7 +52,7 @@ def test_a_token_is_asked_for_refused_and_kept_for_the_tab(browser, guarded):
         another.page.locator("#token-dialog[open]").wait_for()
 
 
-def test_without_a_token_the_page_says_so_and_asks_no_second_time(browser, guarded):
+def test_the_page_does_not_ask_again_for_a_token_that_was_not_given(browser, guarded):
     with visiting(browser, guarded.address) as visit:
         visit.page.locator("#token-dialog[open]").wait_for()
         visit.page.keyboard.press("Escape")
@@ -62,7 +62,7 @@ def test_without_a_token_the_page_says_so_and_asks_no_second_time(browser, guard
         assert not visit.page.locator("#token-dialog").is_visible()
 
 
-def test_a_token_that_no_header_can_hold_is_not_taken(browser, guarded):
+def test_a_token_that_no_header_can_carry_is_refused(browser, guarded):
     with visiting(browser, guarded.address) as visit:
         give_token(visit, "tökén with spaces")
         assert visit.page.locator("#token-dialog").is_visible()
@@ -71,7 +71,7 @@ def test_a_token_that_no_header_can_hold_is_not_taken(browser, guarded):
         visit.page.locator("#model", has_text="shipped").wait_for()
 
 
-def test_a_whole_visit_logs_nothing_and_asks_nobody_else(browser, served):
+def test_a_whole_visit_logs_nothing_and_sends_nothing_elsewhere(browser, served):
     with visiting(browser, served.address) as visit:
         visit.open_with_focal(encoded(), FOCAL_PX)
         for mode in ("point", "distance", "box"):
@@ -88,14 +88,14 @@ def test_a_whole_visit_logs_nothing_and_asks_nobody_else(browser, served):
         assert any("/v1/images/" in url for url in own)
 
 
-def test_the_policy_stops_what_somebody_slips_in(browser, served):
+def test_the_content_security_policy_stops_injected_scripts(browser, served):
     with visiting(browser, served.address) as visit:
         visit.page.evaluate("document.body.append(Object.assign(new Image(), {src: '/x.png'}))")
         visit.page.wait_for_timeout(200)
         assert any("Content Security Policy" in message for message in visit.messages)
 
 
-def test_a_hostile_name_is_text(browser, served):
+def test_html_in_a_file_name_is_shown_as_text(browser, served):
     name = "<img src=x onerror=alert(1)>.png"
     with visiting(browser, served.address) as visit:
         visit.open(encoded(), name)
@@ -108,13 +108,13 @@ def test_a_hostile_name_is_text(browser, served):
         assert visit.page.locator("main img").count() == 1
 
 
-def test_the_shipped_model_is_said_to_know_synthetic_rooms_alone(browser, served):
+def test_the_shipped_model_has_a_warning_about_synthetic_rooms(browser, served):
     with visiting(browser, served.address) as visit:
-        visit.page.locator("#worth", has_text="synthetic rooms alone").wait_for()
+        visit.page.locator("#worth", has_text="synthetic rooms only").wait_for()
         assert "2.2 M parameters" in visit.shown("#model")
 
 
-def test_another_model_is_not_said_to_be_the_shipped_one(browser, served):
+def test_another_model_does_not_have_that_warning(browser, served):
     with visiting(browser, "about:blank") as visit:
         model = {"name": "runs/mine", "parameters": None, "runtime": "torch", "limits": {}}
         visit.page.route("**/v1/model", lambda route: route.fulfill(json=model))
@@ -132,7 +132,7 @@ def phone(browser, served):
     context.close()
 
 
-def test_a_finger_pins_and_nothing_is_wider_than_the_phone(phone):
+def test_a_tap_pins_a_point_and_nothing_is_wider_than_the_phone(phone):
     page = phone.page
     assert page.locator("#camera").get_attribute("capture") == "environment"
     assert page.locator(".camera").is_visible()
@@ -168,7 +168,7 @@ def test_a_finger_pins_and_nothing_is_wider_than_the_phone(phone):
     assert phone.messages == []
 
 
-def test_nothing_moves_while_answers_come(browser, served):
+def test_the_layout_does_not_move_while_answers_arrive(browser, served):
     with visiting(browser, served.address) as visit:
         visit.open_with_focal(encoded(), FOCAL_PX)
         boxes = lambda: [  # noqa: E731
@@ -185,7 +185,7 @@ def test_nothing_moves_while_answers_come(browser, served):
         assert boxes() == before
 
 
-def test_light_and_dark_are_both_readable(browser, served):
+def test_light_and_dark_mode_are_readable(browser, served):
     """Text against its background has 4.5 to 1 or more, WCAG's measure."""
     with visiting(browser, served.address) as visit:
         visit.open(encoded())

@@ -45,7 +45,7 @@ def npy(height: int, width: int, depth_m: float) -> bytes:
     return file.getvalue()
 
 
-def test_a_map_that_comes_late_is_not_shown_over_another_photo(visit, held):
+def test_a_late_map_is_not_shown_over_another_photo(visit, held):
     with visit.page.expect_response("**/depth.npy"):
         held[0].fulfill(body=npy(240, 320, 2.0))
     visit.page.wait_for_timeout(300)  # for what must not come
@@ -57,7 +57,7 @@ def test_a_map_that_comes_late_is_not_shown_over_another_photo(visit, held):
     assert visit.page.evaluate("document.getElementById('map').width") == 300
 
 
-def test_a_map_that_fails_late_leaves_the_one_of_the_next_photo(visit, held):
+def test_a_late_error_of_a_map_keeps_the_map_of_the_next_photo(visit, held):
     held[1].continue_()
     visit.page.locator("#legend.shown").wait_for()
     with visit.page.expect_response("**/depth.npy"):

@@ -36,7 +36,7 @@ def test_a_mouse_over_a_pixel_shown_one_to_one_is_at_its_centre(run):
     assert run("pixels.js", "m.toPhoto(m.pointed(a[0]), a[1], a[2])", event, SHOWN, SIZE) == [57, 3]
 
 
-def test_a_finger_is_where_it_says(run):
+def test_a_touch_has_its_own_coordinates(run):
     event = {"pointerType": "touch", "clientX": 67.25, "clientY": 23.5}
     assert run("pixels.js", "m.pointed(a[0])", event) == [67.25, 23.5]
 
@@ -51,7 +51,7 @@ def test_the_borders_of_a_photo_lie_half_a_pixel_outside_its_outer_centres(run, 
     assert back == corners
 
 
-def test_places_are_held_inside_and_pixels_have_whole_centres(run):
+def test_points_are_clamped_to_the_photo_and_pixels_have_whole_centres(run):
     assert run("pixels.js", "m.clamped([-3, 239.504], a[0])", SIZE) == [-0.5, 239.5]
     assert run("pixels.js", "m.clamped([7.12345, 0], a[0])", SIZE) == [7.12, 0]
     pixels = run(
@@ -73,7 +73,7 @@ READ = "((map) => ({...map, depthM: [...map.depthM]}))(m.readNpy(new Uint8Array(
 
 
 @pytest.mark.parametrize("version", [(1, 0), (2, 0)])
-def test_maps_of_numpy_are_read(run, version):
+def test_npy_files_are_read(run, version):
     depth_m = np.arange(6, dtype=np.float32).reshape(2, 3) + 0.25
     found = run("npy.js", READ, npy(depth_m, version))
     assert found == {"depthM": depth_m.ravel().tolist(), "rows": 2, "columns": 3}
@@ -82,12 +82,12 @@ def test_maps_of_numpy_are_read(run, version):
 @pytest.mark.parametrize(
     "bad", [npy(np.zeros((2, 3))), npy(np.zeros(3, np.float32)), list(b"<html>not a map</html>")]
 )
-def test_what_is_no_map_is_refused(run, bad):
+def test_files_that_are_not_maps_are_refused(run, bad):
     with pytest.raises(Exception, match=r"no float32 map|no \.npy file"):
         run("npy.js", READ, bad)
 
 
-def test_a_scale_holds_the_readings_alone_and_a_flat_wall_is_not_noise(run):
+def test_a_scale_ignores_invalid_depth_and_a_flat_wall_has_a_wide_scale(run):
     depth = [2.0] * 50 + [4.0] * 50 + [0.0] * 20
     scale = "m.scaleOf(new Float32Array(a[0]))"
     assert run("colours.js", scale, depth) == {"near": 2, "far": 4}
@@ -111,7 +111,7 @@ def test_ticks_are_round_metres_inside_the_scale(run, near, far, ticks):
     assert [tick["at"] for tick in found] == pytest.approx(places)
 
 
-def test_a_pixel_without_a_reading_is_clear(run):
+def test_a_pixel_without_depth_is_transparent(run):
     script = """[...m.painted({depthM: new Float32Array([1, NaN, 0, 3]), rows: 2, columns: 2},
         {near: 1, far: 3}, 2, 2)].filter((_, at) => at % 4 === 3)"""
     assert run("colours.js", script) == [255, 0, 0, 255]
@@ -119,4 +119,4 @@ def test_a_pixel_without_a_reading_is_clear(run):
 
 def test_metres_have_centimetres_and_below_one_metre_millimetres(run):
     said = run("words.js", "[2.345, 0.0456, null, 12].map(m.metres)")
-    assert said == ["2.35 m", "0.046 m", "no reading", "12.00 m"]
+    assert said == ["2.35 m", "0.046 m", "no depth", "12.00 m"]

@@ -43,7 +43,7 @@ def jpeg(picture: np.ndarray, orientation: int = 1, focal_35_mm: int | None = No
 
 
 @pytest.mark.parametrize(("orientation", "turns"), [(6, 1), (3, 2), (8, 3)])
-def test_a_turned_photo_is_shown_and_asked_upright(visit, orientation, turns):
+def test_a_rotated_photo_is_shown_and_queried_upright(visit, orientation, turns):
     data = jpeg(np.rot90(pixels(), turns), orientation)
     visit.open(data, "turned.jpg", "image/jpeg")
     assert "320 × 240" in visit.shown("#name")
@@ -65,7 +65,7 @@ def test_a_turned_photo_is_shown_and_asked_upright(visit, orientation, turns):
     assert np.abs(np.array(colour) - pixels()[round(0.65 * 240), round(0.25 * 320)]).max() < 12
 
 
-def test_the_focal_length_in_use_is_said_with_its_source(visit):
+def test_the_focal_length_in_use_is_shown_with_its_source(visit):
     now = lambda: visit.shown("#focal-now")  # noqa: E731
     visit.open(jpeg(pixels(), focal_35_mm=28), "exif.jpg", "image/jpeg")
     focal_px = 28 / np.hypot(36, 24) * np.hypot(320, 240)
@@ -90,7 +90,7 @@ def test_the_focal_length_in_use_is_said_with_its_source(visit):
     ("way", "value", "words"),
     [("focal_px", -3, "above 0"), ("focal_px", 4, "millimetres"), ("fov_deg", 179, "170")],
 )
-def test_a_focal_length_that_cannot_be_is_refused_beside_its_field(visit, way, value, words):
+def test_an_invalid_focal_length_gives_an_error_beside_its_field(visit, way, value, words):
     visit.open(encoded())
     before = visit.shown("#focal-now")
     visit.give_focal(value, way)
@@ -101,7 +101,7 @@ def test_a_focal_length_that_cannot_be_is_refused_beside_its_field(visit, way, v
     assert visit.shown("#focal-now") == before
 
 
-def test_a_focal_length_may_be_given_before_the_photo(visit):
+def test_a_focal_length_can_be_given_before_the_photo(visit):
     visit.give_focal(300)
     visit.page.locator("#status-words", has_text="next photo").wait_for()
     visit.open(encoded())
@@ -114,7 +114,7 @@ def posted_with(visit) -> list[str]:
     return [request.url.partition("?")[2] for request in visit.requests if request.method == "POST"]
 
 
-def test_pixels_of_one_photo_are_not_those_of_the_next(visit):
+def test_a_focal_length_in_pixels_does_not_hold_for_the_next_photo(visit):
     visit.open_with_focal(encoded(), 300)
     visit.open(encoded(picture=pixels(200, 300)), "second.png")
     assert "assumed" in visit.shown("#focal-now")
@@ -129,7 +129,7 @@ def test_pixels_of_one_photo_are_not_those_of_the_next(visit):
     assert posted_with(visit) == sent
 
 
-def test_pixels_given_before_the_first_photo_are_those_of_the_first_alone(visit):
+def test_a_focal_length_in_pixels_given_first_holds_for_the_first_photo_only(visit):
     visit.give_focal(300)
     visit.choose(b"no photo", "notes.png")  # which is not opened
     visit.page.locator("#status.failed").wait_for()
@@ -139,7 +139,7 @@ def test_pixels_given_before_the_first_photo_are_those_of_the_first_alone(visit)
     assert posted_with(visit) == ["focal_px=300", "focal_px=300", ""]
 
 
-def test_pixels_given_while_the_first_photo_is_read_are_its_own(visit):
+def test_a_focal_length_given_while_the_first_photo_is_read_holds_for_it(visit):
     held = []
     visit.page.route("**/v1/images", lambda route: held.append(route))
     visit.choose(encoded())
@@ -154,7 +154,7 @@ def test_pixels_given_while_the_first_photo_is_read_are_its_own(visit):
     assert posted_with(visit) == ["", "focal_px=300"]
 
 
-def test_a_wide_view_is_warned_of(visit):
+def test_a_wide_field_of_view_gives_a_warning(visit):
     visit.open(encoded())
     visit.give_focal(150, "fov_deg")
     visit.page.locator("#focal-warnings li", has_text="extrapolated").wait_for()
@@ -170,7 +170,7 @@ def test_a_wide_view_is_warned_of(visit):
         (bytes(1_100_000), "heavy.png", "heavy.png has 1.1 MB; this service takes up to 1 MB"),
     ],
 )
-def test_what_is_no_photo_or_too_large_is_refused_in_words(visit, data, name, words):
+def test_files_that_are_not_photos_or_too_large_give_an_error(visit, data, name, words):
     visit.choose(data, name)
     visit.page.locator("#status.failed", has_text=words).wait_for()
     assert not visit.page.locator("#stage").is_visible()
@@ -178,7 +178,7 @@ def test_what_is_no_photo_or_too_large_is_refused_in_words(visit, data, name, wo
     assert visit.shown("#status-words") == ""
 
 
-def test_a_refused_photo_leaves_the_one_before_as_it_was(visit):
+def test_a_refused_photo_keeps_the_one_before(visit):
     visit.open(encoded())
     visit.click(0.3, 0.3)
     visit.answers(1)
@@ -189,7 +189,7 @@ def test_a_refused_photo_leaves_the_one_before_as_it_was(visit):
     assert len(visit.answers(2)) == 2
 
 
-def test_a_forgotten_photo_is_sent_again_and_that_is_said(visit, served):
+def test_a_photo_that_the_service_removed_is_sent_again_with_a_message(visit, served):
     visit.open(encoded())
     visit.click(0.3, 0.3)
     before = visit.answers(1)
@@ -200,7 +200,7 @@ def test_a_forgotten_photo_is_sent_again_and_that_is_said(visit, served):
     assert len(visit.asked("/v1/images")) == 2
 
 
-def test_another_photo_keeps_the_rows_of_the_one_before_and_its_name(visit):
+def test_the_table_keeps_the_rows_of_the_photo_before_with_its_name(visit):
     visit.open(encoded(), "first.png")
     visit.click(0.3, 0.3)
     before = visit.answers(1)
@@ -213,7 +213,7 @@ def test_another_photo_keeps_the_rows_of_the_one_before_and_its_name(visit):
     assert "first.png" in visit.shown("#rows")
 
 
-def test_a_photo_is_dropped_or_pasted(visit):
+def test_a_photo_can_be_dropped_or_pasted(visit):
     give = """([data, how]) => {
         const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
         const transfer = new DataTransfer();
@@ -233,9 +233,9 @@ def test_a_photo_is_dropped_or_pasted(visit):
     visit.page.locator("#status.failed", has_text="not a photo").wait_for()
 
 
-def test_a_photo_that_no_browser_shows_is_asked_on_its_depth_map(visit):
+def test_a_photo_that_the_browser_cannot_show_is_queried_on_its_depth_map(visit):
     visit.open(encoded("TIFF"), "photo.tif", "image/tiff")
-    visit.page.locator("#status-words", has_text="depth map stands in its place").wait_for()
+    visit.page.locator("#status-words", has_text="depth map is shown instead").wait_for()
     visit.page.locator("#legend.shown").wait_for()
     assert not visit.page.locator("#image").is_visible()
     box = visit.page.locator("#map").bounding_box()
@@ -279,7 +279,7 @@ def test_the_depth_map_has_the_colours_of_its_scale(visit):
     assert len(visit.asked("depth.npy")) == 1
 
 
-def test_a_service_that_does_not_answer_is_said_and_the_photo_sent_again(visit):
+def test_a_photo_can_be_sent_again_after_the_service_did_not_answer(visit):
     visit.page.route("**/v1/images", lambda route: route.abort())
     visit.choose(encoded())
     visit.page.locator("#status.failed", has_text="does not answer").wait_for()
@@ -289,7 +289,7 @@ def test_a_service_that_does_not_answer_is_said_and_the_photo_sent_again(visit):
     assert not visit.page.locator("#retry").is_visible()
 
 
-def test_a_service_with_too_much_to_do_says_when_to_come_back(visit):
+def test_a_busy_service_shows_the_time_to_wait(visit):
     refusal = {"error": {"kind": "busy", "message": "8 photos wait already."}}
     visit.page.route(
         "**/v1/images",
@@ -304,7 +304,7 @@ def test_a_service_with_too_much_to_do_says_when_to_come_back(visit):
     assert visit.page.locator("#retry").is_visible()
 
 
-def test_an_error_of_one_question_stands_in_its_row(visit):
+def test_an_error_of_one_query_is_shown_in_its_row(visit):
     visit.open(encoded())
     visit.page.route(
         "**/points", lambda route: route.fulfill(status=503, body="<html>proxy</html>")

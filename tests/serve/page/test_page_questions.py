@@ -38,7 +38,7 @@ def places_of(row: dict) -> list[tuple[float, float]]:
     return [(float(row[u]), float(row[v])) for u, v in columns if row[u]]
 
 
-def test_a_click_is_answered_with_the_metres_of_that_very_place(visit):
+def test_a_click_shows_the_metres_of_exactly_that_point(visit):
     visit.open_with_focal(PHOTO, FOCAL_PX)
     clicked = visit.click(0.31, 0.62)
     (shown,) = visit.answers(1)
@@ -55,7 +55,7 @@ def test_a_click_is_answered_with_the_metres_of_that_very_place(visit):
     assert words(range_m) in visit.shown("#live")
 
 
-def test_corners_are_clicked_within_the_photo(visit):
+def test_clicks_at_the_corners_are_inside_the_photo(visit):
     visit.open_with_focal(PHOTO, FOCAL_PX)
     box = visit.page.locator("#image").bounding_box()
     left, top = np.ceil([box["x"], box["y"]])
@@ -68,7 +68,7 @@ def test_corners_are_clicked_within_the_photo(visit):
     assert (np.abs(places - [[0, 0], [319, 0], [0, 239], [319, 239]]) <= 0.5).all()
 
 
-def test_beside_the_photo_nothing_is_asked(visit):
+def test_clicks_beside_the_photo_query_nothing(visit):
     visit.open(PHOTO)
     stage = visit.page.locator("#stage").bounding_box()
     visit.page.mouse.click(stage["x"] + 3, stage["y"] + 3)
@@ -76,7 +76,7 @@ def test_beside_the_photo_nothing_is_asked(visit):
     assert visit.asked("/points") == []
 
 
-def test_a_zoomed_photo_is_asked_where_it_is_seen(visit):
+def test_a_click_on_a_zoomed_photo_queries_the_visible_point(visit):
     visit.open_with_focal(PHOTO, FOCAL_PX)
     for _ in range(9):
         visit.page.click("#zoom-in")
@@ -91,7 +91,7 @@ def test_a_zoomed_photo_is_asked_where_it_is_seen(visit):
     assert shown == words(scene(PHOTO).depth_at([place])[0])
 
 
-def test_dragging_moves_a_zoomed_photo_and_asks_nothing(visit):
+def test_dragging_moves_a_zoomed_photo_and_queries_nothing(visit):
     visit.open(PHOTO)
     visit.page.click("#zoom-in")
     before = visit.page.locator("#image").bounding_box()
@@ -123,7 +123,7 @@ def test_hovering_reads_whole_pixels_once_each(visit):
     ]
 
 
-def test_a_hand_that_moves_has_one_request_under_way(visit):
+def test_a_moving_mouse_has_one_request_at_a_time(visit):
     visit.open(PHOTO)
     under_way, most = set(), []
     visit.page.on("request", lambda request: under_way.add(request) or most.append(len(under_way)))
@@ -136,7 +136,7 @@ def test_a_hand_that_moves_has_one_request_under_way(visit):
     assert 2 <= len(most) < 80
 
 
-def test_two_points_are_as_far_apart_as_python_says(visit):
+def test_the_distance_of_two_points_is_that_of_python(visit):
     visit.open_with_focal(PHOTO, FOCAL_PX)
     visit.mode("distance")
     clicked = [visit.click(0.15, 0.3), visit.click(0.8, 0.7)]
@@ -150,7 +150,7 @@ def test_two_points_are_as_far_apart_as_python_says(visit):
     assert visit.shown("#labels .distance") == f"1 {words(apart_m)}"
 
 
-def test_without_a_focal_length_the_page_says_why_nothing_is_measured(visit):
+def test_without_a_focal_length_the_page_explains_why_it_measures_nothing(visit):
     visit.open(PHOTO)
     visit.mode("distance")
     assert "need the photo’s focal length" in visit.shown("#hint")
@@ -182,10 +182,10 @@ def test_a_box_has_the_quantiles_of_python(visit, dragged):
     for name in ("p10_m", "p25_m", "median_m", "p75_m", "p90_m", "valid_share"):
         assert float(row[name]) == pytest.approx(getattr(found, name), rel=1e-5)
     assert shown == words(found.median_m)
-    assert f"80 % in {words(found.p10_m)} to {words(found.p90_m)}" in visit.shown("#rows")
+    assert f"80 % from {words(found.p10_m)} to {words(found.p90_m)}" in visit.shown("#rows")
 
 
-def test_a_box_is_given_up_with_escape(visit):
+def test_escape_cancels_a_box(visit):
     visit.open(PHOTO)
     visit.mode("box")
     visit.page.mouse.move(*visit.at(0.2, 0.2))
@@ -200,7 +200,7 @@ def test_a_box_is_given_up_with_escape(visit):
     assert visit.asked("/boxes") == []
 
 
-def test_all_of_it_is_done_with_the_keyboard(visit):
+def test_everything_works_with_the_keyboard(visit):
     visit.open_with_focal(PHOTO, FOCAL_PX)
     visit.page.mouse.move(0, 0)
     press = visit.page.keyboard.press
@@ -235,7 +235,7 @@ def test_all_of_it_is_done_with_the_keyboard(visit):
     ]  # fmt: skip
 
 
-def test_the_table_is_copied_and_downloaded_with_everything_in_it(visit, browser):
+def test_the_whole_table_is_copied_and_downloaded(visit, browser):
     browser.grant_permissions(["clipboard-read", "clipboard-write"])
     hostile = '=1+1,"a"\n.png'
     visit.open(PHOTO, hostile.replace("\n", " "))
@@ -270,7 +270,7 @@ def test_the_table_is_copied_and_downloaded_with_everything_in_it(visit, browser
     assert copied.splitlines() == download.value.path().read_text().splitlines()
 
 
-def test_what_was_asked_is_taken_out_one_by_one_or_all(visit):
+def test_results_are_removed_one_by_one_or_all(visit):
     visit.open(PHOTO)
     for share in (0.2, 0.4, 0.6):
         visit.click(share, share)
@@ -287,7 +287,7 @@ def test_what_was_asked_is_taken_out_one_by_one_or_all(visit):
     assert visit.page.locator("#download").is_disabled()
 
 
-def test_another_focal_length_answers_everything_anew(visit):
+def test_another_focal_length_updates_every_result(visit):
     visit.open_with_focal(PHOTO, FOCAL_PX)
     visit.click(0.3, 0.3)
     visit.mode("box")
@@ -307,7 +307,7 @@ def test_another_focal_length_answers_everything_anew(visit):
     assert float(point["focal_px"]) == 2 * FOCAL_PX
 
 
-def test_answers_that_come_too_late_for_the_focal_length_are_dropped(visit):
+def test_late_answers_for_an_earlier_focal_length_are_dropped(visit):
     visit.open_with_focal(PHOTO, FOCAL_PX)
     held, holding = [], True
     visit.page.route(

@@ -1,4 +1,4 @@
-// The table as CSV: one row per question, full precision, empty where a column does not apply.
+// The table as CSV: one row per query, full precision, empty where a column does not apply.
 
 const COLUMNS = {
   number: (item) => item.number,

@@ -67,7 +67,7 @@ export class DepthLayer {
     });
     document.getElementById("ticks").replaceChildren(...ticks);
     document.getElementById("scale-words").textContent =
-      `Depth in metres, linear from ${metres(scale.near)} to ${metres(scale.far)}: the 1st to ` +
-      "99th percentile of this map, end colours beyond.";
+      `Depth in metres, linear from ${metres(scale.near)} to ${metres(scale.far)} (1st to ` +
+      "99th percentile of this map).";
   }
 }

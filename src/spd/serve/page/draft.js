@@ -1,4 +1,4 @@
-// A question that is being put: its kind, and the first of its two places.
+// The query being drawn: its kind, and the first of its two points.
 
 import { boxOf } from "./pixels.js";
 
@@ -16,7 +16,7 @@ export class Draft {
     this.first = null;
   }
 
-  /** Add a place; all places once the question has them, else null. */
+  /** Add a point; all points once the query is complete, else null. */
   add(at) {
     if (this.kind === "point") return [at];
     if (this.first === null) {
@@ -28,7 +28,7 @@ export class Draft {
     return places;
   }
 
-  /** What there is to draw while the pointer is at `to`, or nowhere. */
+  /** The figure to draw while the pointer is at `to`, or nowhere. */
   figure(to) {
     if (!this.first) return null;
     return { kind: this.kind, places: to ? [this.first, to] : [this.first] };

@@ -1,14 +1,14 @@
-// The focal length: what a person gives, and what the service then uses and why.
+// The focal length: the form to enter it, and the value the service uses with its source.
 
 import { focalWords } from "./words.js";
 
 const WAYS = { focal_px: { unit: "px", most: Infinity }, fov_deg: { unit: "°", most: 170 } };
 
-const TOLD_ALREADY = /^focal length unknown/; // in words for programmers
+const TOLD_ALREADY = /^focal length unknown/; // the page has its own words for this warning
 
-const NONE = {}; // what the photo's file says
+const NONE = {}; // from the photo's file
 
-/** What holds for the next photo too: pixels are those of one photo, a field of view the lens's. */
+/** The value for the next photo: pixels belong to one photo, a field of view to the lens. */
 const kept = (focal) => ("focal_px" in focal ? NONE : focal);
 
 export class FocalForm {
@@ -18,10 +18,10 @@ export class FocalForm {
   #error = document.getElementById("focal-error");
   #button = this.#form.querySelector("button");
   #next = NONE;
-  #givenPx = null; // what was given in pixels last
+  #givenPx = null; // the last value given in pixels
 
   /**
-   * `use(focal)` sends what was given, or throws an error with a message for people; it says
+   * `use(focal)` sends the value, or throws an error with a message for the user; returns
    * whether there was a photo to send it with.
    */
   constructor(use) {
@@ -43,21 +43,21 @@ export class FocalForm {
     this.#offer();
   }
 
-  /** What the next photo is sent with. */
+  /** The focal length for the next photo. */
   get next() {
     return this.#next;
   }
 
-  /** A photo was opened: pixels that were given are not those of the one after it. */
+  /** A photo was opened: a value in pixels does not hold for the one after it. */
   opened() {
     this.#next = kept(this.#next);
-    // A number that was not yet given is being typed for the photo that is there now.
+    // A number not yet submitted is being typed for the current photo.
     if (this.#way.value !== "focal_px" || this.#value.valueAsNumber !== this.#givenPx) return;
     this.#form.reset();
     this.#offer();
   }
 
-  /** Tell what the service uses for a photo, and what it warns of. */
+  /** Show the focal length of a photo, and its warnings. */
   tell(info) {
     const { text, known } = focalWords(info);
     const now = document.getElementById("focal-now");
@@ -81,7 +81,7 @@ export class FocalForm {
     const { most } = WAYS[way];
     if (!(value > 0 && value <= most)) {
       const end = most < Infinity ? ` and up to ${most}` : "";
-      throw new Error(`Give a number above 0${end}.`);
+      throw new Error(`Enter a number above 0${end}.`);
     }
     return { [way]: value };
   }

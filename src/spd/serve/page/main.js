@@ -1,6 +1,5 @@
-// The page: what a person does, put together from the parts.
+// The page: connects the parts and handles what the user does.
 
-import { Asked } from "./asked.js";
 import { DepthLayer } from "./depth_layer.js";
 import { Draft } from "./draft.js";
 import { FocalForm } from "./focal_form.js";
@@ -10,6 +9,7 @@ import { listenForPhotos } from "./photo_input.js";
 import { clamped, pixelOf } from "./pixels.js";
 import { listen } from "./pointer.js";
 import { LiveReading } from "./reading.js";
+import { Results } from "./results.js";
 import { Service } from "./service.js";
 import { say, tell } from "./status.js";
 import { answerWords, Table } from "./table.js";
@@ -18,18 +18,18 @@ import { View } from "./view.js";
 import { metres, modelWords, place, worthWords } from "./words.js";
 
 const ZOOM_STEP = 1.5;
-const SPOKEN_AFTER_MS = 350; // of rest, for what the crosshair reads
+const SPOKEN_AFTER_MS = 350; // of rest before the crosshair’s reading is spoken
 
 const HINTS = {
   point: "Click, tap or press Enter to pin a point.",
-  distance: "Pick two points; the metres between them are in space, not along the picture.",
-  box: "Drag a box, or pick two opposite corners: the median of its depth and how far it spreads.",
+  distance: "Pick two points to measure the distance between them in 3D.",
+  box: "Drag a box, or pick two opposite corners, for the median and the spread of its depth.",
 };
 const NO_DISTANCE =
-  "Metres between points need the photo’s focal length, and neither the file nor you gave one.";
+  "Distances need the photo’s focal length; neither you nor the file gave one.";
 
 const NOT_SHOWN =
-  "This browser cannot show the photo as the service reads it: its depth map stands in its place.";
+  "This browser cannot show this photo; its depth map is shown instead.";
 
 const get = (id) => document.getElementById(id);
 const stage = get("stage");
@@ -46,15 +46,15 @@ class Page {
 
   constructor() {
     this.service = new Service(askToken);
-    this.asked = new Asked();
-    this.table = new Table(this.asked, this);
+    this.results = new Results();
+    this.table = new Table(this.results, this);
     this.marks = new Marks();
     this.layer = new DepthLayer();
     this.view = new View(stage, [get("image"), get("map")], () => this.#draw());
     this.reading = new LiveReading((read) => this.#showReading(read));
     this.focal = new FocalForm((focal) => this.#useFocal(focal));
-    this.asked.addEventListener("change", () => this.#draw());
-    this.asked.addEventListener("answer", ({ detail }) => this.#tellAnswer(detail));
+    this.results.addEventListener("change", () => this.#draw());
+    this.results.addEventListener("answer", ({ detail }) => this.#tellAnswer(detail));
     listenForPhotos(
       (file) => this.open(file),
       (words) => tell(words, { failed: true }),
@@ -68,13 +68,13 @@ class Page {
 
   async open(file) {
     const photo = new Photo(this.service, file, () =>
-      tell("The service had forgotten the photo, so it was sent again."),
+      tell("The service had removed the photo from its cache, so it was sent again."),
     );
     const most = this.#limits?.max_megabytes ?? Infinity;
     if (file.size > most * 1e6) {
-      // Sent all the same, it would be cut off half-way, and the browser would know no reason.
+      // If sent, it would be cut off half-way, and the browser would not know the reason.
       const size = (file.size / 1e6).toFixed(1);
-      tell(`${photo.name} has ${size} MB; this service takes up to ${most} MB.`, { failed: true });
+      tell(`${photo.name} has ${size} MB; this service accepts up to ${most} MB.`, { failed: true });
       return;
     }
     this.#opening = photo;
@@ -122,7 +122,7 @@ class Page {
     say(`Photo ready, ${photo.size.width} by ${photo.size.height} pixels.`);
   }
 
-  /** Everything that rests on the photo and its focal length. */
+  /** Update everything that depends on the photo and its focal length. */
   #follow() {
     this.focal.tell(this.photo.info);
     this.reading.attach(this.photo);
@@ -135,10 +135,10 @@ class Page {
   async #useFocal(focal) {
     const { photo } = this;
     if (!photo) {
-      tell("The next photo is read with that focal length.");
+      tell("The next photo will use this focal length.");
       return false;
     }
-    tell("Reading the photo with that focal length …", { busy: true });
+    tell("Reading the photo with this focal length …", { busy: true });
     try {
       await photo.send(focal);
     } finally {
@@ -146,7 +146,7 @@ class Page {
     }
     if (photo !== this.photo) return true;
     this.#follow();
-    await this.asked.renew(photo);
+    await this.results.renew(photo);
     say(`Focal length: ${get("focal-now").textContent}`);
     return true;
   }
@@ -185,8 +185,8 @@ class Page {
       return;
     }
     const places = this.#draft.add(at);
-    if (places) this.asked.add(this.photo, this.#draft.kind, places);
-    else say(`First of two places at ${place(at)}.`);
+    if (places) this.results.add(this.photo, this.#draft.kind, places);
+    else say(`First of two points at ${place(at)}.`);
     this.#drawDraft(at);
   }
 
@@ -263,7 +263,7 @@ class Page {
   #draw() {
     if (!this.photo) return;
     this.marks.place(this.view.onStage, this.size);
-    const own = this.asked.items.filter((item) => item.photo === this.photo);
+    const own = this.results.items.filter((item) => item.photo === this.photo);
     this.marks.draw(own, this.#chosen);
     this.#drawDraft();
   }

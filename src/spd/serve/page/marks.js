@@ -1,4 +1,4 @@
-// What is drawn over the photo: points, lines and boxes with their metres, and the crosshair.
+// Marks over the photo: points, lines and boxes with their metres, and the crosshair.
 
 import { boxOf, toScreen } from "./pixels.js";
 import { metres } from "./words.js";
@@ -18,14 +18,14 @@ export class Marks {
     this.#size = size;
   }
 
-  /** Draw what was asked about the photo that is shown; `chosen` is set off. */
+  /** Draw the shown photo’s results; `chosen` is highlighted. */
   draw(items, chosen) {
     const shapes = items.map((item) => this.#shapeOf(item, item === chosen));
     this.#shapes.replaceChildren(...shapes);
     this.#labels.replaceChildren(...items.map((item) => this.#labelOf(item, item === chosen)));
   }
 
-  /** Draw what is being drawn: {kind, places}, and the crosshair's pixel. */
+  /** Draw the unfinished query {kind, places} and the crosshair’s pixel. */
   drawDraft(draft, crosshair) {
     const parts = draft ? this.#figure(draft) : [];
     if (crosshair) {
@@ -41,7 +41,7 @@ export class Marks {
     return toScreen(place, this.#shown, this.#size);
   }
 
-  /** Paths of a question's places. */
+  /** Paths of a query’s places. */
   #figure({ kind, places }) {
     const spots = places.map((place) => this.#at(place));
     const parts = [];
@@ -106,7 +106,7 @@ function strokes(path) {
   });
 }
 
-/** An item's metres, or why there are none, in a word. */
+/** An item’s metres, or a word for why there are none. */
 function shortAnswer({ answer, error }) {
   if (error) return "failed";
   if (!answer) return "…";

@@ -1,19 +1,19 @@
-// One photo on its way to the service and back: sent, asked, and sent again where it was forgotten.
+// One photo at the service: posted, queried, and posted again if the service removed it.
 
 import { ServiceError } from "./service.js";
 
 const EXPIRED = 404;
 
 export class Photo {
-  /** What the service says of the photo: id, width, height, focal lengths; null until it has. */
+  /** The service’s description of the photo: id, width, height, focal lengths; null before it is posted. */
   info = null;
-  /** Grows when the focal length changes, and answers with it. */
+  /** Counts changes of the focal length, which change the answers. */
   turn = 0;
   #service;
   #focal = {};
   #resending = null;
 
-  /** `onResent()` is told when an expired photo was sent anew. */
+  /** `onResent()` is called when an expired photo was posted again. */
   constructor(service, file, onResent) {
     this.#service = service;
     this.file = file;
@@ -25,7 +25,7 @@ export class Photo {
     return { width: this.info.width, height: this.info.height };
   }
 
-  /** Encode with a focal length: {focal_px}, {fov_deg}, or {} for what the file says. */
+  /** Encode with a focal length: {focal_px}, {fov_deg}, or {} for the file’s own. */
   async send(focal) {
     const before = this.info;
     this.info = await this.#service.json("POST", "images", { query: focal, body: this.file });
@@ -34,7 +34,7 @@ export class Photo {
     if (before) this.#forget(before.id);
   }
 
-  /** Ask `points`, `boxes` or `distances`. */
+  /** Query `points`, `boxes` or `distances`. */
   async ask(what, body) {
     return this.#current((id) => this.#service.json("POST", `images/${id}/${what}`, { body }));
   }
@@ -44,7 +44,7 @@ export class Photo {
     return this.#current((id) => this.#service.bytes(`images/${id}/depth.npy`));
   }
 
-  /** Let the service forget it. */
+  /** Delete the photo at the service. */
   close() {
     if (this.info) this.#forget(this.info.id);
   }

@@ -1,6 +1,6 @@
-// Ways for a photo to come in: chosen, taken with a camera, dropped, pasted.
+// Input of photos: chosen, taken with a camera, dropped, pasted.
 
-/** Calls `take(file)` with a photo, or `refuse(words)` where what came is none. */
+/** Calls `take(file)` with a photo, or `refuse(words)` for other things. */
 export function listenForPhotos(take, refuse) {
   for (const input of document.querySelectorAll("input[type=file]")) {
     input.addEventListener("change", () => {

@@ -5,7 +5,7 @@
 // where the photo lies on the screen: left, top, width, height in CSS pixels, borders of its pixels
 // included.
 
-const DECIMALS = 100; // of what is asked and written: hundredths of a pixel
+const DECIMALS = 100; // of points that are sent and shown: hundredths of a pixel
 
 /** Where (x, y) on the screen lies in a photo of `size`, which may be outside it. */
 export function toPhoto([x, y], shown, size) {
@@ -44,7 +44,7 @@ export function pixelOf([u, v], size) {
  * Where a pointer event points, in CSS pixels from the viewport's corner.
  *
  * A mouse says the corner of the screen's pixel under its tip, so half of one is added: a photo
- * shown one to one is then asked at the centre of the pixel that is seen, not at its border.
+ * shown one to one is then queried at the centre of the visible pixel, not at its border.
  * Fingers and pens say where they are.
  */
 export function pointed(event) {

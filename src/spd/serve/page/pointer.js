@@ -77,7 +77,7 @@ export function listen(stage, view, told) {
   });
 }
 
-/** Arrows move a crosshair from pixel to pixel, Enter picks, Escape gives up. */
+/** Arrows move a crosshair from pixel to pixel, Enter picks, Escape cancels. */
 function listenToKeys(stage, view, told, giveUp) {
   stage.addEventListener("keydown", (event) => {
     if (!told.size || event.ctrlKey || event.metaKey || event.altKey) return;

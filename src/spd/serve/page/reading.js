@@ -1,4 +1,4 @@
-// Metres at the pixel under the pointer: one request at a time, none twice.
+// Depth of the pixel under the pointer: one request at a time, none repeated.
 
 const PAUSE_MS = 40; // between two requests
 const AFTER_ERROR_MS = 1000;
@@ -12,7 +12,7 @@ export class LiveReading {
   #busy = false;
   #show;
 
-  /** `show({pixel, answer})` or `show({pixel, error})` is told what became of a pixel. */
+  /** `show({pixel, answer})` or `show({pixel, error})` receives the result of a pixel. */
   constructor(show) {
     this.#show = show;
   }
@@ -25,7 +25,7 @@ export class LiveReading {
     this.#wanted = null;
   }
 
-  /** Ask a pixel [u, v]; only the last that is wanted is asked once the way is free. */
+  /** Query a pixel [u, v]; while a request runs, only the last pixel is remembered. */
   want(pixel) {
     const known = this.#answers.get(String(pixel));
     this.#wanted = known ? null : pixel;
@@ -33,7 +33,7 @@ export class LiveReading {
     else this.#work();
   }
 
-  /** Nothing is wanted any more. */
+  /** Forget the remembered pixel. */
   drop() {
     this.#wanted = null;
   }

@@ -1,22 +1,22 @@
-// The service's HTTP interface: one way to call it, errors in words, and the token.
+// The service's HTTP interface: calls, error messages, and the token.
 
 const TOKEN_KEY = "spd-token";
 
 const WORDS = {
-  401: "The service wants a token. Reload this page to give one.",
-  413: "The service refused this as too large.",
-  429: "The service has too much to do at the moment.",
+  401: "The service needs a token. Reload this page to enter one.",
+  413: "This is too large for the service.",
+  429: "The service has too many requests at the moment.",
   503: "The service is busy or shutting down.",
 };
 
-/** What the service, or the way to it, said no with. */
+/** An error answer of the service, or of the connection to it. */
 export class ServiceError extends Error {
   constructor(status, message) {
     super(message);
     this.status = status; // 0: there was no answer
   }
 
-  /** Whether the same request may go well a little later. */
+  /** Whether the same request may succeed a little later. */
   get mayPass() {
     return [0, 429, 503].includes(this.status);
   }
@@ -27,7 +27,7 @@ export class Service {
   #asking = null;
   #declined = false;
 
-  /** `askToken(refused)` asks a person for a token, null where they give none. */
+  /** `askToken(refused)` asks the user for a token; null if they cancel. */
   constructor(askToken) {
     this.#askToken = askToken;
   }
@@ -53,7 +53,7 @@ export class Service {
     }
   }
 
-  /** One question to the person, however many requests wait for its answer. */
+  /** Ask the user once, however many requests wait for the token. */
   async #renewToken(refused) {
     if (sessionStorage.getItem(TOKEN_KEY) !== refused) return;
     this.#asking ??= this.#askToken(refused !== null).finally(() => (this.#asking = null));
@@ -76,17 +76,17 @@ async function send(method, address, body, token) {
   }
 }
 
-/** What a file is sent as: one that is named like no photo may be one, and its bytes decide. */
+/** Content type of a file; a file without an image type may still be a photo, by its bytes. */
 function photoType({ type }) {
   return type.startsWith("image/") ? type : "application/octet-stream";
 }
 
-/** An answer to its end. */
+/** The complete answer. */
 async function whole(reading) {
   try {
     return await reading;
   } catch {
-    throw new ServiceError(0, "The service’s answer broke off or is not its own. Try again.");
+    throw new ServiceError(0, "The service’s answer is incomplete or damaged. Try again.");
   }
 }
 
@@ -95,7 +95,7 @@ async function refusal(response) {
   try {
     if (response.status !== 401) message = (await response.json()).error.message ?? message;
   } catch {
-    // Not the service's own words but those of something between: the status has to do.
+    // The answer is not the service's own but a proxy's: only the status is known.
   }
   const wait = Number(response.headers.get("Retry-After"));
   if (wait > 0) message += ` Try again in ${wait} s.`;

@@ -1,8 +1,8 @@
-// What the page tells: a line that stays to be read, and words for those who listen.
+// Messages: a status line, and text for screen readers.
 
 const get = (id) => document.getElementById(id);
 
-/** Say what goes on or went wrong; `retry` is called by a button that is shown with it. */
+/** Show a message in the status line; `retry` is called by a button shown with it. */
 export function tell(words, { failed = false, busy = false, retry = null } = {}) {
   get("status-words").textContent = words;
   get("status").classList.toggle("failed", failed);
@@ -11,7 +11,7 @@ export function tell(words, { failed = false, busy = false, retry = null } = {})
   get("retry").onclick = retry;
 }
 
-/** Speak to those who listen instead of look. */
+/** Announce a message to screen readers. */
 export function say(words) {
   get("live").textContent = words;
 }

@@ -1,4 +1,4 @@
-// The table of what was asked.
+// The table of results.
 
 import { csvOf } from "./csv.js";
 import { say } from "./status.js";
@@ -6,19 +6,19 @@ import { metres, shortPlace } from "./words.js";
 
 const NAMES = { point: "Point", distance: "Distance", box: "Box" };
 
-/** Draws the table; `told.choose(item or null)` is told which row is looked at. */
+/** Draws the table; `told.choose(item or null)` receives the row under the pointer. */
 export class Table {
-  #asked;
+  #results;
   #told;
   #body = document.getElementById("rows");
 
-  constructor(asked, told) {
-    this.#asked = asked;
+  constructor(results, told) {
+    this.#results = results;
     this.#told = told;
-    asked.addEventListener("change", () => this.#draw());
+    results.addEventListener("change", () => this.#draw());
     const button = (name, act) => document.getElementById(name).addEventListener("click", act);
     button("clear", () => {
-      asked.clear();
+      results.clear();
       say("Cleared.");
     });
     button("download", () => this.#download());
@@ -27,7 +27,7 @@ export class Table {
   }
 
   #draw() {
-    const { items } = this.#asked;
+    const { items } = this.#results;
     const several = new Set(items.map((item) => item.photo)).size > 1;
     this.#body.replaceChildren(...items.map((item) => this.#row(item, several)));
     document.getElementById("asked").classList.toggle("empty", !items.length);
@@ -62,8 +62,8 @@ export class Table {
 
   /** Take an item out, and leave the keyboard where the next one's button is. */
   #remove(item) {
-    const at = this.#asked.items.indexOf(item);
-    this.#asked.remove(item);
+    const at = this.#results.items.indexOf(item);
+    this.#results.remove(item);
     this.#told.choose(null);
     const buttons = this.#body.querySelectorAll("button");
     const next = buttons[Math.min(at, buttons.length - 1)] ?? document.getElementById("stage");
@@ -73,7 +73,7 @@ export class Table {
 
   #download() {
     const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([csvOf(this.#asked.items)], { type: "text/csv" }));
+    link.href = URL.createObjectURL(new Blob([csvOf(this.#results.items)], { type: "text/csv" }));
     link.download = "spd.csv";
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
@@ -81,10 +81,10 @@ export class Table {
 
   async #copy() {
     try {
-      await navigator.clipboard.writeText(csvOf(this.#asked.items));
+      await navigator.clipboard.writeText(csvOf(this.#results.items));
       say("Copied as CSV.");
     } catch {
-      // Browsers have no clipboard for pages that do not come over https or from this machine.
+      // Browsers offer the clipboard only to pages from https or from this machine.
       say("The browser does not let this page copy; use Download CSV.");
     }
   }
@@ -94,13 +94,13 @@ export class Table {
 export function answerWords({ kind, answer, error }) {
   if (error) return { main: error.message, more: [], failed: true };
   if (!answer) return { main: "…", more: [] };
-  if (kind === "distance") return { main: metres(answer.distance_m), more: ["in space"] };
+  if (kind === "distance") return { main: metres(answer.distance_m), more: ["in 3D"] };
   if (kind === "point") {
     const range = answer.range_m === null ? [] : [`range ${metres(answer.range_m)}`];
     return { main: metres(answer.depth_m), more: range };
   }
-  const more = ["median", `80 % in ${metres(answer.p10_m)} to ${metres(answer.p90_m)}`];
-  if (answer.valid_share < 1) more.push(`${Math.floor(100 * answer.valid_share)} % of it valid`);
+  const more = ["median", `80 % from ${metres(answer.p10_m)} to ${metres(answer.p90_m)}`];
+  if (answer.valid_share < 1) more.push(`${Math.floor(100 * answer.valid_share)} % valid`);
   return { main: metres(answer.median_m), more };
 }
 

@@ -1,6 +1,6 @@
-// Asks a person for the service's token.
+// Asks the user for the service's token.
 
-/** A token, or null where none is given; `refused` says that the last one was wrong. */
+/** The token, or null if the user cancels; `refused`: the last one was wrong. */
 export function askToken(refused) {
   const dialog = document.getElementById("token-dialog");
   const input = document.getElementById("token");

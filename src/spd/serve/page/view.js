@@ -1,4 +1,4 @@
-// Where the photo lies on the stage: fitted, zoomed, moved.
+// Position of the photo on the stage: fitted, zoomed, moved.
 
 const FINEST_PX = 40; // CSS pixels that a pixel of the photo may take
 

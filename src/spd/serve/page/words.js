@@ -1,8 +1,8 @@
-// Numbers and sentences for people.
+// Numbers and sentences for the user.
 
-/** Metres to the centimetre, below one metre to the millimetre: more would claim too much. */
+/** Metres to the centimetre, below one metre to the millimetre: no model is more accurate. */
 export function metres(value) {
-  if (value === null || value === undefined || !Number.isFinite(value)) return "no reading";
+  if (value === null || value === undefined || !Number.isFinite(value)) return "no depth";
   return `${value.toFixed(Math.abs(value) < 1 ? 3 : 2)} m`;
 }
 
@@ -11,7 +11,7 @@ export function place([u, v]) {
   return `u ${number(u)}, v ${number(v)}`;
 }
 
-/** A place as `320.5, 140`, where a heading says what that is. */
+/** A place as `320.5, 140`, where a heading names the columns. */
 export function shortPlace([u, v]) {
   return `${number(u)}, ${number(v)}`;
 }
@@ -20,11 +20,11 @@ function number(value) {
   return String(Math.round(value * 100) / 100);
 }
 
-/** Which focal length metres rest on and who said it: {text, known}. */
+/** The focal length in use and its source: {text, known}. */
 export function focalWords(info) {
   const px = info.focal_px ?? info.assumed_focal_px;
   if (px === null || px === undefined) {
-    return { text: "Not known. This model's depth does not use it.", known: false };
+    return { text: "Not known; this model does not use it.", known: false };
   }
   const longer = Math.max(info.width, info.height);
   const angle = (2 * Math.atan(longer / 2 / px) * 180) / Math.PI;
@@ -33,16 +33,16 @@ export function focalWords(info) {
     given: "as given.",
     fov: "from the field of view given.",
     intrinsics: "from the camera given.",
-    exif: "from the photo’s EXIF. If the photo was cropped since, it is wrong.",
+    exif: "from the photo’s EXIF. It is wrong if the photo was cropped.",
     assumed:
-      "assumed: nothing says it, so the training camera’s field of view is taken. " +
-      "Metres may be off by a factor.",
-    predicted: "predicted by the model from the photo. Metres rest on that guess.",
+      "assumed: neither you nor the file gave one, so the training camera’s field of view is used. " +
+      "All depths may be wrong by a constant factor.",
+    predicted: "predicted by the model from the photo. Depth is only as accurate as this prediction.",
   }[info.focal_source];
   return { text: `${amount}, ${whence ?? info.focal_source}`, known: info.focal_px !== null };
 }
 
-/** What the model is, in a line. */
+/** The model in one line. */
 export function modelWords(model) {
   const millions = model.parameters ? `${(model.parameters / 1e6).toFixed(1)} M parameters` : null;
   return ["Model " + model.name, millions, model.runtime, model.precision]
@@ -50,11 +50,11 @@ export function modelWords(model) {
     .join(" · ");
 }
 
-/** What its metres are worth; empty where this page cannot know. */
+/** A warning about the accuracy of the shipped model; empty for others. */
 export function worthWords(model) {
   if (model.name !== "shipped") return "";
   return (
-    "This model learnt from synthetic rooms alone. It shows the tool at work: " +
+    "This model was trained on synthetic rooms only. It demonstrates the tool: " +
     "do not rely on its metres in real photos."
   );
 }

@@ -1,4 +1,4 @@
-// What was asked, and the answers: points, distances and boxes of one photo or several.
+// Queries and their answers: points, distances and boxes of one photo or several.
 
 const MOST_AT_ONCE = 100; // of a kind in one request; the service has a limit
 
@@ -21,8 +21,8 @@ const QUESTIONS = {
   },
 };
 
-/** Tells `change` after each change and `answer` (detail: the item) after each answer. */
-export class Asked extends EventTarget {
+/** Dispatches `change` after each change and `answer` (detail: the item) after each answer. */
+export class Results extends EventTarget {
   items = [];
   #last = 0;
 
@@ -69,7 +69,7 @@ export class Asked extends EventTarget {
     } catch (error) {
       failed = error;
     }
-    if (turn !== photo.turn) return; // asked again since, with another focal length
+    if (turn !== photo.turn) return; // queried again since, with another focal length
     items.forEach((item, at) => {
       Object.assign(item, { answer: answers[at] ?? null, error: failed, lens: photo.info });
     });

@@ -1,4 +1,4 @@
-"""The one place where a batch asks a network; every engine runs this, in one process or many."""
+"""Answer one task: a few photos and their points. Every engine runs this code."""
 
 import contextlib
 import dataclasses
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spd.batch.cells import storable
-from spd.batch.maps import Maps
+from spd.batch.maps import MapFiles
 from spd.errors import InputError, SPDError
 from spd.pixels import inside_image, outside_error
 from spd.predictors.loading import find_export, load, runtime_of
@@ -68,75 +68,78 @@ class Computation:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Question:
+class Task:
     """A few photos and their points."""
 
-    task: int
+    number: int
     paths: list[str]
     focal_px: list[float | None]
     counts: list[int]
-    """How many of the points are each photo's."""
+    """Number of points of each photo."""
     points: np.ndarray
+    """`[N, 2]`, photo by photo, in pixels or in fractions."""
     in_fractions: bool
+    """Whether points are fractions of width and height."""
     first_photo: int
-    """The number of the first of them in the batch."""
-    maps: Maps | None
-    """Where maps of them go, if anywhere."""
+    """Number of the first photo in the batch."""
+    maps: MapFiles | None
+    """Depth map files to write; None: no maps."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Answer:
-    """What a task came to, a row a point."""
+class TaskAnswer:
+    """Answer to a task; arrays and errors have one entry for each point."""
 
     task: int
+    """The task's number."""
     points: np.ndarray
-    """In pixels; NaN where a grid was asked of a photo that could not be read."""
+    """`[N, 2]` in pixels; NaN for a grid on a photo that could not be read."""
     depth_m: np.ndarray
-    """float32; NaN where there is an error."""
+    """`[N]` float32; NaN where there is an error."""
     range_m: np.ndarray
-    """float32; NaN also where the focal length is not known."""
+    """`[N]` float32; NaN also where the focal length is not known."""
     errors: list[str | None]
-    notes: list[str]
-    """What the predictor warned of."""
+    warnings: list[str]
+    """The predictor's warnings."""
 
 
-def ask(predictor: "AnyPredictor", question: Question) -> Answer:
-    """Encode each photo once and ask all its points; what goes wrong is kept beside its rows."""
-    blocks = np.split(question.points, np.cumsum(question.counts)[:-1])
+def answer_task(predictor: "AnyPredictor", task: Task) -> TaskAnswer:
+    """Encode each photo once and query all its points; an error becomes part of its rows."""
+    blocks = np.split(task.points, np.cumsum(task.counts)[:-1])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         answered = [
-            _ask_photo(predictor, question, number, points) for number, points in enumerate(blocks)
+            _answer_photo(predictor, task, number, points) for number, points in enumerate(blocks)
         ]
-    return Answer(
-        task=question.task,
+    return TaskAnswer(
+        task=task.number,
         points=np.concatenate([points for points, *_ in answered]),
         depth_m=np.concatenate([depth_m for _, depth_m, _, _ in answered]),
         range_m=np.concatenate([range_m for _, _, range_m, _ in answered]),
         errors=[error and storable(error) for *_, errors in answered for error in errors],
-        notes=list(dict.fromkeys(storable(str(warning.message)) for warning in caught)),
+        warnings=list(dict.fromkeys(storable(str(warning.message)) for warning in caught)),
     )
 
 
-def _ask_photo(
-    predictor: "AnyPredictor", question: Question, number: int, points: np.ndarray
+def _answer_photo(
+    predictor: "AnyPredictor", task: Task, number: int, points: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str | None]]:
     unknown = np.full(len(points), np.nan, dtype=np.float32)
     try:
-        scene = predictor.encode(question.paths[number], focal_px=question.focal_px[number])
-        if question.in_fractions:
+        scene = predictor.encode(task.paths[number], focal_px=task.focal_px[number])
+        if task.in_fractions:
             points = points * (scene.size[1], scene.size[0]) - 0.5
         depth_m = scene.depth_at(points, outside="nan")
-        map_m = scene.depth_map(fast=True) if question.maps is not None else None
-    except Exception as error:  # one photo must not end the batch, whatever it hits
+        map_m = scene.depth_map(fast=True) if task.maps is not None else None
+    except Exception as error:  # no error of one photo may end the batch
         known = isinstance(error, SPDError)
         reason = " ".join((str(error) if known else f"{type(error).__name__}: {error}").split())
-        if question.in_fractions:
+        if task.in_fractions:
             points = np.full_like(points, np.nan)
         return points, unknown, unknown, [reason] * len(points)
-    if question.maps is not None and map_m is not None:
-        try:  # a disk that is full is no fault of the photo, and ends the batch
-            question.maps.write(question.first_photo + number, question.paths[number], map_m)
+    if task.maps is not None and map_m is not None:
+        try:  # a full disk is not the photo's fault, and ends the batch
+            task.maps.write(task.first_photo + number, task.paths[number], map_m)
         except InputError as error:
             return points, unknown, unknown, [str(error)] * len(points)
     inside = inside_image(points[:, 0], points[:, 1], scene.size)
@@ -144,12 +147,12 @@ def _ask_photo(
     if scene.intrinsics is not None:
         range_m = (depth_m * scene.intrinsics.ray_lengths(points)).astype(np.float32)
     errors = [
-        None if fine else _outside(u, v, scene.size)
-        for fine, (u, v) in zip(inside.tolist(), points.tolist(), strict=True)
+        None if valid else _outside(u, v, scene.size)
+        for valid, (u, v) in zip(inside.tolist(), points.tolist(), strict=True)
     ]
     return points, depth_m, range_m, errors
 
 
 def _outside(u: float, v: float, size: tuple[int, int]) -> str:
-    """The words for a point outside, without its number: rows are in another order here."""
+    """The error of a point outside the photo, without its number, which is not the row's."""
     return str(outside_error(0, u, v, size)).replace("point 0 is", "the point is", 1)

@@ -1,6 +1,7 @@
-"""What is kept of photos: so many, so many bytes, so long."""
+"""The cache of encoded photos: eviction by number and bytes, expiry by time."""
 
 import asyncio
+import functools
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ import pytest
 from helpers.small_service import RampScene, error_of, photo, posted, predictor, small_service
 from spd.errors import SPDError
 from spd.serve import app as app_module
-from spd.serve.cache import Kept, SceneCache
+from spd.serve import service as service_module
+from spd.serve.cache import EncodedPhoto, SceneCache
 
 
 class Clock:
@@ -19,9 +21,9 @@ class Clock:
         return self.now
 
 
-def kept(side: int = 10) -> Kept:
+def encoded(side: int = 10) -> EncodedPhoto:
     """4 bytes a pixel of the map, 3 of the picture."""
-    return Kept(RampScene((side, side), None), np.zeros((side, side, 3), np.uint8), ())
+    return EncodedPhoto(RampScene((side, side), None), np.zeros((side, side, 3), np.uint8), ())
 
 
 @pytest.fixture
@@ -29,77 +31,78 @@ def clock():
     return Clock()
 
 
-def test_the_longest_unasked_goes_first(clock):
+def test_the_least_recently_used_photo_is_evicted(clock):
     cache = SceneCache(2, 10**9, 60, clock)
-    first, second = cache.put(kept()), cache.put(kept())
-    cache.ask(first)
-    third = cache.put(kept())
+    first, second = cache.put(encoded()), cache.put(encoded())
+    cache.use(first)
+    third = cache.put(encoded())
     assert (len(cache), cache.evicted) == (2, 1)
     with pytest.raises(SPDError, match="no image"):
-        cache.ask(second)
-    cache.ask(first)
-    cache.ask(third)
+        cache.use(second)
+    cache.use(first)
+    cache.use(third)
 
 
-def test_looking_does_not_keep(clock):
+def test_peeking_does_not_count_as_a_use(clock):
     cache = SceneCache(2, 10**9, 60, clock)
-    first, second = cache.put(kept()), cache.put(kept())
-    cache.look(first)
-    cache.put(kept())
+    first, second = cache.put(encoded()), cache.put(encoded())
+    cache.peek(first)
+    cache.put(encoded())
     with pytest.raises(SPDError, match="no image"):
-        cache.look(first)
-    assert cache.look(second)[1] == 60
+        cache.peek(first)
+    assert cache.peek(second)[1] == 60
 
 
-def test_bytes_are_counted(clock):
+def test_photos_are_evicted_by_bytes(clock):
     cache = SceneCache(100, 2000, 60, clock)
-    first, second = cache.put(kept()), cache.put(kept())
-    assert cache.nbytes == 1400
-    third = cache.put(kept())
-    assert (len(cache), cache.nbytes) == (2, 1400)
+    first, second = cache.put(encoded()), cache.put(encoded())
+    assert cache.currsize == 1400
+    third = cache.put(encoded())
+    assert (len(cache), cache.currsize) == (2, 1400)
     with pytest.raises(SPDError, match="no image"):
-        cache.ask(first)
+        cache.use(first)
     cache.remove(third)
-    assert cache.nbytes == 700
-    with pytest.raises(SPDError, match=r"keeps 0\.002 MB of all photos"):
-        cache.put(kept(side=20))
-    cache.ask(second)  # nothing was let go of for what never fits
+    assert cache.currsize == 700
+    with pytest.raises(SPDError, match=r"caches at most 0\.002 MB"):
+        cache.put(encoded(side=20))
+    cache.use(second)  # nothing was evicted for a photo that never fits
     cache.clear()
-    assert (len(cache), cache.nbytes) == (0, 0)
+    assert (len(cache), cache.currsize) == (0, 0)
 
 
-def test_what_nobody_asks_expires(clock):
+def test_photos_that_are_not_queried_expire(clock):
     cache = SceneCache(100, 10**9, 60, clock)
-    first, second = cache.put(kept()), cache.put(kept())
+    first, second = cache.put(encoded()), cache.put(encoded())
     clock.now = 59
-    cache.ask(first)
+    cache.use(first)
     clock.now = 60
     with pytest.raises(SPDError, match="expired"):
-        cache.ask(second)
+        cache.use(second)
     assert (len(cache), cache.expired) == (1, 1)
-    assert cache.look(first)[1] == 59
+    assert cache.peek(first)[1] == 59
     clock.now = 119
-    cache.forget_expired()
-    assert (len(cache), cache.nbytes) == (0, 0)
+    cache.expire()
+    assert (len(cache), cache.currsize) == (0, 0)
 
 
 def test_ids_cannot_be_guessed(clock):
     cache = SceneCache(1000, 10**9, 60, clock)
-    ids = [cache.put(kept()) for _ in range(200)]
+    ids = [cache.put(encoded()) for _ in range(200)]
     assert len(set(ids)) == 200
     assert min(map(len, ids)) >= 20
 
 
-def test_a_real_scenes_maps_are_counted():
+def test_the_size_of_a_real_scene_is_that_of_its_maps():
     scene = predictor().encode(photo(), focal_px=60)
     maps = scene._maps
     assert scene.nbytes == sum(m.nbytes for m in (maps.stride_8_map, maps.l2, maps.l1)) > 0
-    whole = Kept(scene, np.zeros((2, 2, 3), np.uint8), ())
+    whole = EncodedPhoto(scene, np.zeros((2, 2, 3), np.uint8), ())
     assert whole.nbytes == scene.nbytes + 12
 
 
-def test_over_http_a_photo_makes_room_and_is_swept_away(monkeypatch):
+def test_over_http_photos_are_evicted_and_expire(monkeypatch, clock):
     monkeypatch.setattr(app_module, "SWEEP_SECONDS", 0.01)
+    monkeypatch.setattr(service_module, "SceneCache", functools.partial(SceneCache, clock=clock))
     with small_service(keep_images=1) as client:
         first = posted(client)
         second = posted(client)
@@ -109,14 +112,12 @@ def test_over_http_a_photo_makes_room_and_is_swept_away(monkeypatch):
         assert "\nspd_images 1.0\n" in metrics
         assert "\nspd_images_evicted 1.0\n" in metrics
         cache = client.app.state.service.cache
-        clock = Clock()
         clock.now = 1e12
-        cache._clock = clock
 
         async def swept():
             while len(cache):
                 await asyncio.sleep(0.005)
 
-        client.portal.call(swept)  # by the service's own task, unasked
+        client.portal.call(swept)  # by the service's own task, without a request
         assert cache.expired == 1
-    assert cache.nbytes == 0
+    assert cache.currsize == 0
