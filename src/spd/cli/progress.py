@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 
 @contextlib.contextmanager
-def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+def progress_bar(what: str) -> Iterator[Callable[[int, int | None], None]]:
     """A progress bar on stderr where that is a terminal, told (done, in all)."""
     from rich.console import Console
     from rich.progress import Progress

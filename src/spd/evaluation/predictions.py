@@ -1,7 +1,7 @@
-"""Predictions on disk: what is kept of one image.
+"""The predictions of one image on disk.
 
-A protocol decides which of these numbers are scored, so a file holds every reading, whatever the
-protocol. What only some protocols and measures need is in `spd.evaluation.extras`.
+A file has every reading, because protocols differ in which of them they score. Predictions that
+only some protocols need are in `spd.evaluation.extra_predictions`.
 """
 
 import dataclasses
@@ -20,34 +20,34 @@ _ARRAYS = ("pixel_index", "sparse_m", "dense_m", "truth_m", "edge_px", "dense_pr
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ImagePredictions:
-    """Truth and both modes' answers at the readings of one image."""
+    """Truth and both modes' predictions at the readings of one image."""
 
     name: str
     """The sample's name."""
     pixel_index: Int[np.ndarray, " n"]
-    """Which pixels of the depth map, counted row by row."""
+    """Pixels of the depth map, counted row by row."""
     depth_size: Size
-    """(height, width) of the depth map that `pixel_index` counts in."""
+    """(height, width) of that depth map."""
     seen: Box
     """The part of the depth map that the network saw."""
     readings: int
-    """Readings in range of the whole depth map."""
+    """Readings within the scored range in the whole depth map."""
     readings_seen: int
-    """Those that the network saw; fewer are kept where they were drawn."""
+    """Readings among them that the network saw, before any random draw."""
     has_focal: bool
-    """Whether the photo's focal length was known; without one, answers have no metric scale."""
+    """Whether the photo's focal length was known; without it predictions have no metric scale."""
     sparse_m: Float[np.ndarray, " n"]
-    """Answers in metres, each pixel asked as a point; of a relative model in its own units."""
+    """Point queries, in metres; a relative model's own unit."""
     dense_m: Float[np.ndarray, " n"]
-    """Likewise, read off the dense map."""
+    """Read from the dense map, in the same unit."""
     truth_m: Float[np.ndarray, " n"]
     """Metres, measured."""
     edge_px: Float[np.ndarray, " n"]
     """Distance to the nearest true depth edge, in pixels of the depth map."""
     dense_preview_m: Float[np.ndarray, "h w"]
-    """Every so many-th pixel of the dense map, half precision; for pictures only."""
+    """The dense map subsampled, in half precision; for pictures only."""
     dense_is_exact: bool
-    """Whether no point was rounded to a pixel to read the dense map: depth has the photo's
+    """Whether the dense map was read without rounding points to pixels: depth has the photo's
     resolution, or the map was read bilinearly (view `crop`)."""
 
     def write(self, path: Path) -> None:
@@ -62,15 +62,18 @@ class ImagePredictions:
 
         Args:
             path: the file.
-            name: whose predictions are expected.
+            name: of the image that is expected.
 
         Raises:
-            DataError: if it is missing, damaged, something else, or of another image.
+            DataError: if it is missing, damaged, or of another image.
         """
         stored = read_arrays(path, [field.name for field in dataclasses.fields(cls)])
         found = str(stored["name"])
         if name is not None and found != name:
-            raise DataError(f"{path} holds predictions of {found!r}, not of {name!r}; restore it")
+            raise DataError(
+                f"{path} has predictions of {found!r}, expected {name!r}; delete it and evaluate "
+                "again"
+            )
         arrays = {key: stored[key] for key in _ARRAYS}
         depth_size, seen = stored["depth_size"].tolist(), stored["seen"].tolist()
         lengths = {arrays[key].shape for key in _ARRAYS[:5]}
@@ -78,7 +81,7 @@ class ImagePredictions:
         inside = index.size == 0 or (index.min() >= 0 and index.max() < np.prod(depth_size))
         if len(lengths) != 1 or index.ndim != 1 or not inside:
             raise DataError(
-                f"{path} holds predictions of another resolution than its truth; delete it and "
+                f"{path} has predictions of another resolution than its truth; delete it and "
                 "evaluate again"
             )
         return cls(

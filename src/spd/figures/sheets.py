@@ -1,4 +1,4 @@
-"""Sheets of panels: how good the predictions are, and what a data set looks like."""
+"""Sheets of panels: predictions beside truth, and the frames of a data set."""
 
 import dataclasses
 import math
@@ -13,9 +13,18 @@ import numpy.typing as npt
 from matplotlib.colors import Normalize
 
 from spd.errors import InputError
-from spd.figures.canvas import Canvas, bar_room, check_image, depth_limits, error_colours, fit
+from spd.figures.canvas import (
+    Canvas,
+    bar_room,
+    check_image,
+    depth_limits,
+    error_colours,
+    error_limits,
+    panel_size,
+    shorten,
+)
 
-if TYPE_CHECKING:  # samples bring torch along, pictures need none of it
+if TYPE_CHECKING:  # at run time this would import torch
     from spd.data.sample import RGBDSample
 
 _PANEL_PX = 400.0
@@ -33,7 +42,7 @@ class SheetRow:
     """One image of :func:`evaluation_sheet`; maps may have any resolution."""
 
     title: str
-    """What the row is called, such as "worst: kitchen_0042"."""
+    """Title such as "worst: kitchen_0042"."""
     image: npt.NDArray[np.uint8]
     """`[H, W, 3]` RGB."""
     truth_m: npt.NDArray[np.floating[Any]]
@@ -41,20 +50,23 @@ class SheetRow:
     predicted_m: npt.NDArray[np.floating[Any]]
     """`[h, w]` metres of the same field of view."""
     abs_rel: float
-    """As scored."""
+    """The image's AbsRel."""
     delta1: float
-    """As scored."""
+    """The image's delta1."""
 
 
 def evaluation_sheet(
     rows: Sequence[SheetRow], path: str | os.PathLike[str], *, heading: Sequence[str] = ()
 ) -> Path:
-    """Photo, ground truth, prediction and relative error |p - g| / g, one image a row.
+    """Draw photo, ground truth, prediction and relative error |p - g| / g, one image per row.
 
-    Lines of `heading` stand above all; long ones are broken into lines of about one length.
+    Truth and prediction of a row share a colour scale; all errors share one, so that rows are
+    comparable. Pixels without truth are grey.
 
-    Truth and prediction of a row share one colour scale; the error's scale is shared by all rows,
-    so that rows can be compared. Grey is where there is no truth to compare with.
+    Args:
+        rows: the images.
+        path: the PNG file to write.
+        heading: lines above the rows; long ones are wrapped.
 
     Raises:
         InputError: if there is no row, or the name does not end in .png.
@@ -64,8 +76,8 @@ def evaluation_sheet(
     for row in rows:
         check_image(row.image)
     errors = [relative_error(row.predicted_m, row.truth_m) for row in rows]
-    error_scale = _error_scale(errors)
-    sizes = [fit(row.image.shape[:2], _PANEL_PX, _NARROWEST_PX) for row in rows]
+    error_scale = error_limits(errors)
+    sizes = [panel_size(row.image.shape[:2], _PANEL_PX, _NARROWEST_PX) for row in rows]
     scales = [depth_limits([row.truth_m, row.predicted_m]) for row in rows]
     column = max(width for _, width in sizes)
     shortest = min(height for height, _ in sizes)
@@ -90,7 +102,7 @@ def evaluation_sheet(
 
 
 def _evenly(text: str, letters: int) -> list[str]:
-    """In as few lines as it needs, and those as narrow as may be, so that no word stands alone."""
+    """The text in the fewest lines, those as narrow as possible, so that no word stands alone."""
     count = len(textwrap.wrap(text, letters))
     narrower = (textwrap.wrap(text, width) for width in range(1, letters + 1))
     return next((lines for lines in narrower if len(lines) <= count), [])
@@ -99,23 +111,13 @@ def _evenly(text: str, letters: int) -> list[str]:
 def relative_error(
     predicted_m: npt.NDArray[np.floating[Any]], truth_m: npt.NDArray[np.floating[Any]]
 ) -> npt.NDArray[np.float64]:
-    """|p - g| / g on the truth's pixels, the prediction read at its nearest; NaN without truth."""
+    """|p - g| / g at the truth's pixels, from the nearest predicted pixel; NaN without truth."""
     rows, columns = (
         ((np.arange(n) + 0.5) * m / n).astype(np.int64)
         for n, m in zip(truth_m.shape, predicted_m.shape, strict=True)
     )
     truth = np.where(truth_m > 0, truth_m, np.nan).astype(np.float64)
     return np.abs(predicted_m[rows[:, None], columns] - truth) / truth
-
-
-def _error_scale(errors: Sequence[npt.NDArray[np.float64]]) -> Normalize:
-    """From 0 to the largest 95th percentile of any row, at most 1; outliers saturate."""
-    ends = [np.percentile(error[np.isfinite(error)], 95) for error in errors if _any_finite(error)]
-    return Normalize(0.0, min(1.0, max(0.01, *map(float, ends))) if ends else 1.0)
-
-
-def _any_finite(error: npt.NDArray[np.float64]) -> bool:
-    return bool(np.isfinite(error).any())
 
 
 def _draw_row(
@@ -146,15 +148,15 @@ def contact_sheet(
     *,
     title: str = "",
 ) -> Path:
-    """Photo above depth for each sample, with its name; all share one scale in metres.
+    """Draw the photo above the depth of each sample; all share one scale in metres.
 
-    Only valid readings are coloured; the rest is grey.
+    Pixels without a valid reading are grey.
 
     Args:
-        samples: what to draw.
+        samples: the samples to draw.
         path: the PNG file to write.
-        columns: samples beside each other.
-        title: written above, over a line that says what is drawn how.
+        columns: samples per row.
+        title: above the sheet, with a legend below it.
 
     Raises:
         InputError: if there is no sample, `columns` is less than 1, or the name does not end
@@ -168,7 +170,7 @@ def contact_sheet(
     scale = depth_limits(depths)
     columns = min(columns, len(samples))
     lines = math.ceil(len(samples) / columns)
-    sizes = [fit(sample.image_size, _THUMBNAIL_PX, _NARROWEST_PX / 2) for sample in samples]
+    sizes = [panel_size(sample.image_size, _THUMBNAIL_PX, _NARROWEST_PX / 2) for sample in samples]
     cell_width = max(width for _, width in sizes) + _GAP_PX
     photo_height = max(height for height, _ in sizes)
     cell_height = 2 * photo_height + 4 + _LINE_PX
@@ -189,12 +191,7 @@ def contact_sheet(
         left, top = _GAP_PX + column * cell_width, head + line * cell_height
         canvas.photo((left, top + photo_height - height, width, height), sample.image)
         canvas.depth((left, top + photo_height + 4, width, height), depth_m, scale)
-        name = _shorten(sample.name, int(cell_width / (_TEXT_PX * 0.56)))
+        name = shorten(sample.name, int(cell_width / (_TEXT_PX * 0.56)))
         canvas.write(left, top + cell_height - _LINE_PX / 2, name, scale=0.85)
     canvas.colour_bar((bar_left, head, _BAR_PX, bar_height), scale, "depth (m)")
     return canvas.save(path)
-
-
-def _shorten(name: str, letters: int) -> str:
-    """The end of a name, where the frames of one scene differ."""
-    return name if len(name) <= letters else "…" + name[1 - letters :]

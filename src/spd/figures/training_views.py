@@ -1,4 +1,4 @@
-"""A sheet of training views: what the network sees, what it is told, and where it is asked."""
+"""A sheet of training views: images, their query points and their depth."""
 
 import math
 import os
@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spd.errors import InputError
-from spd.figures.canvas import Canvas, bar_room, depth_colours, depth_limits, fit
+from spd.figures.canvas import (
+    Canvas,
+    bar_room,
+    depth_colours,
+    depth_limits,
+    panel_size,
+    shorten,
+)
 
-if TYPE_CHECKING:  # views bring torch along, pictures need none of it
+if TYPE_CHECKING:  # at run time this would import torch
     from spd.data.transforms import TrainingView
 
 _PANEL_PX = 260.0
@@ -19,15 +26,15 @@ _TEXT_PX = 17.0
 _GAP_PX = 14.0
 _LINE_PX = 1.9 * _TEXT_PX
 _BAR_PX = 14.0
-_MOST_DOTS = 60  # more would hide the picture; the points are drawn at random, so any are typical
+_MOST_DOTS = 60  # more would hide the picture; any are typical, as points are random
 
 
 def view_sheet(
     views: "Sequence[TrainingView]", path: str | os.PathLike[str], title: str, columns: int = 4
 ) -> Path:
-    """Each view's image with some of its drawn points, above its depth map.
+    """Draw each view's image with some of its query points above its depth map.
 
-    All share one scale in metres, points too; grey is masked.
+    Points and maps share one scale in metres; masked pixels are grey.
 
     Raises:
         InputError: if there is no view, `columns` is less than 1, or the name does not end in
@@ -39,7 +46,7 @@ def view_sheet(
     scale = depth_limits(depths)
     columns = min(columns, len(views))
     lines = math.ceil(len(views) / columns)
-    height, width = fit(views[0].depth_m.shape, _PANEL_PX, _PANEL_PX / 2)
+    height, width = panel_size(views[0].depth_m.shape, _PANEL_PX, _PANEL_PX / 2)
     cell_width, cell_height = width + _GAP_PX, 2 * height + 4 + _LINE_PX + _GAP_PX / 2
     head = 2.4 * _LINE_PX
     bar_left = _GAP_PX + columns * cell_width
@@ -58,10 +65,9 @@ def view_sheet(
         left, top = _GAP_PX + column * cell_width, head + line * cell_height
         photo = canvas.photo((left, top, width, height), _as_photo(view))
         dots = np.flatnonzero(view.point_valid)[:_MOST_DOTS]
-        u, v = view.points[dots].T
         photo.scatter(
-            u,
-            v,
+            view.points[dots, 0],
+            view.points[dots, 1],
             c=view.point_depth_m[dots],
             cmap=depth_colours(),
             norm=scale,
@@ -70,7 +76,7 @@ def view_sheet(
             edgecolors="white",
         )
         canvas.depth((left, top + height + 4, width, height), depth_m, scale)
-        name = _shorten(view.name, int(width / (_TEXT_PX * 0.5)))
+        name = shorten(view.name, int(width / (_TEXT_PX * 0.5)))
         canvas.write(left, top + 2 * height + 4 + _LINE_PX / 2, name, scale=0.85)
     canvas.colour_bar((bar_left, head, _BAR_PX, 2 * height + 4), scale, "depth (m)")
     return canvas.save(path)
@@ -84,7 +90,3 @@ def _legend(view: "TrainingView") -> str:
 
 def _as_photo(view: "TrainingView") -> np.ndarray:
     return (view.image * 255).round().clip(0, 255).astype(np.uint8)
-
-
-def _shorten(name: str, letters: int) -> str:
-    return name if len(name) <= letters else "…" + name[1 - letters :]

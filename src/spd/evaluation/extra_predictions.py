@@ -1,6 +1,6 @@
-"""What only some protocols and measures need of an image, in files of its own.
+"""Predictions that only some protocols and metrics need, in files of their own.
 
-They may be added to an evaluation that is there: the mirrored photo's answers, and whole maps.
+They are the mirrored photo's predictions and whole maps; a later evaluation may add them.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ from spd.evaluation.npz import read_arrays, write_arrays
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class MirroredPredictions:
-    """Both modes' answers at the same readings, the photo mirrored left to right."""
+    """Both modes' predictions at the same readings, with the photo mirrored left to right."""
 
     sparse_m: Float[np.ndarray, " n"]
     dense_m: Float[np.ndarray, " n"]
@@ -40,14 +40,14 @@ class MirroredPredictions:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ImageMaps:
-    """Truth and answers at every pixel that the network saw, for measures of boundaries."""
+    """Truth and predictions at every depth pixel that the network saw, for boundary metrics."""
 
     truth_m: Float[np.ndarray, "h w"]
     """Metres; 0 where there is no reading."""
     sparse_m: Float[np.ndarray, "h w"] | None
-    """Every pixel asked as a point; None where only the dense map was wanted."""
+    """Every pixel queried as a point; None where only the dense map was requested."""
     dense_m: Float[np.ndarray, "h w"]
-    """Read off the dense map."""
+    """Read from the dense map."""
 
     def write(self, path: Path) -> None:
         """Write the file whole or not at all."""
@@ -63,8 +63,7 @@ class ImageMaps:
         """
         stored = read_arrays(path, ["truth_m", "dense_m"])
         maps = cls(stored["truth_m"], stored.get("sparse_m"), stored["dense_m"])
-        if any(
-            m is not None and m.shape != maps.truth_m.shape for m in (maps.sparse_m, maps.dense_m)
-        ):
-            raise DataError(f"{path} holds maps of different sizes; delete it, evaluate again")
+        shapes = {m.shape for m in (maps.truth_m, maps.sparse_m, maps.dense_m) if m is not None}
+        if len(shapes) > 1:
+            raise DataError(f"{path} has maps of different sizes; delete it, evaluate again")
         return maps
