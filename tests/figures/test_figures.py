@@ -23,8 +23,8 @@ from spd.figures.canvas import (
     error_colours,
     panel_size,
 )
+from spd.figures.evaluation_sheet import relative_error
 from spd.figures.labels import Rectangle, place_labels
-from spd.figures.sheets import relative_error
 
 GREY = np.array([int(NO_READING[k : k + 2], 16) for k in (1, 3, 5)])
 

@@ -5,10 +5,10 @@ dark. Relative error is drawn in viridis, also uniform but distinct from depth. 
 map and means "no reading".
 """
 
+from spd.figures.contact_sheets import contact_sheet, view_sheet
+from spd.figures.evaluation_sheet import SheetRow, evaluation_sheet
 from spd.figures.overlay import point_overlay
-from spd.figures.sheets import SheetRow, contact_sheet, evaluation_sheet
 from spd.figures.training_curve import training_curve
-from spd.figures.training_views import view_sheet
 
 __all__ = [
     "SheetRow",

@@ -1,12 +1,11 @@
-"""Sheets of panels: predictions beside truth, and the frames of a data set."""
+"""The sheet of an evaluation: predictions beside truth and their errors."""
 
 import dataclasses
-import math
 import os
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,11 +20,7 @@ from spd.figures.canvas import (
     error_colours,
     error_limits,
     panel_size,
-    shorten,
 )
-
-if TYPE_CHECKING:  # at run time this would import torch
-    from spd.data.sample import RGBDSample
 
 _PANEL_PX = 400.0
 _NARROWEST_PX = 120.0
@@ -33,8 +28,6 @@ _TEXT_PX = 17.0
 _GAP_PX = 12.0
 _LINE_PX = 1.9 * _TEXT_PX
 _BAR_PX = 14.0
-_THUMBNAIL_PX = 240.0
-_LEGEND = "above: the image; below: its valid depth, grey where there is none"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -139,59 +132,3 @@ def _draw_row(
     bars = [(box[0] + width + _GAP_PX, box[1], _BAR_PX, height) for box in boxes[2:]]
     canvas.colour_bar(bars[0], scale, "depth (m)")
     canvas.colour_bar(bars[1], error_scale, "relative error", error_colours())
-
-
-def contact_sheet(
-    samples: "Sequence[RGBDSample]",
-    path: str | os.PathLike[str],
-    columns: int = 4,
-    *,
-    title: str = "",
-) -> Path:
-    """Draw the photo above the depth of each sample; all share one scale in metres.
-
-    Pixels without a valid reading are grey.
-
-    Args:
-        samples: the samples to draw.
-        path: the PNG file to write.
-        columns: samples per row.
-        title: above the sheet, with a legend below it.
-
-    Raises:
-        InputError: if there is no sample, `columns` is less than 1, or the name does not end
-            in .png.
-    """
-    if not samples or columns < 1:
-        raise InputError(
-            f"a contact sheet needs samples and columns, got {len(samples)} and {columns}"
-        )
-    depths = [np.where(sample.valid, sample.depth_m, np.nan) for sample in samples]
-    scale = depth_limits(depths)
-    columns = min(columns, len(samples))
-    lines = math.ceil(len(samples) / columns)
-    sizes = [panel_size(sample.image_size, _THUMBNAIL_PX, _NARROWEST_PX / 2) for sample in samples]
-    cell_width = max(width for _, width in sizes) + _GAP_PX
-    photo_height = max(height for height, _ in sizes)
-    cell_height = 2 * photo_height + 4 + _LINE_PX
-    body = lines * cell_height
-    bar_left = columns * cell_width + 2 * _GAP_PX
-    head = _GAP_PX + (round(2 * _LINE_PX) if title else 0)
-    widest = max((0.6 * _TEXT_PX * len(title), 0.5 * _TEXT_PX * len(_LEGEND))) if title else 0
-    bar_height = min(body - _LINE_PX, 2 * photo_height + 4)
-    room = bar_room([scale], bar_height, _BAR_PX, _TEXT_PX)
-    width_px = max(bar_left + room, widest + 2 * _GAP_PX)
-    canvas = Canvas(width_px, head + body + _GAP_PX, _TEXT_PX)
-    if title:
-        canvas.write(_GAP_PX, 0.7 * _LINE_PX, title, weight="bold")
-        canvas.write(_GAP_PX, 1.55 * _LINE_PX, _LEGEND, scale=0.85)
-    for index, (sample, depth_m) in enumerate(zip(samples, depths, strict=True)):
-        line, column = divmod(index, columns)
-        height, width = sizes[index]
-        left, top = _GAP_PX + column * cell_width, head + line * cell_height
-        canvas.photo((left, top + photo_height - height, width, height), sample.image)
-        canvas.depth((left, top + photo_height + 4, width, height), depth_m, scale)
-        name = shorten(sample.name, int(cell_width / (_TEXT_PX * 0.56)))
-        canvas.write(left, top + cell_height - _LINE_PX / 2, name, scale=0.85)
-    canvas.colour_bar((bar_left, head, _BAR_PX, bar_height), scale, "depth (m)")
-    return canvas.save(path)
