@@ -18,10 +18,9 @@ from spd.errors import ConfigError, DataError
 from spd.evaluation.baselines import ConstantDepth, median_of_model, median_of_scored_truth
 from spd.evaluation.best_median_worst import PICTURE, draw, is_drawn
 from spd.evaluation.evaluation_report import EvaluationReport, write_reports
-from spd.evaluation.extra_predictions import ImageMaps, MirroredPredictions
 from spd.evaluation.folder import PredictionFolder
 from spd.evaluation.predict import MapMode, PredictionRequest, predict_set
-from spd.evaluation.predictions import ImagePredictions
+from spd.evaluation.predictions import ImageMaps, ImagePredictions, MirroredPredictions
 from spd.evaluation.protocols import (
     EIGEN_FRAME,
     PROTOCOL_NAMES,

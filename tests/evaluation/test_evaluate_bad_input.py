@@ -6,8 +6,8 @@ import pytest
 from helpers.fakes import MapPredictor, map_sample
 from spd.errors import DataError
 from spd.evaluate import evaluate, format_report, score, score_all
-from spd.evaluation.extra_predictions import MirroredPredictions
 from spd.evaluation.folder import PredictionFolder
+from spd.evaluation.predictions import MirroredPredictions
 from spd.evaluation.truth import check_truth
 
 TRUTH = np.full((6, 8), 2.0, np.float32)

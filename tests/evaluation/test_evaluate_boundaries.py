@@ -8,9 +8,9 @@ import pytest
 
 from helpers.fakes import MapPredictor, make_sample, map_sample
 from spd.evaluate import evaluate, format_report, score, score_all
-from spd.evaluation.extra_predictions import ImageMaps
 from spd.evaluation.folder import PredictionFolder
 from spd.evaluation.metrics.boundary import BOUNDARY_NAMES, boundary_scores
+from spd.evaluation.predictions import ImageMaps
 
 
 def box_map(shift: int = 0, size=(60, 80)) -> np.ndarray:

@@ -14,10 +14,9 @@ from spd.data.sample import RGBDSample
 from spd.data.views import middle_placement
 from spd.errors import DataError, InputError
 from spd.evaluate import PICTURE, evaluate, format_report, predict_set, score
-from spd.evaluation.extra_predictions import ImageMaps, MirroredPredictions
 from spd.evaluation.folder import PredictionFolder
 from spd.evaluation.predict import PredictionRequest
-from spd.evaluation.predictions import ImagePredictions
+from spd.evaluation.predictions import ImageMaps, ImagePredictions, MirroredPredictions
 from spd.evaluation.protocols import protocol_named
 from spd.evaluation.settings import EvaluationSettings
 from spd.geometry import Intrinsics

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from spd.evaluation.extra_predictions import ImageMaps
 from spd.evaluation.metrics.alignment import Fit
 from spd.evaluation.metrics.boundary import BOUNDARY_NAMES, boundary_scores
 from spd.evaluation.metrics.boundary_distance import REACH_PX
-from spd.evaluation.predictions import ImagePredictions
+from spd.evaluation.predictions import ImageMaps, ImagePredictions
 from spd.evaluation.protocols import EIGEN_CROP, Protocol, Size
 
 Numbers = dict[str, float | None]

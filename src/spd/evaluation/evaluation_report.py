@@ -63,7 +63,7 @@ class EvaluationReport:
 
         def mean(column: str) -> DepthMetrics:
             if pools:
-                return pooled([getattr(i.sums, column) for i in images]).metrics(protocol.silog)
+                return pooled([i.means[column] for i in images]).metrics(protocol.silog)
             return mean_metrics([getattr(i, column) for i in images])
 
         return cls(

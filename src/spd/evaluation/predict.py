@@ -12,11 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from spd.errors import DataError
-from spd.evaluation.extra_predictions import ImageMaps, MirroredPredictions
 from spd.evaluation.folder import PredictionFolder
 from spd.evaluation.metrics.accuracy import within_range
 from spd.evaluation.metrics.edges import edge_distance_px
-from spd.evaluation.predictions import ImagePredictions
+from spd.evaluation.predictions import ImageMaps, ImagePredictions, MirroredPredictions
 from spd.evaluation.protocols import Protocol
 from spd.evaluation.sample_view import SampleView
 from spd.evaluation.settings import DepthPredictor, EvaluationSettings

@@ -1,7 +1,8 @@
-"""The predictions of one image on disk.
+"""The predictions of one image on disk, in up to three files.
 
-A file has every reading, because protocols differ in which of them they score. Predictions that
-only some protocols need are in `spd.evaluation.extra_predictions`.
+The first has every reading, because protocols differ in which of them they score. The mirrored
+photo's predictions and whole maps are needed by some protocols and metrics only, so they have files
+of their own, which a later evaluation may add.
 """
 
 import dataclasses
@@ -18,12 +19,22 @@ from spd.evaluation.protocols import Box, Size
 _ARRAYS = ("pixel_index", "sparse_m", "dense_m", "truth_m", "edge_px", "dense_preview_m")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class ImagePredictions:
+class StoredPredictions:
+    """A dataclass whose fields are the arrays of a file; a field of None is left out."""
+
+    def write(self, path: Path) -> None:
+        """Write the file whole or not at all."""
+        names = self.__dataclass_fields__  # type: ignore[attr-defined]
+        values = {name: getattr(self, name) for name in names}
+        write_arrays(path, {name: value for name, value in values.items() if value is not None})
+
+
+@dataclasses.dataclass(frozen=True)
+class ImagePredictions(StoredPredictions):
     """Truth and both modes' predictions at the readings of one image."""
 
     name: str
-    """The sample's name."""
+    """Name of the sample."""
     pixel_index: Int[np.ndarray, " n"]
     """Pixels of the depth map, counted row by row."""
     depth_size: Size
@@ -41,7 +52,7 @@ class ImagePredictions:
     dense_m: Float[np.ndarray, " n"]
     """Read from the dense map, in the same unit."""
     truth_m: Float[np.ndarray, " n"]
-    """Metres, measured."""
+    """Measured metres."""
     edge_px: Float[np.ndarray, " n"]
     """Distance to the nearest true depth edge, in pixels of the depth map."""
     dense_preview_m: Float[np.ndarray, "h w"]
@@ -49,12 +60,6 @@ class ImagePredictions:
     dense_is_exact: bool
     """Whether the dense map was read without rounding points to pixels: depth has the photo's
     resolution, or the map was read bilinearly (view `crop`)."""
-
-    def write(self, path: Path) -> None:
-        """Write the file whole or not at all."""
-        write_arrays(
-            path, {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        )
 
     @classmethod
     def read(cls, path: Path, name: str | None = None) -> Self:
@@ -94,3 +99,47 @@ class ImagePredictions:
             dense_is_exact=bool(stored["dense_is_exact"]),
             **arrays,
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class MirroredPredictions(StoredPredictions):
+    """Both modes' predictions at the same readings, with the photo mirrored left to right."""
+
+    sparse_m: Float[np.ndarray, " n"]
+    dense_m: Float[np.ndarray, " n"]
+
+    @classmethod
+    def read(cls, path: Path, readings: int) -> Self:
+        """Read a file back.
+
+        Raises:
+            DataError: if it is missing, damaged, or has another number of readings.
+        """
+        stored = read_arrays(path, ["sparse_m", "dense_m"])
+        if any(stored[key].shape != (readings,) for key in ("sparse_m", "dense_m")):
+            raise DataError(f"{path} has other readings than the photo; delete it, evaluate again")
+        return cls(stored["sparse_m"], stored["dense_m"])
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageMaps(StoredPredictions):
+    """Truth and predictions at every depth pixel that the network saw, for boundary metrics."""
+
+    truth_m: Float[np.ndarray, "h w"]
+    """Metres; 0 where there is no reading."""
+    sparse_m: Float[np.ndarray, "h w"] | None
+    """Every pixel queried as a point; None where only the dense map was requested."""
+    dense_m: Float[np.ndarray, "h w"]
+    """Read from the dense map."""
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a file back.
+
+        Raises:
+            DataError: if it is missing, damaged, or its maps differ in size.
+        """
+        stored = read_arrays(path, ["truth_m", "dense_m"])
+        if len({array.shape for array in stored.values()}) > 1:
+            raise DataError(f"{path} has maps of different sizes; delete it, evaluate again")
+        return cls(stored["truth_m"], stored.get("sparse_m"), stored["dense_m"])

@@ -8,13 +8,12 @@ import numpy.typing as npt
 
 from spd.evaluation.baselines import ConstantDepth
 from spd.evaluation.boundaries import ModeBoundaries, boundaries_of
-from spd.evaluation.extra_predictions import ImageMaps, MirroredPredictions
 from spd.evaluation.metrics.accuracy import DepthMetrics, PixelMeans, pixel_means
 from spd.evaluation.metrics.alignment import Fit, Kind, fit
 from spd.evaluation.metrics.edges import band_scores
-from spd.evaluation.near_edges import BandScores
+from spd.evaluation.near_edges import PREDICTORS, BandScores
 from spd.evaluation.predict import NO_FOCAL
-from spd.evaluation.predictions import ImagePredictions
+from spd.evaluation.predictions import ImageMaps, ImagePredictions, MirroredPredictions
 from spd.evaluation.protocols import Protocol
 
 NO_FIT = "predictions that cannot be aligned (none finite, or their median not above 0)"
@@ -50,16 +49,6 @@ def _spread(values: npt.NDArray[np.float64]) -> tuple[float, float, float]:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class PixelSums:
-    """The pixel means of an image, for pooling over images."""
-
-    sparse: PixelMeans
-    dense: PixelMeans
-    constant: PixelMeans
-    image_median: PixelMeans
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
 class ImageScore:
     """The metrics of one image."""
 
@@ -90,8 +79,8 @@ class ImageScore:
     not_positive: int
     """Predictions of either mode that were 0 or less, scored as 1e-3 m (inverse depth fitted to
     0 or less: as 10 m)."""
-    sums: PixelSums
-    """Pixel means for pooling over images."""
+    means: dict[str, PixelMeans]
+    """Pixel means by mode and baseline, for pooling over images."""
 
     def to_row(self) -> dict[str, Any]:
         """One row of `per_image.csv`."""
@@ -159,15 +148,12 @@ def score_image(
     )
     medians = (constant.metres, float(np.median(truth)))
     every = (sparse, dense, *(_baseline(metres, truth, protocol) for metres in medians))
-    sums = PixelSums(*(pixel_means(one, truth) for one in every))
+    means = {name: pixel_means(one, truth) for name, one in zip(PREDICTORS, every, strict=True)}
     edge_px = predictions.edge_px[counts]
     return ImageScore(
         name=predictions.name,
         points=len(truth),
-        sparse=sums.sparse.metrics(protocol.silog),
-        dense=sums.dense.metrics(protocol.silog),
-        constant=sums.constant.metrics(protocol.silog),
-        image_median=sums.image_median.metrics(protocol.silog),
+        **{name: of_one.metrics(protocol.silog) for name, of_one in means.items()},
         near_edges=tuple(zip(*(band_scores(one, truth, edge_px) for one in every), strict=True)),
         gap=ModeGap.between(sparse, dense),
         fits=fitted,
@@ -175,7 +161,7 @@ def score_image(
         dense_is_exact=predictions.dense_is_exact,
         non_finite=sum(int((~np.isfinite(answer)).sum()) for answer in answers),
         not_positive=sum(f.not_positive(answer) for f, answer in zip(fitted, answers, strict=True)),
-        sums=sums,
+        means=means,
     )
 
 

@@ -7,9 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from spd.errors import DataError
-from spd.evaluation.extra_predictions import MirroredPredictions
 from spd.evaluation.metrics.alignment import Fit, fit
-from spd.evaluation.predictions import ImagePredictions
+from spd.evaluation.predictions import ImagePredictions, MirroredPredictions
 from spd.evaluation.scoring import StoredImage, counted
 from spd.report.stored_evaluation import StoredEvaluation
 
