@@ -38,7 +38,7 @@ from spd.data.make_rooms import HELD_OUT_SEED, make_rooms
 from spd.data.rooms import render_room
 from spd.data.sources import open_samples
 from spd.errors import ConfigError, DataError
-from spd.evaluation.floors import Constant, of_training_data
+from spd.evaluation.baselines import ConstantDepth, median_of_training_data
 from spd.files import UNFINISHED, remove_unfinished, write_text
 from spd.models.spd import SPD
 from spd.processes import interrupts_held
@@ -154,7 +154,7 @@ class Experiment:
                     trunk, open_samples([f"{self.folder / 'rooms'}:train"]), cache, progress
                 )
 
-    def _do_heads(self, constant: Constant) -> None:
+    def _do_heads(self, constant: ConstantDepth) -> None:
         """Train and score what is missing, one process a core, seed by seed."""
         heads = self.heads()
         self._tidy_heads()
@@ -191,7 +191,7 @@ class Experiment:
             if head.seed < self.config.joint_seeds and head.variant.joint
         ]
 
-    def _do_joint(self, trunk: SPD, constant: Constant) -> None:
+    def _do_joint(self, trunk: SPD, constant: ConstantDepth) -> None:
         """One after the other, each on every core: a run of many steps resumes at its last save."""
         for one in self.joint():
             if not (one.folder / SCORES).is_file():
@@ -204,12 +204,14 @@ class Experiment:
         for path in (self.folder / "heads").rglob(f"{UNFINISHED}*"):
             remove_unfinished(path.parent)
 
-    def _constant(self) -> Constant:
+    def _constant(self) -> ConstantDepth:
         """The floor's one depth: the median of what the heads learn from."""
         path = self.folder / "constant.json"
-        known = Constant.read(path)
+        known = ConstantDepth.read(path)
         if known is None:
-            known = of_training_data(open_samples([f"{self.folder / 'rooms'}:train"]), "rooms")
+            known = median_of_training_data(
+                open_samples([f"{self.folder / 'rooms'}:train"]), "rooms"
+            )
             known.write(path)
         return known
 
@@ -258,7 +260,7 @@ class Experiment:
         return [int(entry["room_seed"]) for entry in entries]
 
 
-def _do_head(folder: Path, number: int, constant: Constant) -> None:
+def _do_head(folder: Path, number: int, constant: ConstantDepth) -> None:
     """Train and score one head, in a process of its own."""
     torch.set_num_threads(1)
     experiment = Experiment.open(folder)

@@ -11,7 +11,7 @@ from research.experiment.config import ExperimentConfig
 from research.experiment.names import Variant
 from spd.data.sources import open_samples
 from spd.evaluate import evaluate
-from spd.evaluation.floors import Constant
+from spd.evaluation.baselines import ConstantDepth
 from spd.evaluation.metrics.edges import BANDS_PX, band_name
 from spd.evaluation.predict import MapMode
 from spd.files import write_text
@@ -48,7 +48,7 @@ def score_head(
     trunk: SPD,
     rooms: Path,
     config: ExperimentConfig,
-    constant: Constant,
+    constant: ConstantDepth,
     extra: Sequence[str],
 ) -> None:
     """Evaluate one head on held-out rooms, on maps of others, and on whatever else is named.
@@ -74,7 +74,6 @@ def score_head(
             boundaries=boundaries,
             constant=constant,
             protocol="native",
-            progress=False,
         ).to_dict()
         for name, (data, most, boundaries) in sets.items()
     }

@@ -18,13 +18,13 @@ from research.experiment.names import (
 from research.experiment.summary import Comparison, Summary
 from research.markdown import table
 from spd.evaluation.metrics.edges import BANDS_PX, band_name
-from spd.evaluation.near_edges import FLOORS_AT_BOUNDARIES
+from spd.evaluation.near_edges import BASELINES_AT_BOUNDARIES
 
 BANDS = tuple(band_name(limits) for limits in BANDS_PX)
 BAND_NUMBERS = [f"{kind} {band}" for kind in ("AbsRel", "delta1") for band in BANDS]
 EDGE_NUMBERS = ("AbsRel 0-1 px", "AbsRel 1-2 px", "si_f1", "r1_f1")
 OTHERS = ("v15.1", "bilinear", "one stage", "v15.2 dense, a tenth")
-_FLOORS_NOTE = f"Of the floors: {FLOORS_AT_BOUNDARIES}."
+_FLOORS_NOTE = f"Of the floors: {BASELINES_AT_BOUNDARIES}."
 
 
 def results_text(summary: Summary) -> str:

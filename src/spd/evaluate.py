@@ -1,9 +1,9 @@
 """Evaluation in two loops: predictions to disk, then scores from disk.
 
-`predict_set` runs the network and writes its answers; `score` reads them and never needs the
-network, so a new metric or protocol costs no new predictions. `evaluate` does both. Numbers are of
-native ground-truth pixels: truth is never resized. What is cropped, aligned or averaged is said by
-the protocol (`spd.evaluation.protocols`), whose settings stand above every table.
+`predict_set` runs the network and writes its predictions; `score_all` reads them and needs no
+network, so a new metric or protocol costs no new predictions. `evaluate_all` does both. Metrics are
+computed at native ground-truth pixels: truth is never resized. The protocol
+(`spd.evaluation.protocols`) decides crop, alignment and averaging; every table prints its settings.
 """
 
 import os
@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from spd.errors import DataError
-from spd.evaluation.extras import ImageMaps, MirroredPredictions
-from spd.evaluation.floors import Constant, of_model, of_scored_truth
+from spd.errors import ConfigError, DataError
+from spd.evaluation.baselines import ConstantDepth, median_of_model, median_of_scored_truth
+from spd.evaluation.best_median_worst import PICTURE, draw, is_drawn
+from spd.evaluation.evaluation_report import EvaluationReport, write_reports
 from spd.evaluation.folder import PredictionFolder
-from spd.evaluation.pictures import PICTURE, draw, shows
-from spd.evaluation.predict import MapMode, Wanted, predict_set
-from spd.evaluation.predictions import ImagePredictions
+from spd.evaluation.predict import MapMode, PredictionRequest, predict_set
+from spd.evaluation.predictions import ImageMaps, ImagePredictions, MirroredPredictions
 from spd.evaluation.protocols import (
     EIGEN_FRAME,
     PROTOCOL_NAMES,
@@ -29,12 +29,11 @@ from spd.evaluation.protocols import (
     View,
     protocols_named,
 )
-from spd.evaluation.report import EvaluationReport, write_reports
 from spd.evaluation.scoring import ImageScore, StoredImage, score_image, truth_scored
 from spd.evaluation.settings import DepthPredictor, EvaluationSettings
-from spd.evaluation.table import format_report
+from spd.evaluation.terminal_table import format_report
 
-if TYPE_CHECKING:  # at run time this would import torch, which re-scoring has no use for
+if TYPE_CHECKING:  # at run time this would import torch, which scoring does not need
     from spd.data.sample import RGBDSample
 
 __all__ = [
@@ -44,8 +43,10 @@ __all__ = [
     "EvaluationReport",
     "EvaluationSettings",
     "Protocol",
+    "choose_protocols",
     "default_protocol",
     "evaluate",
+    "evaluate_all",
     "format_report",
     "predict_set",
     "score",
@@ -58,70 +59,99 @@ def evaluate(
     samples: "Iterable[RGBDSample]",
     out_dir: str | os.PathLike[str],
     *,
+    protocol: str | None = None,
+    **options: Any,
+) -> EvaluationReport:
+    """Predict a data set and score it under one protocol; see :func:`evaluate_all`."""
+    names = [protocol] if protocol is not None else []
+    return evaluate_all(predictor, samples, out_dir, names, **options)[1][0]
+
+
+def evaluate_all(
+    predictor: DepthPredictor,
+    samples: "Iterable[RGBDSample]",
+    out_dir: str | os.PathLike[str],
+    protocols: Sequence[str] = (),
+    *,
     data: str = "",
     max_points: int | None = None,
     seed: int = 0,
     view: View = "whole",
-    protocol: str | None = None,
     boundaries: MapMode | None = None,
-    constant: Constant | None = None,
+    constant: ConstantDepth | None = None,
     open_sample: "Callable[[str], RGBDSample] | None" = None,
-    progress: bool | None = None,
-) -> EvaluationReport:
-    """Predict a data set and score it; both loops with their files in `out_dir`.
-
-    For several protocols from one prediction pass see :func:`predict_set` and :func:`score_all`.
+    progress: Callable[[int, int | None], None] | None = None,
+) -> tuple[PredictionFolder, tuple[EvaluationReport, ...]]:
+    """Predict a data set once and score it under every protocol; all files go to `out_dir`.
 
     Args:
         predictor: the model.
-        samples: what to evaluate.
-        out_dir: the folder; predictions of the same settings that are in it are kept.
-        data: what the data set is called in the report.
-        max_points: ask at most so many readings an image, drawn at random; None: all.
+        samples: the data to score.
+        out_dir: the folder; predictions that it already has under the same settings are reused.
+        protocols: names; none: :func:`default_protocol`.
+        data: the name of the data set in the report.
+        max_points: score at most this many readings per image, drawn at random; None: all.
         seed: of that draw.
-        view: `whole` photos, or the training camera's `crop` in their middle and the native
+        view: `whole` photos, or the training camera's `crop` at their centre and the native
             pixels inside it (for NYU rows 5..355, columns 2..478 of the frame at 0.75).
-        protocol: its name; None: :func:`default_protocol`.
-        boundaries: measure boundaries too, from whole maps of the `dense` mode alone, or of the
-            `sparse` mode as well, for which every pixel is asked.
-        constant: what the constant floor says; None: what the model remembers of its training
-            data, else what is kept in the folder, else the median of all scored truth.
-        open_sample: as for :func:`score`.
-        progress: draw a progress bar on stderr; None: if that is a terminal.
+        boundaries: also measure depth edges, from maps of the `dense` mode alone, or of the
+            `sparse` mode too, which queries every pixel.
+        constant: the constant baseline; None: the training median that the model or the folder
+            stores, else the median of all scored truth.
+        open_sample: as for :func:`score_all`.
+        progress: called with (images done, images in all or None if unknown).
+
+    Returns:
+        The folder, and one report per protocol.
 
     Raises:
-        ConfigError: if there is no such protocol.
-        DataError: as :func:`predict_set` and :func:`score`.
+        ConfigError: as :func:`choose_protocols`.
+        DataError: as :func:`predict_set` and :func:`score_all`.
         InputError: if `max_points` is less than 1, the predictor answers in another shape, its
-            model has no training camera to crop to, or the protocol does not apply.
+            model has no training camera to crop to, or a protocol does not apply.
     """
-    name = default_protocol(samples)
+    chosen = choose_protocols(samples, protocols)
     settings = EvaluationSettings.of(
         predictor,
         data=data,
         max_points=max_points,
         seed=seed,
         view=view,
-        default_protocol=name,
+        default_protocol=default_protocol(samples),
     )
-    wanted = Wanted.by(protocols_named([protocol or name]), boundaries)
-    folder = predict_set(predictor, samples, out_dir, settings, progress, wanted=wanted)
-    said = constant or of_model(predictor)
-    if said is not None:
-        said.write(folder.floor_path)
-    return score(
-        out_dir,
-        protocol=protocol,
-        boundaries=boundaries is not None,
-        open_sample=open_sample,
-    )
+    request = PredictionRequest.of(chosen, boundaries)
+    folder = predict_set(predictor, samples, out_dir, settings, progress, request=request)
+    known = constant or median_of_model(predictor)
+    if known is not None:
+        known.write(folder.constant_path)
+    names = [protocol.name for protocol in chosen]
+    measure = boundaries is not None
+    return folder, score_all(out_dir, names, boundaries=measure, open_sample=open_sample)
+
+
+def choose_protocols(samples: object, names: Sequence[str]) -> tuple[Protocol, ...]:
+    """The protocols of these names, or the default one of the data if there is no name.
+
+    Raises:
+        ConfigError: if a protocol does not exist, or scores raw readings and a source is read
+            with depth=filled.
+    """
+    protocols = protocols_named(names or [default_protocol(samples)])
+    filled = [s.path for s in getattr(samples, "sources", ()) if s.options.depth == "filled"]
+    for protocol in protocols:
+        if filled and protocol.ground_truth == "raw":
+            raise ConfigError(
+                f"protocol {protocol.name} scores raw readings, but {filled[0]} is read with "
+                "depth=filled; remove that option or choose a native... protocol"
+            )
+    return protocols
 
 
 def default_protocol(samples: object) -> str:
     """`bts` for NYU Depth V2's 480x640 frames with raw readings, which papers score; else `native`.
 
     Args:
-        samples: the data; only `spd.data.sources.Samples` know where they are from.
+        samples: the data; only `spd.data.sources.Samples` know their sources.
     """
     sources = getattr(samples, "sources", ())
     raw = [source.is_nyu and source.options.depth != "filled" for source in sources]
@@ -131,29 +161,10 @@ def default_protocol(samples: object) -> str:
 
 
 def score(
-    out_dir: str | os.PathLike[str],
-    *,
-    protocol: str | None = None,
-    boundaries: bool | None = None,
-    open_sample: "Callable[[str], RGBDSample] | None" = None,
+    out_dir: str | os.PathLike[str], *, protocol: str | None = None, **options: Any
 ) -> EvaluationReport:
-    """Score the predictions in a folder; writes `metrics.json` and `per_image.csv` there.
-
-    Args:
-        out_dir: a folder that :func:`predict_set` finished.
-        protocol: its name; None: the data's default.
-        boundaries: whether to measure boundaries; None: if whole maps are kept.
-        open_sample: gives the sample of a name; with it the picture of the best, median and
-            worst image is drawn; without it one of another protocol is removed.
-
-    Raises:
-        ConfigError: if there is no such protocol.
-        DataError: if the folder holds no complete predictions, a file of them is damaged, what
-            the protocol needs is not there, or every sample was skipped.
-        InputError: if the protocol does not apply to the data or the model.
-    """
-    names = [protocol] if protocol is not None else []
-    return score_all(out_dir, names, boundaries=boundaries, open_sample=open_sample)[0]
+    """Score the predictions in a folder under one protocol; see :func:`score_all`."""
+    return score_all(out_dir, [protocol] if protocol is not None else [], **options)[0]
 
 
 def score_all(
@@ -163,17 +174,31 @@ def score_all(
     boundaries: bool | None = None,
     open_sample: "Callable[[str], RGBDSample] | None" = None,
 ) -> tuple[EvaluationReport, ...]:
-    """As :func:`score`, for several protocols; files hold all, the picture is of the first."""
+    """Score the predictions in a folder; writes `metrics.json` and `per_image.csv` there.
+
+    Args:
+        out_dir: a folder that :func:`predict_set` finished.
+        protocols: names; none: the data's default. The picture shows the first.
+        boundaries: whether to measure boundaries; None: if whole maps are stored.
+        open_sample: returns the sample of a name; with it the picture of the best, median and
+            worst image is drawn; without it a picture of another protocol is removed.
+
+    Raises:
+        ConfigError: if a protocol does not exist.
+        DataError: if the folder has no complete predictions, one of its files is damaged or
+            missing, or every sample was skipped.
+        InputError: if a protocol does not apply to the data or the model.
+    """
     folder = PredictionFolder(Path(out_dir))
     settings = EvaluationSettings.read(folder.settings_path)
     chosen = protocols_named(protocols or [settings.default_protocol])
     for protocol in chosen:
         protocol.check_kind(settings.kind)
     if boundaries is None:
-        boundaries = (folder.path / "maps").is_dir()
+        boundaries = folder.has_maps()
     reports = _score(folder, settings, chosen, boundaries)
-    if open_sample is not None or not shows(folder, reports[0]):
-        (folder.path / PICTURE).unlink(missing_ok=True)  # before numbers stand beside it
+    if open_sample is not None or not is_drawn(folder, reports[0]):
+        (folder.path / PICTURE).unlink(missing_ok=True)  # before new metrics stand beside it
     write_reports(reports, folder.path)
     if open_sample is not None:
         draw(reports[0], folder, open_sample)
@@ -197,22 +222,18 @@ def _score(
         for protocol, constant, images, out in zip(
             protocols, constants, scores, left_out, strict=True
         ):
-            found = score_image(stored, protocol, constant, settings.kind)
-            if isinstance(found, str):
-                out[name] = found
+            result = score_image(stored, protocol, constant, settings.kind)
+            if isinstance(result, str):
+                out[name] = result
             else:
-                images.append(found)
+                images.append(result)
     for images, out in zip(scores, left_out, strict=True):
         if not images:
-            raise _nothing(folder, out)
+            raise _nothing_scored(folder, out)
+    share_seen = float(seen[0] / seen[1])
     return tuple(
         EvaluationReport.of(
-            settings,
-            protocol,
-            constant,
-            images,
-            share_seen=float(seen[0] / seen[1]),
-            skipped=out,
+            settings, protocol, constant, images, share_seen=share_seen, skipped=out
         )
         for protocol, constant, images, out in zip(
             protocols, constants, scores, left_out, strict=True
@@ -225,17 +246,17 @@ def _constants(
     protocols: Sequence[Protocol],
     names: Sequence[str],
     skipped: Mapping[str, str],
-) -> list[Constant]:
-    """What the constant floor says under each protocol; reads all truth where it must."""
-    known = Constant.read(folder.floor_path)
+) -> list[ConstantDepth]:
+    """The constant baseline of each protocol; reads all truth if no training median is stored."""
+    known = ConstantDepth.read(folder.constant_path)
     if known is not None:
         return [known] * len(protocols)
     constants = []
     for protocol in protocols:
-        found = of_scored_truth(_truths(folder, protocol, names))
-        if found is None:
-            raise _nothing(folder, skipped)
-        constants.append(found)
+        median = median_of_scored_truth(_truths(folder, protocol, names))
+        if median is None:
+            raise _nothing_scored(folder, skipped)
+        constants.append(median)
     return constants
 
 
@@ -252,13 +273,13 @@ def _read(
     folder: PredictionFolder, name: str, protocols: Sequence[Protocol], maps: bool
 ) -> StoredImage:
     predictions = ImagePredictions.read(folder.image_path(name), name)
-    for protocol in protocols:  # first: no further predictions would help a frame of another size
+    for protocol in protocols:  # before the files below: they would not help a frame that is wrong
         protocol.check_frame(name, predictions.depth_size, predictions.seen)
     mirrored = any(protocol.flip for protocol in protocols)
     mirrored_path, maps_path = folder.mirrored_path(name), folder.maps_path(name)
     if mirrored and not mirrored_path.is_file():
         raise DataError(
-            f"{folder.path} lacks predictions of the mirrored photo {name!r}; evaluate again with "
+            f"{folder.path} has no predictions of the mirrored photo {name!r}; evaluate again with "
             "this protocol to add them"
         )
     return StoredImage(
@@ -268,7 +289,7 @@ def _read(
     )
 
 
-def _nothing(folder: PredictionFolder, skipped: Mapping[str, str]) -> DataError:
+def _nothing_scored(folder: PredictionFolder, skipped: Mapping[str, str]) -> DataError:
     reasons = (
         ", ".join(sorted(set(skipped.values()))) or "no valid reading that the protocol scores"
     )

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from helpers.fakes import FakePredictor, FakeScene, make_sample, settings_of
+from spd.cli.progress import progress_bar
 from spd.config import ModelConfig
 from spd.errors import DataError, InputError
 from spd.evaluate import (
@@ -16,9 +17,9 @@ from spd.evaluate import (
     predict_set,
     score,
 )
+from spd.evaluation.evaluation_report import metrics_of
 from spd.evaluation.folder import PredictionFolder
 from spd.evaluation.predictions import ImagePredictions
-from spd.evaluation.report import metrics_of
 
 FLOAT32 = 1e-6  # answers are stored in float32: a relative 6e-8, a few of them
 
@@ -99,7 +100,9 @@ def test_report_names_the_protocol_above_the_table(tmp_path):
     assert abs_rel.split()[:4] == ["abs_rel", "lower", "0.2000", "0.4000"]
     delta1 = next(line for line in lines if line.startswith("delta1"))
     assert delta1.split()[:4] == ["delta1", "higher", "0.5000", "0.5000"]
-    assert lines[-2] == "images whose depth has another resolution, read at nearest pixel: 1"
+    assert lines[-2] == (
+        "images with depth of another resolution, dense map read at the nearest pixel: 1"
+    )
     assert lines[-1] == "skipped: no focal length: 1"
 
 
@@ -235,15 +238,34 @@ def test_answers_of_another_shape_are_refused(tmp_path):
 
     predictor = FakePredictor()
     predictor.encode = lambda image, *, focal_px: Scene(image.shape[:2], 1.0, 1.0)
-    with pytest.raises(InputError, match=r"answered \(39,\); expected \(40,\): another resol"):
+    with pytest.raises(InputError, match=r"answered with shape \(39,\), expected \(40,\)"):
         evaluate(predictor, [make_sample(0)], tmp_path)
 
 
-def test_progress_is_drawn_only_when_asked_for_or_on_a_terminal(tmp_path, capsys):
-    evaluate(FakePredictor(), [make_sample(0)], tmp_path / "a")
-    assert capsys.readouterr().err == ""
-    evaluate(FakePredictor(), [make_sample(0)], tmp_path / "b", progress=True)
+def test_progress_is_reported_image_by_image_and_nothing_is_drawn_without_a_terminal(
+    tmp_path, capsys
+):
+    samples = [make_sample(0), make_sample(1, intrinsics=False)]
+    for number, (data, total) in enumerate([(samples, 2), (iter(samples), None)]):
+        told = []
+        evaluate(
+            FakePredictor(),
+            data,
+            tmp_path / str(number),
+            progress=lambda *done, told=told: told.append(done),
+        )
+        assert told == [(1, total), (2, total)]
+    with progress_bar("predicting") as progress:
+        evaluate(FakePredictor(), samples, tmp_path / "c", progress=progress)
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "")
+
+
+def test_the_progress_bar_on_a_terminal_counts_to_the_end(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes stderr for a terminal
+    with progress_bar("predicting") as progress:
+        evaluate(FakePredictor(), [make_sample(0)], tmp_path, progress=progress)
     captured = capsys.readouterr()
     assert "predicting" in captured.err
-    assert "1/1" in captured.err
+    assert "100%" in captured.err
     assert captured.out == ""

@@ -6,8 +6,8 @@ import pytest
 from helpers.fakes import MapPredictor, map_sample
 from spd.errors import DataError
 from spd.evaluate import evaluate, format_report, score, score_all
-from spd.evaluation.extras import MirroredPredictions
 from spd.evaluation.folder import PredictionFolder
+from spd.evaluation.predictions import MirroredPredictions
 from spd.evaluation.truth import check_truth
 
 TRUTH = np.full((6, 8), 2.0, np.float32)
@@ -24,7 +24,7 @@ class Data(list):
         return self[self.names.index(name)]
 
 
-def test_nan_and_infinity_are_counted_and_scored_as_the_worse_end(tmp_path):
+def test_nan_is_scored_as_the_nearest_depth_and_infinity_as_the_farthest(tmp_path):
     answers = TRUTH.copy()
     answers[0, :3] = np.nan, np.inf, -np.inf
     report = evaluate(MapPredictor([answers]), [map_sample(0, TRUTH)], tmp_path)
@@ -48,7 +48,7 @@ def test_zero_and_negative_depth_is_clamped_and_counted(tmp_path):
     assert report.to_dict()["not_positive_predictions"] == 4
 
 
-def test_what_an_alignment_makes_negative_is_counted_too(tmp_path):
+def test_predictions_that_an_alignment_makes_negative_are_counted(tmp_path):
     rng = np.random.default_rng(3)
     truth = rng.uniform(1, 9, (6, 8)).astype(np.float32)
     answers = truth.copy()
@@ -61,7 +61,7 @@ def test_what_an_alignment_makes_negative_is_counted_too(tmp_path):
     assert report.images[0].not_positive == 2 * (made <= 0).sum()
 
 
-def test_inverse_depth_that_is_fitted_to_nothing_is_scored_at_the_cap_and_said_to_be(tmp_path):
+def test_fitted_inverse_depth_of_0_or_less_is_scored_at_10_m_and_reported(tmp_path):
     # Answers of 1 and 2 m are 1 and 9 m in truth, so the line through their inverses is below 0
     # at an answer of 10 m.
     truth = np.full((6, 8), 1.0, np.float32)
@@ -116,7 +116,7 @@ def test_predictions_of_other_frames_than_the_truth_are_refused(tmp_path):
     evaluate(MapPredictor([TRUTH] * 2), samples, tmp_path)
     folder = PredictionFolder(tmp_path)
     check_truth(folder, samples, "rooms")
-    with pytest.raises(DataError, match=r"frames that rooms has not \(1\): map/1; score against"):
+    with pytest.raises(DataError, match=r"frames that rooms lacks \(1\): map/1; pass the data"):
         check_truth(folder, Data(samples[:1]), "rooms")
     more = Data([*samples, map_sample(2, TRUTH)])
     with pytest.raises(DataError, match=r"no predictions of frames of rooms \(1\): map/2"):
@@ -127,7 +127,7 @@ def test_predictions_for_another_resolution_or_truth_are_refused(tmp_path):
     evaluate(MapPredictor([TRUTH]), [map_sample(0, TRUTH)], tmp_path)
     folder = PredictionFolder(tmp_path)
     larger = Data([map_sample(0, np.full((12, 16), 2.0, np.float32))])
-    message = "predictions for 6x8 depth, and map/0 in rooms has 12x16; evaluate into another"
+    message = "predictions for 6x8 depth, but map/0 in rooms has 12x16; evaluate into another"
     with pytest.raises(DataError, match=message):
         check_truth(folder, larger, "rooms")
     other = Data([map_sample(0, TRUTH + 1)])
@@ -144,7 +144,7 @@ def test_a_file_of_another_image_is_refused(tmp_path):
     folder = PredictionFolder(tmp_path)
     paths = [folder.image_path(sample.name) for sample in samples]
     paths[1].write_bytes(paths[0].read_bytes())
-    with pytest.raises(DataError, match="holds predictions of 'map/0', not of 'map/1'"):
+    with pytest.raises(DataError, match="has predictions of 'map/0', expected 'map/1'"):
         score(tmp_path)
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from helpers.fakes import MapPredictor, make_sample, map_sample
 from spd.evaluate import evaluate, format_report, score, score_all
-from spd.evaluation.extras import ImageMaps
 from spd.evaluation.folder import PredictionFolder
 from spd.evaluation.metrics.boundary import BOUNDARY_NAMES, boundary_scores
+from spd.evaluation.predictions import ImageMaps
 
 
 def box_map(shift: int = 0, size=(60, 80)) -> np.ndarray:
@@ -136,15 +136,15 @@ def test_maps_are_of_what_the_network_saw(tmp_path):
     np.testing.assert_array_equal(maps.sparse_m, truth)
 
 
-def test_maps_without_edges_are_said_to_have_none(tmp_path):
+def test_maps_without_edges_are_reported(tmp_path):
     flat, truth = np.full((60, 80), 2.0, np.float32), box_map()
     report = evaluate(
         MapPredictor([flat]), [map_sample(0, truth)], tmp_path / "flat", boundaries="sparse"
     )
-    words = "sparse and dense: the maps have no such edges where the truth has them, so shares"
-    said = " ".join(format_report(report).split())
-    assert words in said
-    assert "distances stand at their cap of 10 px" in said
+    words = "sparse and dense: the maps have no edges where the truth has them, so shares"
+    table = " ".join(format_report(report).split())
+    assert words in table
+    assert "distances are at their cap of 10 px" in table
     assert max(map(len, format_report(report).splitlines())) <= 80
     report = evaluate(
         TwoModes([truth]), [map_sample(0, truth)], tmp_path / "right", boundaries="sparse"

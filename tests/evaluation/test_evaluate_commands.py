@@ -11,7 +11,7 @@ from helpers.fakes import FakePredictor, MapPredictor, make_sample, map_sample
 from spd.checkpoints.checkpoint import save_checkpoint
 from spd.cli import run, spread_lists
 from spd.evaluate import evaluate
-from spd.evaluation.floors import Constant
+from spd.evaluation.baselines import ConstantDepth
 
 
 @pytest.fixture
@@ -32,7 +32,9 @@ def model(small_model, tmp_path):
     return tmp_path / "model"
 
 
-def test_one_pass_several_protocols_floors_and_boundaries(asked, model, rgbd_folder, tmp_path):
+def test_one_pass_with_several_protocols_baselines_and_boundaries(
+    asked, model, rgbd_folder, tmp_path
+):
     out = tmp_path / "out"
     words = ["evaluate", model, "--data", f"{rgbd_folder}:val", "-o", out, "--device", "cpu"]
     more = ["--protocol", "native,native-median", "--protocol", "dav2", "--boundaries"]
@@ -42,7 +44,7 @@ def test_one_pass_several_protocols_floors_and_boundaries(asked, model, rgbd_fol
     for name in ("native", "native-median", "dav2"):
         assert f"protocol {name}: native pixels" in printed
     assert printed.count("boundaries of maps of 48x64") == 3
-    assert "kept" not in printed
+    assert "reused" not in printed
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["floors"]["constant"]["name"] == "constant (training)"
     # The three training frames are 1 m at the top to 4 m at the bottom: row 23 of 48 is the median.
@@ -50,12 +52,12 @@ def test_one_pass_several_protocols_floors_and_boundaries(asked, model, rgbd_fol
     assert metrics["boundaries"]["sparse"] is not None
     code, printed, _ = asked(*words, *more)
     assert code == 0
-    assert "kept the finished predictions of 2 of 2 images from before" in printed
+    assert "reused the finished predictions of 2 of 2 images" in printed
     # The training data's median is remembered.
     assert json.loads((out / "metrics.json").read_text()) == metrics
 
 
-def test_boundaries_may_stand_alone_or_take_a_mode():
+def test_the_boundaries_option_takes_a_mode_or_none():
     for words, expected in (
         (["--boundaries"], ["--boundaries=sparse"]),
         (["--boundaries", "-o", "x"], ["--boundaries=sparse", "-o", "x"]),
@@ -66,7 +68,7 @@ def test_boundaries_may_stand_alone_or_take_a_mode():
     assert spread_lists(["score", "x", "--boundaries"]) == ["score", "x", "--boundaries"]
 
 
-def test_scores_are_taken_again_without_network_or_torch(tmp_path):
+def test_scoring_again_needs_neither_network_nor_torch(tmp_path):
     truth = np.full((6, 8), 2.0, np.float32)
     evaluate(MapPredictor([3 * truth]), [map_sample(0, truth)], tmp_path)
     code = (
@@ -95,7 +97,7 @@ def test_scoring_against_the_data_checks_it_and_draws(asked, model, rgbd_folder,
     assert (out / "best_median_worst.png").is_file()
     code, _, err = asked("score", out, "--data", f"{rgbd_folder}:train")
     assert code == 2
-    assert "holds predictions of frames that" in err
+    assert "has predictions of frames that" in err
     assert err.count("\n") == 1
 
 
@@ -107,7 +109,7 @@ def test_a_picture_of_another_protocol_is_removed_where_it_cannot_be_redrawn(ask
     code, out, _ = asked("score", tmp_path, "--protocol", "native-median")
     assert (code, picture.is_file()) == (0, False)
     assert out.splitlines()[-1] == (
-        "removed best_median_worst.png, which showed another protocol; with --data it is drawn anew"
+        "removed best_median_worst.png, which showed another protocol; pass --data to draw it again"
     )
     assert "removed" not in asked("score", tmp_path)[1]
 
@@ -118,8 +120,7 @@ def test_boundaries_without_whole_maps_are_refused_and_nothing_is_scored(asked, 
     before = (tmp_path / "metrics.json").stat().st_mtime_ns
     code, out, err = asked("score", tmp_path, "--boundaries")
     assert (code, out) == (2, "")
-    assert "no whole maps to measure boundaries of; spd evaluate ..." in err
-    assert "--boundaries adds them" in err
+    assert "no whole maps to measure boundaries on; add them with spd evaluate ... -o" in err
     assert err.count("\n") == 1
     assert (tmp_path / "metrics.json").stat().st_mtime_ns == before
     evaluate(MapPredictor([truth]), [map_sample(0, truth)], tmp_path, boundaries="dense")
@@ -129,12 +130,12 @@ def test_boundaries_without_whole_maps_are_refused_and_nothing_is_scored(asked, 
 @pytest.mark.parametrize(
     ("words", "pattern"),
     [
-        (["--protocol", "eigen"], "no protocol 'eigen'; there are native"),
+        (["--protocol", "eigen"], "unknown protocol 'eigen'; choose from native"),
         (["--data", "nowhere"], "no file or folder nowhere"),
         (["--training-data", "nowhere"], "no file or folder nowhere"),
     ],
 )
-def test_what_is_mistyped_is_refused_before_torch_is_loaded(tmp_path, words, pattern):
+def test_wrong_names_are_refused_before_torch_is_loaded(tmp_path, words, pattern):
     (tmp_path / "data").mkdir()
     argv = ["evaluate", "m", "--data", str(tmp_path / "data"), "-o", str(tmp_path / "o"), *words]
     code = f"import sys; from spd.cli import run; print(run({argv!r}), 'torch' in sys.modules)"
@@ -148,10 +149,10 @@ def test_what_is_mistyped_is_refused_before_torch_is_loaded(tmp_path, words, pat
     ("words", "pattern"),
     [
         ([], "expected a folder that an evaluation wrote its results to"),
-        (["--protocol", "none"], "no protocol 'none'"),
+        (["--protocol", "none"], "unknown protocol 'none'"),
     ],
 )
-def test_a_folder_that_is_none_cannot_be_scored(asked, tmp_path, words, pattern):
+def test_a_folder_without_an_evaluation_cannot_be_scored(asked, tmp_path, words, pattern):
     code, out, err = asked("score", tmp_path, *words)
     assert (code, out) == (2, "")
     assert pattern in err
@@ -159,10 +160,10 @@ def test_a_folder_that_is_none_cannot_be_scored(asked, tmp_path, words, pattern)
 
 
 @pytest.mark.parametrize("protocol", ["bts", "bts-flip"])
-def test_a_protocol_that_does_not_apply_is_one_line(asked, tmp_path, protocol):
+def test_a_protocol_that_does_not_apply_is_refused_in_one_line(asked, tmp_path, protocol):
     evaluate(FakePredictor(), [make_sample(0)], tmp_path)
-    Constant(2.0, "the median of the training data", True).write(tmp_path / "floor.json")
+    ConstantDepth(2.0, "the median of the training data", True).write(tmp_path / "floor.json")
     code, _, err = asked("score", tmp_path, "--protocol", protocol)
     assert code == 2
-    assert "of 480x640 depth, and room/00 has 6x8; protocol native applies" in err
+    assert "of 480x640 depth, but room/00 has 6x8; use protocol native" in err
     assert err.count("\n") == 1

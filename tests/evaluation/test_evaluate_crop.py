@@ -14,10 +14,9 @@ from spd.data.sample import RGBDSample
 from spd.data.views import middle_placement
 from spd.errors import DataError, InputError
 from spd.evaluate import PICTURE, evaluate, format_report, predict_set, score
-from spd.evaluation.extras import ImageMaps, MirroredPredictions
 from spd.evaluation.folder import PredictionFolder
-from spd.evaluation.predict import Wanted
-from spd.evaluation.predictions import ImagePredictions
+from spd.evaluation.predict import PredictionRequest
+from spd.evaluation.predictions import ImageMaps, ImagePredictions, MirroredPredictions
 from spd.evaluation.protocols import protocol_named
 from spd.evaluation.settings import EvaluationSettings
 from spd.geometry import Intrinsics
@@ -217,8 +216,8 @@ def test_models_without_a_camera_and_other_views_are_refused(tmp_path):
 def test_the_crop_is_mirrored_in_itself_and_mapped_whole(tmp_path):
     predictor, sample = PlanePredictor(), tilted_sample()
     settings = EvaluationSettings.of(predictor, data="", view="crop")
-    wanted = Wanted(mirrored=True, maps="sparse")
-    folder = predict_set(predictor, [sample], tmp_path, settings, wanted=wanted)
+    request = PredictionRequest(mirrored=True, maps="sparse")
+    folder = predict_set(predictor, [sample], tmp_path, settings, request=request)
     shown, mirrored = (image for image, _ in predictor.encoded)
     np.testing.assert_array_equal(mirrored, shown[:, ::-1])
     stored = ImagePredictions.read(folder.image_path("tilted"))
@@ -241,9 +240,7 @@ def test_the_crop_is_mirrored_in_itself_and_mapped_whole(tmp_path):
 def test_a_crop_that_does_not_show_all_a_protocol_scores_is_refused():
     bts = protocol_named("bts")
     bts.check_frame("frame", (480, 640), (7, 474, 3, 638))  # as the specification's model sees NYU
-    message = (
-        r"crop of frame shows rows 46..474, .*; evaluate whole frames \(view whole\), or protocol"
-    )
+    message = r"crop of frame shows rows 46..474, .*; use --view whole, or protocol native"
     with pytest.raises(InputError, match=message):
         bts.check_frame("frame", (480, 640), (46, 474, 3, 638))
 

@@ -6,7 +6,7 @@ import pytest
 
 from helpers.fakes import FakePredictor, make_sample
 from spd.evaluate import evaluate, format_report
-from spd.evaluation.floors import Constant
+from spd.evaluation.baselines import ConstantDepth
 from spd.evaluation.metrics.edges import BandScore
 from spd.evaluation.near_edges import format_bands, mean_bands
 
@@ -34,9 +34,9 @@ def test_bands_are_scored_in_both_modes_and_written(tmp_path):
     assert "2-4 px" in format_report(report)
 
 
-def test_floors_are_scored_in_the_same_bands_image_by_image(tmp_path):
+def test_baselines_are_scored_in_the_same_bands_image_by_image(tmp_path):
     # As above; every band has as many pixels at 1 m as at 3 m.
-    constant = Constant(1.2, "the median of the training data", True)
+    constant = ConstantDepth(1.2, "the median of the training data", True)
     report = evaluate(FakePredictor(), [make_sample(0, size=(6, 40))], tmp_path, constant=constant)
     for band in report.near_edges:
         assert band.constant_abs_rel == pytest.approx((0.2 + 1.8 / 3) / 2, rel=1e-12)
@@ -68,11 +68,11 @@ def test_pooled_bands_count_every_pixel_the_same():
     assert mean_bands([one, other])[0].sparse_abs_rel == pytest.approx(0.3, rel=1e-12)
 
 
-def test_floors_near_edges_are_means_over_images_too():
+def test_baselines_near_edges_are_means_over_images():
     def image(pixels: int, constant: float, median: float):
         model = BandScore(pixels, 0.1, 1.0), BandScore(pixels, 0.2, 0.5)
-        floors = BandScore(pixels, constant, 0.25), BandScore(pixels, median, 0.75)
-        return tuple((*model, *floors) for _ in range(5))
+        baselines = BandScore(pixels, constant, 0.25), BandScore(pixels, median, 0.75)
+        return tuple((*model, *baselines) for _ in range(5))
 
     several = [image(30, 0.4, 0.3), image(10, 0.8, 0.5)]
     band = mean_bands(several)[0]
@@ -85,16 +85,16 @@ def test_floors_near_edges_are_means_over_images_too():
     assert mean_bands(several)[0].to_dict()["constant_abs_rel"] == band.constant_abs_rel
 
 
-def test_floors_stand_beside_both_modes_in_the_printed_bands():
-    floors = BandScore(123_456_789, 0.4, 0.25), BandScore(123_456_789, 0.3, 0.75)
+def test_baselines_stand_beside_both_modes_in_the_printed_bands():
+    baselines = BandScore(123_456_789, 0.4, 0.25), BandScore(123_456_789, 0.3, 0.75)
     model = BandScore(123_456_789, 0.1, 1.0), BandScore(123_456_789, 0.2, 0.5)
-    lines = format_bands(mean_bands([tuple((*model, *floors) for _ in range(5))]))
+    lines = format_bands(mean_bands([tuple((*model, *baselines) for _ in range(5))]))
     assert lines[2].split() == ["pixels", *["sparse", "dense", "constant", "median"] * 2]
     assert lines[3].split()[2:] == [
         "123,456,789", "0.1000", "0.2000", "0.4000", "0.3000", "1.0000", "0.5000", "0.2500",
         "0.7500",
     ]  # fmt: skip
     assert max(map(len, lines)) <= 80
-    # Where floors were not scored they have no column.
+    # Where baselines were not scored they have no column.
     without = format_bands(mean_bands([(model,) * 5]))
     assert without[2].split() == ["pixels", *["sparse", "dense"] * 2]

@@ -16,7 +16,7 @@ from spd.evaluation.folder import PredictionFolder
 FLOAT32 = 1e-6  # answers are stored in float32: a relative 6e-8, a few of them
 
 
-def test_interrupted_predictions_go_on_where_they_stopped(tmp_path):
+def test_interrupted_predictions_continue_where_they_stopped(tmp_path):
     samples = [make_sample(k) for k in range(3)]
 
     def interrupted():
@@ -53,7 +53,7 @@ def test_weights_retrained_in_place_are_other_settings(tmp_path):
     assert settings_of(FakePredictor("someone/on-the-hub")).weights_sha256 is None
 
 
-def test_what_is_refused_before_the_first_prediction_leaves_no_trace(tmp_path):
+def test_an_evaluation_refused_before_its_first_prediction_writes_nothing(tmp_path):
     folder = tmp_path / "evaluation"
     with pytest.raises(InputError, match="protocol bts scores rows"):
         evaluate(FakePredictor(), [make_sample(0)], folder, protocol="bts")
@@ -66,7 +66,7 @@ def test_what_is_refused_before_the_first_prediction_leaves_no_trace(tmp_path):
     assert score(folder).count == 1
 
 
-def test_the_date_is_stored_and_decides_nothing(tmp_path):
+def test_the_date_is_stored_and_may_differ(tmp_path):
     before = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
     evaluate(FakePredictor(), [make_sample(0)], tmp_path)
     settings = json.loads((tmp_path / "settings.json").read_text())
@@ -145,8 +145,8 @@ def test_damaged_files_are_named(tmp_path):
         score(tmp_path)
 
 
-def test_a_folder_that_holds_something_else_is_refused(tmp_path):
+def test_a_folder_with_other_files_is_refused(tmp_path):
     (tmp_path / "frames.json").write_text("[]")
-    with pytest.raises(DataError, match="holds no evaluation; choose another folder"):
+    with pytest.raises(DataError, match="has no evaluation; choose another folder"):
         evaluate(FakePredictor(), [make_sample(0)], tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["frames.json"]

@@ -140,12 +140,12 @@ def test_a_mirrored_photo_is_answered_where_each_reading_lies_in_it(tmp_path):
     assert plain.sparse.abs_rel == pytest.approx(np.mean(np.abs(inside - 2.5) / 2), rel=1e-6)
 
 
-def test_what_a_further_protocol_needs_is_added_to_a_folder(tmp_path):
+def test_predictions_for_a_further_protocol_are_added_to_a_folder(tmp_path):
     truth = np.full((480, 640), 2.0, np.float32)
     predictor = MapPredictor([truth * 1.5], mirrored=[truth * 2])
     sample = map_sample(0, truth)
     evaluate(predictor, [sample], tmp_path, protocol="bts")
-    message = "lacks predictions of the mirrored photo 'map/0'; evaluate again with this protocol"
+    message = "has no predictions of the mirrored photo 'map/0'; evaluate again with this protocol"
     with pytest.raises(Exception, match=message):
         score(tmp_path, protocol="bts-flip")
     assert predictor.asked == ["photo"]
@@ -193,7 +193,9 @@ def test_flip_pools_and_aligned_protocols_differ_from_their_base_in_one_setting(
 def test_names_may_be_joined_by_commas_and_unknown_ones_are_refused():
     chosen = protocols_named(["bts, native", "bts"])
     assert [protocol.name for protocol in chosen] == ["bts", "native"]
-    with pytest.raises(ConfigError, match="no protocol 'eigen'; there are native, native-median"):
+    with pytest.raises(
+        ConfigError, match="unknown protocol 'eigen'; choose from native, native-median"
+    ):
         protocols_named(["eigen"])
 
 
@@ -205,8 +207,8 @@ def test_a_crop_of_other_frames_is_refused_before_anything_is_predicted(tmp_path
     truth = np.full((240, 320), 2.0, np.float32)
     predictor = MapPredictor([truth])
     message = (
-        rf"protocol {name} scores rows 45..471, columns 41..601 of 480x640 depth, and map/0 has "
-        rf"240x320; protocol {other} applies"
+        rf"protocol {name} scores rows 45..471, columns 41..601 of 480x640 depth, but map/0 has "
+        rf"240x320; use protocol {other}"
     )
     with pytest.raises(InputError, match=message):
         evaluate(predictor, [map_sample(0, truth)], tmp_path, protocol=name)
@@ -220,9 +222,9 @@ def test_a_crop_of_other_frames_is_refused_before_anything_is_predicted(tmp_path
     ("kind", "name", "advice"),
     [
         ("relative-depth", "native", "native-median or native-lsq or native-lsq-disparity"),
-        ("relative-disparity", "native", "take native-lsq-disparity"),
-        ("relative-disparity", "bts-median", "take bts-lsq-disparity"),
-        ("relative-disparity", "dav2", "take native-lsq-disparity"),
+        ("relative-disparity", "native", "use native-lsq-disparity"),
+        ("relative-disparity", "bts-median", "use bts-lsq-disparity"),
+        ("relative-disparity", "dav2", "use native-lsq-disparity"),
     ],
 )
 def test_a_model_without_scale_needs_an_alignment(tmp_path, kind, name, advice):
@@ -241,8 +243,8 @@ def test_a_relative_disparity_model_is_scored_aligned(tmp_path):
     predictor.kind = "relative-disparity"
     report = evaluate(predictor, [map_sample(0, truth)], tmp_path, protocol="native-lsq-disparity")
     assert report.sparse.abs_rel == pytest.approx(0, abs=1e-6)
-    assert "the model answers relative disparity, without a scale" in format_report(report)
-    with pytest.raises(InputError, match="take native-lsq-disparity"):
+    assert "the model predicts relative disparity, which has no scale" in format_report(report)
+    with pytest.raises(InputError, match="use native-lsq-disparity"):
         score(tmp_path, protocol="native-lsq")
 
 
@@ -265,7 +267,7 @@ class NamedSamples(list):
         self.sources = sources
 
 
-def test_nyus_whole_frames_are_scored_under_bts_and_all_else_natively():
+def test_bts_is_the_default_for_nyus_whole_frames_and_native_for_other_data():
     whole = [map_sample(0, np.ones((480, 640), np.float32))]
     small = [map_sample(0, np.ones((240, 320), np.float32))]
     nyu, other, filled = NamedSource(True), NamedSource(False), NamedSource(True, "filled")

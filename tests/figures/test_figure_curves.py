@@ -4,7 +4,7 @@ from PIL import Image
 
 from spd.errors import InputError
 from spd.figures import training_curve
-from spd.figures.curves import running_mean
+from spd.figures.training_curve import running_mean
 
 
 def read_png(path) -> np.ndarray:

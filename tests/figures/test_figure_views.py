@@ -70,13 +70,13 @@ def test_panels_show_image_depth_mask_and_points(tmp_path):
 def test_a_sheet_has_as_many_columns_as_asked_for(tmp_path):
     views = [
         training_view(slanted_sample(f"{n}"), CAMERA, 200, np.random.default_rng(n), augment=True)
-        for n in range(5)
+        for n in range(8)
     ]
-    one = pixels_of(view_sheet(views, tmp_path / "one.png", "t", columns=1)).shape
-    two = pixels_of(view_sheet(views, tmp_path / "two.png", "t", columns=2)).shape
-    assert two[1] - one[1] == 260 + 14
-    # Title, 5 and 3 lines of two panels of 173 px, name and gaps.
-    assert one[0] - two[0] == pytest.approx(2 * (2 * 173 + 4 + 1.9 * 17 + 7), abs=2)
+    three = pixels_of(view_sheet(views, tmp_path / "three.png", "t", columns=3)).shape
+    four = pixels_of(view_sheet(views, tmp_path / "four.png", "t", columns=4)).shape
+    assert four[1] - three[1] == 260 + 14
+    # Title, 3 and 2 rows of two panels of 173 px, name and gaps.
+    assert three[0] - four[0] == pytest.approx(2 * 173 + 4 + 1.9 * 17 + 7, abs=2)
     with pytest.raises(InputError, match="needs views and columns, got 0 and 4"):
         view_sheet([], tmp_path / "none.png", "t")
 

@@ -21,10 +21,10 @@ from spd.figures.canvas import (
     depth_colours,
     depth_limits,
     error_colours,
-    fit,
+    panel_size,
 )
+from spd.figures.evaluation_sheet import relative_error
 from spd.figures.labels import Rectangle, place_labels
-from spd.figures.sheets import relative_error
 
 GREY = np.array([int(NO_READING[k : k + 2], 16) for k in (1, 3, 5)])
 
@@ -43,7 +43,7 @@ def colour_of(depth_m: float, near_m: float, far_m: float) -> np.ndarray:
 
 def panel_pixel(u: float, v: float, image: np.ndarray) -> tuple[int, int]:
     """(row, column) in the overlay's file of a point of the photo in its first panel."""
-    height, width = fit(image.shape[:2], overlay._PANEL_PX, overlay._NARROWEST_PX)
+    height, width = panel_size(image.shape[:2], overlay._PANEL_PX, overlay._NARROWEST_PX)
     row = overlay._MARGIN_PX + (v + 0.5) * height / image.shape[0]
     column = overlay._MARGIN_PX + (u + 0.5) * width / image.shape[1]
     return int(row), int(column)
@@ -279,7 +279,7 @@ def test_limits_hold_maps_and_points_and_never_collapse():
     ],
 )
 def test_panels_keep_the_proportions(size, expected):
-    assert fit(size, 900, 260) == expected
+    assert panel_size(size, 900, 260) == expected
 
 
 def make_row(title: str, height: int, width: int) -> SheetRow:

@@ -77,7 +77,7 @@ def test_what_has_no_depth_has_no_point_and_is_no_edge():
 
 
 def test_a_cloud_that_cannot_be_is_refused():
-    with pytest.raises(InputError, match="no pixel is left"):
+    with pytest.raises(InputError, match="no point of the cloud remains"):
         cloud_of(np.full(SIZE, np.nan), PHOTO, CAMERA)
     with pytest.raises(InputError, match="differ in size"):
         cloud_of(DEPTH_M[:3], PHOTO, CAMERA)

@@ -60,7 +60,7 @@ def test_metres_that_16_bits_cannot_hold_are_refused_not_clipped(tmp_path, metre
 def test_a_png_without_a_scale_is_not_guessed_at(tmp_path):
     Image.fromarray(np.ones((4, 4), np.uint8)).save(tmp_path / "grey.png")
     for name in ("grey.png", "nowhere.png"):
-        with pytest.raises(InputError, match="no 16-bit depth PNG"):
+        with pytest.raises(InputError, match="not a 16-bit depth PNG"):
             read_png_depth(tmp_path / name)
     with pytest.raises(InputError, match="positive number"):
         write_png(DEPTH_M, tmp_path / "depth.png", 0)

@@ -125,7 +125,7 @@ def test_what_can_be_refused_at_once_is_refused_before_torch_is_loaded(photo, tm
 def test_a_published_model_is_evaluated_on_frames(metric, tmp_path):
     samples = [slanted_sample("a"), slanted_sample("b", (35, 50))]
     predictor = spd.load(metric, device="cpu")
-    report = evaluate(predictor, samples, tmp_path / "out", data="two frames", progress=False)
+    report = evaluate(predictor, samples, tmp_path / "out", data="two frames")
     assert report.count == 2
     # The definition, by hand: the map at every reading, clamped, against the truth, then the mean.
     errors = []

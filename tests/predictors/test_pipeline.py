@@ -106,7 +106,7 @@ class FlatPredictor:
 
 
 def test_what_16_bits_cannot_hold_is_refused_and_never_clipped():
-    with pytest.raises(InputError, match="from 1 to 80 m do not fit 16 bits at 1000 steps a"):
+    with pytest.raises(InputError, match="from 1 to 80 m do not fit 16 bits at 1000 steps per"):
         DepthPipeline(FlatPredictor())(None)
     far = DepthPipeline(FlatPredictor(), steps_per_metre=256)(None)
     assert np.asarray(far["depth"]).tolist() == [[256, 80 * 256]]

@@ -11,7 +11,7 @@ from helpers.chromium import MARKS, PHONE, chromium
 from helpers.fakes import make_sample
 from helpers.opened_page import Opened
 from helpers.report_folders import HOSTILE, SharperPredictor, write_evaluation
-from spd.report.report import write_report
+from spd.report.write import write_report
 
 pytestmark = MARKS
 

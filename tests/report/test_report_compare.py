@@ -1,4 +1,4 @@
-"""Several evaluations on one page: side by side if of the same readings, else refused."""
+"""Several evaluations on one page: side by side if their readings are the same, else refused."""
 
 import dataclasses
 import json
@@ -10,10 +10,10 @@ from helpers.page_outline import Outline
 from helpers.report_folders import SharperPredictor, write_evaluation
 from spd.errors import DataError, InputError
 from spd.evaluate import score_all
-from spd.evaluation.floors import Constant
+from spd.evaluation.baselines import ConstantDepth
 from spd.evaluation.folder import PredictionFolder
 from spd.evaluation.predictions import ImagePredictions
-from spd.report.report import write_report
+from spd.report.write import write_report
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_models_stand_side_by_side_and_the_best_number_is_marked(pair, tmp_path)
     table = Outline(page).tables["table-numbers-native"]
     assert [row[0][0] for row in table[1:]] == [
         "first, sparse", "first, dense", "second, sparse", "second, dense",
-        "floor: constant (test truth)", "floor: image median",
+        "baseline: constant (test truth)", "baseline: image median",
     ]  # fmt: skip
     assert [row[1][0] for row in table[1:5]] == ["0.2667", "0.5333", "0.1333", "0.2667"]
     assert page.count('class="best">0.1333<') == 1
@@ -43,17 +43,17 @@ def test_models_stand_side_by_side_and_the_best_number_is_marked(pair, tmp_path)
     assert [row[4][0] for row in images[1:]] == ["0.2500", "0.1000", "0.0500"]
 
 
-def test_equal_models_are_said_to_lie_on_one_another_whatever_their_dates(tmp_path):
+def test_coinciding_lines_of_equal_models_are_named_whatever_their_dates(tmp_path):
     one, two = (write_evaluation(tmp_path / name) for name in ("one", "two"))
     metrics = json.loads((two / "metrics.json").read_text())
     metrics["settings"]["date"] = "2031-02-03T04:05:06+00:00"
     (two / "metrics.json").write_text(json.dumps(metrics))
     page = write_report([one, two], tmp_path / "both.html").read_text(encoding="utf-8")
-    assert page.count("Here one and two lie on one another.") == 3  # edges, depth, floors
+    assert page.count("The lines of one and two coincide.") == 3  # edges, depth, baselines
     assert "all depth maps: depth (m)" in page
     other = write_evaluation(tmp_path / "b", SharperPredictor("runs/second"))
     page = write_report([one, other], tmp_path / "both.html").read_text(encoding="utf-8")
-    assert "lie on one another" not in page
+    assert "coincide" not in page
 
 
 def test_models_of_one_name_are_told_apart_by_their_folders(tmp_path):
@@ -67,25 +67,26 @@ def test_models_of_one_name_are_told_apart_by_their_folders(tmp_path):
     assert f"<title>Comparison of {one}, {three}</title>" in page
 
 
-def test_a_floor_that_differs_and_protocols_of_other_images_are_told_apart(tmp_path):
+def test_different_baselines_and_protocols_of_other_images_are_told_apart(tmp_path):
     samples = [make_sample(0), make_sample(1, intrinsics=False)]
     both = ["native", "native-median"]
-    one = write_evaluation(tmp_path / "one", samples=samples)  # asks nothing without focal length
+    one = write_evaluation(tmp_path / "one", samples=samples)  # skips photos without focal length
     two = write_evaluation(tmp_path / "two", samples=samples, protocol="native-median")
     for folder in (one, two):
         score_all(folder, both)
-    Constant(2.0, "the median of the training data", True).write(two / "floor.json")
+    ConstantDepth(2.0, "the median of the training data", True).write(two / "floor.json")
     score_all(two, both)
     page = write_report([one, two], tmp_path / "both.html").read_text(encoding="utf-8")
     tables = Outline(page).tables
     names = [row[0][0] for row in tables["table-numbers-native"][1:]]
     assert names[4:] == [
-        "floor: constant (test truth)", "floor: image median", "floor: constant (training)",
+        "baseline: constant (test truth)", "baseline: image median",
+        "baseline: constant (training)",
     ]  # fmt: skip
     assert "table-numbers-native-median" not in tables  # one image of one, two of the other
 
 
-def test_floors_near_edges_stand_once_unless_they_differ(pair, tmp_path):
+def test_baselines_near_edges_stand_once_unless_they_differ(pair, tmp_path):
     for number, folder in enumerate(pair):
         metrics = json.loads((folder / "metrics.json").read_text())
         for band in metrics["near_edges"]:
@@ -95,10 +96,10 @@ def test_floors_near_edges_stand_once_unless_they_differ(pair, tmp_path):
     page = write_report(pair, tmp_path / "both.html").read_text(encoding="utf-8")
     table = Outline(page).tables["table-edges"]
     assert [text for text, _ in table[0][10:]] == [
-        "AbsRel floor: constant (test truth)", "δ₁ floor: constant (test truth)",
-        "AbsRel floor: image median", "δ₁ floor: image median",
-        "AbsRel floor of second: constant (test truth)",
-        "δ₁ floor of second: constant (test truth)",
+        "AbsRel baseline: constant (test truth)", "δ₁ baseline: constant (test truth)",
+        "AbsRel baseline: image median", "δ₁ baseline: image median",
+        "AbsRel baseline of second: constant (test truth)",
+        "δ₁ baseline of second: constant (test truth)",
     ]  # fmt: skip
     assert [text for text, _ in table[1][10:]] == [
         "0.5000", "0.2500", "0.7500", "0.1250", "1.5000", "0.2500",
@@ -108,16 +109,20 @@ def test_floors_near_edges_stand_once_unless_they_differ(pair, tmp_path):
 def test_another_protocol_other_images_and_other_readings_are_refused(pair, tmp_path):
     first, _ = pair
     aligned = write_evaluation(tmp_path / "c", protocols=["native-median"])
-    with pytest.raises(DataError, match="protocol native-median, not native") as caught:
+    with pytest.raises(
+        DataError, match="first protocol is native-median, expected native"
+    ) as caught:
         write_report([first, aligned], tmp_path / "x.html")
     assert "spd score" in str(caught.value)
     fewer = write_evaluation(tmp_path / "d", samples=[make_sample(0), make_sample(1)])
-    with pytest.raises(DataError, match="1 images are scored in one alone, such as 'room/04'"):
+    with pytest.raises(
+        DataError, match="1 images are scored in only one of them, such as 'room/04'"
+    ):
         write_report([first, fewer], tmp_path / "x.html")
     drawn = write_evaluation(tmp_path / "e", max_points=5)
     words = (
-        "scored against other readings of room/00: the first is with --max-points 5, the second "
-        "without --max-points; evaluate both alike"
+        "scored at different readings of room/00: the first is with --max-points 5, the second "
+        "without --max-points; evaluate both with the same options"
     )
     with pytest.raises(DataError, match=words):
         write_report([first, drawn], tmp_path / "x.html")
@@ -132,7 +137,7 @@ def test_other_views_are_refused_by_their_name(pair, tmp_path):
     metrics = json.loads((second / "metrics.json").read_text())
     metrics |= {"view": "crop", "protocol": "native: native pixels inside the middle crop"}
     (second / "metrics.json").write_text(json.dumps(metrics))
-    words = "was evaluated with --view crop, the other with --view whole; evaluate both with one"
+    words = "was evaluated with --view crop, the second with --view whole; evaluate both with"
     with pytest.raises(DataError, match=words):
         write_report([first, second], tmp_path / "x.html")
 
@@ -144,7 +149,7 @@ def test_truth_that_differs_by_a_millimetre_is_refused(pair, tmp_path):
     truth_m = kept.truth_m.copy()
     truth_m[3] += 0.001
     dataclasses.replace(kept, truth_m=truth_m).write(path)
-    words = "scored against other readings of room/04: compare evaluations of the same data"
+    words = "scored at different readings of room/04: compare evaluations of the same data"
     with pytest.raises(DataError, match=words):
         write_report([first, second], tmp_path / "x.html")
 
@@ -156,7 +161,7 @@ def test_a_folder_named_twice_none_and_too_many_are_refused(pair, tmp_path):
     with pytest.raises(InputError, match="no folder to report on"):
         write_report([])
     many = [write_evaluation(tmp_path / str(n)) for n in range(7)]
-    with pytest.raises(DataError, match="7 evaluations are too many for a page"):
+    with pytest.raises(DataError, match="7 evaluations do not fit on a page"):
         write_report(many, tmp_path / "x.html")
 
 

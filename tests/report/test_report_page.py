@@ -1,4 +1,4 @@
-"""One evaluation as a page: its figures are the stored ones, and nothing in it can act."""
+"""The page of one evaluation: its numbers are the stored ones, and names in it are only text."""
 
 import base64
 import json
@@ -16,7 +16,7 @@ from helpers.report_folders import HOSTILE, FakePredictor, write_evaluation
 from spd.cli import run
 from spd.errors import SPDError
 from spd.evaluate import score_all
-from spd.report.report import write_report
+from spd.report.write import write_report
 
 
 def page_of(folder, *others, out=None) -> str:
@@ -29,7 +29,7 @@ def column_of(table, heading: str) -> dict[str, str | None]:
     return {row[0][0]: row[place][1] for row in table[1:]}
 
 
-def test_the_numbers_are_those_of_metrics_json_and_the_floors_beside_them(tmp_path):
+def test_the_numbers_are_those_of_metrics_json_beside_the_baselines(tmp_path):
     folder = write_evaluation(tmp_path / "evaluation")
     stored = json.loads((folder / "metrics.json").read_text())
     outline = Outline(page_of(folder))
@@ -49,7 +49,7 @@ def test_the_numbers_are_those_of_metrics_json_and_the_floors_beside_them(tmp_pa
     assert rows["abs_rel"][4][0] == f"{(0 + 2 / 3) / 2:.4f}"
 
 
-def test_the_lead_says_the_error_and_whether_the_floors_are_beaten(tmp_path):
+def test_the_lead_gives_the_error_and_whether_the_baselines_are_beaten(tmp_path):
     page = page_of(write_evaluation(tmp_path / "evaluation"))
     assert "<title>Evaluation of fake</title>" in page
     lead = re.search(r'<p class="lead">(.*?)</p>', page).group(1)
@@ -61,12 +61,12 @@ def test_the_lead_says_the_error_and_whether_the_floors_are_beaten(tmp_path):
     ("index", "error", "verdict"),
     [(5, "60.0%", "“constant (test truth)” is not beaten."), (6, "70.0%", "neither is beaten.")],
 )
-def test_a_floor_that_is_not_beaten_is_named(tmp_path, index, error, verdict):
+def test_a_baseline_that_is_not_beaten_is_named(tmp_path, index, error, verdict):
     # Of 1 m and 3 m, 1 m everywhere is off by 1/3 on average and the image's median, 2 m, by 2/3.
     page = page_of(write_evaluation(tmp_path / "evaluation", samples=[make_sample(index)]))
     lead = re.search(r'<p class="lead">(.*?)</p>', page).group(1)
     assert f"depth is off by {error} of the true distance" in lead
-    assert "“constant (test truth)” gets 33.3% and “image median” gets 66.7%" in lead
+    assert "“constant (test truth)” by 33.3% and “image median” by 66.7%" in lead
     assert lead.endswith(verdict)
 
 
@@ -85,7 +85,7 @@ def test_errors_by_depth_and_every_image_are_the_known_ones(tmp_path):
     assert [float(value) for value in sparse.values()] == pytest.approx([0.5, 0.2, 0.1], rel=1e-6)
 
 
-def test_skipped_and_not_finite_are_said_plainly(tmp_path):
+def test_skipped_images_and_predictions_that_are_not_finite_are_reported(tmp_path):
     class Broken(FakePredictor):
         def encode(self, image, *, focal_px):
             return FakeScene(image.shape[:2], float("nan"), 1.0)
@@ -98,7 +98,7 @@ def test_skipped_and_not_finite_are_said_plainly(tmp_path):
     assert [row[0][0] for row in skipped[1:]] == ["room/01", "room/02"]
     whole = page_of(write_evaluation(tmp_path / "whole"))
     assert "Every prediction was finite." in whole
-    assert "No image was left out." in whole
+    assert "No image was skipped." in whole
 
 
 def test_names_are_text_and_never_markup(tmp_path):
@@ -135,12 +135,12 @@ def test_every_picture_and_chart_says_what_it_shows_and_every_table_has_a_captio
     page = page_of(write_evaluation(tmp_path / "evaluation", picture=True))
     outline = Outline(page)
     pictures = [known for tag, known in outline.elements if tag == "img"]
-    assert len(pictures) == 3 * 4  # photo, truth, answer and error of three images
+    assert len(pictures) == 3 * 4  # photo, truth, prediction and error of three images
     assert all(known["alt"] for known in pictures)
     drawn = [k for tag, k in outline.elements if tag == "svg" and "aria-hidden" not in k]
-    said = {known["id"]: True for tag, known in outline.elements if tag == "desc"}
+    described = {known["id"] for tag, known in outline.elements if tag == "desc"}
     assert len(drawn) == 6 + 2 * 3  # charts, and two colour bars an image
-    assert all(known["aria-labelledby"] in said for known in drawn)
+    assert all(known["aria-labelledby"] in described for known in drawn)
     identifiers = [known["id"] for _, known in outline.elements if "id" in known]
     assert len(identifiers) == len(set(identifiers))
     captions = [tag for tag, _ in outline.elements].count("caption")
@@ -152,8 +152,8 @@ def test_photos_stand_in_the_rows_and_their_licence_is_named(tmp_path):
     assert "photos of" not in plain
     folder = write_evaluation(tmp_path / "evaluation", picture=True)
     page = page_of(folder)
-    said = "This page contains photos of rooms:test, whose licence applies to sharing it."
-    assert page.count(said) == 1
+    licence = "This page contains photos of rooms:test; their licence applies to sharing it."
+    assert page.count(licence) == 1
     for name in ("room/00", "room/01", "room/04"):
         assert page.count(f'alt="Photo of {name}"') == 1
     assert base64.b64encode((folder / "best_median_worst.png").read_bytes()).decode() not in page
@@ -173,15 +173,15 @@ def test_both_depth_maps_and_all_errors_have_one_scale(tmp_path):
     )
 
 
-def test_guides_are_labelled_and_lines_on_one_another_are_said(tmp_path):
+def test_guides_are_labelled_and_coinciding_lines_are_named(tmp_path):
     page = page_of(write_evaluation(tmp_path / "evaluation"))
     assert page.count("</svg>factor of 1.25</li>") == 2
-    assert "lie on one another" not in page
+    assert "coincide" not in page
     same = [np.full((6, 8), 2.0, np.float32)] * 2
     samples = [map_sample(number, 1.1 * truth) for number, truth in enumerate(same)]
     page = page_of(write_evaluation(tmp_path / "same", MapPredictor(same), samples=samples))
-    said = "Here points asked (sparse) and fast map (dense) lie on one another."
-    assert page.count(said) == 1  # by true depth; of one flat wall nothing is near an edge
+    words = "The lines of point queries (sparse) and fast map (dense) coincide."
+    assert page.count(words) == 1  # by true depth; one flat wall has no edge
 
 
 def test_the_stored_date_is_shown_and_without_one_that_of_the_file(tmp_path):
@@ -215,7 +215,7 @@ def test_every_protocol_has_its_table_and_the_first_its_curves(tmp_path):
     assert "once each image is aligned to it" in page
 
 
-def test_what_one_protocol_leaves_out_and_another_does_not_is_said_of_the_one(tmp_path):
+def test_skipped_images_are_reported_under_the_protocol_that_skips_them(tmp_path):
     folder = tmp_path / "evaluation"
     samples = [make_sample(0), make_sample(1, intrinsics=False)]
     write_evaluation(folder, samples=samples, protocol="native-median")
@@ -225,54 +225,53 @@ def test_what_one_protocol_leaves_out_and_another_does_not_is_said_of_the_one(tm
     assert "Not scored under protocol native-median" not in page
 
 
-def test_drawn_readings_and_boundaries_are_told(tmp_path):
+def test_drawn_readings_and_boundaries_are_reported(tmp_path):
     folder = write_evaluation(tmp_path / "evaluation", max_points=7, boundaries="dense")
     page = page_of(folder)
-    assert "At most 7 readings an image, drawn with seed 0." in page
+    assert "At most 7 readings per image, drawn with seed 0." in page
     stored = json.loads((folder / "metrics.json").read_text())["boundaries"]["dense"]
     table = Outline(page).tables["table-boundaries"]
     assert len(table) == 1 + len(stored)
     assert [float(row[3][1]) if row[3][1] else None for row in table[1:]] == list(stored.values())
 
 
-def test_floors_stand_in_the_table_of_bands_and_old_results_have_none(tmp_path):
+def test_baselines_stand_in_the_table_of_bands_unless_results_are_old(tmp_path):
     folder = write_evaluation(tmp_path / "evaluation", boundaries="dense")
     metrics = json.loads((folder / "metrics.json").read_text())
-    for floor, abs_rel, delta1 in (("constant", 0.5, 0.25), ("image_median", 0.75, 0.125)):
+    for baseline, abs_rel, delta1 in (("constant", 0.5, 0.25), ("image_median", 0.75, 0.125)):
         for band in metrics["near_edges"]:
-            band |= {f"{floor}_abs_rel": abs_rel, f"{floor}_delta1": delta1}
+            band |= {f"{baseline}_abs_rel": abs_rel, f"{baseline}_delta1": delta1}
     metrics["near_edges"][-1]["constant_abs_rel"] = None  # a band without a pixel
     (folder / "metrics.json").write_text(json.dumps(metrics))
     page = page_of(folder)
     table = Outline(page).tables["table-edges"]
     assert [text for text, _ in table[0][6:]] == [
-        "AbsRel floor: constant (test truth)", "δ₁ floor: constant (test truth)",
-        "AbsRel floor: image median", "δ₁ floor: image median",
+        "AbsRel baseline: constant (test truth)", "δ₁ baseline: constant (test truth)",
+        "AbsRel baseline: image median", "δ₁ baseline: image median",
     ]  # fmt: skip
     assert [text for text, _ in table[1][6:]] == ["0.5000", "0.2500", "0.7500", "0.1250"]
     assert table[-1][6][0] == "–"
-    said = "Of the floors: both floors are maps of one depth, which have no edge"
-    assert said in re.search(r"<caption><span>(Measures of.*?)</span>", page).group(1)
-    for band in metrics["near_edges"]:  # as written before floors were scored near edges
+    words = "The baselines have no column: both baselines are maps of one depth, without any edge"
+    assert words in re.search(r"<caption><span>(Metrics of.*?)</span>", page).group(1)
+    for band in metrics["near_edges"]:  # as written before baselines were scored near edges
         for key in [key for key in band if key.startswith(("constant", "image_median"))]:
             del band[key]
     (folder / "metrics.json").write_text(json.dumps(metrics))
     assert len(Outline(page_of(folder)).tables["table-edges"][0]) == 6
 
 
-def test_answers_of_0_or_less_are_said_to_be_scored_where_they_are(tmp_path):
+def test_predictions_of_0_or_less_are_reported_with_their_score(tmp_path):
     folder = write_evaluation(tmp_path / "evaluation", protocols=["native", "native-lsq-disparity"])
     metrics = json.loads((folder / "metrics.json").read_text())
     other = metrics["other_protocols"][0]
-    for protocol, said in (
+    for protocol, words in (
         (metrics, "predictions were 0 or negative and were scored as 1e-3 m."),
-        (other, "predictions had, once fitted, an inverse depth of 0 or less and were scored as "
-                "10 m."),
+        (other, "predictions had a fitted inverse depth of 0 or less and were scored as 10 m."),
     ):  # fmt: skip
         changed = metrics | {"protocol_name": protocol["protocol_name"]}
         changed |= {"not_positive_predictions": 12, "other_protocols": []}
         (folder / "metrics.json").write_text(json.dumps(changed))
-        assert f"12 {said}" in page_of(folder)
+        assert f"12 {words}" in page_of(folder)
 
 
 def damage(folder, name: str, text: str | None) -> None:
@@ -287,19 +286,19 @@ def damage(folder, name: str, text: str | None) -> None:
     [
         ("images.json", None, "are incomplete; evaluate again"),
         ("images.json", "[", r"images\.json is damaged"),
-        ("metrics.json", None, r"no .*metrics\.json: the predictions have not been scored"),
+        ("metrics.json", None, r"no .*metrics\.json: the predictions were not scored"),
         ("metrics.json", "{}", r"metrics\.json is damaged; run spd score"),
         ("metrics.json", "[1]", r"metrics\.json is damaged"),
         ("per_image.csv", None, r"no .*per_image\.csv: .* run spd score"),
         ("per_image.csv", "name\na\n", r"per_image\.csv is damaged"),
-        ("per_image.csv", "protocol,name,sparse_abs_rel,dense_abs_rel\n", "has 0 images and"),
-        ("settings.json", None, "holds no evaluation; name a folder that spd evaluate"),
+        ("per_image.csv", "protocol,name,sparse_abs_rel,dense_abs_rel\n", "has 0 images but"),
+        ("settings.json", None, "has no evaluation; name a folder that spd evaluate wrote"),
         ("predictions/room%2F01.npz", None, r"room%2F01\.npz is missing"),
         ("predictions/room%2F01.npz", "no", r"room%2F01\.npz is damaged"),
         ("photos/room%2F01.png", "no", r"room%2F01\.png is damaged; delete it, or score"),
     ],
 )
-def test_a_folder_that_is_not_whole_is_refused_in_one_line(tmp_path, name, text, pattern):
+def test_an_incomplete_or_damaged_folder_is_refused_in_one_line(tmp_path, name, text, pattern):
     folder = write_evaluation(tmp_path / "evaluation", picture=True)
     damage(folder, name, text)
     with pytest.raises(SPDError, match=pattern) as caught:
@@ -308,7 +307,7 @@ def test_a_folder_that_is_not_whole_is_refused_in_one_line(tmp_path, name, text,
     assert not (folder / "report.html").exists()
 
 
-def test_places_that_cannot_be_written_are_refused_and_old_pages_stay(tmp_path, capsys):
+def test_a_page_that_cannot_be_written_is_refused_and_the_old_one_stays(tmp_path, capsys):
     folder = write_evaluation(tmp_path / "evaluation")
     old = tmp_path / "page.html"
     old.write_text("old")

@@ -4,7 +4,7 @@ Help texts keep their line breaks (backslash-b paragraphs), each with one exampl
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -13,7 +13,10 @@ from spd.cli.ask import calibrate, query
 from spd.cli.batch import batch
 from spd.cli.benchmark import benchmark
 from spd.cli.cost import cost
-from spd.cli.options import MODEL_HELP, Device
+from spd.cli.evaluate import evaluate
+from spd.cli.options import Device
+from spd.cli.report import report
+from spd.cli.score import score
 from spd.cli.serve import serve
 
 app = typer.Typer(
@@ -24,13 +27,6 @@ app = typer.Typer(
 )
 app.add_typer(data.app, name="data")
 app.add_typer(export.app, name="export")
-
-Protocols = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--protocol", help="How numbers are taken: native, bts, ... (docs/evaluation.md)."
-    ),
-]
 
 
 def _version(shown: bool) -> None:
@@ -118,93 +114,9 @@ def train(
     start_run(start, overfit, device, plan)
 
 
-@app.command()
-def evaluate(
-    model: Annotated[str, typer.Argument(help=MODEL_HELP)],
-    data: Annotated[list[str], typer.Option("--data", help="FOLDER or FOLDER:SPLIT.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for numbers and pictures.")],
-    protocol: Protocols = None,
-    boundaries: Annotated[
-        Literal["sparse", "dense"] | None,
-        typer.Option(
-            "--boundaries",
-            help="Measure depth edges, every pixel asked (sparse, the default) or not (dense).",
-        ),
-    ] = None,
-    training_data: Annotated[
-        list[str] | None,
-        typer.Option("--training-data", help="Sources whose median the constant floor says."),
-    ] = None,
-    max_points: Annotated[
-        int | None,
-        typer.Option("--max-points", min=1, help="Readings drawn per image; by default all."),
-    ] = None,
-    view: Annotated[
-        Literal["whole", "crop"],
-        typer.Option("--view", help="Whole photos, or the training camera's crop in the middle."),
-    ] = "whole",
-    device: Device = None,
-) -> None:
-    """Score a model, sparse and dense, at native ground-truth pixels, under named protocols.
-
-    Example: `spd evaluate runs/rooms_tiny --data rooms:val --out out/evaluation`
-    """
-    from spd.cli.evaluate import Asked, evaluate_model
-
-    evaluate_model(
-        Asked(
-            model=model,
-            data=tuple(data),
-            out=out,
-            protocols=tuple(protocol or ()),
-            boundaries=boundaries,
-            training_data=tuple(training_data or ()),
-            max_points=max_points,
-            view=view,
-            device=device,
-        )
-    )
-
-
-@app.command()
-def score(
-    folder: Annotated[Path, typer.Argument(help="Folder that spd evaluate wrote to.")],
-    protocol: Protocols = None,
-    data: Annotated[
-        list[str] | None,
-        typer.Option("--data", help="Check against this ground truth, and draw the picture."),
-    ] = None,
-    boundaries: Annotated[
-        bool | None,
-        typer.Option(
-            "--boundaries/--no-boundaries", help="Measure depth edges; by default if maps are kept."
-        ),
-    ] = None,
-) -> None:
-    """Score stored predictions under other protocols; the network is not run again.
-
-    Example: `spd score out/evaluation --protocol native-median`
-    """
-    from spd.cli.score import score_folder
-
-    score_folder(folder, protocol or [], data or [], boundaries)
-
-
-@app.command()
-def report(
-    folders: Annotated[list[Path], typer.Argument(help="Folders that spd evaluate wrote.")],
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help="The HTML file; by default report.html in the folder."),
-    ] = None,
-) -> None:
-    """Write one HTML page about an evaluation, or about several of one data set side by side.
-
-    Example: `spd report out/evaluation -o report.html`
-    """
-    from spd.cli.report import report_folders
-
-    report_folders(folders, out)
+app.command()(evaluate)
+app.command()(score)
+app.command()(report)
 
 
 @app.command()

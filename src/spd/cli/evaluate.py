@@ -1,95 +1,107 @@
-"""What `spd evaluate` does; what can be refused at once is refused before torch is loaded."""
+"""`spd evaluate`: predict a data set, score it, and print a table per protocol."""
 
-import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from spd.cli.early import check_sources
-from spd.errors import ConfigError
-from spd.evaluate import EvaluationReport, default_protocol, format_report, score_all
-from spd.evaluation.floors import of_model, of_training_data
-from spd.evaluation.predict import MapMode, Wanted, predict_set
-from spd.evaluation.protocols import Protocol, View, protocols_named
-from spd.evaluation.settings import EvaluationSettings
-from spd.files import check_folder
+import typer
 
+from spd.cli.options import MODEL_HELP, Device
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What a user asks of an evaluation."""
+if TYPE_CHECKING:  # at run time this loads numpy, which --help does not need
+    from spd.evaluate import EvaluationReport
 
-    model: str
-    data: tuple[str, ...]
-    out: Path
-    protocols: tuple[str, ...] = ()
-    """Names; none: the data's default."""
-    boundaries: MapMode | None = None
-    training_data: tuple[str, ...] = ()
-    """Sources whose median depth the constant floor says; may be none."""
-    max_points: int | None = None
-    view: View = "whole"
-    device: str | None = None
+ProtocolNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--protocol",
+        help="How predictions are scored: native, bts, ... (docs/evaluation.md); by default bts "
+        "for NYU frames and native for other data.",
+    ),
+]
 
 
-def evaluate_model(asked: Asked) -> None:
-    """Predict once, score under every protocol, and print a table of each."""
-    named = protocols_named(asked.protocols)
-    check_sources([*asked.data, *asked.training_data])
-    check_folder(asked.out)
-    from spd.data.sources import open_samples
+def evaluate(
+    model: Annotated[str, typer.Argument(help=MODEL_HELP)],
+    data: Annotated[list[str], typer.Option("--data", help="Data to score: PATH or PATH:SPLIT.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for predictions, metrics and pictures.")
+    ],
+    protocol: ProtocolNames = None,
+    boundaries: Annotated[
+        Literal["sparse", "dense"] | None,
+        typer.Option(
+            "--boundaries",
+            help="Also measure depth edges: sparse (the default) queries every pixel, dense reads "
+            "the dense map alone.",
+        ),
+    ] = None,
+    training_data: Annotated[
+        list[str] | None,
+        typer.Option("--training-data", help="Data whose median depth is the constant baseline."),
+    ] = None,
+    max_points: Annotated[
+        int | None,
+        typer.Option(
+            "--max-points", min=1, help="Score at most this many random readings per image."
+        ),
+    ] = None,
+    view: Annotated[
+        Literal["whole", "crop"],
+        typer.Option(
+            "--view", help="Encode the whole photo, or the training camera's crop at its centre."
+        ),
+    ] = "whole",
+    device: Device = None,
+) -> None:
+    """Score a model at native ground-truth pixels, point queries and dense map side by side.
 
-    samples = open_samples(asked.data)
-    default = default_protocol(samples)
-    protocols = named or protocols_named([default])
-    filled = [str(s.path) for s in samples.sources if s.options.depth == "filled"]
-    check_raw(protocols, filled)
+    Example: `spd evaluate runs/rooms_tiny --data rooms:val --out out/evaluation`
+    """
+    from spd.cli.early import check_sources
+    from spd.evaluation.protocols import protocols_named
+    from spd.files import check_folder
+
+    names = protocol or []
+    protocols_named(names)
+    check_sources([*data, *(training_data or [])])
+    check_folder(out)  # everything above is checked before torch is loaded
+
     from spd.cli.devices import choose_device
+    from spd.cli.progress import progress_bar
+    from spd.data.sources import open_samples
+    from spd.evaluate import choose_protocols, evaluate_all
+    from spd.evaluation.baselines import median_of_training_data
     from spd.predictors.loading import load
 
-    predictor = load(asked.model, device=choose_device(asked.device))
-    settings = EvaluationSettings.of(
-        predictor,
-        data=" ".join(asked.data),
-        max_points=asked.max_points,
-        view=asked.view,
-        default_protocol=default,
-    )
-    wanted = Wanted.by(protocols, asked.boundaries)
-    folder = predict_set(predictor, samples, asked.out, settings, wanted=wanted)
-    constant = of_model(predictor)
-    if asked.training_data:
-        constant = of_training_data(
-            open_samples(asked.training_data), " ".join(asked.training_data)
+    samples = open_samples(data)
+    choose_protocols(samples, names)
+    constant = None
+    if training_data:
+        constant = median_of_training_data(open_samples(training_data), " ".join(training_data))
+    predictor = load(model, device=choose_device(device))
+    with progress_bar("predicting") as progress:
+        folder, reports = evaluate_all(
+            predictor,
+            samples,
+            out,
+            names,
+            data=" ".join(data),
+            max_points=max_points,
+            view=view,
+            boundaries=boundaries,
+            constant=constant,
+            open_sample=samples.named,
+            progress=progress,
         )
-    if constant is not None:
-        constant.write(folder.floor_path)
-    reports = score_all(
-        asked.out,
-        [protocol.name for protocol in protocols],
-        boundaries=asked.boundaries is not None,
-        open_sample=samples.named,
-    )
     if folder.kept:
-        print(
-            f"kept the finished predictions of {folder.kept} of {len(samples)} images from before"
-        )
-    print_reports(reports, asked.out)
+        print(f"reused the finished predictions of {folder.kept} of {len(samples)} images")
+    print_reports(reports, out)
 
 
-def check_raw(protocols: tuple[Protocol, ...], filled: list[str]) -> None:
-    """Refuse to call painted-over depth raw.
+def print_reports(reports: "Iterable[EvaluationReport]", out: Path) -> None:
+    """Print the table of each protocol and the folder of the files."""
+    from spd.evaluate import format_report
 
-    Raises:
-        ConfigError: naming the source and the protocols that would apply.
-    """
-    for protocol in protocols:
-        if filled and protocol.ground_truth == "raw":
-            raise ConfigError(
-                f"protocol {protocol.name} scores raw readings, and {filled[0]} is read with "
-                "depth=filled; leave that out, or take a protocol native..."
-            )
-
-
-def print_reports(reports: tuple[EvaluationReport, ...], out: Path) -> None:
-    """Every protocol's table, and where the files are."""
     print("\n".join(format_report(report) for report in reports))
-    print(f"numbers, per-image table and pictures are in {out}")
+    print(f"metrics, per-image numbers and pictures are in {out}")

@@ -61,12 +61,12 @@ def _check_evaluation(evaluation: Path, folder: Path) -> None:
 def _of_training(run: "Run") -> dict[str, Any]:
     """The recipe in full, and the constant that a model has to beat, if the data is there still."""
     from spd.data.sources import open_samples
-    from spd.evaluation.floors import of_training_data
+    from spd.evaluation.baselines import median_of_training_data
 
     about: dict[str, Any] = {"training": run.recipe.train.to_dict()}
     try:
         samples = open_samples(run.data, metric_only=True)
-        about["training_median_m"] = of_training_data(samples, "the training data").metres
+        about["training_median_m"] = median_of_training_data(samples, "the training data").metres
     except DataError as error:
         print(f"the training data's median is not kept: {error}")
     return about

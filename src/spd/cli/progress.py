@@ -8,7 +8,7 @@ from typing import Protocol
 class Update(Protocol):
     """Moves a progress bar."""
 
-    def __call__(self, done: int, total: int, note: str = "") -> None:
+    def __call__(self, done: int, total: int | None, note: str = "") -> None:
         """Show how much is done; the note stands at the end of the line."""
 
 
@@ -24,7 +24,7 @@ def progress_bar(title: str) -> Iterator[Update]:
     with Progress(*columns, console=console, disable=hidden, transient=True) as bar:
         task = bar.add_task(title, total=None, note="")
 
-        def update(done: int, total: int, note: str = "") -> None:
+        def update(done: int, total: int | None, note: str = "") -> None:
             bar.update(task, completed=done, total=total, note=note)
 
         yield update

@@ -1,13 +1,29 @@
-"""What `spd report` does."""
+"""`spd report`: one HTML page about evaluations."""
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 
-def report_folders(folders: Sequence[Path], out: Path | None) -> None:
-    """Write the page and say where it is."""
+def report(
+    folders: Annotated[
+        list[Path],
+        typer.Argument(help="Folders that spd evaluate wrote; several are compared on one page."),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="The HTML file; by default report.html in the evaluation's folder."
+        ),
+    ] = None,
+) -> None:
+    """Write one HTML page about an evaluation, or compare several on the same data.
+
+    Example: `spd report out/evaluation -o report.html`
+    """
     from spd.cli.progress import progress_bar
-    from spd.report.report import write_report
+    from spd.report.write import write_report
 
     with progress_bar("reading predictions") as progress:
         page = write_report(folders, out, progress)

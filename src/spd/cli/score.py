@@ -1,29 +1,53 @@
-"""What `spd score` does: no network, and without `--data` no torch."""
+"""`spd score`: score stored predictions; no network, and without `--data` no torch."""
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
-from spd.cli.early import check_sources
-from spd.cli.evaluate import print_reports
-from spd.errors import DataError
-from spd.evaluate import PICTURE, score_all
-from spd.evaluation.folder import PredictionFolder
-from spd.evaluation.protocols import protocols_named
+import typer
+
+from spd.cli.evaluate import ProtocolNames, print_reports
 
 
-def score_folder(
-    folder: Path, protocols: Sequence[str], data: Sequence[str], boundaries: bool | None
+def score(
+    folder: Annotated[Path, typer.Argument(help="Folder that spd evaluate wrote.")],
+    protocol: ProtocolNames = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--data", help="Check the predictions against this ground truth and draw the picture."
+        ),
+    ] = None,
+    boundaries: Annotated[
+        bool | None,
+        typer.Option(
+            "--boundaries/--no-boundaries",
+            help="Measure depth edges; by default where whole maps were stored.",
+        ),
+    ] = None,
 ) -> None:
-    """Score stored predictions anew, against the data they are of where that is given."""
-    names = [protocol.name for protocol in protocols_named(protocols)]
+    """Score stored predictions under other protocols, without running the network.
+
+    Example: `spd score out/evaluation --protocol native-median`
+    """
+    from spd.errors import DataError
+    from spd.evaluate import PICTURE, score_all
+    from spd.evaluation.folder import PredictionFolder
+    from spd.evaluation.protocols import protocols_named
+
+    names = protocol or []
+    protocols_named(names)
     stored = PredictionFolder(folder)
-    if boundaries:
-        stored.images()  # another folder is refused as one
-        _check_maps(stored)
+    stored.images()  # refuses a folder without finished predictions
+    if boundaries and not stored.has_maps():
+        raise DataError(
+            f"{folder} has no whole maps to measure boundaries on; add them with "
+            f"spd evaluate ... -o {folder} --boundaries (depth must have the photo's resolution)"
+        )
     open_sample = None
     if data:
-        check_sources(data)
-        stored.images()  # refused before torch is loaded
+        from spd.cli.early import check_sources
+
+        check_sources(data)  # before torch is loaded
         from spd.data.sources import open_samples
         from spd.evaluation.truth import check_truth
 
@@ -34,12 +58,4 @@ def score_folder(
     reports = score_all(folder, names, boundaries=boundaries, open_sample=open_sample)
     print_reports(reports, folder)
     if drawn and not (folder / PICTURE).is_file():
-        print(f"removed {PICTURE}, which showed another protocol; with --data it is drawn anew")
-
-
-def _check_maps(folder: PredictionFolder) -> None:
-    if not folder.has_maps():
-        raise DataError(
-            f"{folder.path} holds no whole maps to measure boundaries of; spd evaluate ... "
-            f"-o {folder.path} --boundaries adds them (where depth has the photo's resolution)"
-        )
+        print(f"removed {PICTURE}, which showed another protocol; pass --data to draw it again")

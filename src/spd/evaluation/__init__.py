@@ -1,1 +1,1 @@
-"""Parts of the evaluation: predictions on disk, the loop that makes them, and the report."""
+"""Evaluation: predictions on disk, their metrics under named protocols, and the report."""

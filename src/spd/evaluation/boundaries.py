@@ -1,4 +1,4 @@
-"""Boundary measures of both modes, from whole maps, averaged over the images that have each."""
+"""Boundary metrics of both modes from whole maps, averaged over the images that have each."""
 
 import dataclasses
 import textwrap
@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from spd.evaluation.extras import ImageMaps
 from spd.evaluation.metrics.alignment import Fit
 from spd.evaluation.metrics.boundary import BOUNDARY_NAMES, boundary_scores
 from spd.evaluation.metrics.boundary_distance import REACH_PX
-from spd.evaluation.predictions import ImagePredictions
+from spd.evaluation.predictions import ImageMaps, ImagePredictions
 from spd.evaluation.protocols import EIGEN_CROP, Protocol, Size
 
 Numbers = dict[str, float | None]
@@ -19,17 +18,17 @@ Numbers = dict[str, float | None]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ModeBoundaries:
-    """One image's boundary numbers; None where the truth has no such edge."""
+    """The boundary metrics of one image; a number is None where the truth has no such edge."""
 
     size: Size
-    """(height, width) of the maps that were compared."""
+    """(height, width) of the compared maps."""
     sparse: Numbers | None
-    """Every pixel asked; None where only the dense map was wanted."""
+    """Every pixel queried; None where only the dense map was requested."""
     dense: Numbers
-    """Read off the dense map."""
+    """The dense map."""
 
     def to_row(self) -> Numbers:
-        """Columns of `per_image.csv`."""
+        """The columns of `per_image.csv`."""
         columns: Numbers = {f"dense_{name}": value for name, value in self.dense.items()}
         if self.sparse is not None:
             columns |= {f"sparse_{name}": value for name, value in self.sparse.items()}
@@ -38,16 +37,16 @@ class ModeBoundaries:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class BoundaryMeans:
-    """The boundary numbers of a data set."""
+    """The boundary metrics of a data set."""
 
     sizes: tuple[Size, ...]
-    """(height, width) of the maps compared; most have one."""
+    """Every (height, width) of the compared maps; usually one."""
     images: int
     """Images with whole maps."""
     counts: dict[str, int]
-    """Images whose truth has each number, which is averaged over them."""
+    """Images that each number is averaged over: those whose truth has such edges."""
     sparse: Numbers | None
-    """Means; None where only the dense map was wanted. Images with numbers in both modes count."""
+    """Means; None unless every image has sparse maps."""
     dense: Numbers
     """Means."""
 
@@ -59,7 +58,7 @@ class BoundaryMeans:
 def boundaries_of(
     maps: ImageMaps, predictions: ImagePredictions, protocol: Protocol, fits: tuple[Fit, Fit]
 ) -> ModeBoundaries:
-    """The boundary numbers of one image inside a protocol's crop and range."""
+    """The boundary metrics of one image inside a protocol's crop and range."""
     top, bottom, left, right = EIGEN_CROP if protocol.crop == "eigen" else predictions.seen
     row, column = predictions.seen[0], predictions.seen[2]
     part = (slice(top - row, bottom - row), slice(left - column, right - column))
@@ -67,22 +66,21 @@ def boundaries_of(
     valid = truth_m > protocol.min_m
     valid &= truth_m <= protocol.max_m if protocol.max_counts else truth_m < protocol.max_m
     numbers = [
-        boundary_scores(fitted.apply(answers[part]), truth_m, valid).to_dict()
-        if answers is not None
+        boundary_scores(fitted.apply(depth_m[part]), truth_m, valid).to_dict()
+        if depth_m is not None
         else None
-        for fitted, answers in zip(fits, (maps.sparse_m, maps.dense_m), strict=True)
+        for fitted, depth_m in zip(fits, (maps.sparse_m, maps.dense_m), strict=True)
     ]
     assert numbers[1] is not None  # the dense map is always there
     return ModeBoundaries((truth_m.shape[0], truth_m.shape[1]), numbers[0], numbers[1])
 
 
 def mean_boundaries(images: Sequence[ModeBoundaries | None]) -> BoundaryMeans | None:
-    """Means over the images that have each number; None where no image has maps."""
+    """Means over the images that have each number; None if no image has maps."""
     found = [image for image in images if image is not None]
     if not found:
         return None
-    asked = [image.sparse for image in found]
-    sparse = [numbers for numbers in asked if numbers is not None]
+    sparse = [image.sparse for image in found if image.sparse is not None]
     dense = [image.dense for image in found]
     return BoundaryMeans(
         sizes=tuple(dict.fromkeys(image.size for image in found)),
@@ -114,22 +112,22 @@ def format_boundaries(means: BoundaryMeans) -> list[str]:
         ]
         better = "lower" if name.endswith("_px") else "higher"
         lines.append(f"{name:<31}{means.counts[name]:>7}  {better:<6}{values[0]:>9}{values[1]:>9}")
-    blunt = [
+    without_edges = [
         mode
         for mode, numbers in (("sparse", means.sparse), ("dense", means.dense))
         if numbers is not None and _finds_no_edge(numbers)
     ]
-    if blunt:
+    if without_edges:
         words = (
-            f"{' and '.join(blunt)}: the maps have no such edges where the truth has them, so "
-            f"shares are 0 or nearly, and distances stand at their cap of {REACH_PX:g} px"
+            f"{' and '.join(without_edges)}: the maps have no edges where the truth has them, so "
+            f"shares are 0 or nearly 0, and distances are at their cap of {REACH_PX:g} px"
         )
         lines += textwrap.wrap(words, 80, subsequent_indent="  ")
     return lines
 
 
 def _finds_no_edge(numbers: Numbers) -> bool:
-    """Whether no predicted edge met a true one: no step of neighbours, none within 10 px."""
+    """Whether no predicted edge matches a true one: no neighbour pair, none within 10 px."""
     shares = [numbers[name] for name in BOUNDARY_NAMES if name.startswith("si_")]
     distances = [numbers[name] for name in BOUNDARY_NAMES if name.endswith("_px")]
     known = [value for value in (*shares, *distances) if value is not None]

@@ -1,11 +1,11 @@
 """The folder of an evaluation: one model's predictions on one data set.
 
-settings.json          what decided the predictions; another evaluation is refused here
-predictions/NAME.npz   one image's answers at its readings: every reading, whatever the protocol
-mirrored/NAME.npz      the same of the mirrored photo, where a protocol with flip was asked for
-maps/NAME.npz          whole maps, where boundaries were asked for
+settings.json          everything that decides the predictions; other settings are refused
+predictions/NAME.npz   predictions at all readings of one image, whatever the protocol
+mirrored/NAME.npz      predictions of the mirrored photo, for protocols with flip
+maps/NAME.npz          whole maps, for boundaries
 photos/NAME.png        small photos of the images that were drawn, for the report
-images.json            which images belong to the result; written when the set is complete
+images.json            names of the images that were predicted and skipped; written last
 floor.json             the training data's median depth, where it is known
 """
 
@@ -27,22 +27,22 @@ _LONGEST_STEM = 120  # file systems allow 255 bytes a name; an ending and a dige
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PredictionFolder:
-    """Where an evaluation keeps its files."""
+    """The files of an evaluation."""
 
     path: Path
     """The folder."""
     kept: int = 0
-    """Images whose predictions were there before, whole, and were not made anew."""
+    """Images whose predictions were complete before, so that the network was not run."""
 
     @classmethod
     def start(cls, path: str | os.PathLike[str], settings: EvaluationSettings) -> Self:
-        """Open a folder for predicting, new or with predictions of the same settings.
+        """Open a folder for predicting: a new one, or one with predictions of the same settings.
 
-        Nothing is written: whatever is refused before the first prediction leaves no trace.
+        Writes nothing, so an evaluation refused before its first prediction leaves no trace.
 
         Raises:
-            DataError: if it holds predictions of other settings (the message says which differ),
-                or anything else.
+            DataError: if it has predictions of other settings (the message names them), or
+                any other files.
         """
         folder = cls(Path(path))
         if folder.settings_path.exists():
@@ -50,55 +50,55 @@ class PredictionFolder:
             different = settings.differences(stored)
             if different:
                 raise DataError(
-                    f"{folder.path} holds an evaluation with another {', '.join(different)}"
-                    f"{settings.versions_beside(stored)}; choose another folder, or delete this "
-                    "one to evaluate anew"
+                    f"{folder.path} has an evaluation with another {', '.join(different)}"
+                    f"{settings.version_differences(stored)}; choose another folder, or delete "
+                    "this one to evaluate again"
                 )
         elif folder.path.exists() and (not folder.path.is_dir() or any(folder.path.iterdir())):
             raise DataError(
-                f"{folder.path} is not empty and holds no evaluation; choose another folder"
+                f"{folder.path} is not empty and has no evaluation; choose another folder"
             )
         return folder
 
     def begin(self, settings: EvaluationSettings) -> None:
-        """Before anything else is written: say what decides it; not complete until `finish`."""
+        """Write the settings before any prediction; the set is incomplete until `finish`."""
         if not self.settings_path.exists():
             write_text(self.settings_path, settings.to_json())
         self.images_path.unlink(missing_ok=True)
 
     @property
     def settings_path(self) -> Path:
-        """Where the settings are."""
+        """The settings."""
         return self.path / "settings.json"
 
     @property
     def images_path(self) -> Path:
-        """Where the list of scored and skipped images is, once the set is complete."""
+        """The list of scored and skipped images; exists once the set is complete."""
         return self.path / "images.json"
 
     @property
-    def floor_path(self) -> Path:
-        """Where the training data's median is, where it is known."""
+    def constant_path(self) -> Path:
+        """The constant baseline; exists where the training data's median is known."""
         return self.path / "floor.json"
 
     def image_path(self, name: str) -> Path:
-        """Where the predictions of the image of that name are, whatever characters it has."""
+        """The predictions of the image of that name, which may have any characters."""
         return self.path / "predictions" / self._file(name)
 
     def mirrored_path(self, name: str) -> Path:
-        """Where those of its mirror image are, if there are any."""
+        """The predictions of its mirror image, where a protocol asked for them."""
         return self.path / "mirrored" / self._file(name)
 
     def maps_path(self, name: str) -> Path:
-        """Where its whole maps are, if there are any."""
+        """Its whole maps, where boundaries are measured."""
         return self.path / "maps" / self._file(name)
 
     def photo_path(self, name: str) -> Path:
-        """Where its small photo is, if it was drawn."""
+        """Its small photo, where it was drawn."""
         return self.path / "photos" / self._file(name, ".png")
 
     def has_maps(self) -> bool:
-        """Whether whole maps of any image are kept."""
+        """Whether whole maps of any image are stored."""
         return any((self.path / "maps").glob("*.npz"))
 
     @staticmethod
@@ -109,7 +109,7 @@ class PredictionFolder:
         return f"{stem}{suffix}"
 
     def finish(self, scored: Sequence[str], skipped: Mapping[str, str]) -> None:
-        """Record that the set is complete: the scored names and why others were skipped."""
+        """Mark the set as complete: write the scored names and why others were skipped."""
         listed = {"scored": list(scored), "skipped": dict(skipped)}
         write_text(self.images_path, json.dumps(listed, indent=1) + "\n")
 
@@ -117,13 +117,13 @@ class PredictionFolder:
         """The scored names in order, and the skipped names with their reasons.
 
         Raises:
-            DataError: if the predictions were interrupted or are not there.
+            DataError: if there are no predictions, or they were interrupted.
         """
         EvaluationSettings.read(self.settings_path)
         if not self.images_path.is_file():
             raise DataError(
                 f"the predictions in {self.path} are incomplete; evaluate again with the same "
-                "settings, those that are there are kept"
+                "settings, finished predictions are reused"
             )
         try:
             listed = json.loads(self.images_path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Named arrays in one file, written whole and read with words for what is wrong."""
+"""Named arrays in one `.npz` file, written whole or not at all."""
 
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from spd.errors import DataError
+from spd.evaluation.settings import written_by
 from spd.files import atomic_path
 
 
 def write_arrays(path: Path, values: Mapping[str, Any]) -> None:
-    """Write arrays by name, compressed lightly: depth hardly shrinks further, and time counts."""
+    """Write arrays by name, with the fastest compression: depth hardly shrinks further."""
     with (
         atomic_path(path) as temporary,
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
@@ -23,10 +24,10 @@ def write_arrays(path: Path, values: Mapping[str, Any]) -> None:
 
 
 def read_arrays(path: Path, keys: Sequence[str]) -> dict[str, Any]:
-    """All arrays of a file, among which there must be these.
+    """All arrays of a file, which must include `keys`.
 
     Raises:
-        DataError: if it is missing, damaged, something else, or lacks one.
+        DataError: if the file is missing, damaged, or lacks one of them.
     """
     try:
         # Opened here, because np.load leaves a damaged file open.
@@ -38,8 +39,6 @@ def read_arrays(path: Path, keys: Sequence[str]) -> dict[str, Any]:
     except (OSError, EOFError, KeyError, ValueError, AttributeError, zipfile.BadZipFile):
         raise DataError(f"{path} is damaged; delete it and evaluate again") from None
     if missing:
-        from spd.evaluation.settings import written_by  # not needed to write
-
         raise DataError(
             f"{path} lacks {missing[0]}: another version wrote it"
             f"{written_by(path.parents[1] / 'settings.json')}; evaluate into another folder"

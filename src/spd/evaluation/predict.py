@@ -1,10 +1,10 @@
-"""Loop 1 of an evaluation: the network's answers, to disk."""
+"""Loop 1 of an evaluation: run the network and store its predictions."""
 
 import dataclasses
 import math
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
@@ -12,42 +12,41 @@ import numpy as np
 import numpy.typing as npt
 
 from spd.errors import DataError
-from spd.evaluation.extras import ImageMaps, MirroredPredictions
 from spd.evaluation.folder import PredictionFolder
 from spd.evaluation.metrics.accuracy import within_range
 from spd.evaluation.metrics.edges import edge_distance_px
-from spd.evaluation.predictions import ImagePredictions
+from spd.evaluation.predictions import ImageMaps, ImagePredictions, MirroredPredictions
 from spd.evaluation.protocols import Protocol
+from spd.evaluation.sample_view import SampleView
 from spd.evaluation.settings import DepthPredictor, EvaluationSettings
-from spd.evaluation.shown import Shown
 
-if TYPE_CHECKING:  # at run time this would import torch, which re-scoring has no use for
+if TYPE_CHECKING:  # at run time this would import torch, which scoring does not need
     from spd.data.sample import RGBDSample
 
 NO_FOCAL = "no focal length"
 NO_READING = "no valid reading"
-_PREVIEW_PX = 640  # of the longer side of the map kept for pictures
+_PREVIEW_PX = 640  # longer side of the stored map for pictures, at most
 
 MapMode = Literal["sparse", "dense"]
 T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the protocols and measures to come need of the network."""
+class PredictionRequest:
+    """The predictions that protocols and metrics need."""
 
     protocols: tuple[Protocol, ...] = ()
-    """Frames that one of them does not apply to end the loop before they are predicted."""
+    """A frame that one of them does not apply to is refused before it is predicted."""
     mirrored: bool = False
-    """Whether each photo is asked mirrored as well."""
+    """Whether each mirrored photo is predicted as well."""
     without_focal: bool = False
-    """Whether photos without a focal length are asked; their answers are only scored aligned."""
+    """Whether photos without a focal length are predicted; only aligned protocols score them."""
     maps: MapMode | None = None
-    """Whether whole maps are kept: of the dense mode alone, or of the `sparse` mode as well."""
+    """Whole maps to store: of the `dense` mode alone, or of the `sparse` mode too; None: none."""
 
     @classmethod
-    def by(cls, protocols: Sequence[Protocol], maps: MapMode | None = None) -> Self:
-        """What these protocols need."""
+    def of(cls, protocols: Sequence[Protocol], maps: MapMode | None = None) -> Self:
+        """The request that covers these protocols."""
         return cls(
             tuple(protocols),
             mirrored=any(protocol.flip for protocol in protocols),
@@ -61,61 +60,63 @@ def predict_set(
     samples: "Iterable[RGBDSample]",
     out_dir: str | os.PathLike[str],
     settings: EvaluationSettings,
-    progress: bool | None = None,
+    progress: Callable[[int, int | None], None] | None = None,
     *,
-    wanted: Wanted | None = None,
+    request: PredictionRequest | None = None,
 ) -> PredictionFolder:
     """Predict every sample in both modes at its own valid ground-truth pixels.
 
-    Sparse: each reading is asked as a point of the photo. Dense: the fast map is read at the
+    Sparse: each reading is queried as a point of the photo. Dense: the fast map is read at the
     nearest pixel of the photo; with depth of the photo's resolution that is indexing. Predictions
-    that are already in the folder are kept, so an interrupted run goes on, and what a further
-    protocol needs is added.
+    already in the folder are reused, so an interrupted run continues, and predictions that a
+    further protocol needs are added.
 
-    Under the view `crop` the network sees the training camera's crop in the middle of each photo,
-    and the native pixels inside it are asked. They lie between the crop's pixels, so its fast
-    map is read bilinearly there, as the map of a whole photo is at the photo's pixels.
+    In the view `crop` the network sees the training camera's crop at the centre of each photo, and
+    the native pixels inside it are predicted. They lie between the crop's pixels, so its fast map
+    is read bilinearly.
 
     Args:
         predictor: the model.
-        samples: what to predict; names must differ. One without intrinsics has no metric scale:
-            it is skipped and counted, unless a protocol aligns; so is one without readings.
+        samples: the data; names must differ. A sample without readings is skipped and counted.
+            So is one without intrinsics, which has no metric scale, unless a protocol aligns.
         out_dir: the folder for the files.
-        settings: what decides the predictions, from :meth:`EvaluationSettings.of`.
-        progress: draw a bar with the time left on stderr; None: if that is a terminal.
-        wanted: what is asked beyond that.
+        settings: from :meth:`EvaluationSettings.of`.
+        progress: called with (images done, images in all or None if unknown).
+        request: further predictions to make.
 
     Raises:
         DataError: on a folder of other settings or data, on equal names, on no sample at all,
-            and under the view `crop` on a photo smaller than the crop or squeezed.
-        InputError: if the predictor's answers have another shape than asked for, or a protocol
+            and in the view `crop` on a photo that is smaller than the crop or squeezed.
+        InputError: if the predictor's answers have another shape than expected, or a protocol
             does not apply to a frame or to the model.
     """
-    asked = wanted or Wanted()
-    for protocol in asked.protocols:
+    request = request or PredictionRequest()
+    for protocol in request.protocols:
         protocol.check_kind(settings.kind)
     folder = PredictionFolder.start(out_dir, settings)
     scored: list[str] = []
     skipped: dict[str, str] = {}
     kept = 0
-    for sample in _distinct(_track(samples, progress)):
-        if sample.intrinsics is None and (not asked.without_focal or settings.view == "crop"):
+    for sample in _distinct(_counted(samples, progress)):
+        if sample.intrinsics is None and (not request.without_focal or settings.view == "crop"):
             skipped[sample.name] = NO_FOCAL
             continue
-        shown = Shown(predictor, sample, settings)
-        for protocol in asked.protocols:
-            protocol.check_frame(sample.name, sample.depth_size, shown.box())
-        readings = _readings_seen(shown)
+        view = SampleView(predictor, sample, settings)
+        for protocol in request.protocols:
+            protocol.check_frame(sample.name, sample.depth_size, view.box())
+        readings = _readings_seen(view)
         if len(readings) == 0:
             skipped[sample.name] = NO_READING
             continue
-        image = _Image(folder, settings, shown, _drawn(readings, sample.name, settings))
-        made = image.predict(len(readings))
-        if asked.mirrored:
-            made |= image.predict_mirrored(Shown(predictor, sample, settings, mirrored=True))
-        if asked.maps is not None and sample.depth_size == sample.image_size:
-            made |= image.predict_maps(asked.maps)
-        kept += not made
+        image = _Image(folder, settings, view, _drawn(readings, sample.name, settings))
+        predicted = image.predict(len(readings))
+        if request.mirrored:
+            predicted |= image.predict_mirrored(
+                SampleView(predictor, sample, settings, mirrored=True)
+            )
+        if request.maps is not None and sample.depth_size == sample.image_size:
+            predicted |= image.predict_maps(request.maps)
+        kept += not predicted
         scored.append(sample.name)
     if not scored and not skipped:
         raise DataError("no sample to evaluate; is the split empty?")
@@ -126,58 +127,58 @@ def predict_set(
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Image:
-    """One image and its files; each step says whether the network was asked."""
+    """One image and its files; each step returns whether the network was run."""
 
     folder: PredictionFolder
     settings: EvaluationSettings
-    shown: Shown
+    view: SampleView
     pixel_index: npt.NDArray[np.int64]
 
     def predict(self, readings_seen: int) -> bool:
-        """The answers at its readings."""
-        sample = self.shown.sample
+        """Predict at its readings."""
+        sample = self.view.sample
         path = self.folder.image_path(sample.name)
         if path.exists():
             self._check_same(path)
             return False
-        points = self.shown.points(self.pixel_index)
-        dense_map_m = self.shown.dense_map()
-        step = math.ceil(max(self.shown.size) / _PREVIEW_PX)
+        points = self.view.points(self.pixel_index)
+        dense_map_m = self.view.dense_map()
+        step = math.ceil(max(self.view.size) / _PREVIEW_PX)
         predictions = ImagePredictions(
             name=sample.name,
             pixel_index=self.pixel_index,
             depth_size=sample.depth_size,
-            seen=self.shown.box(),
+            seen=self.view.box(),
             readings=int((sample.valid & within_range(sample.depth_m)).sum()),
             readings_seen=readings_seen,
             has_focal=sample.intrinsics is not None,
-            sparse_m=self.shown.sparse(points),
-            dense_m=self.shown.dense(points),
+            sparse_m=self.view.sparse(points),
+            dense_m=self.view.dense(points),
             truth_m=sample.depth_m.take(self.pixel_index),
             edge_px=edge_distance_px(sample.depth_m, sample.valid).take(self.pixel_index),
             dense_preview_m=dense_map_m[step // 2 :: step, step // 2 :: step]
             .clip(-6e4, 6e4)
             .astype(np.float16),
-            dense_is_exact=self.shown.reads_exactly,
+            dense_is_exact=self.view.reads_exactly,
         )
         self._write(predictions, path)
         return True
 
-    def predict_mirrored(self, mirrored: Shown) -> bool:
-        """The answers at its readings when it is mirrored."""
-        path = self.folder.mirrored_path(self.shown.sample.name)
+    def predict_mirrored(self, mirrored: SampleView) -> bool:
+        """Predict at its readings from the mirrored photo."""
+        path = self.folder.mirrored_path(self.view.sample.name)
         if path.exists():
             MirroredPredictions.read(path, len(self.pixel_index))
             return False
-        points = self.shown.points(self.pixel_index)
+        points = self.view.points(self.pixel_index)
         self._write(MirroredPredictions(mirrored.sparse(points), mirrored.dense(points)), path)
         return True
 
     def predict_maps(self, mode: MapMode) -> bool:
-        """The answers at every pixel seen."""
-        sample = self.shown.sample
+        """Predict at every depth pixel that is seen."""
+        sample = self.view.sample
         path = self.folder.maps_path(sample.name)
-        top, bottom, left, right = self.shown.box()
+        top, bottom, left, right = self.view.box()
         part = (slice(top, bottom), slice(left, right))
         counts = sample.valid & within_range(sample.depth_m)
         truth_m = np.where(counts, sample.depth_m, np.float32(0))[part]
@@ -188,26 +189,24 @@ class _Image:
             if mode == "dense" or kept.sparse_m is not None:
                 return False
         rows, columns = np.mgrid[top:bottom, left:right]
-        points = self.shown.points((rows * sample.depth_size[1] + columns).ravel())
-        sparse_m = self.shown.sparse(points).reshape(truth_m.shape) if mode == "sparse" else None
-        dense_m = self.shown.dense(points).reshape(truth_m.shape)
+        points = self.view.points((rows * sample.depth_size[1] + columns).ravel())
+        sparse_m = self.view.sparse(points).reshape(truth_m.shape) if mode == "sparse" else None
+        dense_m = self.view.dense(points).reshape(truth_m.shape)
         self._write(ImageMaps(truth_m, sparse_m, dense_m), path)
         return True
 
     def _write(
-        self, answers: ImagePredictions | MirroredPredictions | ImageMaps, path: Path
+        self, predictions: ImagePredictions | MirroredPredictions | ImageMaps, path: Path
     ) -> None:
         self.folder.begin(self.settings)
-        answers.write(path)
+        predictions.write(path)
 
     def _check_same(self, path: Path) -> None:
-        sample = self.shown.sample
+        sample = self.view.sample
         kept = ImagePredictions.read(path, sample.name)
-        if kept.depth_size != sample.depth_size:
-            raise _other_data(path, sample.name)
-        same_pixels = np.array_equal(kept.pixel_index, self.pixel_index)
-        truth_m = sample.depth_m.flat[self.pixel_index]
-        if not same_pixels or not np.array_equal(kept.truth_m, truth_m):
+        same = kept.depth_size == sample.depth_size
+        same = same and np.array_equal(kept.pixel_index, self.pixel_index)
+        if not same or not np.array_equal(kept.truth_m, sample.depth_m.take(self.pixel_index)):
             raise _other_data(path, sample.name)
 
 
@@ -218,7 +217,7 @@ def _other_data(path: Path, name: str) -> DataError:
 
 
 def _distinct(samples: "Iterable[RGBDSample]") -> "Iterator[RGBDSample]":
-    """The samples as they come, as long as their names differ: files and rows go by name."""
+    """The samples as they come; refuses two of one name, which names files and rows."""
     names: set[str] = set()
     for sample in samples:
         if sample.name in names:
@@ -227,13 +226,10 @@ def _distinct(samples: "Iterable[RGBDSample]") -> "Iterator[RGBDSample]":
         yield sample
 
 
-def _readings_seen(shown: Shown) -> npt.NDArray[np.int64]:
-    """Flat indices of the depth pixels that are seen and may be scored, ascending.
-
-    They are valid readings inside the range of all protocols; a source may allow more.
-    """
-    sample = shown.sample
-    inside = shown.crop.readings_inside(sample) if shown.crop else np.flatnonzero(sample.valid)
+def _readings_seen(view: SampleView) -> npt.NDArray[np.int64]:
+    """Flat indices of the valid readings that are seen and in range of all protocols, ascending."""
+    sample = view.sample
+    inside = view.crop.readings_inside(sample) if view.crop else np.flatnonzero(sample.valid)
     return inside[within_range(sample.depth_m.take(inside))]
 
 
@@ -242,20 +238,15 @@ def _drawn(
 ) -> npt.NDArray[np.int64]:
     if settings.max_points is None or len(readings) <= settings.max_points:
         return readings
-    # Seeded by the name too, so that a draw does not depend on the order of the samples.
+    # Seeded by the name too, so that the draw does not depend on the order of the samples.
     generator = np.random.default_rng([settings.seed, zlib.crc32(name.encode())])
     return np.sort(generator.choice(readings, settings.max_points, replace=False))
 
 
-def _track(items: Iterable[T], progress: bool | None) -> Iterator[T]:
-    """The items, with a bar on stderr that shows how far and how long yet."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn as TimeLeft
-
-    console = Console(stderr=True)
-    shown = console.is_terminal if progress is None else progress
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeLeft())
+def _counted(items: Iterable[T], progress: Callable[[int, int | None], None] | None) -> Iterator[T]:
+    """The items; reports each as done when the next is asked for."""
     total = len(items) if isinstance(items, Sized) else None
-    with Progress(*columns, console=console, disable=not shown) as bar:
-        yield from bar.track(items, total=total, description="predicting")
+    for done, item in enumerate(items, start=1):
+        yield item
+        if progress is not None:
+            progress(done, total)

@@ -1,7 +1,7 @@
-"""How truth and prediction are compared: protocols by name.
+"""Evaluation protocols by name: how predictions are compared with truth.
 
-Tables in papers differ in crop, cap, averaging and alignment, and their numbers do not compare.
-So each way has a name here, and every table prints all of its settings.
+Tables in papers differ in crop, cap, averaging and alignment, so their numbers are not comparable.
+Each combination has a name here, and every table prints all of its settings.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ from spd.evaluation.metrics.accuracy import MAX_DEPTH_M, MIN_DEPTH_M, SILog, cla
 from spd.evaluation.metrics.alignment import Alignment, Kind
 
 View = Literal["whole", "crop"]
-"""What the network sees: the whole photo, or the training camera's crop in its middle."""
+"""The network sees the whole photo, or the training camera's crop at its centre."""
 Box = tuple[int, int, int, int]
 """First row, row after the last, first column, column after the last."""
 Size = tuple[int, int]
@@ -32,37 +32,37 @@ _SILOG_WORDS: dict[SILog, str] = {
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
-    """One way of comparing."""
+    """The settings of one comparison."""
 
     name: str
-    """What it is asked for by."""
+    """Its name on the command line and in files."""
     crop: Literal["none", "eigen"] = "none"
-    """`eigen`: only rows 45..471 and columns 41..601 of NYU's 480x640 frames count."""
+    """`eigen`: score only rows 45..471 and columns 41..601 of NYU's 480x640 frames."""
     min_m: float = MIN_DEPTH_M
-    """Truth must exceed it; nearer predictions are moved to it."""
+    """Metres that truth must exceed; nearer predictions are clamped to it."""
     max_m: float = MAX_DEPTH_M
-    """Truth beyond it does not count."""
+    """Metres beyond which truth is not scored."""
     max_counts: bool = True
-    """Whether truth of exactly `max_m` counts."""
+    """Whether truth of exactly `max_m` is scored."""
     clamp_far: bool = True
-    """Whether predictions beyond `max_m` are moved to it."""
+    """Whether predictions beyond `max_m` are clamped to it."""
     ground_truth: Literal["as stored", "raw"] = "as stored"
-    """`raw`: the sensor's readings; painted-over holes are refused."""
+    """`raw`: the sensor's readings only; depth with filled holes is refused."""
     averaging: Literal["per image", "pooled pixels"] = "per image"
-    """Whether every image or every pixel counts the same."""
+    """Whether every image or every pixel has the same weight."""
     alignment: Alignment = "none"
-    """What a prediction is forgiven, image by image (`spd.evaluation.metrics.alignment`)."""
+    """The fit of each image to its truth before scoring (`spd.evaluation.metrics.alignment`)."""
     flip: bool = False
-    """Whether predictions are the mean of the photo's and of its mirror image's."""
+    """Whether predictions are averaged with those of the mirrored photo."""
     silog: SILog = "bts"
-    """Which number is called silog."""
+    """The formula of silog."""
 
     def words(self, view: View = "whole", config: dict[str, Any] | None = None) -> str:
         """All settings in one sentence, as printed above every table.
 
         Args:
-            view: what the network saw.
-            config: of the model, whose camera decides the crop.
+            view: the part of the photo that the network saw.
+            config: the model's configuration; its camera determines the crop.
         """
         parts = [
             f"{self.name}: {self._pixels(view, config or {})}",
@@ -105,11 +105,11 @@ class Protocol:
         pixel_index: npt.NDArray[np.int64],
         depth_size: Size,
     ) -> npt.NDArray[np.bool_]:
-        """Which readings count: inside the range and the crop.
+        """The mask `[N]` of the readings that are scored: inside the range and the crop.
 
         Args:
             truth_m: `[N]` metres.
-            pixel_index: `[N]` where they are in the depth map, counted row by row.
+            pixel_index: `[N]` their pixels in the depth map, counted row by row.
             depth_size: (height, width) of the map.
         """
         counts = truth_m > self.min_m
@@ -121,7 +121,7 @@ class Protocol:
         return counts & (row >= top) & (row < bottom) & (column >= left) & (column < right)
 
     def check_frame(self, name: str, depth_size: Size, seen: Box) -> None:
-        """Refuse a frame that this protocol's crop is not a crop of.
+        """Refuse a frame that does not contain this protocol's crop.
 
         Args:
             name: of the frame.
@@ -129,46 +129,44 @@ class Protocol:
             seen: the part of it that the network saw.
 
         Raises:
-            InputError: naming the protocol that would apply.
+            InputError: names the protocol that would apply.
         """
         if self.crop == "none":
             return
         top, bottom, left, right = EIGEN_CROP
-        other = f"protocol {self._whole_frame_counterpart()} applies"
+        other = next(p for p in PROTOCOLS if p.crop == "none" and p.alignment == self.alignment)
         if depth_size != EIGEN_FRAME:
             raise InputError(
                 f"protocol {self.name} scores rows {top}..{bottom}, columns {left}..{right} of "
-                f"480x640 depth, and {name} has {depth_size[0]}x{depth_size[1]}; {other}"
+                f"480x640 depth, but {name} has {depth_size[0]}x{depth_size[1]}; use protocol "
+                f"{other.name}"
             )
         if seen[0] > top or seen[1] < bottom or seen[2] > left or seen[3] < right:
             raise InputError(
-                f"protocol {self.name} scores rows {top}..{bottom}, columns {left}..{right}, and "
+                f"protocol {self.name} scores rows {top}..{bottom}, columns {left}..{right}, but "
                 f"the model's crop of {name} shows rows {seen[0]}..{seen[1]}, columns "
-                f"{seen[2]}..{seen[3]}; evaluate whole frames (view whole), or {other}"
+                f"{seen[2]}..{seen[3]}; use --view whole, or protocol {other.name}"
             )
 
     def check_kind(self, kind: Kind) -> None:
-        """Refuse a model whose answers are not comparable with metres under this alignment.
+        """Refuse a model whose predictions this alignment does not turn into metres.
 
         Raises:
-            InputError: naming the protocols that would apply.
+            InputError: names the protocols that would apply.
         """
         if kind == "metric":
             return
-        wanted = ["median", "least squares", "least squares in inverse depth"]
+        sufficient = ["median", "least squares", "least squares in inverse depth"]
         if kind == "relative-disparity":
-            wanted = wanted[2:]
-        if self.alignment in wanted:
+            sufficient = sufficient[2:]
+        if self.alignment in sufficient:
             return
-        fitting = [p.name for p in PROTOCOLS if p.alignment in wanted and p.crop == self.crop]
+        names = [p.name for p in PROTOCOLS if p.alignment in sufficient and p.crop == self.crop]
         raise InputError(
-            f"the model answers {kind.replace('-', ' ')}, which has no scale in metres, and "
-            f"protocol {self.name} has {_alignment_words(self.alignment)}; take "
-            f"{' or '.join(fitting or ['native-lsq-disparity'])}"
+            f"the model predicts {kind.replace('-', ' ')}, which has no scale in metres, but "
+            f"protocol {self.name} has {_alignment_words(self.alignment)}; use "
+            f"{' or '.join(names or ['native-lsq-disparity'])}"
         )
-
-    def _whole_frame_counterpart(self) -> str:
-        return next(p.name for p in PROTOCOLS if p.crop == "none" and p.alignment == self.alignment)
 
 
 def _alignment_words(alignment: Alignment) -> str:
@@ -198,7 +196,7 @@ PROTOCOLS: tuple[Protocol, ...] = (
     _bts("bts-lsq-disparity", alignment="least squares in inverse depth"),
     Protocol(name="dav2", clamp_far=False, ground_truth="raw", silog="dav2"),
 )
-"""All there are; `native` is the default, and `bts` for NYU's 480x640 frames."""
+"""All protocols; `bts` is the default for NYU's 480x640 frames and `native` for other data."""
 
 PROTOCOL_NAMES: tuple[str, ...] = tuple(protocol.name for protocol in PROTOCOLS)
 
@@ -207,19 +205,19 @@ def protocol_named(name: str) -> Protocol:
     """The protocol of that name.
 
     Raises:
-        ConfigError: naming those there are.
+        ConfigError: if it does not exist; names all protocols.
     """
     for protocol in PROTOCOLS:
         if protocol.name == name:
             return protocol
-    raise ConfigError(f"no protocol {name!r}; there are {', '.join(PROTOCOL_NAMES)}")
+    raise ConfigError(f"unknown protocol {name!r}; choose from {', '.join(PROTOCOL_NAMES)}")
 
 
 def protocols_named(names: Sequence[str]) -> tuple[Protocol, ...]:
-    """Protocols in the order asked for, each once; a name may be several with commas between.
+    """Protocols in the given order, without repetition; a name may be a comma-separated list.
 
     Raises:
-        ConfigError: if one of them is not there.
+        ConfigError: if one does not exist.
     """
     words = [word.strip() for name in names for word in name.split(",")]
     return tuple(protocol_named(word) for word in dict.fromkeys(words))
@@ -232,5 +230,5 @@ def camera_of(config: dict[str, Any]) -> CameraConfig:
         InputError: if the model has none.
     """
     if "camera" not in config:
-        raise InputError("the model has no training camera, so no crop; evaluate with view whole")
+        raise InputError("the model stores no training camera to crop to; use --view whole")
     return CameraConfig.from_dict(config["camera"])

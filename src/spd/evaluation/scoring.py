@@ -1,4 +1,4 @@
-"""One image's numbers under one protocol, from its stored predictions alone."""
+"""The metrics of one image under one protocol, from its stored predictions."""
 
 import dataclasses
 from typing import Any
@@ -6,15 +6,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from spd.evaluation.baselines import ConstantDepth
 from spd.evaluation.boundaries import ModeBoundaries, boundaries_of
-from spd.evaluation.extras import ImageMaps, MirroredPredictions
-from spd.evaluation.floors import Constant
 from spd.evaluation.metrics.accuracy import DepthMetrics, PixelMeans, pixel_means
 from spd.evaluation.metrics.alignment import Fit, Kind, fit
 from spd.evaluation.metrics.edges import band_scores
-from spd.evaluation.near_edges import ModeScores
+from spd.evaluation.near_edges import PREDICTORS, BandScores
 from spd.evaluation.predict import NO_FOCAL
-from spd.evaluation.predictions import ImagePredictions
+from spd.evaluation.predictions import ImageMaps, ImagePredictions, MirroredPredictions
 from spd.evaluation.protocols import Protocol
 
 NO_FIT = "predictions that cannot be aligned (none finite, or their median not above 0)"
@@ -23,7 +22,7 @@ OUTSIDE = "no valid reading that the protocol scores"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ModeGap:
-    """How far the dense mode's answers lie from the sparse mode's, both as they are scored."""
+    """The gap between dense and sparse predictions, both as they are scored."""
 
     mean_m: float
     """Mean of |sparse - dense|, in metres."""
@@ -50,48 +49,38 @@ def _spread(values: npt.NDArray[np.float64]) -> tuple[float, float, float]:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class PixelSums:
-    """What the numbers of an image follow from, for pooling over images."""
-
-    sparse: PixelMeans
-    dense: PixelMeans
-    constant: PixelMeans
-    image_median: PixelMeans
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
 class ImageScore:
-    """The numbers of one image."""
+    """The metrics of one image."""
 
     name: str
     """The sample's name."""
     points: int
     """Pixels scored."""
     sparse: DepthMetrics
-    """Asked point by point."""
+    """Point queries."""
     dense: DepthMetrics
-    """Read off the dense map."""
+    """Read from the dense map."""
     constant: DepthMetrics
-    """Of the floor that says one depth everywhere."""
+    """The baseline that predicts one depth everywhere."""
     image_median: DepthMetrics
-    """Of the floor that knows the image's true median."""
-    near_edges: tuple[ModeScores, ...]
-    """Both modes and both floors by distance to the nearest true edge, nearest first."""
+    """The baseline that predicts the image's true median."""
+    near_edges: tuple[BandScores, ...]
+    """Both modes and both baselines by distance to the nearest true edge, nearest first."""
     gap: ModeGap
-    """Between the two."""
+    """Between the two modes."""
     fits: tuple[Fit, Fit]
-    """How sparse and dense answers became metres."""
+    """The alignment of sparse and of dense predictions."""
     boundaries: ModeBoundaries | None
-    """Where whole maps are kept."""
+    """None where no whole maps are stored."""
     dense_is_exact: bool
-    """Whether no point was rounded to a pixel to read the dense map."""
+    """Whether the dense map was read without rounding points to pixels."""
     non_finite: int
-    """Predictions of either mode that were NaN or infinite and were scored as 1e-3 or 10 m."""
+    """Predictions of either mode that were NaN or infinite, scored as 1e-3 or 10 m."""
     not_positive: int
-    """Predictions of either mode that were 0 or less and were scored as 1e-3 m (inverse depth
-    fitted to 0 or less: as 10 m)."""
-    sums: PixelSums
-    """For pooling."""
+    """Predictions of either mode that were 0 or less, scored as 1e-3 m (inverse depth fitted to
+    0 or less: as 10 m)."""
+    means: dict[str, PixelMeans]
+    """Pixel means by mode and baseline, for pooling over images."""
 
     def to_row(self) -> dict[str, Any]:
         """One row of `per_image.csv`."""
@@ -108,37 +97,37 @@ class ImageScore:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class StoredImage:
-    """All that is kept of one image and that the protocols of a scoring need."""
+    """The stored predictions of one image that the protocols need."""
 
     predictions: ImagePredictions
     mirrored: MirroredPredictions | None
     """Read only for a protocol with flip."""
     maps: ImageMaps | None
-    """Read only if boundaries were asked for."""
+    """Read only if boundaries are measured."""
 
 
 def truth_scored(
     predictions: ImagePredictions, protocol: Protocol
 ) -> npt.NDArray[np.floating[Any]]:
-    """The true depths of one image that count under a protocol; none of one that is skipped."""
+    """The true depths of an image that a protocol scores; empty if the protocol skips it."""
     if protocol.alignment == "none" and not predictions.has_focal:
         return predictions.truth_m[:0]
     return predictions.truth_m[_counts(predictions, protocol)]
 
 
 def score_image(
-    stored: StoredImage, protocol: Protocol, constant: Constant, kind: Kind = "metric"
+    stored: StoredImage, protocol: Protocol, constant: ConstantDepth, kind: Kind = "metric"
 ) -> ImageScore | str:
-    """The numbers of one image.
+    """Score one image.
 
     Args:
-        stored: what is kept of it.
-        protocol: how it is compared.
-        constant: what the constant floor says.
-        kind: what the model answers.
+        stored: its predictions.
+        protocol: how to score them.
+        constant: the constant baseline.
+        kind: what the model predicts.
 
     Returns:
-        Its numbers, or in words why there are none.
+        Its metrics, or the reason why it is skipped.
 
     Raises:
         InputError: if the protocol does not apply to its frame.
@@ -157,19 +146,14 @@ def score_image(
     sparse, dense = (
         protocol.clamp(f.apply(answer)) for f, answer in zip(fitted, answers, strict=True)
     )
-    floors = (
-        _floor(metres, truth, protocol) for metres in (constant.metres, float(np.median(truth)))
-    )
-    every = (sparse, dense, *floors)
-    sums = PixelSums(*(pixel_means(one, truth) for one in every))
+    medians = (constant.metres, float(np.median(truth)))
+    every = (sparse, dense, *(_baseline(metres, truth, protocol) for metres in medians))
+    means = {name: pixel_means(one, truth) for name, one in zip(PREDICTORS, every, strict=True)}
     edge_px = predictions.edge_px[counts]
     return ImageScore(
         name=predictions.name,
         points=len(truth),
-        sparse=sums.sparse.metrics(protocol.silog),
-        dense=sums.dense.metrics(protocol.silog),
-        constant=sums.constant.metrics(protocol.silog),
-        image_median=sums.image_median.metrics(protocol.silog),
+        **{name: of_one.metrics(protocol.silog) for name, of_one in means.items()},
         near_edges=tuple(zip(*(band_scores(one, truth, edge_px) for one in every), strict=True)),
         gap=ModeGap.between(sparse, dense),
         fits=fitted,
@@ -177,14 +161,14 @@ def score_image(
         dense_is_exact=predictions.dense_is_exact,
         non_finite=sum(int((~np.isfinite(answer)).sum()) for answer in answers),
         not_positive=sum(f.not_positive(answer) for f, answer in zip(fitted, answers, strict=True)),
-        sums=sums,
+        means=means,
     )
 
 
 def counted(
     stored: StoredImage, protocol: Protocol
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64], list[npt.NDArray[np.float64]]]:
-    """Which readings count under a protocol, their truth, and both modes' answers to them."""
+    """The mask of the readings that a protocol scores, their truth, and both modes' predictions."""
     counts = _counts(stored.predictions, protocol)
     truth = stored.predictions.truth_m[counts].astype(np.float64)
     return counts, truth, [answer[counts] for answer in _answers(stored, protocol)]
@@ -197,29 +181,29 @@ def _counts(predictions: ImagePredictions, protocol: Protocol) -> npt.NDArray[np
 def _answers(
     stored: StoredImage, protocol: Protocol
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Sparse and dense as the protocol takes them, in float64."""
+    """Sparse and dense predictions in float64, averaged with the mirrored ones if asked for."""
     sparse = stored.predictions.sparse_m.astype(np.float64)
     dense = stored.predictions.dense_m.astype(np.float64)
     if not protocol.flip:
         return sparse, dense
-    assert stored.mirrored is not None  # the scoring loop reads it for such protocols
-    with np.errstate(invalid="ignore"):  # infinities of both signs: NaN, which is counted
+    assert stored.mirrored is not None  # the scoring loop reads it for these protocols
+    with np.errstate(invalid="ignore"):  # infinities of both signs give NaN, which is counted
         return (sparse + stored.mirrored.sparse_m) / 2, (dense + stored.mirrored.dense_m) / 2
 
 
-def _floor(
+def _baseline(
     metres: float, truth: npt.NDArray[np.float64], protocol: Protocol
 ) -> npt.NDArray[np.float64]:
-    """One depth everywhere, as it is scored under the protocol: an alignment is forgiven it too."""
-    said = np.full(len(truth), metres)
-    fitted = fit(said, truth, protocol.alignment)
+    """One depth everywhere, aligned and clamped as the protocol does with predictions."""
+    depth_m = np.full(len(truth), metres)
+    fitted = fit(depth_m, truth, protocol.alignment)
     assert fitted is not None  # finite and above 0
-    return protocol.clamp(fitted.apply(said))
+    return protocol.clamp(fitted.apply(depth_m))
 
 
 def _boundaries(
     stored: StoredImage, protocol: Protocol, fits: tuple[Fit, Fit]
 ) -> ModeBoundaries | None:
-    if stored.maps is None or protocol.flip:  # the mirrored photo's maps are not kept
+    if stored.maps is None or protocol.flip:  # maps of the mirrored photo are not stored
         return None
     return boundaries_of(stored.maps, stored.predictions, protocol, fits)

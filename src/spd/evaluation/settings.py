@@ -1,4 +1,4 @@
-"""What decides an evaluation's numbers, written beside them."""
+"""The settings of an evaluation, stored beside its numbers."""
 
 import dataclasses
 import datetime
@@ -18,17 +18,17 @@ from spd.evaluation.protocols import View, camera_of
 
 
 class PlainConfig(Protocol):
-    """A configuration that can be written down."""
+    """A configuration that can be stored."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON data."""
 
 
 class DepthScene(Protocol):
-    """One encoded photo, as `spd.predictors.torch_predictor.Scene`."""
+    """One encoded photo, such as `spd.predictors.torch_predictor.Scene`."""
 
     def depth_at(self, points: npt.NDArray[np.float64], /) -> npt.NDArray[np.float32]:
-        """Metres at `[N, 2]` points `(u, v)` of the photo."""
+        """Metres `[N]` at `[N, 2]` points `(u, v)` of the photo."""
 
     def depth_map(self, *, fast: bool) -> npt.NDArray[np.float32]:
         """Metres at every pixel of the photo, `[H, W]`."""
@@ -43,44 +43,44 @@ class DepthPredictor(Protocol):
 
     @property
     def device(self) -> object:
-        """Where it computes."""
+        """The device that computes."""
 
     @property
     def source(self) -> str:
-        """Where its weights come from."""
+        """The source of its weights."""
 
     def encode(self, image: npt.NDArray[np.uint8], /, *, focal_px: float | None) -> DepthScene:
-        """Read a uint8 RGB `[H, W, 3]` photo with the focal length in its own pixels."""
+        """Encode a uint8 RGB `[H, W, 3]` photo; the focal length is in its pixels."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationSettings:
-    """Everything that decides the predictions; one folder holds predictions of one settings."""
+    """Everything that decides the predictions; a folder has predictions of one settings only."""
 
     model: str
-    """Where the weights came from."""
+    """The source of the weights."""
     weights_sha256: str | None
-    """Digest of the weights file; None where the source is not a local checkpoint."""
+    """Digest of the weights file; None if the source is not a local checkpoint."""
     config: dict[str, Any]
     """The model's configuration."""
     device: str
-    """What computed the predictions."""
+    """The device that computed the predictions."""
     data: str
     """The data set, split included."""
     max_points: int | None
-    """At most so many readings of an image are scored, drawn at random; None: all."""
+    """Readings scored per image at most, drawn at random; None: all."""
     seed: int
-    """Of that draw."""
+    """The seed of that draw."""
     default_protocol: str
-    """The name of the protocol that such data is scored under unless another is asked for."""
+    """The name of the protocol that this data is scored under by default."""
     versions: dict[str, str]
-    """Of this package and of what computes for it."""
+    """Versions of this package, torch, numpy and Python."""
     view: View = "whole"
-    """What the network saw."""
+    """The part of the photo that the network sees."""
     kind: Kind = "metric"
-    """What the model answers."""
+    """The quantity that the model predicts."""
     date: str = dataclasses.field(default="", compare=False)
-    """When the predictions were begun, ISO in UTC; it decides nothing, so any two dates do."""
+    """Start of the predictions, ISO in UTC; two evaluations may differ in it alone."""
 
     def __post_init__(self) -> None:
         if self.max_points is not None and self.max_points < 1:
@@ -105,13 +105,13 @@ class EvaluationSettings:
         view: View = "whole",
         default_protocol: str = "native",
     ) -> Self:
-        """The settings of this predictor on this data.
+        """The settings of an evaluation of this predictor on this data.
 
         Raises:
-            InputError: if `max_points` is less than 1, there is no such view or kind, or the
-                model has no training camera to crop to.
+            InputError: if `max_points` is less than 1, the view or kind is unknown, or the model
+                has no training camera to crop to.
         """
-        import torch  # for its version; scoring alone gets by without
+        import torch  # for its version; scoring does not call this
 
         config = predictor.config.to_dict()
         if view == "crop":
@@ -137,7 +137,7 @@ class EvaluationSettings:
         )
 
     def to_json(self) -> str:
-        """As written to `settings.json`."""
+        """The text of `settings.json`."""
         return json.dumps(dataclasses.asdict(self), indent=1) + "\n"
 
     @classmethod
@@ -145,7 +145,7 @@ class EvaluationSettings:
         """Read `settings.json` back.
 
         Raises:
-            DataError: if it is missing or was not written by an evaluation.
+            DataError: if it is missing, or an evaluation did not write it.
         """
         if not path.is_file():
             raise DataError(f"no {path}; expected a folder that an evaluation wrote its results to")
@@ -158,12 +158,12 @@ class EvaluationSettings:
             ) from None
 
     def differences(self, other: "EvaluationSettings") -> list[str]:
-        """The names of the fields in which the two differ; when they were made is none."""
+        """The names of the fields in which the two differ, the date excepted."""
         names = [field.name for field in dataclasses.fields(self) if field.compare]
         return [name for name in names if getattr(self, name) != getattr(other, name)]
 
-    def versions_beside(self, stored: "EvaluationSettings") -> str:
-        """Of every package whose version differs both versions, in brackets; empty if none."""
+    def version_differences(self, stored: "EvaluationSettings") -> str:
+        """Both versions of every package where they differ, in brackets; empty if none."""
         there, here = stored.versions, self.versions
         different = [
             f"{name} {there.get(name, 'unknown')} there, {here.get(name, 'unknown')} here"
@@ -174,7 +174,7 @@ class EvaluationSettings:
 
 
 def written_by(settings: Path) -> str:
-    """In brackets which version wrote an evaluation and which this is; empty where unknown."""
+    """The SPD version that wrote an evaluation and this one, in brackets; empty if unknown."""
     try:
         version = json.loads(settings.read_text(encoding="utf-8"))["versions"]["spd"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -183,7 +183,7 @@ def written_by(settings: Path) -> str:
 
 
 def _weights_digest(source: str) -> str | None:
-    """A checkpoint retrained in place keeps its path but not its predictions."""
+    """SHA-256 of the weights: a checkpoint retrained in place keeps its path."""
     from spd.checkpoints.folder import SHIPPED, WEIGHTS, find_checkpoint
     from spd.runtimes.folder import ExportFolder, is_export
 

@@ -1,4 +1,4 @@
-"""Whether stored predictions are of the ground truth that a data set has."""
+"""Check that stored predictions belong to a data set's ground truth."""
 
 from typing import TYPE_CHECKING
 
@@ -8,20 +8,20 @@ from spd.errors import DataError
 from spd.evaluation.folder import PredictionFolder
 from spd.evaluation.predictions import ImagePredictions
 
-if TYPE_CHECKING:  # at run time this would import torch, which re-scoring has no use for
+if TYPE_CHECKING:  # at run time this would import torch, which scoring does not need
     from spd.data.sources import Samples
 
 
 def check_truth(folder: PredictionFolder, samples: "Samples", data: str) -> None:
-    """Refuse predictions of other frames, of another resolution, or of another truth.
+    """Refuse predictions of other frames, another resolution, or another truth.
 
     Args:
         folder: complete predictions.
         samples: the ground truth.
-        data: what it is called.
+        data: its name, for the message.
 
     Raises:
-        DataError: naming the first frames that differ, and how many do.
+        DataError: names the first frames that differ and counts all.
     """
     scored, skipped = folder.images()
     _check_names(folder, {*scored, *skipped}, set(samples.names), data)
@@ -30,7 +30,7 @@ def check_truth(folder: PredictionFolder, samples: "Samples", data: str) -> None
         stored, sample = ImagePredictions.read(path, name), samples.named(name)
         if stored.depth_size != sample.depth_size:
             raise DataError(
-                f"{path} has predictions for {_size(stored.depth_size)} depth, and {name} in "
+                f"{path} has predictions for {_size(stored.depth_size)} depth, but {name} in "
                 f"{data} has {_size(sample.depth_size)}; evaluate into another folder"
             )
         if not np.array_equal(stored.truth_m, sample.depth_m.take(stored.pixel_index)):
@@ -42,14 +42,14 @@ def check_truth(folder: PredictionFolder, samples: "Samples", data: str) -> None
 
 def _check_names(folder: PredictionFolder, stored: set[str], there: set[str], data: str) -> None:
     for what, names in (
-        (f"predictions of frames that {data} has not", stored - there),
+        (f"predictions of frames that {data} lacks", stored - there),
         (f"no predictions of frames of {data}", there - stored),
     ):
         if names:
             listed = ", ".join(sorted(names)[:3]) + (", ..." if len(names) > 3 else "")
             raise DataError(
-                f"{folder.path} holds {what} ({len(names)}): {listed}; score against the data that "
-                "was evaluated"
+                f"{folder.path} has {what} ({len(names)}): {listed}; pass the data that was "
+                "evaluated"
             )
 
 

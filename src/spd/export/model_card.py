@@ -13,7 +13,8 @@ from typing import Any
 
 from spd.config import ModelConfig
 from spd.errors import ConfigError, DataError
-from spd.report.results import read_results, short_name
+from spd.outputs.tables import markdown_table
+from spd.report.stored_evaluation import StoredEvaluation, short_name
 
 CARD = "README.md"
 UNKNOWN = "unknown"
@@ -63,7 +64,7 @@ def read_evaluation(folder: Path, config: ModelConfig) -> Mapping[str, Any]:
     Raises:
         DataError: if the folder holds no complete evaluation, or one of another model.
     """
-    metrics = read_results(folder).metrics
+    metrics = StoredEvaluation.read(folder).metrics
     if metrics["settings"].get("config") != config.to_dict():
         raise DataError(
             f"{folder} is the evaluation of another model ({metrics['settings']['model']}); "
@@ -211,8 +212,8 @@ def _data_name(metrics: Mapping[str, Any]) -> str:
 
 
 def _table(head: tuple[str, ...], rows: Iterable[Iterable[Any]]) -> str:
-    every = [head, ("---",) * len(head), *rows]
-    return "\n".join(f"| {' | '.join(_plain(cell) for cell in row)} |" for row in every)
+    plain = [[_plain(cell) for cell in row] for row in (head, *rows)]
+    return markdown_table(plain[0], plain[1:])
 
 
 def _plain(value: Any) -> str:

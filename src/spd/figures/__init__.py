@@ -1,14 +1,14 @@
-"""Pictures that people look at, as PNG files; import this only where one is drawn.
+"""Figures as PNG files; importing this loads matplotlib.
 
 Depth is drawn in magma_r without its ends: perceptually uniform, near is bright and warm, far is
-dark. Relative error is drawn in viridis: uniform too, and not to be mistaken for depth. Grey is in
-neither map and means "no reading".
+dark. Relative error is drawn in viridis, also uniform but distinct from depth. Grey is in neither
+map and means "no reading".
 """
 
-from spd.figures.curves import training_curve
+from spd.figures.contact_sheets import contact_sheet, view_sheet
+from spd.figures.evaluation_sheet import SheetRow, evaluation_sheet
 from spd.figures.overlay import point_overlay
-from spd.figures.sheets import SheetRow, contact_sheet, evaluation_sheet
-from spd.figures.views import view_sheet
+from spd.figures.training_curve import training_curve
 
 __all__ = [
     "SheetRow",

@@ -1,8 +1,8 @@
-"""A canvas laid out in pixels, the colours of depth, and the file at the end."""
+"""A canvas laid out in pixels, the colour scales of depth and error, and the PNG file."""
 
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +21,16 @@ from spd.errors import InputError
 from spd.files import atomic_path
 
 NO_READING = "#8c8c8c"
-"""Neutral grey for pixels without a reading; in neither colour map."""
+"""Neutral grey for pixels without a reading; neither colour map has it."""
 INK = "#222222"
-"""Text and lines."""
-_DPI = 100  # any value: everything below is in pixels
+"""Colour of text and lines."""
+_DPI = 100  # any value works: everything below is in pixels
 
 Box = tuple[float, float, float, float]  # left, top, width, height in pixels, from the top left
 
 
 def depth_colours() -> Colormap:
-    """magma_r without its nearly white and nearly black ends: near bright and warm, far dark."""
+    """magma_r without its nearly white and nearly black ends: near is bright, far is dark."""
     return _colours("magma_r", 0.06, 0.94)
 
 
@@ -50,16 +50,16 @@ def depth_limits(
     *,
     least_span: float = 0.05,
 ) -> Normalize:
-    """One scale for all panels that are compared, from near to far in metres.
+    """One scale in metres for all panels that are compared.
 
-    The 1st and 99th percentile of each map, so that single wild pixels do not flatten the rest,
-    widened to hold all points.
+    It spans the 1st to 99th percentile of each map, so that outliers do not flatten the rest, and
+    all points.
 
     Args:
         maps: metres; 0 or NaN is no reading.
-        points: metres, likewise.
-        least_span: from near to far at least, as a share of far; with less the noise of a flat
-            scene would get all colours.
+        points: metres; NaN is left out.
+        least_span: least span as a share of the far end, so that the noise of a flat scene does
+            not get all colours.
     """
     ends: list[float] = []
     for depth_m in maps:
@@ -76,11 +76,18 @@ def depth_limits(
 
 
 def bar_room(scales: Iterable[Normalize], height_px: float, bar_px: float, text_px: float) -> float:
-    """The width that the widest of these colour bars needs: bar, ticks, label and a margin."""
+    """Width in pixels of the widest of these colour bars, with ticks, label and margin."""
     ticks = [tick for scale in scales for tick in _ticks_inside(scale, height_px, text_px)]
     letters = max((len(_tick_text(tick)) for tick in ticks), default=1)
     # A tick's line and matplotlib's 3.5 points after it, digits, a gap, a line of text, a margin.
     return bar_px + text_px * (0.33 + 0.64 * letters + 0.3 + 1.2 + 0.35) + 5
+
+
+def error_limits(errors: Iterable[npt.NDArray[np.floating[Any]]]) -> Normalize:
+    """One scale from 0 to the largest 95th percentile of any map, at most 1; outliers saturate."""
+    known = [error[np.isfinite(error)] for error in errors]
+    ends = [float(np.percentile(values, 95)) for values in known if values.size]
+    return Normalize(0.0, min(1.0, max(0.01, *ends)) if ends else 1.0)
 
 
 def _locator(height_px: float, text_px: float) -> MaxNLocator:
@@ -99,7 +106,7 @@ def _tick_text(value: float) -> str:
 
 
 class Canvas:
-    """A white page of whole pixels that panels are placed on."""
+    """A white page on which panels are placed by pixels."""
 
     def __init__(self, width_px: float, height_px: float, text_px: float) -> None:
         self.width_px, self.height_px = round(width_px), round(height_px)
@@ -121,19 +128,13 @@ class Canvas:
         """Axes in a box of pixels."""
         left, top, width, height = box
         bottom = self.height_px - top - height
-        return self.figure.add_axes(
-            (
-                left / self.width_px,
-                bottom / self.height_px,
-                width / self.width_px,
-                height / self.height_px,
-            )
-        )
+        across, up = 1 / self.width_px, 1 / self.height_px
+        return self.figure.add_axes((left * across, bottom * up, width * across, height * up))
 
     def panel(
         self, box: Box, image: npt.NDArray[Any], extent_of: tuple[int, int], **how: Any
     ) -> Axes:
-        """An image that fills a box; data coordinates are pixels of a photo (height, width)."""
+        """An image that fills a box; data coordinates are pixels of a (height, width) photo."""
         axes = self.axes(box)
         height, width = extent_of
         axes.imshow(image, extent=(-0.5, width - 0.5, height - 0.5, -0.5), aspect="auto", **how)
@@ -141,7 +142,7 @@ class Canvas:
         return axes
 
     def photo(self, box: Box, image_u8: npt.NDArray[np.uint8]) -> Axes:
-        """A photo in a box, resampled once, by Pillow, to the box's own pixels."""
+        """A photo in a box, resampled by Pillow to the box's pixels."""
         size = (max(1, round(box[2])), max(1, round(box[3])))
         grows = size[0] > image_u8.shape[1]
         method = Image.Resampling.BICUBIC if grows else Image.Resampling.LANCZOS
@@ -149,12 +150,12 @@ class Canvas:
         return self.panel(box, shown, image_u8.shape[:2], interpolation="nearest")
 
     def depth(self, box: Box, depth_m: npt.NDArray[np.floating[Any]], scale: Normalize) -> Axes:
-        """A depth map in a box; where it has no reading it is grey."""
+        """A depth map in a box; pixels without a reading are grey."""
         masked = np.ma.masked_invalid(np.where(depth_m > 0, depth_m, np.nan))
         return self.map(box, masked, scale, depth_colours())
 
     def map(self, box: Box, values: npt.NDArray[Any], scale: Normalize, colours: Colormap) -> Axes:
-        """Values in a box, every one its own square of colour; masked ones are grey."""
+        """A map of values in a box, without interpolation; masked values are grey."""
         size = (values.shape[0], values.shape[1])
         return self.panel(box, values, size, cmap=colours, norm=scale, interpolation="nearest")
 
@@ -167,9 +168,9 @@ class Canvas:
         *,
         only: float | None = None,
     ) -> Axes:
-        """A colour bar in a box, upright, its ticks and label to the right; near is below.
+        """An upright colour bar in a box with ticks and label to the right; near is at the bottom.
 
-        With `only` that value's tick alone: nothing of the rest is in the picture.
+        With `only` it has a single tick at that value, for a picture of one depth.
         """
         axes = self.axes(box)
         mappable = ScalarMappable(norm=scale, cmap=colours or depth_colours())
@@ -182,7 +183,7 @@ class Canvas:
         return axes
 
     def write(self, x: float, y: float, text: str, *, scale: float = 1.0, **how: Any) -> None:
-        """Text at pixels from the top left; never read as mathematics."""
+        """Text at (x, y) pixels from the top left; dollar signs are not mathematics."""
         look: dict[str, Any] = {"color": INK, "size": self.font * scale, "va": "center"} | how
         self.figure.text(x / self.width_px, 1 - y / self.height_px, text, parse_math=False, **look)
 
@@ -197,27 +198,32 @@ class Canvas:
         if target.suffix.lower() != ".png":
             raise InputError(f"figures are PNG files; {target.name} does not end in .png")
         with atomic_path(target) as temporary, warnings.catch_warnings():
-            # Names in scripts the bundled font lacks become boxes; that is no reason to fail.
+            # Scripts that the bundled font lacks are drawn as boxes; that is not an error.
             warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
             self.agg.print_png(temporary, metadata={"Software": None})
         return target
 
 
 def check_image(image_u8: npt.NDArray[Any]) -> None:
-    """Refuse what is not a photo.
+    """Refuse images of another type or shape.
 
     Raises:
-        InputError: if it is not uint8 `[H, W, 3]`.
+        InputError: if the image is not uint8 `[H, W, 3]`.
     """
     if image_u8.dtype != np.uint8 or image_u8.ndim != 3 or image_u8.shape[2] != 3:
         raise InputError(f"a photo must be uint8 [H, W, 3], got {image_u8.dtype} {image_u8.shape}")
 
 
-def fit(size: tuple[int, int], longest_px: float, shortest_px: float) -> tuple[float, float]:
-    """(height, width) in whole pixels that shows (height, width) `size` in its own proportions.
+def panel_size(size: Sequence[int], longest_px: float, shortest_px: float) -> tuple[float, float]:
+    """(height, width) of a panel in whole pixels with the proportions of (height, width) `size`.
 
-    The longer side takes `longest_px`, unless that leaves less than `shortest_px` to the shorter;
-    then the shorter takes that, as far as the longer stays within three times `longest_px`.
+    The longer side is `longest_px`, or longer, up to three times that, where the shorter side
+    would be less than `shortest_px`.
     """
     scale = max(longest_px / max(size), min(shortest_px / min(size), 3 * longest_px / max(size)))
     return float(max(1, round(size[0] * scale))), float(max(1, round(size[1] * scale)))
+
+
+def shorten(name: str, letters: int) -> str:
+    """The end of a name, because the frames of one scene differ there."""
+    return name if len(name) <= letters else "…" + name[1 - letters :]

@@ -1,4 +1,4 @@
-"""Where labels go: inside the panel, on no marker, on no other label."""
+"""Placement of labels inside a panel without overlaps."""
 
 import dataclasses
 import math
@@ -19,7 +19,7 @@ class Rectangle:
 
     @classmethod
     def around(cls, x: float, y: float, width: float, height: float) -> "Rectangle":
-        """The one of this size centred at (x, y)."""
+        """The rectangle of this size centred at (x, y)."""
         return cls(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
 
     @property
@@ -28,7 +28,7 @@ class Rectangle:
         return (self.left + self.right) / 2, (self.top + self.bottom) / 2
 
     def overlaps(self, other: "Rectangle") -> bool:
-        """Whether the two share more than an edge."""
+        """Whether their interiors intersect."""
         beside = self.right <= other.left or other.right <= self.left
         return not (beside or self.bottom <= other.top or other.bottom <= self.top)
 
@@ -44,9 +44,9 @@ def place_labels(
     radius: float,
     panel: tuple[float, float],
 ) -> list[Rectangle | None]:
-    """A rectangle for each marker's label, or None where none is free.
+    """A rectangle for each marker's label, or None where no place is free.
 
-    Tried are places close to the marker first, to its right before elsewhere, then farther rings.
+    Places close to the marker are tried first, its right side before others, then farther rings.
 
     Args:
         markers: centres (x, y) in pixels of the panel.

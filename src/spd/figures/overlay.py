@@ -1,4 +1,4 @@
-"""The photo with the points that were asked, and how far each is."""
+"""The photo with a marker and a depth label at each queried point."""
 
 import math
 import os
@@ -21,17 +21,17 @@ from spd.figures.canvas import (
     check_image,
     depth_colours,
     depth_limits,
-    fit,
+    panel_size,
 )
 from spd.figures.labels import Rectangle, place_labels
 
 MOST_LABELS = 25
-"""With more points than this the colours speak alone."""
+"""With more points than this there are no labels, only colours."""
 LEAST_SPAN = 0.25
-"""Of the farthest depth that the colours span at least: a flat map looks flat."""
+"""Least share of the farthest depth that the colours span, so that a flat map looks flat."""
 _PANEL_PX = 900.0  # longer side of a panel
 _NARROWEST_PX = 260.0
-_MARGIN_PX = 22.0  # more than a marker's radius, so that one in a corner touches nothing else
+_MARGIN_PX = 22.0  # more than a marker's radius, so that a marker in a corner touches nothing
 _TEXT_PX = 26.0
 _TITLE_SCALE = 0.85
 _LINE_PX = 35.0  # whole, so that panels below keep to whole pixels
@@ -49,19 +49,18 @@ def point_overlay(
 ) -> Path:
     """Draw a photo with a marker at each point, coloured by depth and labelled in metres.
 
-    Past 25 points there are markers only; on the depth map there never are labels. Left out are
-    labels that find no free place near their marker, and points with a depth of NaN (asked outside
-    the photo).
+    Labels are omitted with more than 25 points, on the depth map, and where there is no free place
+    near the marker. Points with a depth of NaN (outside the photo) are not drawn.
 
     Args:
         image_u8: `[H, W, 3]` RGB.
         points_uv: `[K, 2]` points (u, v) in pixels of the photo, integers at pixel centres.
         depth_m: `[K]` metres.
         path: the PNG file to write.
-        depth_map_m: `[h, w]` metres of the same field of view, drawn beside the photo on the same
-            colour scale, with the points; 0 or NaN is no reading and grey.
-        lines_uv: polylines `[N, 2]` drawn on the photo under the markers; what is outside is cut.
-        title: written above; an end that does not fit goes on in a second line.
+        depth_map_m: `[h, w]` metres of the same field of view, drawn beside the photo with the
+            same points and colour scale; 0 or NaN is no reading and grey.
+        lines_uv: polylines `[N, 2]` drawn on the photo under the markers, cut at its border.
+        title: above the photo, in up to three lines.
 
     Raises:
         InputError: if shapes do not fit, a point with a depth is outside the photo, or the name
@@ -71,7 +70,7 @@ def point_overlay(
     points, depth = _check_points(points_uv, depth_m, image_u8.shape[:2])
     maps = [] if depth_map_m is None else [depth_map_m]
     scale = depth_limits(maps, depth, least_span=LEAST_SPAN)
-    height, width = fit(image_u8.shape[:2], _PANEL_PX, _NARROWEST_PX)
+    height, width = panel_size(image_u8.shape[:2], _PANEL_PX, _NARROWEST_PX)
     bar_left = (1 + len(maps)) * (width + _MARGIN_PX) + _MARGIN_PX
     full_width = bar_left + bar_room([scale], height, _TEXT_PX, _TEXT_PX)
     lines = _title_lines(title, full_width)
@@ -96,7 +95,7 @@ def point_overlay(
 def _one_depth(
     maps: Sequence[npt.NDArray[np.floating[Any]]], depth_m: npt.NDArray[np.float64]
 ) -> float | None:
-    """The depth to the centimetre where there is but one in the picture, else None."""
+    """The depth to the centimetre if the picture has only one, else None."""
     shown = [np.ravel(values)[np.ravel(np.isfinite(values) & (values > 0))] for values in maps]
     values = np.concatenate([*shown, depth_m]).astype(np.float64)
     ends = {round(float(end), 2) for end in (values.min(), values.max())} if values.size else ()
@@ -132,7 +131,7 @@ def _title_lines(title: str, width_px: float) -> list[str]:
 
 
 def _draw_lines(canvas: Canvas, photo: Axes, lines_uv: Sequence[npt.ArrayLike]) -> None:
-    """Polylines in pixels of the photo, cut at its borders."""
+    """Draw polylines in pixels of the photo, cut at its border."""
     borders = {"xlim": photo.get_xlim(), "ylim": photo.get_ylim()}
     width = canvas.points(_TEXT_PX * 0.1)
     for line in lines_uv:
@@ -151,11 +150,11 @@ def _draw_points(
     *,
     labelled: bool,
 ) -> None:
-    """Markers and labels on a sheet over the photo whose coordinates are the page's pixels."""
+    """Draw markers and labels on transparent axes whose coordinates are the page's pixels."""
     axes = canvas.axes(box)
     axes.set(xlim=(0, box[2]), ylim=(box[3], 0), facecolor="none")
     axes.set_axis_off()
-    # Many dots are smaller, so that they cover no more of the photo.
+    # The more dots, the smaller they are, so that they cover no more of the photo.
     shrink = max(0.3, math.sqrt(MOST_LABELS / max(MOST_LABELS, len(centres))))
     radius = _TEXT_PX * 0.42 * shrink
     outlines = [(radius * 1.45, ["black"]), (radius * 1.25, ["white"])]
@@ -195,7 +194,7 @@ def _draw_labels(
 def _draw_leader(
     canvas: Canvas, axes: Axes, centre: npt.NDArray[np.float64], place: Rectangle, radius: float
 ) -> None:
-    """A line from a marker to its label where the label had to move away from it."""
+    """Draw a line from a marker to a label that had to move away from it."""
     x, y = float(centre[0]), float(centre[1])
     near_x = min(max(x, place.left), place.right)
     near_y = min(max(y, place.top), place.bottom)

@@ -1,4 +1,4 @@
-"""Maps as small PNG files and the stops of their colour scale, for pages that draw the rest."""
+"""Maps as small PNG files and the stops of their colour scale, for HTML pages."""
 
 import io
 from typing import Any
@@ -10,15 +10,15 @@ from PIL import Image
 
 from spd.figures.canvas import NO_READING
 
-_SHADES = 255  # and one index for "no reading", so that a pixel is one byte
+_SHADES = 255  # plus one index for "no reading": a pixel is one byte
 
 
 def map_png(values: npt.NDArray[np.floating[Any]], scale: Normalize, colours: Colormap) -> bytes:
-    """A map as a PNG, one pixel a value; grey where it is not finite.
+    """A map as a PNG file, one pixel per value; grey where it is not finite.
 
     Args:
         values: `[H, W]`.
-        scale: the values at the two ends of the colours; beyond them the ends are taken.
+        scale: the values at the two ends of the colours; values beyond are clamped.
         colours: from low to high.
     """
     known = np.isfinite(values)

@@ -1,13 +1,20 @@
-"""Files that keep the metres: tables of answers, depth maps, point clouds.
+"""Files of metric depth: tables of answers, depth maps, point clouds.
 
-Depth is never written with 8 bits: a PNG holds 16-bit steps and says how large they are.
+Depth is never written with 8 bits: a PNG has 16-bit steps and stores their size.
 """
 
 from spd.outputs.cloud import EDGE_RATIO, PointCloud, cloud_of
 from spd.outputs.glb import write_glb
 from spd.outputs.maps import MAP_FORMS, read_png_depth, write_npy, write_png
 from spd.outputs.ply import write_ply
-from spd.outputs.tables import TABLE_FORMS, csv_text, json_text, table_text, write_table
+from spd.outputs.tables import (
+    TABLE_FORMS,
+    csv_text,
+    json_text,
+    markdown_table,
+    table_text,
+    write_table,
+)
 
 __all__ = [
     "EDGE_RATIO",
@@ -17,6 +24,7 @@ __all__ = [
     "cloud_of",
     "csv_text",
     "json_text",
+    "markdown_table",
     "read_png_depth",
     "table_text",
     "write_glb",

@@ -1,8 +1,7 @@
-"""A photo as points in space, without the points that fly between near and far.
+"""A photo as a point cloud, without flying pixels between near and far surfaces.
 
-At an edge a map's depth passes from the near surface to the far one, and what lies in between
-hangs in the air. A pixel is left out if a neighbour above, below, left or right is so many times
-nearer or farther.
+At an edge a map's depth passes from the near surface to the far one, and the pixels in between
+float in the air. A pixel is removed if one of its four neighbours differs by more than a factor.
 """
 
 import dataclasses
@@ -15,9 +14,10 @@ from spd.photos.focal import IntrinsicsLike, as_intrinsics
 from spd.scenes.cameras import DistortionLike, rays_at
 
 EDGE_RATIO = 1.05
-"""Neighbours that differ by more than this factor are on both sides of an edge.
+"""Depth factor between neighbours above which there is an edge.
 
-A floor stays below it up to 20 rows under the horizon: seen from 1.5 m at 519 px to 38 m.
+A floor stays below it up to 20 rows under the horizon, which is to 38 m as seen from 1.5 m height
+at a focal length of 519 px.
 """
 
 
@@ -28,7 +28,7 @@ class PointCloud:
     xyz_m: Float[np.ndarray, "n 3"]
     """float32."""
     rgb: UInt8[np.ndarray, "n 3"]
-    """As the photo has them (sRGB)."""
+    """sRGB."""
 
 
 def cloud_of(
@@ -42,22 +42,24 @@ def cloud_of(
     """The points of a depth map, row by row.
 
     Args:
-        depth_m: depth (camera z) at each pixel; what is not finite and positive has no point.
+        depth_m: depth (camera z) at each pixel; only finite, positive depth gives a point.
         rgb: the photo, of the same size.
-        intrinsics: its camera.
-        distortion: its lens, OpenCV's coefficients.
-        edge_ratio: leave pixels out with a neighbour this many times nearer or farther; infinity
-            keeps them all.
+        intrinsics: of the camera.
+        distortion: of the lens, OpenCV's coefficients.
+        edge_ratio: remove pixels with a neighbour this many times nearer or farther; infinity
+            keeps all.
 
     Raises:
-        InputError: if sizes differ, the ratio is not above 1, or no point is left.
+        InputError: if sizes differ, the ratio is not above 1, or no point remains.
     """
     if rgb.shape != (*depth_m.shape, 3):
         raise InputError(f"photo {rgb.shape} and depth map {depth_m.shape} differ in size")
     kept = is_surface(depth_m, edge_ratio)
     v, u = np.nonzero(kept)
     if not len(u):
-        raise InputError(f"no pixel is left of the point cloud at edge ratio {edge_ratio:g}")
+        raise InputError(
+            f"no point of the cloud remains at edge ratio {edge_ratio:g}; choose a larger one"
+        )
     pixels = np.stack([u, v], axis=1).astype(np.float64)
     rays = rays_at(pixels, as_intrinsics(intrinsics), distortion)
     forward = np.concatenate([rays, np.ones((len(rays), 1))], axis=1).astype(np.float32)
@@ -65,7 +67,7 @@ def cloud_of(
 
 
 def is_surface(depth_m: Float[np.ndarray, "h w"], edge_ratio: float) -> Bool[np.ndarray, "h w"]:
-    """Pixels with a depth, none of whose four neighbours jumps by more than the ratio.
+    """Mask of the pixels with a depth that differ from each neighbour by less than the ratio.
 
     Raises:
         InputError: if the ratio is not above 1.

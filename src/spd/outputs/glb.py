@@ -1,8 +1,8 @@
-"""GLB: the cloud as binary glTF 2.0, for browsers, Blender, phones.
+"""GLB: a point cloud as binary glTF 2.0, for browsers, Blender and phones.
 
-glTF has y up and looks along -z, so y and z change their signs; metres stay metres. Its colours
-are linear light, so the photo's sRGB is brought there, with 16 bits so that no shade is lost, and
-the material is unlit. A file is two chunks, JSON and numbers, which is less than a dependency.
+glTF has y up and looks along -z, so y and z change sign; metres stay metres. Its colours are
+linear light, so the photo's sRGB is converted, in 16 bits so that no shade is lost, and the
+material is unlit. A file is just a chunk of JSON and one of numbers, so no library is needed.
 """
 
 import json
@@ -17,13 +17,13 @@ from spd._version import __version__
 from spd.files import write_bytes
 from spd.outputs.cloud import PointCloud
 
-_FLOAT, _UINT16 = 5126, 5123  # glTF's numbers for types
+_FLOAT, _UINT16 = 5126, 5123  # glTF's codes of the types
 _ARRAY_BUFFER, _POINTS = 34962, 0
 _TO_GLTF = np.array([1, -1, -1], dtype=np.float32)
 
 
 def write_glb(cloud: PointCloud, path: str | os.PathLike[str]) -> None:
-    """Write one mesh of points with colours."""
+    """Write a cloud as one mesh of coloured points."""
     positions = np.ascontiguousarray(cloud.xyz_m * _TO_GLTF, dtype="<f4")
     colours = np.full((len(positions), 4), 65535, dtype="<u2")  # opaque; rows of 4 are aligned
     colours[:, :3] = linear_light(cloud.rgb)
@@ -34,7 +34,7 @@ def write_glb(cloud: PointCloud, path: str | os.PathLike[str]) -> None:
 
 
 def linear_light(rgb: UInt8[np.ndarray, "n 3"]) -> UInt16[np.ndarray, "n 3"]:
-    """Colours of sRGB, 0..255, as linear 0..65535."""
+    """Convert sRGB, 0..255, to linear light, 0..65535."""
     coded = np.arange(256) / 255
     linear = np.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4)
     return np.rint(linear * 65535).astype(np.uint16)[rgb]
@@ -92,6 +92,6 @@ def _describe(positions: np.ndarray, byte_length: int) -> dict[str, Any]:
 
 
 def _chunk(kind: bytes, data: bytes, filling: bytes) -> bytes:
-    """A chunk of glTF's, filled up to a multiple of four bytes."""
+    """A glTF chunk, padded to a multiple of four bytes."""
     data += filling * (-len(data) % 4)
     return struct.pack("<I4s", len(data), kind) + data

@@ -1,4 +1,4 @@
-"""A depth map as a file: float32 metres, or 16-bit steps that say how long they are."""
+"""Depth maps as files: float32 metres, or 16-bit steps with their size stored in the file."""
 
 import os
 from pathlib import Path
@@ -13,13 +13,13 @@ from spd.files import atomic_path
 from spd.outputs.steps import STEPS_PER_METRE, to_steps
 
 MAP_FORMS = (".npy", ".png", ".ply", ".glb")
-"""Endings of what a whole photo is written as."""
+"""File name endings of depth maps and point clouds."""
 SCALE_KEY = "depth_scale"
-"""In the PNG's text: steps a metre; depth in metres is the value over it, and 0 is no reading."""
+"""Key of the steps per metre in the PNG's text: metres are value / steps, and 0 is no reading."""
 
 
 def write_npy(depth_m: Float[np.ndarray, "h w"], path: str | os.PathLike[str]) -> None:
-    """Write metres as they are, float32 `[H, W]`, for `numpy.load`."""
+    """Write metres, float32 `[H, W]`, for `numpy.load`."""
     with atomic_path(path) as temporary:
         np.save(temporary, np.ascontiguousarray(depth_m, dtype=np.float32))
 
@@ -29,13 +29,12 @@ def write_png(
     path: str | os.PathLike[str],
     steps_per_metre: float = STEPS_PER_METRE,
 ) -> None:
-    """Write 16-bit steps, and in the file's text how many make a metre.
+    """Write 16-bit steps, with the steps per metre in the file's text.
 
-    0 stands for what has no reading (not finite, or not in front of the camera).
+    0 is no reading: depth that is not finite or not in front of the camera.
 
     Raises:
-        InputError: if a depth is beyond 65,535 steps, or nearer than half of one; nothing is
-            clipped.
+        InputError: if a depth is beyond 65,535 steps or below half a step; nothing is clipped.
     """
     remedy = "--png-unit 256 holds 255 m, .npy everything"
     steps = to_steps(depth_m, steps_per_metre, what=str(path), remedy=remedy)
@@ -48,14 +47,16 @@ def write_png(
 
 
 def read_png_depth(path: str | os.PathLike[str]) -> Float[np.ndarray, "h w"]:
-    """Metres of a PNG that `write_png` wrote; NaN is no reading.
+    """Read the metres of a PNG that `write_png` wrote; NaN is no reading.
 
     Raises:
-        InputError: if it is none.
+        InputError: if the file is not such a PNG.
     """
     try:
         with Image.open(Path(path), formats=["PNG"]) as image:
             steps, scale = np.asarray(image), float(image.info[SCALE_KEY])
     except (OSError, KeyError, ValueError, AttributeError):
-        raise InputError(f"{path} is no 16-bit depth PNG with its {SCALE_KEY} in it") from None
+        raise InputError(
+            f"{path} is not a 16-bit depth PNG with the text entry {SCALE_KEY}"
+        ) from None
     return np.where(steps > 0, steps / np.float64(scale), np.nan).astype(np.float32)

@@ -1,4 +1,4 @@
-"""PLY: the cloud in the camera's own axes, for CloudCompare, MeshLab, Open3D and the like."""
+"""PLY: a point cloud in the camera's axes, for CloudCompare, MeshLab, Open3D and others."""
 
 import os
 

@@ -1,30 +1,30 @@
-"""Answers as rows: for the eye, CSV, JSON, parquet.
+"""Answers as a table: aligned text, CSV, JSON or parquet.
 
-CSV and JSON have metres to a tenth of a millimetre; parquet has them as they were answered.
-What is not known is an empty cell, JSON's null, or parquet's null.
+CSV and JSON round metres to a tenth of a millimetre; parquet stores all digits. Unknown values are
+empty cells in CSV and null in JSON and parquet.
 """
 
 import csv
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
 from spd.files import atomic_path, write_text
 
-Cell: TypeAlias = float | int | str | None
-Row: TypeAlias = Mapping[str, Cell]
+AnswerValue: TypeAlias = float | int | str | None
+AnswerRow: TypeAlias = Mapping[str, AnswerValue]
 
 TABLE_FORMS = {".csv": "csv", ".json": "json", ".parquet": "parquet"}
-"""By the ending of a file."""
+"""Table formats by file name ending."""
 
-_DECIMALS = 4  # of what CSV and JSON say
+_DECIMALS = 4  # of metres in CSV and JSON
 
 
-def table_text(rows: Sequence[Row]) -> str:
-    """Columns for the eye, metres to the millimetre."""
+def table_text(rows: Sequence[AnswerRow]) -> str:
+    """Aligned columns for reading, metres to the millimetre."""
     names = list(rows[0])
     texts = [[_shown(name, row[name]) for name in names] for row in rows]
     widths = [
@@ -37,8 +37,8 @@ def table_text(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def csv_text(rows: Sequence[Row]) -> str:
-    """CSV with a header."""
+def csv_text(rows: Sequence[AnswerRow]) -> str:
+    """CSV with a header line."""
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
@@ -46,12 +46,18 @@ def csv_text(rows: Sequence[Row]) -> str:
     return text.getvalue().rstrip("\n")
 
 
-def json_text(rows: Sequence[Row]) -> str:
-    """A list of objects."""
+def json_text(rows: Sequence[AnswerRow]) -> str:
+    """A JSON list of objects."""
     return json.dumps([_rounded(row) for row in rows], indent=1, allow_nan=False)
 
 
-def write_table(rows: Sequence[Row], path: Path, form: str) -> None:
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; cells must not contain `|` or line breaks."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def write_table(rows: Sequence[AnswerRow], path: Path, form: str) -> None:
     """Write rows as `table`, `csv`, `json` or `parquet`."""
     if form == "parquet":
         _write_parquet(rows, path)
@@ -60,7 +66,7 @@ def write_table(rows: Sequence[Row], path: Path, form: str) -> None:
     write_text(path, text + "\n")
 
 
-def _write_parquet(rows: Sequence[Row], path: Path) -> None:
+def _write_parquet(rows: Sequence[AnswerRow], path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -71,16 +77,16 @@ def _write_parquet(rows: Sequence[Row], path: Path) -> None:
         pq.write_table(pa.table(arrays), temporary)
 
 
-def _is_number(values: Sequence[Cell]) -> bool:
-    """Whether a column without a reading is still one of numbers."""
+def _is_number(values: Sequence[AnswerValue]) -> bool:
+    """Whether a column is numeric, even if all of its values are missing."""
     return not any(isinstance(value, str | int) for value in values)
 
 
-def _known(value: Cell) -> Cell:
+def _known(value: AnswerValue) -> AnswerValue:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _rounded(row: Row) -> dict[str, Cell]:
+def _rounded(row: AnswerRow) -> dict[str, AnswerValue]:
     known = {name: _known(value) for name, value in row.items()}
     return {
         name: round(value, _DECIMALS) if isinstance(value, float) and _is_measured(name) else value
@@ -92,7 +98,7 @@ def _is_measured(name: str) -> bool:
     return name.endswith(("_m", "_share"))
 
 
-def _shown(name: str, value: Cell) -> str:
+def _shown(name: str, value: AnswerValue) -> str:
     value = _known(value)
     if value is None:
         return "-"

@@ -1,4 +1,4 @@
 """One self-contained HTML page about one evaluation or several.
 
-The results are read into sections of plain parts (`parts.py`), which one template draws.
+Stored results become sections of plain parts (`page_parts.py`), which one template draws.
 """

@@ -1,7 +1,7 @@
-"""Charts as lines, areas and cells on two axes, in the units of a drawing.
+"""Charts as lines, areas and cells on two axes.
 
-The template turns them into SVG inside the page, so they are sharp at any size, follow the reader's
-light or dark colours, and can be read out. Every mark is one path and a class that colours it.
+The template draws them as SVG inside the page, so they are sharp at any size, follow the reader's
+light or dark colours, have tooltips and can be read aloud. Every mark is one path with a CSS class.
 """
 
 import dataclasses
@@ -12,30 +12,30 @@ import numpy as np
 import numpy.typing as npt
 
 WIDTH, HEIGHT = 440.0, 300.0
-"""Of the drawing; the page scales it to the room there is."""
+"""Size of the drawing, which the page scales to the available width."""
 LEFT, TOP, RIGHT, BOTTOM = 56.0, 14.0, 14.0, 46.0
 """Margins for ticks and labels."""
 DENSITY_STEPS = 6
-"""Shades of a two-dimensional histogram, each a factor of the same size."""
+"""Shades of a two-dimensional histogram, in logarithmic steps."""
 
 Floats = npt.NDArray[np.floating]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Axis:
-    """One direction: which values, where, and which of them are written."""
+    """An axis and its range of values."""
 
     label: str
-    """What is measured, with its unit."""
+    """The quantity, with its unit."""
     low: float
     """The value at the left or the bottom."""
     high: float
     """The value at the right or the top."""
     ticks: tuple[tuple[float, str], ...]
-    """Values that are written, and how."""
+    """Values and their texts."""
 
     def share(self, values: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Where values lie between the two ends, 0 to 1."""
+        """Positions of values between the two ends, 0 to 1."""
         return (np.asarray(values, dtype=np.float64) - self.low) / (self.high - self.low)
 
 
@@ -44,21 +44,20 @@ class Mark:
     """One path."""
 
     look: str
-    """Its class: `series-0` and so on with `line`, `dashed`, `dots`, `bar`, `cell`; `guide`."""
+    """Its CSS classes: `line`, `dots`, `bar` or `cell` with `series-0`, ...; or `guide`."""
     path: str
-    """As SVG draws it."""
+    """The `d` attribute of SVG."""
     hint: str = ""
-    """Shown under the pointer, and read out."""
+    """The tooltip, also read aloud."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Legend:
-    """What one look means."""
+    """The meaning of one look."""
 
     look: str
-    """A class of marks."""
+    """The CSS classes of its marks."""
     text: str
-    """Its meaning."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -66,50 +65,49 @@ class Chart:
     """A drawing with its axes."""
 
     title: str
-    """What it shows."""
     alt: str
-    """What a reader who does not see it is told."""
+    """Description for readers who do not see it."""
     x: Axis
     y: Axis
     marks: tuple[Mark, ...]
     """From the back to the front."""
     legend: tuple[Legend, ...] = ()
-    """None where there is but one look."""
+    """Empty if all marks have one look."""
     note: str = ""
-    """Below it."""
+    """A line below the drawing."""
     height: float = HEIGHT
 
     @property
     def width(self) -> float:
-        """Of the drawing."""
+        """Width of the drawing."""
         return WIDTH
 
     @property
     def inner(self) -> tuple[float, float, float, float]:
-        """Left, top, right and bottom of the field that is drawn in."""
+        """Left, top, right and bottom of the area inside the axes."""
         return LEFT, TOP, WIDTH - RIGHT, self.height - BOTTOM
 
     def x_ticks(self) -> list[tuple[float, str]]:
-        """Places from the left, and texts."""
+        """Positions from the left, and texts."""
         return [(float(column(self.x, value)), text) for value, text in self.x.ticks]
 
     def y_ticks(self) -> list[tuple[float, str]]:
-        """Places from the top, and texts."""
+        """Positions from the top, and texts."""
         return [(float(row(self.y, value, self.height)), text) for value, text in self.y.ticks]
 
 
 def column(axis: Axis, values: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Places from the left of a drawing."""
+    """Positions of values from the left of a drawing."""
     return LEFT + axis.share(values) * (WIDTH - LEFT - RIGHT)
 
 
 def row(axis: Axis, values: npt.ArrayLike, height: float = HEIGHT) -> npt.NDArray[np.float64]:
-    """Places from the top of a drawing."""
+    """Positions of values from the top of a drawing."""
     return height - BOTTOM - axis.share(values) * (height - TOP - BOTTOM)
 
 
 def number_axis(label: str, low: float, high: float, most: int = 6) -> Axis:
-    """An axis from round number to round number, with at most so many steps between them."""
+    """An axis with round numbers at its ends and about `most` steps."""
     span = high - low if high > low else max(abs(high), 1.0)
     rough = span / most
     power = 10.0 ** math.floor(math.log10(rough))
@@ -126,7 +124,7 @@ def word_axis(label: str, words: Sequence[str]) -> Axis:
 
 
 def line(x: Axis, y: Axis, xs: npt.ArrayLike, ys: npt.ArrayLike, look: str) -> tuple[Mark, ...]:
-    """A line through points and a dot on each; a value that is not finite leaves a gap."""
+    """A line through points with a dot on each; a value that is not finite leaves a gap."""
     xs, ys = np.asarray(xs, np.float64), np.asarray(ys, np.float64)
     places = list(zip(column(x, xs), row(y, np.clip(ys, y.low, y.high)), strict=True))
     pieces, open_piece = [], False
@@ -134,7 +132,9 @@ def line(x: Axis, y: Axis, xs: npt.ArrayLike, ys: npt.ArrayLike, look: str) -> t
         if known:
             pieces.append(f"{'L' if open_piece else 'M'}{across:.1f} {down:.1f}")
         open_piece = bool(known)
-    dots = "".join(p.replace("L", "M") + "h0" for p in pieces)  # no length, round ends: a dot
+    dots = "".join(
+        p.replace("L", "M") + "h0" for p in pieces
+    )  # a line of no length with round ends is a dot
     return Mark(f"line {look}", "".join(pieces)), Mark(f"dots {look}", dots)
 
 
@@ -154,7 +154,7 @@ def bars(
 def density(
     x: Axis, y: Axis, x_edges: Floats, y_edges: Floats, counts: npt.NDArray[np.int64], height: float
 ) -> tuple[Mark, ...]:
-    """A two-dimensional histogram `[x, y]`: one path a shade, logarithmic in the count."""
+    """A two-dimensional histogram `[x, y]`: one path per shade, logarithmic in the count."""
     columns, rows = column(x, x_edges), row(y, y_edges, height)
     most = max(2, int(counts.max(initial=0)))
     shades = np.ceil(DENSITY_STEPS * np.log1p(counts) / math.log1p(most)).astype(np.int64)
@@ -172,7 +172,7 @@ def density(
 def guide(
     x: Axis, y: Axis, xs: Sequence[float], ys: Sequence[float], height: float = HEIGHT
 ) -> Mark:
-    """A thin straight line to compare with, inside the axes as far as its ends are."""
+    """A thin straight line for comparison."""
     places = zip(column(x, xs), row(y, ys, height), strict=True)
     return Mark("guide", "M" + "L".join(f"{across:.1f} {down:.1f}" for across, down in places))
 

@@ -1,99 +1,97 @@
-"""Whether evaluations may stand side by side: only numbers of the same readings compare."""
+"""Check that evaluations are comparable: only metrics of the same readings are."""
 
 import dataclasses
 import hashlib
 from collections.abc import Sequence
 
 from spd.errors import DataError
-from spd.report.results import Results
-from spd.report.scored import Scored
+from spd.report.scored_image import ScoredImage
+from spd.report.stored_evaluation import StoredEvaluation
 
 
-def check_comparable(several: Sequence[Results]) -> None:
-    """Refuse evaluations of other images, other draws or another protocol.
+def check_comparable(several: Sequence[StoredEvaluation]) -> None:
+    """Refuse evaluations of different images, views or protocols.
 
-    Readings themselves are compared when they are read, by :func:`truth_digest`.
+    Readings are compared when they are read, by :func:`truth_digest`.
 
     Raises:
-        DataError: naming the folders and what differs.
+        DataError: names the folders and the difference.
     """
     first = several[0]
     for other in several[1:]:
-        pair = f"{other.path} does not compare with {first.path}"
+        pair = f"{other.path} is not comparable with {first.path}"
         views = [r.metrics.get("view", "whole") for r in (other, first)]
         if views[0] != views[1]:
             raise DataError(
-                f"{pair}: it was evaluated with --view {views[0]}, the other with --view "
-                f"{views[1]}; evaluate both with one"
+                f"{pair}: the first was evaluated with --view {views[0]}, the second with --view "
+                f"{views[1]}; evaluate both with the same view"
             )
         if other.metrics["protocol"] != first.metrics["protocol"]:
             raise DataError(f"{pair}: {_protocols(other, first)}")
         different = sorted(set(first.names) ^ set(other.names))
         if different:
             raise DataError(
-                f"{pair}: {len(different)} images are scored in one alone, such as "
+                f"{pair}: {len(different)} images are scored in only one of them, such as "
                 f"{different[0]!r}; compare evaluations of the same data"
             )
 
 
-def _protocols(other: Results, first: Results) -> str:
-    """How the protocols that come first differ; those of one name differ by the model's camera."""
-    names = [results.metrics["protocol_name"] for results in (other, first)]
+def _protocols(other: StoredEvaluation, first: StoredEvaluation) -> str:
+    """The difference of the first protocols; those of one name differ by the model's camera."""
+    names = [r.metrics["protocol_name"] for r in (other, first)]
     if names[0] == names[1]:
         return (
-            f"it was scored as “{other.metrics['protocol']}”, the other as "
+            f"the first was scored as “{other.metrics['protocol']}”, the second as "
             f"“{first.metrics['protocol']}”; evaluate both with --view whole"
         )
     return (
-        f"protocol {names[0]}, not {names[1]}, comes first in it; score both under one "
+        f"its first protocol is {names[0]}, expected {names[1]}; score both under the same one "
         f"(spd score {other.path} --protocol {names[1]})"
     )
 
 
-def other_readings(first: Results, other: Results, image: str) -> DataError:
-    """The refusal of evaluations whose readings of an image differ, with the cause if known."""
+def other_readings(first: StoredEvaluation, other: StoredEvaluation, image: str) -> DataError:
+    """The error for evaluations whose readings of an image differ, with the cause if known."""
     drawn = [(r.settings.get("max_points"), r.settings.get("seed")) for r in (other, first)]
     cause = "compare evaluations of the same data"
     if drawn[0] != drawn[1]:
         most = ["without --max-points" if m is None else f"with --max-points {m}" for m, _ in drawn]
         if most[0] == most[1]:
             most = [f"{words} and seed {s}" for words, (_, s) in zip(most, drawn, strict=True)]
-        cause = f"the first is {most[0]}, the second {most[1]}; evaluate both alike"
+        cause = f"the first is {most[0]}, the second {most[1]}; evaluate both with the same options"
     return DataError(
-        f"{other.path} and {first.path} were scored against other readings of {image}: {cause}"
+        f"{other.path} and {first.path} were scored at different readings of {image}: {cause}"
     )
 
 
-def shared_protocols(several: Sequence[Results]) -> list[str]:
-    """Those under which every evaluation scored as many images and readings, the first first."""
-    first = several[0].by_protocol
-    what = ("protocol", "count", "points")
+def shared_protocols(several: Sequence[StoredEvaluation]) -> list[str]:
+    """The protocols under which all evaluations scored equally many images and readings."""
+    keys = ("protocol", "count", "points")
     return [
         name
-        for name, numbers in first.items()
+        for name, numbers in several[0].by_protocol.items()
         if all(
             other.by_protocol.get(name, {}).get(key) == numbers.get(key)
             for other in several
-            for key in what
+            for key in keys
         )
     ]
 
 
-def truth_digest(image: Scored) -> bytes:
-    """Equal for the same readings of the same image."""
+def truth_digest(image: ScoredImage) -> bytes:
+    """A digest of the readings of an image and their pixels."""
     digest = hashlib.sha256(image.pixel_index.tobytes())
     digest.update(image.truth_m.tobytes())
     return digest.digest()
 
 
-def labelled(several: Sequence[Results]) -> tuple[Results, ...]:
-    """With labels that differ: by the model's name, else by the evaluation's folder."""
-    labels = [results.label for results in several]
-    if len(set(labels)) == len(labels):
-        return tuple(several)
-    labels = [results.path.resolve().name for results in several]
+def labelled(several: Sequence[StoredEvaluation]) -> tuple[StoredEvaluation, ...]:
+    """The evaluations with distinct labels: the model's name, else the folder."""
+    labels = [r.label for r in several]
     if len(set(labels)) < len(labels):
-        labels = [str(results.path) for results in several]
+        labels = [r.path.resolve().name for r in several]
+    if len(set(labels)) < len(labels):
+        labels = [str(r.path) for r in several]
     return tuple(
         dataclasses.replace(r, label=name) for r, name in zip(several, labels, strict=True)
     )

@@ -1,7 +1,7 @@
 """A page of parts as one HTML file that needs nothing else, neither a network nor a second file.
 
-A few lines of script let a reader sort tables. The page's own policy forbids every request and
-every other script, so that whatever a data set or a model is called, its name does nothing.
+A few lines of script let a reader sort tables. The page's content security policy forbids every
+request and every other script, so a name in the data can do no harm.
 """
 
 import base64
@@ -10,14 +10,14 @@ import hashlib
 import importlib.resources
 from typing import TYPE_CHECKING
 
-from spd.report.parts import Page
+from spd.report.page_parts import Page
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 
 def render(page: Page) -> str:
-    """The file's text."""
+    """The HTML of the page."""
     from markupsafe import Markup
 
     script, style = _template_file("sort.js"), _template_file("style.css")
@@ -25,7 +25,7 @@ def render(page: Page) -> str:
     text = _environment().get_template("page.html.j2")
     return text.render(
         page=page,
-        # Both are files of this package; everything else that is filled in is escaped.
+        # Both are files of this package; everything else is escaped.
         script=Markup(script),
         style=Markup(style),
         script_digest=digest,

@@ -1,7 +1,7 @@
-"""What all readings of an evaluation say together: errors by distance, predicted against true.
+"""Sums over all readings of an evaluation: errors by true depth, predicted against true depth.
 
-Images are read one after the other and counted, so a page about a whole test set needs no more
-memory than one of its images. Every reading counts the same here, whichever image it is of.
+Images are read and added one by one, so a page about a whole test set needs the memory of one
+image. Every reading has the same weight here, whichever image it belongs to.
 """
 
 import dataclasses
@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from spd.evaluation.metrics.accuracy import MAX_DEPTH_M
-from spd.report.scored import Scored
+from spd.report.scored_image import ScoredImage
 
 BAND_M = 0.5
-"""Readings are taken together by true distance in bands of so many metres."""
+"""Width of a band of true depth, in metres."""
 CELL_M = 0.1
-"""The side of a cell of predicted against true metres."""
+"""Side of a cell of predicted against true depth, in metres."""
 _BANDS, _CELLS = round(MAX_DEPTH_M / BAND_M), round(MAX_DEPTH_M / CELL_M)
 
 Counts = npt.NDArray[np.int64]
@@ -24,19 +24,19 @@ Sums = npt.NDArray[np.float64]
 
 @dataclasses.dataclass(slots=True)
 class ModeTally:
-    """The answers of one mode, by true distance."""
+    """The predictions of one mode, by true depth."""
 
     error: Sums = dataclasses.field(default_factory=lambda: np.zeros(_BANDS))
     """Sum of |p - g| / g in each band."""
     bias: Sums = dataclasses.field(default_factory=lambda: np.zeros(_BANDS))
     """Sum of (p - g) / g in each band."""
     near: Counts = dataclasses.field(default_factory=lambda: np.zeros(_BANDS, np.int64))
-    """Readings in each band whose answer is within a factor of 1.25."""
+    """Readings in each band predicted within a factor of 1.25."""
     cells: Counts = dataclasses.field(default_factory=lambda: np.zeros((_CELLS, _CELLS), np.int64))
     """Readings by `[true, predicted]` cell."""
 
     def add(self, predicted: Sums, truth_m: Sums) -> None:
-        """Count one image's metres."""
+        """Add the metres of one image."""
         band, cell = _places(truth_m, BAND_M, _BANDS), _places(truth_m, CELL_M, _CELLS)
         relative = (predicted - truth_m) / truth_m
         self.error += np.bincount(band, np.abs(relative), _BANDS)
@@ -52,12 +52,12 @@ class Tally:
     """All readings of one evaluation."""
 
     readings: Counts = dataclasses.field(default_factory=lambda: np.zeros(_BANDS, np.int64))
-    """In each band of true distance."""
+    """Readings in each band of true depth."""
     sparse: ModeTally = dataclasses.field(default_factory=ModeTally)
     dense: ModeTally = dataclasses.field(default_factory=ModeTally)
 
-    def add(self, image: Scored) -> None:
-        """Count one image."""
+    def add(self, image: ScoredImage) -> None:
+        """Add one image."""
         self.readings += np.bincount(_places(image.truth_m, BAND_M, _BANDS), minlength=_BANDS)
         self.sparse.add(image.sparse_m, image.truth_m)
         self.dense.add(image.dense_m, image.truth_m)
@@ -69,5 +69,5 @@ class Tally:
 
 
 def _places(metres: npt.NDArray[np.float64], width_m: float, most: int) -> npt.NDArray[np.int64]:
-    """Which band or cell each value is in: the lower end belongs to it, and 10 m to the last."""
+    """The band or cell of each value: it includes its lower end; the last includes 10 m."""
     return np.minimum((metres / width_m).astype(np.int64), most - 1)

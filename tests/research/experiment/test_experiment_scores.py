@@ -11,10 +11,10 @@ from research.experiment.names import VARIANTS
 from research.experiment.scores import SCORES, floors_of, numbers_of, score_head
 from research.experiment.variants import build_head
 from spd.data.make_rooms import HELD_OUT_SEED, make_rooms
-from spd.evaluation.floors import Constant
+from spd.evaluation.baselines import ConstantDepth
 from spd.models.spd import SPD
 
-CONSTANT = Constant(2.0, "the median of the rooms", True)
+CONSTANT = ConstantDepth(2.0, "the median of the rooms", True)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import numpy as np
 
 from spd.cli.query.points import AskedPoint, check_points, parse_point, read_points
 from spd.errors import InputError, PointError
-from spd.outputs.tables import Row
+from spd.outputs.tables import AnswerRow
 from spd.pixels import Size
 from spd.scenes import Box, Distortion, Line, grid, read_mask
 from spd.scenes.regions import Region, RegionStatistics, centre_of, region
@@ -29,7 +29,7 @@ Lines: TypeAlias = Sequence[np.ndarray]
 class Answered:
     """Rows of a table, and what a picture shows: points with their depth, lines, a sentence."""
 
-    rows: list[Row]
+    rows: list[AnswerRow]
     points: np.ndarray
     depth_m: np.ndarray
     lines: Lines = ()
@@ -75,7 +75,7 @@ class PointsQuestion(Question):
             range_m = np.linalg.norm(xyz.astype(np.float64), axis=1).astype(np.float32)
             columns |= {"range_m": range_m, "x_m": xyz[:, 0], "y_m": xyz[:, 1]}
         values = {name: column.tolist() for name, column in columns.items()}
-        rows: list[Row] = [
+        rows: list[AnswerRow] = [
             dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)
         ]
         return Answered(rows=rows, points=asked, depth_m=depth_m)
@@ -132,7 +132,7 @@ class DistancesQuestion(Question):
         depth_m = scene.depth_at(ends)
         names = ("u0", "v0", "depth0_m", "u1", "v1", "depth1_m")
         parts = np.concatenate([ends, depth_m[:, None]], axis=1).reshape(-1, 6)
-        rows: list[Row] = [
+        rows: list[AnswerRow] = [
             {"distance_m": apart, **dict(zip(names, row, strict=True))}
             for apart, row in zip(metres.tolist(), parts.tolist(), strict=True)
         ]
@@ -261,7 +261,7 @@ def _points(texts: Sequence[str]) -> list[AskedPoint]:
     return [AskedPoint(*parse_point(text)) for text in texts]
 
 
-def _statistics_row(name: str, found: RegionStatistics) -> Row:
+def _statistics_row(name: str, found: RegionStatistics) -> AnswerRow:
     values = dataclasses.asdict(found)
     return {"region": name, "points": values.pop("count"), **values}
 

@@ -1,1 +1,1 @@
-"""Numbers that compare predicted depth with measured depth; numpy only, never torch."""
+"""Metrics that compare predicted depth with measured depth; numpy and scipy, never torch."""

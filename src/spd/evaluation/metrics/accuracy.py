@@ -1,8 +1,8 @@
 """Accuracy of metric depth as the NYU Depth V2 literature reports it.
 
-Numbers are taken per image over its valid pixels and then averaged over images, the way BTS,
-NeWCRFs and ZoeDepth do it; :func:`pooled` counts every pixel the same instead. Nothing is aligned
-to the truth here: a prediction that is 10 % too far everywhere has an AbsRel of 0.1. With
+Metrics are computed per image over its valid pixels and then averaged over images, as BTS,
+NeWCRFs and ZoeDepth do; :func:`pooled` weighs every pixel equally instead. Nothing is aligned to
+the truth here: a prediction that is 10 % too far everywhere has an AbsRel of 0.1. With
 `d = ln p - ln g`, prediction `p` and truth `g`:
 
     abs_rel   mean |p - g| / g               rmse      sqrt mean (p - g)^2
@@ -10,7 +10,7 @@ to the truth here: a prediction that is 10 % too far everywhere has an AbsRel of
     log10     mean |log10 p - log10 g|       silog     100 sqrt(mean d^2 - (mean d)^2)
     delta_k   share of pixels with max(p / g, g / p) < 1.25^k
 
-Depth Anything V2 reports another number as silog: sqrt(mean d^2 - 0.5 (mean d)^2), not times 100.
+Depth Anything V2 computes silog differently: sqrt(mean d^2 - 0.5 (mean d)^2), not times 100.
 """
 
 import dataclasses
@@ -23,9 +23,9 @@ import numpy.typing as npt
 from spd.errors import DataError
 
 MIN_DEPTH_M = 1e-3
-"""Predictions are clamped to no less than this, and truth must exceed it to be scored."""
+"""Lower clamp of predictions; truth must exceed it to be scored."""
 MAX_DEPTH_M = 10.0
-"""Predictions are clamped to no more than this, and truth beyond it is not scored."""
+"""Upper clamp of predictions; truth beyond it is not scored."""
 
 SILog = Literal["bts", "dav2"]
 """`bts`: 100 sqrt(mean d^2 - (mean d)^2); `dav2`: sqrt(mean d^2 - 0.5 (mean d)^2)."""
@@ -33,7 +33,7 @@ SILog = Literal["bts", "dav2"]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class DepthMetrics:
-    """The nine numbers of one image, or their means over images; the order is fixed."""
+    """The nine metrics of one image, or their means over images, in a fixed order."""
 
     abs_rel: float
     """Mean absolute error relative to the truth."""
@@ -46,7 +46,7 @@ class DepthMetrics:
     log10: float
     """Mean absolute difference of decimal logarithms."""
     silog: float
-    """Scale-invariant error: 100 times the standard deviation of `d`, or as :data:`SILog` says."""
+    """Scale-invariant error: 100 times the standard deviation of `d`, or see :data:`SILog`."""
     delta1: float
     """Share of pixels within a factor of 1.25, exclusive."""
     delta2: float
@@ -60,15 +60,15 @@ class DepthMetrics:
 
 
 METRIC_NAMES: tuple[str, ...] = tuple(field.name for field in dataclasses.fields(DepthMetrics))
-"""The names of the numbers in :class:`DepthMetrics`, in order."""
+"""The names of the metrics in :class:`DepthMetrics`, in order."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PixelMeans:
-    """Means over pixels that all metrics follow from, and that can be pooled over images."""
+    """Means over pixels from which all metrics follow; they can be pooled over images."""
 
     pixels: int
-    """How many there are."""
+    """Number of pixels."""
     abs_rel: float
     """Mean |p - g| / g."""
     sq_rel: float
@@ -86,7 +86,7 @@ class PixelMeans:
     delta3: float
 
     def metrics(self, silog: SILog = "bts") -> DepthMetrics:
-        """The nine numbers of these pixels."""
+        """The nine metrics of these pixels."""
         mean_squared = self.mean_log**2
         return DepthMetrics(
             abs_rel=self.abs_rel,
@@ -107,11 +107,11 @@ class PixelMeans:
 
 
 def clamp_prediction(predicted_m: npt.ArrayLike, *, above: bool = True) -> npt.NDArray[np.float64]:
-    """Predictions as they are scored: float64 in 1e-3..10 m; infinity to 10, NaN to 1e-3.
+    """Clamp predictions to 1e-3..10 m in float64; infinity becomes 10 m and NaN 1e-3 m.
 
     Args:
         predicted_m: metres.
-        above: False: finite predictions beyond 10 m stay, and infinity becomes 10 m.
+        above: whether to clamp finite predictions beyond 10 m; infinity always is.
     """
     predicted = np.asarray(predicted_m, dtype=np.float64)
     finite = np.nan_to_num(predicted, nan=MIN_DEPTH_M, posinf=MAX_DEPTH_M, neginf=MIN_DEPTH_M)
@@ -119,7 +119,7 @@ def clamp_prediction(predicted_m: npt.ArrayLike, *, above: bool = True) -> npt.N
 
 
 def within_range(truth_m: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-    """Which ground-truth readings are scored: 1e-3 < d <= 10 m; NaN and infinity are not."""
+    """Mask of the readings that are scored: 1e-3 < d <= 10 m, so neither NaN nor infinity."""
     truth = np.asarray(truth_m)  # in its own precision: float32(1e-3) is not above 1e-3
     return (truth > MIN_DEPTH_M) & (truth <= MAX_DEPTH_M)
 
@@ -127,12 +127,12 @@ def within_range(truth_m: npt.ArrayLike) -> npt.NDArray[np.bool_]:
 def depth_metrics(
     predicted_m: npt.ArrayLike, truth_m: npt.ArrayLike, silog: SILog = "bts"
 ) -> DepthMetrics:
-    """The nine numbers of one image, in float64.
+    """The nine metrics of one image, in float64.
 
     Args:
         predicted_m: `[N]` predicted depth in metres; clamped by :func:`clamp_prediction`.
         truth_m: `[N]` measured depth in metres, valid readings only.
-        silog: which number is called that.
+        silog: the formula of silog.
 
     Raises:
         DataError: if there is no pixel, the lengths differ, or a truth is not finite and positive.
@@ -141,14 +141,14 @@ def depth_metrics(
 
 
 def pixel_means(predicted_m: npt.ArrayLike, truth_m: npt.ArrayLike) -> PixelMeans:
-    """What the numbers of one image follow from, in float64.
+    """The pixel means of one image, in float64.
 
     Args:
-        predicted_m: `[N]` predicted depth in metres, finite and above 0: clamp it first.
+        predicted_m: `[N]` predicted depth in metres, finite and above 0; clamp it first.
         truth_m: `[N]` measured depth in metres, valid readings only.
 
     Raises:
-        DataError: as :func:`depth_metrics`; if a prediction is not finite and positive.
+        DataError: as :func:`depth_metrics`, or if a prediction is not finite and positive.
     """
     predicted = np.asarray(predicted_m, dtype=np.float64)
     truth = np.asarray(truth_m, dtype=np.float64)
@@ -171,7 +171,7 @@ def pixel_means(predicted_m: npt.ArrayLike, truth_m: npt.ArrayLike) -> PixelMean
 
 
 def pooled(parts: Sequence[PixelMeans]) -> PixelMeans:
-    """The means over all pixels of several images, as if they were one.
+    """The means over all pixels of several images, as of one large image.
 
     Raises:
         DataError: if there is no image.
@@ -187,7 +187,7 @@ def pooled(parts: Sequence[PixelMeans]) -> PixelMeans:
 
 
 def mean_metrics(per_image: Sequence[DepthMetrics]) -> DepthMetrics:
-    """The mean over images of each number; every image counts the same, whatever its pixels.
+    """The mean over images of each metric; every image has the same weight.
 
     Raises:
         DataError: if there is no image.

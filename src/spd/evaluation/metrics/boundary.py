@@ -1,13 +1,13 @@
-"""Whether a prediction's depth edges are where the truth has them, by three published measures.
+"""Three published metrics of how well predicted depth edges match true ones.
 
-`depth_metrics` averages over all pixels, and edges are few: a blurred prediction loses little
-there. The measures here look at edges alone. Each reads pairs or windows of neighbouring pixels,
-so they need full maps of one resolution, and all ignore a constant factor of the prediction.
+`depth_metrics` averages over all pixels, of which few are edges, so it hardly sees a blurred
+prediction. These metrics look at edges alone. They compare neighbouring pixels, so they need full
+maps of one resolution, and all ignore a constant factor of the prediction.
 
 The first two are in :mod:`spd.evaluation.metrics.boundary_pairs`, the distances in pixels in
-:mod:`spd.evaluation.metrics.boundary_distance`. Holes are ignored: pairs with one do not count,
-Canny leaves them out, and nothing is filled. In frames of a depth camera, whose holes lie along
-the edges of objects, that leaves out the edges hardest to measure.
+:mod:`spd.evaluation.metrics.boundary_distance`. Holes are never filled: pairs with a hole are not
+counted, and Canny leaves holes out. A depth camera has its holes along the edges of objects, so
+its hardest edges are not scored.
 """
 
 import dataclasses
@@ -20,13 +20,13 @@ from spd.evaluation.metrics.accuracy import MAX_DEPTH_M
 from spd.evaluation.metrics.boundary_distance import SHARPNET, TUM, depth_boundary_error
 from spd.evaluation.metrics.boundary_pairs import disc_scores, neighbour_scores
 
-FLOOR_M = 1e-6
-"""Predictions are raised to this, as Depth Pro does; NaN becomes it."""
+LEAST_M = 1e-6
+"""Lower clamp of predictions, as in Depth Pro; NaN becomes it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class BoundaryScores:
-    """The numbers of one image; None where the truth has no edge of that kind."""
+    """The boundary metrics of one image; None where the truth has no edge of that kind."""
 
     si_precision: float | None
     """Depth Pro: share of the predicted boundaries that are true; higher is better."""
@@ -35,7 +35,7 @@ class BoundaryScores:
     si_f1: float | None
     """Depth Pro: scale-invariant boundary F1."""
     r1_precision: float | None
-    """MoGe: as above, within a disc of radius 1."""
+    """MoGe: the three above within a disc of radius 1."""
     r1_recall: float | None
     r1_f1: float | None
     r2_precision: float | None
@@ -61,20 +61,19 @@ class BoundaryScores:
 
 
 BOUNDARY_NAMES: tuple[str, ...] = tuple(field.name for field in dataclasses.fields(BoundaryScores))
-"""The names of the numbers in :class:`BoundaryScores`, in order."""
+"""The names of the metrics in :class:`BoundaryScores`, in order."""
 
 
 def boundary_scores(
     predicted_m: npt.ArrayLike, truth_m: npt.ArrayLike, valid: npt.ArrayLike
 ) -> BoundaryScores:
-    """All boundary numbers of one image, in float64.
+    """All boundary metrics of one image, in float64.
 
     Args:
-        predicted_m: `[H, W]` predicted depth, of any scale (an inverse depth must be inverted
-            first); not clamped to 10 m, only made positive and finite. What it holds outside
-            `valid` is not read.
+        predicted_m: `[H, W]` predicted depth of any scale (invert inverse depth first); it is
+            made positive and finite, not clamped to 10 m. Ignored outside `valid`.
         truth_m: `[H, W]` measured depth in metres.
-        valid: `[H, W]` where that is a reading.
+        valid: `[H, W]` mask of the readings in `truth_m`.
 
     Raises:
         DataError: if the maps differ in shape, or a reading is not finite and positive.
@@ -96,10 +95,10 @@ def boundary_scores(
 def _positive(
     predicted: npt.NDArray[np.float64], readings: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.float64]:
-    """Finite and positive: NaN at the floor, infinity at the largest depth; 1 in holes."""
+    """Finite and positive depth: NaN at the lower clamp, infinity at the largest depth, holes 1."""
     used = np.where(readings, predicted, 1.0)
     largest = np.max(used, where=np.isfinite(used), initial=MAX_DEPTH_M)
-    return np.maximum(np.nan_to_num(used, nan=FLOOR_M, posinf=largest, neginf=FLOOR_M), FLOOR_M)
+    return np.maximum(np.nan_to_num(used, nan=LEAST_M, posinf=largest, neginf=LEAST_M), LEAST_M)
 
 
 def _check(

@@ -1,9 +1,9 @@
-"""Canny's edges of a depth map with holes, as the depth boundary error needs them.
+"""Canny edges of a depth map with holes, for the depth boundary error.
 
 Smoothing, gradients and thresholds are those of scikit-image's `feature.canny`, which the published
-evaluations call, and so are the edges but where two gradients are equal: there rounding in float32
-chooses for it, while here both are edges. Written here because it is a screen of scipy and would
-be the only use of that package. `tests/evaluation/metrics/test_boundary_published.py` compares
+evaluations call. The edges are the same except where two gradients are equal: scikit-image then
+takes the one that float32 rounding favours, this takes both. One screen of scipy saves that
+package as a dependency. `tests/evaluation/metrics/test_boundary_published.py` compares
 them.
 """
 
@@ -14,9 +14,9 @@ import numpy.typing as npt
 from scipy import ndimage
 
 SIGMA_PX = math.sqrt(2)
-"""Deviation of the Gaussian before the gradient."""
+"""Standard deviation of the Gaussian before the gradient."""
 EQUAL = 1e-9
-"""Gradients this close, relatively, are one: beside a sharp step rounding would choose a pixel."""
+"""Relative difference below which gradients are equal, so that rounding chooses no pixel."""
 EIGHT_CONNECTED = np.ones((3, 3), dtype=bool)
 
 
@@ -25,14 +25,14 @@ def canny_edges(
 ) -> npt.NDArray[np.bool_]:
     """Ridges of the gradient that reach `low` and are connected to a pixel that reaches `high`.
 
-    A hole takes no part: it is left out of the smoothing, and a pixel that touches one, or the
-    border of the map, is no edge. A perfectly sharp step has an edge on both of its pixels.
+    Holes are left out of the smoothing, and pixels that touch a hole or the border of the map are
+    never edges. A perfectly sharp step has an edge on both of its pixels.
 
     Args:
-        image: `[H, W]`; what it holds outside `valid` is not read.
-        valid: `[H, W]` where it is a reading.
-        low: gradient (Sobel, 8 per unit and pixel) that an edge pixel has at least.
-        high: gradient that one pixel of a connected edge has at least.
+        image: `[H, W]`; ignored outside `valid`.
+        valid: `[H, W]` mask of the readings.
+        low: least gradient (Sobel, 8 per unit and pixel) of an edge pixel.
+        high: least gradient of one pixel of each connected edge.
     """
     smooth = _smooth(image, valid)
     down, right = (ndimage.sobel(smooth, axis=axis) for axis in (0, 1))
@@ -61,7 +61,7 @@ def _is_ridge(
     gradient: npt.NDArray[np.float64],
     candidates: npt.NDArray[np.bool_],
 ) -> npt.NDArray[np.bool_]:
-    """Which candidates' gradient is no smaller than one step to either side, across the edge.
+    """Mask of the candidates whose gradient is the largest across the edge, one step either way.
 
     A step across the edge ends between a straight and a diagonal neighbour; the value there is
     interpolated linearly between the two. Candidates do not touch the border of the map.

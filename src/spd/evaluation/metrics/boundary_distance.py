@@ -1,9 +1,9 @@
 """Depth boundary error: how far, in pixels, predicted edges lie from true ones and back.
 
 Koch et al. (iBims-1, 2018) defined it; two programs compute it, and their numbers are not
-comparable. Both find the edges of a prediction, normalised to 0..1, with Canny, and both take
-as accuracy the mean distance from a predicted edge pixel to the nearest true one, over the
-predicted pixels closer than 10 px to one. They differ in Canny's thresholds and in completeness:
+comparable. Both find the edges of a prediction, normalised to 0..1, with Canny. In both, accuracy
+is the mean distance from a predicted edge pixel to the nearest true one, over the predicted pixels
+closer than 10 px to one. They differ in Canny's thresholds and in completeness:
 
     TUM (the authors')          0.1 and 0.2; mean distance from a true edge pixel to the nearest
                                 predicted one, however far that is
@@ -23,12 +23,12 @@ from scipy.ndimage import distance_transform_edt
 from spd.evaluation.metrics.boundary_canny import canny_edges
 
 REACH_PX = 10.0
-"""Predicted edges this far from every true edge are none of it; also the worst score given."""
+"""Predicted edges this far from every true edge match none; also the worst score."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class EdgeRule:
-    """One of the published forms."""
+    """Canny's thresholds and the completeness of a published form."""
 
     low: float
     """Canny's lower threshold."""
@@ -55,18 +55,18 @@ def depth_boundary_error(
     valid: npt.NDArray[np.bool_],
     rule: EdgeRule,
 ) -> EdgeDistances:
-    """The error against the edges that Canny, with the same thresholds, finds in the truth.
+    """Distances to the edges that Canny, with the same thresholds, finds in the truth.
 
-    The published numbers are against edges drawn by hand, which come with iBims-1 alone; with
-    such, call :func:`find_edges` and :func:`edge_distances`. Truth and prediction are smoothed,
-    normalised and searched at the same pixels, those that are readings, so that the truth as a
-    prediction scores 0 and what is predicted in a hole is neither praised nor punished.
+    The published numbers refer to edges drawn by hand, which only iBims-1 has; for those call
+    :func:`find_edges` and :func:`edge_distances`. Truth and prediction are smoothed, normalised and
+    searched at the readings only, so that the truth as a prediction scores 0 and predictions in
+    holes have no effect.
 
     Args:
-        predicted_m: `[H, W]` depth; what it holds outside `valid` is not read.
+        predicted_m: `[H, W]` depth; ignored outside `valid`.
         truth_m: `[H, W]` depth.
-        valid: `[H, W]` where the truth is a reading.
-        rule: which of the published forms.
+        valid: `[H, W]` mask of the readings in `truth_m`.
+        rule: the published form.
     """
     true_edges = find_edges(truth_m, valid, rule)
     return edge_distances(find_edges(predicted_m, valid, rule), true_edges, rule)
@@ -75,7 +75,7 @@ def depth_boundary_error(
 def find_edges(
     depth_m: npt.NDArray[np.float64], valid: npt.NDArray[np.bool_], rule: EdgeRule
 ) -> npt.NDArray[np.bool_]:
-    """Canny's edges of the depths, their range normalised to 0..1; a constant map has none."""
+    """Canny edges of the depths, normalised to 0..1; a constant map has none."""
     readings = depth_m[valid]
     if readings.size == 0 or readings.min() == readings.max():
         return np.zeros(depth_m.shape, dtype=bool)
@@ -86,7 +86,7 @@ def find_edges(
 def edge_distances(
     predicted_edges: npt.NDArray[np.bool_], true_edges: npt.NDArray[np.bool_], rule: EdgeRule
 ) -> EdgeDistances:
-    """Accuracy and completeness of predicted edges, whoever drew the true ones."""
+    """Accuracy and completeness of predicted edges against any true edges."""
     if not true_edges.any():
         return EdgeDistances(None, None)
     to_true_px = distance_transform_edt(~true_edges)

@@ -1,17 +1,17 @@
-"""Boundary F1 by depth ratio: which nearby readings do truth and prediction both set apart?
+"""Boundary F1 by depth ratio, over pairs of nearby pixels.
 
 A pair of pixels is a boundary at threshold t if the second is more than t times as deep as the
-first. Only the ratio counts, so a prediction that is too far everywhere scores like a right one.
-Two published forms differ in which pairs they look at and how they count them:
+first. Only the ratio matters, so a constant factor of the prediction has no effect. Two published
+forms differ in the pairs and in how they count them:
 
     Depth Pro   the four neighbours of each pixel; precision and recall per direction, then the
                 mean of the four; F1 per t; weights t / sum t
     MoGe        all pixels of a disc around each pixel that lies at least its radius inside the
                 map; pairs of all directions in one count; weights (t - 1) / sum (t - 1)
 
-Both take t = 1.05 .. 1.25 in ten steps. Pairs count only where both pixels are readings. A floor
-seen from a low angle is a boundary too where its depth changes by 5 % within a pair, which for the
-larger discs it may: compare models, not radii.
+Both use t = 1.05 .. 1.25 in ten steps, and only pairs of two readings. A floor seen at a low angle
+is a boundary too where its depth changes by 5 % within a pair, which happens in the larger discs:
+compare models, not radii.
 """
 
 from collections.abc import Sequence
@@ -21,9 +21,9 @@ import numpy as np
 import numpy.typing as npt
 
 RATIOS: npt.NDArray[np.float64] = np.linspace(1.05, 1.25, 10)
-"""Thresholds; a boundary exceeds them, a pair at exactly one does not."""
+"""Thresholds that the ratio of a boundary exceeds."""
 FOUR_NEIGHBOURS: tuple[tuple[int, int], ...] = ((0, 1), (0, -1), (1, 0), (-1, 0))
-"""Rows and columns from a pixel to the others of its pairs."""
+"""(row, column) offsets from a pixel to the other pixel of each pair."""
 
 
 class RatioScores(NamedTuple):
@@ -34,7 +34,7 @@ class RatioScores(NamedTuple):
     recall: float | None
     """Share of the true boundaries that are predicted."""
     f1: float | None
-    """Harmonic mean per threshold, then the weighted mean; not that of the two above."""
+    """Weighted mean of each threshold's F1; not the harmonic mean of the two above."""
 
 
 def neighbour_scores(
@@ -44,13 +44,13 @@ def neighbour_scores(
 ) -> RatioScores:
     """Depth Pro's scale-invariant boundary F1, and the precision and recall in it.
 
-    A direction in which the truth has no boundary counts as 0, as published: the right answer to
-    a single vertical edge scores 0.25. Objects in a photo have edges in all four.
+    As published, a direction without a true boundary counts as 0: a perfect prediction of a single
+    vertical edge scores 0.25. Objects in a photo have edges in all four directions.
 
     Args:
-        predicted_m: `[H, W]` positive depth; what it holds outside `valid` is not read.
+        predicted_m: `[H, W]` positive depth; ignored outside `valid`.
         truth_m: `[H, W]` positive depth.
-        valid: `[H, W]` where the truth is a reading.
+        valid: `[H, W]` mask of the readings in `truth_m`.
     """
     counts = [_count(predicted_m, truth_m, valid, offset) for offset in FOUR_NEIGHBOURS]
     return _scores(np.stack(counts), RATIOS)
@@ -70,7 +70,7 @@ def disc_scores(
 
 
 def disc(radius_px: int) -> list[tuple[int, int]]:
-    """Rows and columns from the centre of a disc to its other pixels: 4, 12, 28 for 1, 2, 3."""
+    """(row, column) offsets in a disc without its centre: 4, 12, 28 for radii 1, 2, 3."""
     steps = range(-radius_px, radius_px + 1)
     return [(y, x) for y in steps for x in steps if 0 < y * y + x * x <= radius_px * radius_px]
 
@@ -87,7 +87,7 @@ def _count(
     readings = valid[first] & valid[second]
     predicted, truth = (depth_m[second] / depth_m[first] for depth_m in (predicted_m, truth_m))
     some = readings & ((predicted > RATIOS[0]) | (truth > RATIOS[0]))
-    # How many thresholds a pair exceeds; a common boundary is one of both.
+    # The number of thresholds that a pair exceeds; a common boundary exceeds them in both maps.
     predicted, truth = (np.searchsorted(RATIOS, ratio[some]) for ratio in (predicted, truth))
     levels = (predicted, truth, np.minimum(predicted, truth))
     return np.stack([_exceeding(level) for level in levels])
@@ -96,7 +96,7 @@ def _count(
 def _pair(
     shape: Sequence[int], offset: tuple[int, int], margin: int
 ) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """Slices of the first and the second pixels of all pairs; the first keep off the border."""
+    """Slices of the first and second pixels of all pairs; the first stay off the border."""
     first, second = [], []
     for size, step in zip(shape, offset, strict=True):
         start = max(margin, -step)
@@ -107,19 +107,19 @@ def _pair(
 
 
 def _exceeding(level: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """`[T]`: how many pairs exceed the first, second, ... threshold."""
+    """`[T]` number of pairs that exceed each threshold."""
     each = np.bincount(level, minlength=len(RATIOS) + 1)
     return each[::-1].cumsum()[::-1][1:]
 
 
 def _scores(counts: npt.NDArray[np.int64], weights: npt.NDArray[np.float64]) -> RatioScores:
-    """Scores from `[D, 3, T]` counts of D directions that weigh the same."""
+    """Scores from `[D, 3, T]` counts of D directions of equal weight."""
     predicted, truth, common = counts.transpose(1, 0, 2)
     if not truth.any():
         return RatioScores(None, None, None)
     precision = (common / np.maximum(predicted, 1)).mean(axis=0)
     recall = (common / np.maximum(truth, 1)).mean(axis=0)
-    # Where both are 0 so is the product; any divisor but 0 gives the F1 of 0 that is published.
+    # Where both are 0 so is the product; any divisor but 0 gives the published F1 of 0.
     f1 = 2 * precision * recall / np.where(precision + recall > 0, precision + recall, 1)
     share = weights / weights.sum()
     return RatioScores(*(float(share @ values) for values in (precision, recall, f1)))

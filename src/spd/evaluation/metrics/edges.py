@@ -1,8 +1,8 @@
 """Accuracy by distance to the nearest true depth edge, where depth networks blur.
 
-An edge runs between two neighbouring readings whose depths differ by more than a factor of
-`EDGE_RATIO`; both pixels are edge pixels. The factor is far above what a slanted floor or wall
-makes of neighbouring pixels and below what separates furniture from what is behind it.
+An edge lies between two neighbouring readings whose depths differ by more than a factor of
+`EDGE_RATIO`; both pixels are edge pixels. The factor is far above the difference of neighbouring
+pixels on a slanted floor or wall, and below that of furniture and the wall behind it.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ class BandScore:
     """The pixels of one image in one band."""
 
     pixels: int
-    """How many there are."""
+    """Number of pixels."""
     abs_rel: float | None
     """Mean absolute error relative to the truth; None without a pixel."""
     delta1: float | None
@@ -32,11 +32,11 @@ class BandScore:
 def depth_edges(
     depth_m: npt.NDArray[np.floating], valid: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.bool_]:
-    """Edge pixels of a depth map: readings beside a reading of another surface.
+    """Mask `[H, W]` of the edge pixels of a depth map.
 
     Args:
         depth_m: `[H, W]` metres.
-        valid: `[H, W]` where that is a reading; a hole has no edge, whatever lies around it.
+        valid: `[H, W]` mask of the readings; a hole has no edge.
     """
     edges = np.zeros(depth_m.shape, dtype=bool)
     log_m = np.log(np.where(valid, depth_m, 1.0).astype(np.float64))
@@ -53,7 +53,7 @@ def depth_edges(
 def edge_distance_px(
     depth_m: npt.NDArray[np.floating], valid: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.float32]:
-    """Distance of every pixel to the nearest edge pixel, 0 on one; infinite without any edge."""
+    """Distance `[H, W]` to the nearest edge pixel, 0 on one; infinite without any edge."""
     edges = depth_edges(depth_m, valid)
     if not edges.any():
         return np.full(depth_m.shape, np.inf, dtype=np.float32)
@@ -63,10 +63,10 @@ def edge_distance_px(
 def band_scores(
     predicted_m: npt.ArrayLike, truth_m: npt.ArrayLike, distance_px: npt.ArrayLike
 ) -> tuple[BandScore, ...]:
-    """The numbers of one image's pixels, band by band.
+    """The scores of one image in every band, nearest first.
 
     Args:
-        predicted_m: `[N]` predicted metres as they are scored: clamped by `clamp_prediction`.
+        predicted_m: `[N]` predicted metres, clamped by `clamp_prediction`.
         truth_m: `[N]` measured metres, valid readings only.
         distance_px: `[N]` from :func:`edge_distance_px`.
     """

@@ -1,13 +1,14 @@
-"""A report for a terminal, 80 columns wide: protocol, numbers beside their floors, the rest."""
+"""A report for a terminal, 80 columns wide: the protocol, metrics beside baselines, notes."""
 
 import collections
 import io
 import textwrap
 
+from spd.evaluation.baselines import IMAGE_MEDIAN_ORIGIN
 from spd.evaluation.boundaries import format_boundaries
+from spd.evaluation.evaluation_report import EvaluationReport
 from spd.evaluation.metrics.accuracy import METRIC_NAMES
-from spd.evaluation.near_edges import FLOORS_AT_BOUNDARIES, format_bands
-from spd.evaluation.report import EvaluationReport
+from spd.evaluation.near_edges import BASELINES_AT_BOUNDARIES, format_bands
 
 _WIDTH = 80
 _BETTER = {"delta1": "higher", "delta2": "higher", "delta3": "higher"}
@@ -33,12 +34,13 @@ def _numbers(report: EvaluationReport) -> list[str]:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for heading in ("metric", "unit", "better"):
         table.add_column(heading)
-    floors = (report.floors.said.heading.replace(" (", "\n("), "image\nmedian")
-    for heading in ("sparse", "dense", *floors):
+    baselines = report.baselines
+    constant = baselines.constant_depth.heading.replace(" (", "\n(")
+    for heading in ("sparse", "dense", constant, "image\nmedian"):
         table.add_column(heading, justify="right")
     units = {"sq_rel": "m", "rmse": "m"}
     units |= {"silog": "x100"} if report.protocol.silog == "bts" else {}
-    columns = (report.sparse, report.dense, report.floors.constant, report.floors.image_median)
+    columns = (report.sparse, report.dense, baselines.constant, baselines.image_median)
     for name in METRIC_NAMES:
         words = (name, units.get(name, ""), _BETTER.get(name, "lower"))
         table.add_row(*words, *(f"{getattr(column, name):.4f}" for column in columns))
@@ -51,7 +53,7 @@ def _numbers(report: EvaluationReport) -> list[str]:
 def _boundaries(report: EvaluationReport) -> list[str]:
     if report.boundaries is None:
         return []
-    return [*format_boundaries(report.boundaries), *_wrapped(FLOORS_AT_BOUNDARIES)]
+    return [*format_boundaries(report.boundaries), *_wrapped(BASELINES_AT_BOUNDARIES)]
 
 
 def _above(report: EvaluationReport) -> list[str]:
@@ -62,7 +64,7 @@ def _above(report: EvaluationReport) -> list[str]:
         f"images: {report.count}, pixels scored: {report.points:,}",
     ]
     if settings.kind != "metric":
-        lines.append(f"the model answers {settings.kind.replace('-', ' ')}, without a scale")
+        lines.append(f"the model predicts {settings.kind.replace('-', ' ')}, which has no scale")
     if settings.view == "crop":
         lines.append(f"the crop shows {report.share_seen:.1%} of the frames' readings")
     if settings.max_points is not None:
@@ -73,20 +75,20 @@ def _above(report: EvaluationReport) -> list[str]:
 
 
 def _below(report: EvaluationReport) -> list[str]:
-    gap, said = report.gap, report.floors.said
+    gap, constant = report.gap, report.baselines.constant_depth
     lines = [
-        "sparse: every scored pixel asked; dense: read off the fast map",
-        *_wrapped(f"constant: {said.metres:.3f} m everywhere, {said.origin}"),
-        "image median: each image's own true median, which no model is told",
+        "sparse: point queries at every scored pixel; dense: read from the fast map",
+        *_wrapped(f"constant: {constant.metres:.3f} m everywhere, {constant.origin}"),
+        f"image median: {IMAGE_MEDIAN_ORIGIN}",
         *_wrapped(
-            f"gap of sparse and dense: mean {gap.mean_m:.4f} m ({gap.mean_rel:.2%}), median "
+            f"gap between sparse and dense: mean {gap.mean_m:.4f} m ({gap.mean_rel:.2%}), median "
             f"{gap.median_m:.4f} m ({gap.median_rel:.2%}), max {gap.max_m:.4f} m "
             f"({gap.max_rel:.2%})"
         ),
     ]
     if report.read_at_nearest:
         lines.append(
-            "images whose depth has another resolution, read at nearest pixel: "
+            "images with depth of another resolution, dense map read at the nearest pixel: "
             f"{report.read_at_nearest}"
         )
     if report.non_finite:

@@ -1,4 +1,4 @@
-"""The charts of an evaluation: by distance to edges, by true depth, by image, over all readings."""
+"""The charts of a report: errors by distance to edges, by true depth, by image; predictions."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,18 +22,20 @@ from spd.report.charts import (
 from spd.report.tally import BAND_M, CELL_M, Tally
 
 Named = Sequence[tuple[str, str]]
-"""What each series is called, and its look."""
+"""The name and the look of each series."""
 _FEWEST_BARS, _MOST_BARS = 8, 24
-_SAME_PX = 1.0  # of a line that is more than two wide
+_SAME_PX = 1.0  # lines are more than 2 px wide
 
 
 def edges_chart(
     bands: Sequence[Sequence[Mapping[str, Any]]], named: Named, modes: Sequence[str]
 ) -> Chart:
-    """AbsRel by distance to the nearest true edge, of every evaluation and mode."""
+    """AbsRel by distance to the nearest true edge, one line per evaluation and mode."""
     words = [str(band["band"]) for band in bands[0]]
     values = [
-        [_number(band.get(f"{mode}_abs_rel")) for band in of] for of in bands for mode in modes
+        [np.nan if (value := band.get(f"{mode}_abs_rel")) is None else value for band in each]
+        for each in bands
+        for mode in modes
     ]
     x = word_axis("distance to the nearest true depth edge", words)
     y = number_axis("AbsRel", 0.0, _most(values))
@@ -42,21 +44,23 @@ def edges_chart(
         for (_, look), ys in zip(named, values, strict=True)
         for mark in line(x, y, range(len(words)), ys, look)
     ]
-    said = "; ".join(
+    alt = "; ".join(
         f"{name}: " + ", ".join(f"{word} {v:.3f}" for word, v in zip(words, ys, strict=True))
         for (name, _), ys in zip(named, values, strict=True)
     )
-    note = _on_one_another(named, values, y)
-    return Chart("Error near depth edges", said, x, y, tuple(marks), _legend(named), note)
+    note = _coinciding(named, values, y)
+    return Chart("Error near depth edges", alt, x, y, tuple(marks), _legend(named), note)
 
 
 def distance_chart(tallies: Sequence[Tally], named: Named, modes: Sequence[str]) -> Chart:
-    """AbsRel by true distance, over the share of readings that lie there."""
+    """AbsRel by true depth, above a histogram of the readings."""
     first = tallies[0]
     bands = round(first.farthest_m / BAND_M)
     counts = first.readings[:bands]
     values = [
-        _divided(getattr(of, mode).error, of.readings)[:bands] for of in tallies for mode in modes
+        _divided(getattr(tally, mode).error, tally.readings)[:bands]
+        for tally in tallies
+        for mode in modes
     ]
     x = number_axis("true depth (m)", 0.0, first.farthest_m, most=10)
     y = number_axis("AbsRel", 0.0, _most(values))
@@ -73,22 +77,21 @@ def distance_chart(tallies: Sequence[Tally], named: Named, modes: Sequence[str])
     worst = float(np.nanmax(values[0]))
     place = edges[int(np.nanargmax(values[0]))]
     alt = f"{named[0][0]}: largest, {worst:.3f}, from {place:g} to {place + BAND_M:g} m"
-    legend = (*_legend(named, always=True), Legend("bar ground", "how many readings lie there"))
-    note = "Every reading counts the same here, whichever image it is of."
-    note = f"{note} {_on_one_another(named, values, y)}".rstrip()
+    legend = (*_legend(named, always=True), Legend("bar ground", "number of readings"))
+    note = f"Every reading has the same weight here. {_coinciding(named, values, y)}".rstrip()
     return Chart("Error by true depth", alt, x, y, tuple(marks), legend, note)
 
 
 def images_axes(
     several: Sequence[npt.NDArray[np.float64]],
 ) -> tuple[Axis, npt.NDArray[np.float64], Axis]:
-    """Axes and bars that the histograms of several evaluations share."""
+    """The axes and bins that the histograms of several evaluations share."""
     values = np.concatenate(list(several))
     count = int(np.clip(np.sqrt(len(several[0])) * 1.5, _FEWEST_BARS, _MOST_BARS))
     low = 0.0 if values.min() < 0.5 * values.max() else float(values.min())
     x = number_axis("AbsRel of an image", low, float(values.max()))
     edges = np.linspace(x.low, x.high, count + 1)
-    most = max(int(np.histogram(of, edges)[0].max()) for of in several)
+    most = max(int(np.histogram(each, edges)[0].max()) for each in several)
     return x, edges, number_axis("images", 0, most, most=min(5, most))
 
 
@@ -98,7 +101,7 @@ def images_chart(
     title: str,
     look: str,
 ) -> Chart:
-    """How many images have which AbsRel."""
+    """A histogram of the AbsRel of images."""
     x, edges, y = axes
     counts = np.histogram(values, edges)[0]
     hints = [
@@ -112,30 +115,29 @@ def images_chart(
     return Chart(title, alt, x, y, marks, note=f"{alt}. The broken line is the median.")
 
 
-def floors_chart(
-    abs_rel: Sequence[Mapping[str, float]], floor: Mapping[str, float], named: Named
+def baseline_chart(
+    abs_rel: Sequence[Mapping[str, float]], baseline: Mapping[str, float], named: Named
 ) -> Chart:
-    """Every image's AbsRel against that of its own true median: below the line it is beaten."""
-    floors = np.array(list(floor.values()))
-    values = [np.array([of[image] for image in floor]) for of in abs_rel]
-    most = max(float(of.max()) for of in (floors, *values))
+    """The AbsRel of each image against that of its true median; below the line the model wins."""
+    xs = np.array(list(baseline.values()))
+    values = [np.array([each[image] for image in baseline]) for each in abs_rel]
+    most = max(float(each.max()) for each in (xs, *values))
     x = number_axis("AbsRel of the image's own true median", 0.0, most)
     y = number_axis("AbsRel of the model", 0.0, most)
-    marks, said = [guide(x, y, (0, x.high), (0, y.high))], []
-    for (name, look), of in zip(named, values, strict=True):
-        marks.append(line(x, y, floors, of, look)[1])
-        beaten = f"on {int((of < floors).sum()):,} of {len(of):,} images"
-        said.append(f"by {name} {beaten}" if len(named) > 1 else beaten)
-    alt = f"The floor is beaten (below the line) {', '.join(said)}."
+    marks, wins = [guide(x, y, (0, x.high), (0, y.high))], []
+    for (name, look), ys in zip(named, values, strict=True):
+        marks.append(line(x, y, xs, ys, look)[1])
+        won = f"on {int((ys < xs).sum()):,} of {len(ys):,} images"
+        wins.append(f"by {name} {won}" if len(named) > 1 else won)
+    alt = f"The baseline is beaten (below the line) {', '.join(wins)}."
     legend = tuple(Legend(f"dots {look}", name) for name, look in named) if len(named) > 1 else ()
-    title = "Each image beside its floor"
-    note = f"{alt} {_on_one_another(named, values, y)}".rstrip()
-    return Chart(title, alt, x, y, tuple(marks), legend, note)
+    note = f"{alt} {_coinciding(named, values, y)}".rstrip()
+    return Chart("Each image against its baseline", alt, x, y, tuple(marks), legend, note)
 
 
-def scatter_chart(counted: Tally, mode: str, farthest_m: float, title: str) -> Chart:
-    """How often which prediction was given at which true distance."""
-    cells = getattr(counted, mode).cells
+def scatter_chart(tally: Tally, mode: str, farthest_m: float, title: str) -> Chart:
+    """A two-dimensional histogram of predicted against true depth."""
+    cells = getattr(tally, mode).cells
     group = 1 if farthest_m <= 5 else 2  # coarser cells where more metres have to fit
     size = len(cells) // group
     cells = cells.reshape(size, group, size, group).sum(axis=(1, 3))
@@ -153,14 +155,14 @@ def scatter_chart(counted: Tally, mode: str, farthest_m: float, title: str) -> C
     )
     outside = int(cells.sum() - inside.sum())
     left_out = f" {outside:,} readings lie outside the drawing." if outside else ""
-    near = int(counted.sparse.near.sum() if mode == "sparse" else counted.dense.near.sum())
-    total = int(counted.readings.sum())
+    near = int(getattr(tally, mode).near.sum())
+    total = int(tally.readings.sum())
     alt = f"{near / total:.1%} of {total:,} readings lie within a factor of 1.25 of the diagonal"
     note = (
         f"Darker: more readings, in logarithmic steps up to {int(inside.max()):,} a cell. "
-        f"On the line a prediction is right.{left_out}"
+        f"On the line a prediction is exact.{left_out}"
     )
-    legend = (Legend("guide", "right"), Legend("guide broken", "factor of 1.25"))
+    legend = (Legend("guide", "exact"), Legend("guide broken", "factor of 1.25"))
     return Chart(title, alt, x, y, marks, legend, note, height)
 
 
@@ -170,19 +172,19 @@ def _legend(named: Named, always: bool = False) -> tuple[Legend, ...]:
     return tuple(Legend(f"line {look}", name) for name, look in named)
 
 
-def _on_one_another(
+def _coinciding(
     named: Named, values: Sequence[npt.NDArray[np.float64] | Sequence[float]], y: Axis
 ) -> str:
-    """Which series cannot be told apart as drawn, in a sentence; empty where all can."""
-    places = [row(y, of) for of in values]
-    for of in places:
+    """A sentence naming series whose lines coincide as drawn; empty if none do."""
+    places = [row(y, each) for each in values]
+    for place in places:
         together = [
             name
             for (name, _), other in zip(named, places, strict=True)
-            if np.nanmax(np.abs(np.append(of - other, 0.0))) <= _SAME_PX
+            if np.nanmax(np.abs(np.append(place - other, 0.0))) <= _SAME_PX
         ]
         if len(together) > 1:
-            return f"Here {', '.join(together[:-1])} and {together[-1]} lie on one another."
+            return f"The lines of {', '.join(together[:-1])} and {together[-1]} coincide."
     return ""
 
 
@@ -193,8 +195,4 @@ def _divided(
 
 
 def _most(values: Sequence[npt.ArrayLike]) -> float:
-    return max(float(np.nanmax(np.append(np.asarray(of, np.float64), 0.0))) for of in values) or 1.0
-
-
-def _number(value: Any) -> float:
-    return float("nan") if value is None else float(value)
+    return max(float(np.nanmax(np.append(np.asarray(v, np.float64), 0.0))) for v in values) or 1.0

@@ -1,21 +1,20 @@
-"""The best, the median and the worst image as maps of the stored readings, beside their photos."""
+"""The best, median and worst image as maps of the stored readings, beside their photos."""
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from spd.errors import DataError
-from spd.evaluation.pictures import chosen
+from spd.evaluation.best_median_worst import chosen
 from spd.report.charts import number_axis
-from spd.report.parts import ColourBar, Picture, Pictures
-from spd.report.results import Results
-from spd.report.scored import Scored, scored
+from spd.report.page_parts import ColourBar, Picture, Pictures
+from spd.report.scored_image import ScoredImage
+from spd.report.stored_evaluation import StoredEvaluation
 
-if TYPE_CHECKING:  # matplotlib, imported only where something is drawn
+if TYPE_CHECKING:  # at run time this would import matplotlib
     from matplotlib.colors import Colormap, Normalize
 
 _LONGEST_PX = 480
@@ -23,16 +22,12 @@ _LONGEST_PX = 480
 Map = npt.NDArray[np.float64]
 
 
-def chosen_images(abs_rel: dict[str, float]) -> dict[str, str]:
-    """The best, the median and the worst image by name, each with its word; fewer where few."""
+def image_panels(several: Sequence[StoredEvaluation]) -> list[Pictures]:
+    """A row per chosen image; all share one error scale, so that rows are comparable."""
+    abs_rel = several[0].per_image("sparse_abs_rel")
     ranked = sorted(abs_rel, key=lambda name: (abs_rel[name], name))
-    return {ranked[place]: word for place, word in chosen(len(ranked))}
-
-
-def image_pictures(several: Sequence[Results]) -> list[Pictures]:
-    """The chosen images, a row each; one scale of errors for all, so that rows compare."""
-    chosen_names = chosen_images(several[0].per_image("sparse_abs_rel"))
-    images = {name: [scored(results, name) for results in several] for name in chosen_names}
+    titles = {ranked[place]: word for place, word in chosen(len(ranked))}
+    images = {name: [ScoredImage.read(each, name) for each in several] for name in titles}
     relative = _error_limits([_error_map(image) for row in images.values() for image in row])
     count = len(several[0].names)
     return [
@@ -42,29 +37,32 @@ def image_pictures(several: Sequence[Results]) -> list[Pictures]:
             list(zip(several, images[name], strict=True)),
             relative,
         )
-        for name, word in chosen_names.items()
+        for name, word in titles.items()
     ]
 
 
 def _row(
-    name: str, word: str, answered: Sequence[tuple[Results, Scored]], relative: "Normalize"
+    name: str,
+    word: str,
+    predicted: Sequence[tuple[StoredEvaluation, ScoredImage]],
+    relative: "Normalize",
 ) -> Pictures:
-    """One image: its photo if it is kept, its truth, and every evaluation's answer and error."""
+    """One image: its photo if it is stored, its truth, and each evaluation's depth and error."""
     from spd.figures.canvas import depth_colours, depth_limits, error_colours
 
-    first = answered[0][1]
+    first = predicted[0][1]
     truth = reading_map(first, first.truth_m)
-    answers = [answer_map(image) for _, image in answered]
-    metres = depth_limits([truth, *answers])
-    photo = _photo(name, [results for results, _ in answered])
+    depths = [fast_map(image) for _, image in predicted]
+    metres = depth_limits([truth, *depths])
+    photo = _photo(name, [evaluation for evaluation, _ in predicted])
     pictures = [photo] if photo is not None else []
     pictures.append(_picture(truth, metres, depth_colours(), f"True depth of {name}", "true depth"))
-    for (results, image), answer in zip(answered, answers, strict=True):
-        of = f" of {results.label}" if len(answered) > 1 else ""
-        score = results.per_image("sparse_abs_rel")[name]
+    for (evaluation, image), depth_m in zip(predicted, depths, strict=True):
+        of = f" of {evaluation.label}" if len(predicted) > 1 else ""
+        score = evaluation.per_image("sparse_abs_rel")[name]
         pictures += [
             _picture(
-                answer, metres, depth_colours(), f"Predicted depth{of}, {name}",
+                depth_m, metres, depth_colours(), f"Predicted depth{of}, {name}",
                 f"predicted depth{of}",
             ),
             _picture(
@@ -72,7 +70,7 @@ def _row(
                 f"relative error{of} (AbsRel {score:.3f})",
             ),
         ]  # fmt: skip
-    both = "both maps" if len(answered) == 1 else "all depth maps"
+    both = "both maps" if len(predicted) == 1 else "all depth maps"
     return Pictures(
         title=f"{word}: {name}",
         pictures=tuple(pictures),
@@ -84,24 +82,34 @@ def _row(
     )
 
 
-def _error_map(image: Scored) -> Map:
+def _error_map(image: ScoredImage) -> Map:
     return reading_map(image, np.abs(image.sparse_m - image.truth_m) / image.truth_m)
 
 
-def _photo(name: str, several: Sequence[Results]) -> Picture | None:
-    """The photo as one of the evaluations kept it; all show the same readings of it."""
-    paths = [results.folder.photo_path(name) for results in several]
+def _photo(name: str, several: Sequence[StoredEvaluation]) -> Picture | None:
+    """The photo from the first evaluation that stored it; all have the same readings."""
+    paths = [evaluation.folder.photo_path(name) for evaluation in several]
     path = next((path for path in paths if path.is_file()), None)
     if path is None:
         return None
-    png, size = read_png(path, "delete it, or score the folder again with --data")
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path, formats=["PNG"]) as opened:
+            opened.load()
+            size = (opened.height, opened.width)
+        png = path.read_bytes()
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError):
+        raise DataError(
+            f"{path} is damaged; delete it, or score the folder again with --data"
+        ) from None
     return Picture(png, size, f"Photo of {name}", "photo", smooth=True)
 
 
-def reading_map(image: Scored, values: npt.NDArray[np.floating[Any]]) -> Map:
-    """Values of readings where they are in the image, at most 480 pixels; NaN elsewhere.
+def reading_map(image: ScoredImage, values: npt.NDArray[np.floating[Any]]) -> Map:
+    """Values of readings at their pixels, NaN elsewhere; the longer side is at most 480.
 
-    Where readings are few, drawn from all, the pixels are made as coarse as they lie apart.
+    Few readings, drawn at random, get coarser pixels, about one for each reading.
     """
     top, bottom, left, right = image.seen
     height, width = bottom - top, right - left
@@ -113,32 +121,14 @@ def reading_map(image: Scored, values: npt.NDArray[np.floating[Any]]) -> Map:
     return drawn
 
 
-def answer_map(image: Scored) -> Map:
-    """The fast map as it was kept, at most 480 pixels."""
-    kept = image.preview_m
-    step = max(1, math.ceil(max(kept.shape) / _LONGEST_PX))
-    return kept[step // 2 :: step, step // 2 :: step]
-
-
-def read_png(path: Path, advice: str) -> tuple[bytes, tuple[int, int]]:
-    """A stored picture as it is, and its (height, width).
-
-    Raises:
-        DataError: if it is no PNG, with that advice.
-    """
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path, formats=["PNG"]) as opened:
-            opened.load()
-            size = (opened.height, opened.width)
-        return path.read_bytes(), size
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError):
-        raise DataError(f"{path} is damaged; {advice}") from None
+def fast_map(image: ScoredImage) -> Map:
+    """The stored fast map; the longer side is at most 480."""
+    step = max(1, math.ceil(max(image.preview_m.shape) / _LONGEST_PX))
+    return image.preview_m[step // 2 :: step, step // 2 :: step]
 
 
 def colour_bar(label: str, scale: "Normalize", colours: "Colormap") -> ColourBar:
-    """The legend of a map."""
+    """The colour scale of a map."""
     from spd.figures.panels import colour_stops
 
     low, high = (float(end) for end in scale.inverse(np.array([0.0, 1.0])))

@@ -1,4 +1,4 @@
-"""How a training run went."""
+"""The loss, validation error and learning rates of a training run."""
 
 import math
 import os
@@ -23,13 +23,13 @@ _BLUE, _ORANGE, _GREEN = "#0072b2", "#d55e00", "#009e73"  # told apart by colour
 def training_curve(
     log_rows: Sequence[Mapping[str, float]], path: str | os.PathLike[str], *, title: str = ""
 ) -> Path:
-    """Loss, validation AbsRel (where there is one) and learning rates against the step.
+    """Draw loss, validation AbsRel (if any) and learning rates against the step.
 
     Args:
         log_rows: with `step`, `loss`, `encoder_lr`, `decoder_lr`, and `val_abs_rel` where the run
             was evaluated; a row may lack any but `step`. Values that are not finite leave a gap.
         path: the PNG file to write.
-        title: written above, such as the run and its recipe.
+        title: above the panels, such as the run and its recipe.
 
     Raises:
         InputError: if there is no row, a row has no step, or the name does not end in .png.
@@ -42,15 +42,9 @@ def training_curve(
     canvas = Canvas(_WIDTH_PX, panels * (_PANEL_PX + _GAP_PX) + top + _GAP_PX, _TEXT_PX)
     if title:
         canvas.write(_LEFT_PX, 0.8 * _GAP_PX, title, weight="bold")
+    width = _WIDTH_PX - _LEFT_PX - _GAP_PX
     axes = [
-        canvas.axes(
-            (
-                _LEFT_PX,
-                top + k * (_PANEL_PX + _GAP_PX),
-                _WIDTH_PX - _LEFT_PX - _GAP_PX,
-                _PANEL_PX,
-            )
-        )
+        canvas.axes((_LEFT_PX, top + k * (_PANEL_PX + _GAP_PX), width, _PANEL_PX))
         for k in range(panels)
     ]
     _draw_loss(axes[0], *_series(log_rows, "loss"), canvas)
@@ -66,7 +60,7 @@ def training_curve(
 def _series(
     log_rows: Sequence[Mapping[str, float]], key: str
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Steps and values of the rows that have that key."""
+    """Steps and values of the rows that have the key."""
     rows = [row for row in log_rows if row.get(key) is not None]
     steps = np.array([row["step"] for row in rows], dtype=np.float64)
     return steps, np.array([row[key] for row in rows], dtype=np.float64)
@@ -90,7 +84,7 @@ def _draw_loss(
 
 
 def running_mean(values: npt.NDArray[np.float64], window: int) -> npt.NDArray[np.float64]:
-    """The mean of each value and up to `window - 1` before it; NaN counts as absent."""
+    """The mean of each value and up to `window - 1` values before it; NaN is left out."""
     known = np.isfinite(values)
     sums = np.concatenate([[0.0], np.cumsum(np.where(known, values, 0.0))])
     counts = np.concatenate([[0], np.cumsum(known)])
@@ -102,12 +96,12 @@ def running_mean(values: npt.NDArray[np.float64], window: int) -> npt.NDArray[np
 
 
 def _mark(steps: npt.NDArray[np.float64]) -> str:
-    """A line, and a dot as well where a single row gives no line to see."""
+    """A line; with a dot for a single row, which gives no line."""
     return "o-" if len(steps) == 1 else "-"
 
 
 def _log_if_wide(axes: Axes, loss: npt.NDArray[np.float64]) -> None:
-    """A logarithmic axis where the loss spans more than a decade."""
+    """Use a logarithmic axis if the loss spans more than a decade."""
     if loss.size and loss.min() > 0 and loss.max() > 10 * loss.min():
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))

@@ -1,4 +1,4 @@
-"""What the network is shown of a sample, and where its answers are read."""
+"""The part of a sample that the network sees, and predictions at its depth pixels."""
 
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from spd.evaluation.protocols import Box, camera_of
 from spd.evaluation.settings import DepthPredictor, DepthScene, EvaluationSettings
 from spd.pixels import rescale
 
-if TYPE_CHECKING:  # at run time this would import torch, which re-scoring has no use for
+if TYPE_CHECKING:  # at run time this would import torch, which scoring does not need
     from spd.data.sample import RGBDSample
     from spd.data.views import Placement
 
@@ -20,8 +20,11 @@ Floats = npt.NDArray[np.floating[Any]]
 _POINTS_AT_ONCE = 65_536
 
 
-class Shown:
-    """A photo, or the training camera's crop in its middle; encoded when first asked."""
+class SampleView:
+    """A whole photo, or the training camera's crop at its centre; encoded on first use.
+
+    Points are `[N, 2]` `(u, v)` in pixels of that view, never mirrored.
+    """
 
     def __init__(
         self,
@@ -39,16 +42,16 @@ class Shown:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width) of what is shown."""
+        """(height, width) of the view."""
         return self.crop.size if self.crop is not None else self.sample.image_size
 
     @property
     def reads_exactly(self) -> bool:
-        """Whether no point is rounded to a pixel to read the dense map."""
+        """Whether the dense map is read without rounding points to pixels."""
         return self.crop is not None or self.sample.depth_size == self.sample.image_size
 
     def points(self, pixel_index: npt.NDArray[np.int64]) -> Points:
-        """Where depth pixels, counted row by row, lie on what is shown, not mirrored."""
+        """The points of depth pixels, which are counted row by row."""
         if self.crop is not None:
             return self.crop.reading_points(self.sample, pixel_index)
         (height, width), (rows, columns) = self.sample.image_size, self.sample.depth_size
@@ -56,7 +59,7 @@ class Shown:
         return np.stack([rescale(column, width / columns), rescale(row, height / rows)], axis=-1)
 
     def box(self) -> Box:
-        """The depth pixels whose centres are shown: a crop is never turned."""
+        """The depth pixels whose centres lie in the view; a crop is never rotated."""
         rows, columns = self.sample.depth_size
         if self.crop is None:
             return 0, rows, 0, columns
@@ -68,33 +71,33 @@ class Shown:
         return int(row[0]), int(row[-1]) + 1, int(column[0]), int(column[-1]) + 1
 
     def sparse(self, points: Points) -> npt.NDArray[np.float32]:
-        """What is answered at points, each asked.
+        """Point queries, `[N]`.
 
         Raises:
             InputError: if the predictor answers in another shape.
         """
-        scene = self._encoded()
-        parts = [
-            _checked(scene.depth_at(part), (len(part),), self.sample.name)
-            for part in _parts(self._turned(points))
-        ]
+        scene, turned = self._encoded(), self._turned(points)
+        parts = []
+        for start in range(0, max(1, len(turned)), _POINTS_AT_ONCE):  # no points: one empty query
+            part = turned[start : start + _POINTS_AT_ONCE]
+            parts.append(_checked(scene.depth_at(part), (len(part),), self.sample.name))
         return np.concatenate(parts).astype(np.float32)
 
     def dense(self, points: Points) -> npt.NDArray[np.float32]:
-        """What the dense map says at points: at the nearest pixel, in a crop bilinearly."""
+        """The dense map at points, `[N]`: its nearest pixel, or bilinear in a crop."""
         read = read_nearest if self.crop is None else read_bilinear
         return read(self.dense_map(), points).astype(np.float32)
 
     def dense_map(self) -> Floats:
-        """The dense map of what is shown, turned back if that was mirrored.
+        """The dense map of the view, `[H, W]`; a mirrored one is turned back.
 
         Raises:
             InputError: if the predictor answers in another shape.
         """
         if self._map_m is None:
-            found = self._encoded().depth_map(fast=True)
-            _checked(found, self.size, self.sample.name)
-            self._map_m = found[:, ::-1] if self.mirrored else found
+            depth_m = self._encoded().depth_map(fast=True)
+            _checked(depth_m, self.size, self.sample.name)
+            self._map_m = depth_m[:, ::-1] if self.mirrored else depth_m
         return self._map_m
 
     def _turned(self, points: Points) -> Points:
@@ -104,26 +107,24 @@ class Shown:
 
     def _encoded(self) -> DepthScene:
         if self._scene is None:
-            camera = self.sample.intrinsics
+            camera, image = self.sample.intrinsics, self.sample.image
             if self.crop is not None:
-                image, camera = self.crop.image(self.sample.image), self.crop.intrinsics
-            else:
-                image = self.sample.image
+                image, camera = self.crop.image(image), self.crop.intrinsics
             if self.mirrored:
                 image = np.ascontiguousarray(image[:, ::-1])
             focal_px = camera.focal_px if camera is not None else None
             with warnings.catch_warnings():
-                if focal_px is None:  # such frames are scored aligned, which forgives the guess
+                if focal_px is None:  # scored aligned, so the assumed focal length does not matter
                     warnings.simplefilter("ignore", UserWarning)
                 self._scene = self._predictor.encode(image, focal_px=focal_px)
         return self._scene
 
 
 def crop_of(sample: "RGBDSample", settings: EvaluationSettings) -> "Placement | None":
-    """The crop that is seen and scored; None where it is the whole photo."""
+    """The crop that is seen and scored; None for the whole photo."""
     if settings.view == "whole":
         return None
-    from spd.data.views import middle_placement  # brings torch along
+    from spd.data.views import middle_placement  # imports torch
 
     return middle_placement(sample, camera_of(settings.config))
 
@@ -137,7 +138,7 @@ def read_nearest(depth_m: Floats, points: Points) -> Floats:
 
 
 def read_bilinear(depth_m: Floats, points: Points) -> Floats:
-    """A map between its pixels, its border repeated."""
+    """A map interpolated between its pixels, with its border repeated."""
     last = np.array(depth_m.shape[::-1]) - 1
     points = points.clip(0, last)
     column, row = np.floor(points).astype(np.int64).T
@@ -148,16 +149,9 @@ def read_bilinear(depth_m: Floats, points: Points) -> Floats:
     return upper * (1 - y) + lower * y
 
 
-def _parts(points: Points) -> list[Points]:
-    """At most so many at once; no points are one part, so that they are answered too."""
-    starts = range(0, max(1, len(points)), _POINTS_AT_ONCE)
-    return [points[start : start + _POINTS_AT_ONCE] for start in starts]
-
-
 def _checked(answer: Floats, expected: tuple[int, ...], name: str) -> Floats:
     if answer.shape != expected:
         raise InputError(
-            f"{name}: the predictor answered {answer.shape}; expected {expected}: another "
-            "resolution than what it was asked about"
+            f"{name}: the predictor answered with shape {answer.shape}, expected {expected}"
         )
     return answer

@@ -1,4 +1,4 @@
-"""The picture of the best, the median and the worst image of a report, and their photos alone."""
+"""The picture of a report's best, median and worst image, and small copies of their photos."""
 
 import json
 from collections.abc import Callable
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from spd.evaluation.evaluation_report import EvaluationReport
 from spd.evaluation.folder import PredictionFolder
 from spd.evaluation.predictions import ImagePredictions
-from spd.evaluation.report import EvaluationReport
-from spd.evaluation.shown import crop_of
+from spd.evaluation.sample_view import crop_of
 from spd.files import atomic_path
 
 if TYPE_CHECKING:  # at run time this would import torch and matplotlib
@@ -19,9 +19,8 @@ if TYPE_CHECKING:  # at run time this would import torch and matplotlib
     from spd.figures import SheetRow
 
 PICTURE = "best_median_worst.png"
-"""The picture's name, in the evaluation's folder."""
-_PHOTO_PX = 480
-"""The longer side, at most, of a photo that is kept for the report."""
+"""File name of the picture in the evaluation's folder."""
+_PHOTO_PX = 480  # longer side of a stored photo, at most
 
 
 def draw(
@@ -29,8 +28,8 @@ def draw(
     folder: PredictionFolder,
     open_sample: "Callable[[str], RGBDSample]",
 ) -> None:
-    """Draw it: photo, truth, prediction as it is scored, and error; keep the photos, small."""
-    from spd.figures import evaluation_sheet  # matplotlib, only where a figure is drawn
+    """Draw photo, truth, prediction as scored, and error of each; store the photos, small."""
+    from spd.figures import evaluation_sheet  # imports matplotlib
 
     rows = [
         _row(report, folder, place, f"{word} of {report.count}", open_sample)
@@ -41,8 +40,8 @@ def draw(
     evaluation_sheet(rows, folder.path / PICTURE, heading=heading)
 
 
-def shows(folder: PredictionFolder, report: EvaluationReport) -> bool:
-    """Whether the picture in a folder is of this report's protocol, by the numbers beside it."""
+def is_drawn(folder: PredictionFolder, report: EvaluationReport) -> bool:
+    """Whether the folder's picture shows this report's protocol, by the metrics beside it."""
     try:
         stored = json.loads((folder.path / "metrics.json").read_text(encoding="utf-8"))
         return bool(stored["protocol"] == report.words)
@@ -51,9 +50,9 @@ def shows(folder: PredictionFolder, report: EvaluationReport) -> bool:
 
 
 def chosen(count: int) -> list[tuple[int, str]]:
-    """Which of so many ranked images are drawn, best first, and what they are called.
+    """Ranks of the images to draw out of `count`, best first, with their titles.
 
-    One image is its own best and worst; of two there is no median image.
+    One image is both best and worst; two have no median image.
     """
     if count == 1:
         return [(0, "best and worst")]
@@ -74,15 +73,15 @@ def _row(
     image = report.ranked()[place]
     sample = open_sample(image.name)
     predictions = ImagePredictions.read(folder.image_path(image.name), image.name)
-    shown, (depth_m, valid) = sample.image, (sample.depth_m, sample.valid)
+    photo, (depth_m, valid) = sample.image, (sample.depth_m, sample.valid)
     crop = crop_of(sample, report.settings)
     if crop is not None:
-        shown, (depth_m, valid) = crop.image(sample.image), crop.readings(sample)
-    _keep_photo(folder.photo_path(image.name), shown)
+        photo, (depth_m, valid) = crop.image(sample.image), crop.readings(sample)
+    _write_photo(folder.photo_path(image.name), photo)
     predicted_m = report.protocol.clamp(image.fits[1].apply(predictions.dense_preview_m))
     return SheetRow(
         title=f"{word}: {image.name}",
-        image=shown,
+        image=photo,
         truth_m=np.where(valid, depth_m, np.nan),
         predicted_m=predicted_m.astype(np.float32),
         abs_rel=image.sparse.abs_rel,
@@ -90,7 +89,7 @@ def _row(
     )
 
 
-def _keep_photo(path: Path, photo_u8: npt.NDArray[np.uint8]) -> None:
+def _write_photo(path: Path, photo_u8: npt.NDArray[np.uint8]) -> None:
     from PIL import Image
 
     photo = Image.fromarray(photo_u8)

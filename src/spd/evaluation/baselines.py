@@ -1,8 +1,8 @@
-"""What knowing nothing of a photo gets: the two rows that a model has to beat.
+"""The two baselines that see no photo, which a model has to beat.
 
-`constant` says one depth everywhere: the median of the training data where it is known, else the
-median over all scored truth, which is better than any model could know. `image median` says each
-image's own true median, and so knows what no model is told.
+`constant` predicts one depth everywhere: the median of the training data if it is known, else that
+of all scored truth, which is better than any model could know. `image median` predicts each image's
+own true median, which no model is told.
 """
 
 import dataclasses
@@ -18,18 +18,20 @@ from spd.errors import DataError
 from spd.evaluation.metrics.accuracy import MAX_DEPTH_M, DepthMetrics, within_range
 from spd.files import write_text
 
-if TYPE_CHECKING:  # at run time this would import torch, which re-scoring has no use for
+if TYPE_CHECKING:  # at run time this would import torch, which scoring does not need
     from spd.data.sample import RGBDSample
 
-LARGEST_TRAINING_SAMPLE = 500  # frames that the training median is taken of, evenly spread
+LARGEST_TRAINING_SAMPLE = 500
+"""Frames, evenly spread over the training data, whose readings give its median."""
+IMAGE_MEDIAN_ORIGIN = "each image's own true median, which no model is told"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Constant:
-    """The depth that the constant predictor says."""
+class ConstantDepth:
+    """The depth that the constant baseline predicts."""
 
     metres: float
-    """To the millimetre where it is a median that was counted here."""
+    """To the millimetre where the median was computed here."""
     origin: str
     """Where it comes from, in words."""
     of_training: bool
@@ -37,16 +39,16 @@ class Constant:
 
     @property
     def heading(self) -> str:
-        """What its column is called."""
+        """The heading of its column."""
         return "constant (training)" if self.of_training else "constant (test truth)"
 
     def write(self, path: Path) -> None:
-        """Keep it beside the predictions."""
+        """Store it beside the predictions."""
         write_text(path, json.dumps(dataclasses.asdict(self), indent=1) + "\n")
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
-        """What was kept; None if nothing was.
+        """The stored value; None if there is no file.
 
         Raises:
             DataError: if the file is damaged.
@@ -60,91 +62,93 @@ class Constant:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Floors:
-    """Both floors' numbers under one protocol."""
+class Baselines:
+    """The metrics of both baselines under one protocol."""
 
     constant: DepthMetrics
-    """Of one depth everywhere."""
+    """One depth everywhere."""
     image_median: DepthMetrics
-    """Of each image's own true median."""
-    said: Constant
-    """What the constant is."""
+    """Each image's own true median."""
+    constant_depth: ConstantDepth
+    """The depth that the constant baseline predicts."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data."""
+        """Plain data, as stored under `floors` in `metrics.json`."""
         return {
             "constant": {
-                "name": self.said.heading,
-                "metres": self.said.metres,
-                "origin": self.said.origin,
+                "name": self.constant_depth.heading,
+                "metres": self.constant_depth.metres,
+                "origin": self.constant_depth.origin,
                 **self.constant.to_dict(),
             },
             "image_median": {
                 "name": "image median",
-                "origin": "each image's own true median, which no model is told",
+                "origin": IMAGE_MEDIAN_ORIGIN,
                 **self.image_median.to_dict(),
             },
         }
 
 
-class DepthCounts:
+class DepthHistogram:
     """Depths counted by the millimetre, so that any number of them has an exact median."""
 
     def __init__(self) -> None:
         self._counts = np.zeros(round(MAX_DEPTH_M * 1000) + 1, dtype=np.int64)
 
     def add(self, depth_m: npt.NDArray[np.floating[Any]]) -> None:
-        """Count metres of up to 10."""
+        """Count depths in metres, 0 to 10."""
         millimetres = np.rint(depth_m.astype(np.float64) * 1000).astype(np.int64)
         self._counts += np.bincount(millimetres, minlength=len(self._counts))
 
     def median_m(self) -> float | None:
-        """The lower median in metres, to the millimetre; None of nothing."""
-        so_far = np.cumsum(self._counts)
-        if not so_far[-1]:
+        """The lower median in metres, to the millimetre; None without any depth."""
+        cumulative = np.cumsum(self._counts)
+        if not cumulative[-1]:
             return None
-        return int(np.searchsorted(so_far, (so_far[-1] + 1) // 2)) / 1000
+        return int(np.searchsorted(cumulative, (cumulative[-1] + 1) // 2)) / 1000
 
 
-def of_training_data(samples: "Sequence[RGBDSample]", name: str) -> Constant:
+def median_of_training_data(samples: "Sequence[RGBDSample]", name: str) -> ConstantDepth:
     """The median of all readings of at most 500 frames, evenly spread over the data.
 
     Args:
         samples: the training data.
-        name: what it is called.
+        name: of the data, for the report.
 
     Raises:
         DataError: if no frame has a reading.
     """
     count = min(len(samples), LARGEST_TRAINING_SAMPLE)
     chosen = [samples[number * len(samples) // count] for number in range(count)]
-    counts = DepthCounts()
+    histogram = DepthHistogram()
     for sample in chosen:
-        counts.add(sample.depth_m[sample.valid & within_range(sample.depth_m)])
-    metres = counts.median_m()
+        histogram.add(sample.depth_m[sample.valid & within_range(sample.depth_m)])
+    metres = histogram.median_m()
     if metres is None:
         raise DataError(f"{name}: no reading between 1e-3 and 10 m, so no median")
     frames = (
         f"{count:,} of {len(samples):,} frames" if count < len(samples) else f"{count:,} frames"
     )
-    return Constant(metres, f"the median of the training data, {frames} of {name}", True)
+    return ConstantDepth(metres, f"the median of the training data, {frames} of {name}", True)
 
 
-def of_model(predictor: object) -> Constant | None:
-    """The median of its training data that a model remembers; None of one that does not."""
+def median_of_model(predictor: object) -> ConstantDepth | None:
+    """The training median stored in a model; None if it stores none."""
     metres = getattr(predictor, "training_median_m", None)
     if metres is None:
         return None
-    return Constant(float(metres), "the median of the model's training data", True)
+    return ConstantDepth(float(metres), "the median of the model's training data", True)
 
 
-def of_scored_truth(depths_m: Iterable[npt.NDArray[np.floating[Any]]]) -> Constant | None:
-    """The median over all scored truth; None where nothing is scored."""
-    counts = DepthCounts()
+def median_of_scored_truth(
+    depths_m: Iterable[npt.NDArray[np.floating[Any]]],
+) -> ConstantDepth | None:
+    """The median of all scored truth; None if nothing is scored."""
+    histogram = DepthHistogram()
     for depth_m in depths_m:
-        counts.add(depth_m)
-    metres = counts.median_m()
+        histogram.add(depth_m)
+    metres = histogram.median_m()
     if metres is None:
         return None
     origin = "the median over all scored truth, as the training data's is not known"
-    return Constant(metres, origin, False)
+    return ConstantDepth(metres, origin, False)

@@ -1,4 +1,4 @@
-"""What an evaluation found under one protocol, and the files it goes to."""
+"""The result of an evaluation under one protocol, and the files it is written to."""
 
 import csv
 import dataclasses
@@ -10,8 +10,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from spd.evaluation.baselines import Baselines, ConstantDepth
 from spd.evaluation.boundaries import BoundaryMeans, mean_boundaries
-from spd.evaluation.floors import Constant, Floors
 from spd.evaluation.metrics.accuracy import DepthMetrics, mean_metrics, pooled
 from spd.evaluation.near_edges import BandMeans, mean_bands
 from spd.evaluation.protocols import Protocol
@@ -22,48 +22,48 @@ from spd.files import write_text
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class EvaluationReport:
-    """The numbers of a data set under one protocol."""
+    """The metrics of a data set under one protocol."""
 
     settings: EvaluationSettings
-    """What decided the predictions."""
+    """The settings of the predictions."""
     protocol: Protocol
-    """How they were compared."""
+    """How they were scored."""
     images: tuple[ImageScore, ...]
-    """Per image, in the data set's order."""
+    """Metrics per image, in the data set's order."""
     sparse: DepthMetrics
-    """Asked point by point: mean over images, or over all pixels where the protocol pools."""
+    """Point queries: mean over images, or over all pixels where the protocol pools."""
     dense: DepthMetrics
-    """Read off the dense map: likewise."""
-    floors: Floors
-    """What knowing nothing of the photos gets, likewise."""
+    """The dense map, averaged in the same way."""
+    baselines: Baselines
+    """Two predictors that see no photo, averaged in the same way."""
     near_edges: tuple[BandMeans, ...]
-    """Both modes by distance to the nearest true edge, nearest first."""
+    """Modes and baselines by distance to the nearest true edge, nearest first."""
     gap: ModeGap
-    """Means over images of means and medians; the largest of the largest."""
+    """Means over images of their mean and median gap; the largest gap of all."""
     boundaries: BoundaryMeans | None
-    """Where whole maps are kept."""
+    """None where no whole maps are stored."""
     share_seen: float
-    """Of all readings of the frames, how many the network saw: 1 but for crops."""
+    """Share of the frames' readings that the network saw; 1 except for crops."""
     skipped: dict[str, str]
-    """Names of the samples that were not scored, each with the reason."""
+    """Names of the samples that were not scored, with the reasons."""
 
     @classmethod
     def of(
         cls,
         settings: EvaluationSettings,
         protocol: Protocol,
-        constant: Constant,
+        constant: ConstantDepth,
         images: Sequence[ImageScore],
         *,
         share_seen: float,
         skipped: Mapping[str, str],
     ) -> Self:
-        """Average the images' numbers, at least one image's."""
+        """Average the metrics of at least one image."""
         pools = protocol.averaging == "pooled pixels"
 
         def mean(column: str) -> DepthMetrics:
             if pools:
-                return pooled([getattr(i.sums, column) for i in images]).metrics(protocol.silog)
+                return pooled([i.means[column] for i in images]).metrics(protocol.silog)
             return mean_metrics([getattr(i, column) for i in images])
 
         return cls(
@@ -72,7 +72,7 @@ class EvaluationReport:
             images=tuple(images),
             sparse=mean("sparse"),
             dense=mean("dense"),
-            floors=Floors(mean("constant"), mean("image_median"), constant),
+            baselines=Baselines(mean("constant"), mean("image_median"), constant),
             near_edges=mean_bands([image.near_edges for image in images], pooled=pools),
             gap=_mean_gap([image.gap for image in images]),
             boundaries=mean_boundaries([image.boundaries for image in images]),
@@ -82,7 +82,7 @@ class EvaluationReport:
 
     @property
     def words(self) -> str:
-        """The protocol in one sentence, with what the network saw."""
+        """The protocol and the view in one sentence."""
         return self.protocol.words(self.settings.view, self.settings.config)
 
     @property
@@ -115,7 +115,7 @@ class EvaluationReport:
         return tuple(sorted(self.images, key=lambda image: (image.sparse.abs_rel, image.name)))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data without the per-image rows and the settings of the predictions."""
+        """Plain data, without the images and the settings."""
         return {
             "protocol": self.words,
             "protocol_name": self.protocol.name,
@@ -126,7 +126,7 @@ class EvaluationReport:
             "share_of_readings_seen": self.share_seen,
             "sparse": self.sparse.to_dict(),
             "dense": self.dense.to_dict(),
-            "floors": self.floors.to_dict(),
+            "floors": self.baselines.to_dict(),
             "near_edges": [band.to_dict() for band in self.near_edges],
             "gap": dataclasses.asdict(self.gap),
             "boundaries": self.boundaries.to_dict() if self.boundaries is not None else None,
@@ -138,7 +138,7 @@ class EvaluationReport:
 
 
 def metrics_of(reports: Sequence[EvaluationReport]) -> dict[str, Any]:
-    """As written to `metrics.json`: the first protocol's numbers, then the others'."""
+    """The content of `metrics.json`: the first protocol's metrics, then the others'."""
     first, *others = reports
     return {
         **first.to_dict(),
@@ -148,7 +148,7 @@ def metrics_of(reports: Sequence[EvaluationReport]) -> dict[str, Any]:
 
 
 def write_reports(reports: Sequence[EvaluationReport], folder: Path) -> None:
-    """Write `metrics.json`, and `per_image.csv` with one row a protocol and image."""
+    """Write `metrics.json`, and `per_image.csv` with one row per protocol and image."""
     text = json.dumps(metrics_of(reports), indent=1, allow_nan=False)
     write_text(folder / "metrics.json", text + "\n")
     rows = [
@@ -165,11 +165,11 @@ def write_reports(reports: Sequence[EvaluationReport], folder: Path) -> None:
 
 
 def _mean_gap(gaps: Sequence[ModeGap]) -> ModeGap:
+    columns = zip(*(dataclasses.astuple(gap) for gap in gaps), strict=True)
+    names = [field.name for field in dataclasses.fields(ModeGap)]
     return ModeGap(
-        mean_m=float(np.mean([gap.mean_m for gap in gaps])),
-        median_m=float(np.mean([gap.median_m for gap in gaps])),
-        max_m=max(gap.max_m for gap in gaps),
-        mean_rel=float(np.mean([gap.mean_rel for gap in gaps])),
-        median_rel=float(np.mean([gap.median_rel for gap in gaps])),
-        max_rel=max(gap.max_rel for gap in gaps),
+        *(
+            max(values) if name.startswith("max") else float(np.mean(values))
+            for name, values in zip(names, columns, strict=True)
+        )
     )
