@@ -15,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from spd.checkpoints.checkpoint import default_device, fill_model, stored_weights
 from spd.data.loader import Batch, ViewStream, batches
 from spd.data.sample import RGBDSample
-from spd.errors import DataError, TrainingError
+from spd.errors import DataError, StoppedError, TrainingError
 from spd.evaluation.metrics.accuracy import depth_metrics
 from spd.models.spd import SPD
 from spd.predictors.torch_predictor import Predictor
@@ -30,10 +30,6 @@ from spd.training.start import start_model
 from spd.training.validation import validate
 
 LOWEST_LOSS_SCALE = 2.0**-10  # float16 gradients that overflow even so are broken
-
-
-class StoppedError(TrainingError):
-    """The run was asked to stop, and has saved where it was."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

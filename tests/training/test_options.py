@@ -18,11 +18,11 @@ from helpers.small_runs import (
 from spd.checkpoints.checkpoint import stored_weights
 from spd.data.loader import ViewStream, batches
 from spd.data.sources import open_samples
-from spd.errors import ConfigError
+from spd.errors import ConfigError, StoppedError
 from spd.losses import silog
 from spd.models.spd import SPD
 from spd.recipes import TrainConfig, override
-from spd.train import StoppedError, Trainer
+from spd.train import Trainer
 from spd.training.objective import Objective
 from spd.training.runs import Run
 

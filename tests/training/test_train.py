@@ -15,9 +15,9 @@ from helpers.small_runs import CPU, losses, small_recipe
 from spd.config import ModelConfig
 from spd.data.folder import write_depth_png
 from spd.data.sources import open_samples
-from spd.errors import CheckpointError, TrainingError
+from spd.errors import CheckpointError, StoppedError, TrainingError
 from spd.recipes import Recipe
-from spd.train import StoppedError, Trainer
+from spd.train import Trainer
 from spd.training.runs import Run
 
 
