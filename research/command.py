@@ -5,7 +5,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
-from spd.cli.progress import progress_bar
+from spd.terminal import progress_bar
 from spd.errors import SPDError
 
 Progress = Callable[[int, int], None]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from spd.batch.asking import Answer, Computation, Question, ask
 from spd.batch.grouping import Questions
 from spd.errors import BatchError, SPDError
-from spd.processes import interrupts_held
+from spd.terminal import interrupts_held
 
 if TYPE_CHECKING:
     from spd.predictors.loading import AnyPredictor

@@ -33,7 +33,7 @@ def benchmark(
 
     from spd.benchmark.steps import Benchmark
     from spd.benchmark.table import format_result
-    from spd.cli.progress import progress_bar
+    from spd.terminal import progress_bar
     from spd.files import check_writable, write_text
 
     if out is not None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 def report_folders(folders: Sequence[Path], out: Path | None) -> None:
     """Write the page and say where it is."""
-    from spd.cli.progress import progress_bar
     from spd.report.report import write_report
+    from spd.terminal import progress_bar
 
     with progress_bar("reading predictions") as progress:
         page = write_report(folders, out, progress)

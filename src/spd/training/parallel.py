@@ -73,7 +73,7 @@ class Parallel:
             return module
         return self.accelerator.prepare_model(module)
 
-    def without_sync(self, module: nn.Module) -> Any:
+    def no_sync(self, module: nn.Module) -> Any:
         """A context in which gradients are added up in this process only."""
         return self.accelerator.no_sync(module)
 
