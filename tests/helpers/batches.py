@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
+from helpers.checkpoints import save_checkpoint
 from spd.batch import Asked, BatchSettings, Computation, Summary, run_batch
-from spd.checkpoints.checkpoint import save_checkpoint
 
 SIZE = (30, 40)
 FOCAL_PX = 33.0

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from spd.checkpoints.checkpoint import save_checkpoint
+from helpers.checkpoints import save_checkpoint
 from spd.config import ModelConfig
 from spd.errors import CheckpointError, ConfigError
 from spd.models.spd import SPD
@@ -72,7 +72,7 @@ def test_the_shipped_model_can_initialise_a_run():
 
 
 def test_a_missing_source_is_refused(small_config, tmp_path):
-    with pytest.raises(CheckpointError, match="no file or folder"):
+    with pytest.raises(CheckpointError, match="exists but contains no nothing"):
         start_model(fresh(small_config), TrainConfig(start_from=str(tmp_path / "nothing")))
 
 

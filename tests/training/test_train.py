@@ -141,7 +141,7 @@ def test_a_folder_that_holds_something_is_refused(small_config, tmp_path):
     with pytest.raises(TrainingError, match="not empty"):
         Run.create(tmp_path / "other", settings, ("data",))
     assert (tmp_path / "other" / "file").read_text() == "mine"
-    with pytest.raises(TrainingError, match="no run to go on with"):
+    with pytest.raises(TrainingError, match="no run to resume"):
         Run.open(tmp_path / "other")
 
 

@@ -13,7 +13,7 @@ from research.performance.inference import Plan, inference_benchmark, sizes_arou
 from research.performance.subjects import Peer, Setup, pipeline_macs, read_dense
 from research.performance.timing import Effort
 from research.performance.yardstick import Yardstick
-from spd.checkpoints.checkpoint import save_checkpoint
+from helpers.checkpoints import save_checkpoint
 from spd.config import ModelConfig
 from spd.errors import MeasurementError
 
