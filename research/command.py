@@ -5,8 +5,8 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
-from spd.cli.progress import progress_bar
 from spd.errors import SPDError
+from spd.terminal import progress_bar
 
 Progress = Callable[[int, int], None]
 """Called with the number of steps done and their total."""

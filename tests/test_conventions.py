@@ -11,9 +11,10 @@ import pytest
 import torch
 
 import spd
+from helpers.checkpoints import save_checkpoint
 from helpers.paths import ROOT
 from helpers.samples import random_maps, slanted_sample
-from spd.checkpoints.checkpoint import load_checkpoint, save_checkpoint
+from spd.checkpoints.checkpoint import load_checkpoint
 from spd.config import ModelConfig
 from spd.data.sample import RGBDSample
 from spd.errors import DataError

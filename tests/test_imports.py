@@ -14,7 +14,7 @@ import spd
 PACKAGE = Path(spd.__file__).parent
 # A module imports from its own row and the rows above it, never from below.
 LAYERS = [
-    {"errors", "processes", "memory", "_version"},
+    {"errors", "terminal", "memory", "_version"},
     {"config", "recipes", "files"},
     {"pixels", "geometry", "cost"},
     {"photos", "checkpoints", "models", "scenes"},

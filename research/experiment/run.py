@@ -41,7 +41,7 @@ from spd.errors import ConfigError, DataError
 from spd.evaluation.baselines import ConstantDepth, median_of_training_data
 from spd.files import UNFINISHED, remove_unfinished, write_text
 from spd.models.spd import SPD
-from spd.processes import interrupts_held
+from spd.terminal import interrupts_held
 
 CONFIG = "experiment.json"
 SMALL, LARGE = (240, 320), (480, 640)

@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import torch
 
-from spd.processes import interrupts_held
+from spd.terminal import interrupts_held
 
 P = ParamSpec("P")
 T = TypeVar("T")

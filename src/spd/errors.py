@@ -1,13 +1,18 @@
 """Every error a user can cause, as one family.
 
-The command line prints the message of an :class:`SPDError` as one line and exits with code 2.
-Anything else is a bug and keeps its traceback. Messages name what was given, what was expected
-and what to do about it.
+The command line prints the message of an :class:`SPDError` as one line and exits with its
+`exit_code`. Any other exception is a bug and keeps its traceback. A message names what is wrong,
+what was given, what is expected and what to do.
 """
+
+from typing import ClassVar
 
 
 class SPDError(Exception):
-    """Base of all errors that are the input's fault rather than the program's."""
+    """Base class of all errors caused by the input rather than by the program."""
+
+    exit_code: ClassVar[int] = 2
+    """Exit code of a command that ends with this error."""
 
 
 class ConfigError(SPDError, ValueError):
@@ -15,7 +20,7 @@ class ConfigError(SPDError, ValueError):
 
 
 class InputError(SPDError, ValueError):
-    """An image, a tensor or an argument is not what was asked for."""
+    """An image, a tensor or an argument has the wrong type, shape or value."""
 
 
 class PointError(InputError):
@@ -27,16 +32,22 @@ class DataError(SPDError, ValueError):
 
 
 class CheckpointError(SPDError, ValueError):
-    """A checkpoint is missing, truncated, or of another architecture."""
+    """A checkpoint is missing, truncated, or has another architecture."""
 
 
 class TrainingError(SPDError, RuntimeError):
-    """Training cannot go on, or cannot start where it was asked to."""
+    """Training cannot start or cannot continue."""
+
+
+class StoppedError(TrainingError):
+    """Training was interrupted; the finished steps are saved."""
+
+    exit_code = 130
 
 
 class MeasurementError(SPDError, RuntimeError):
-    """A machine is too busy to be measured."""
+    """The machine is too busy for a measurement."""
 
 
 class BatchError(SPDError, RuntimeError):
-    """A batch cannot go on, or cannot start where it was asked to."""
+    """A batch cannot start or cannot continue."""

@@ -1,6 +1,6 @@
-"""Recipes: a model and the way it is trained, as typed Python functions or read from a file.
+"""Recipes: a model and its training, as typed Python functions or a file, and overrides.
 
-Both `recipe` and `override` reject unknown keys and values of a wrong type. Importing this module imports neither torch nor transformers.
+Importing this module imports neither torch nor transformers.
 """
 
 import difflib
@@ -17,18 +17,18 @@ from spd.config import Frozen, Int, LocalPathName, ModelConfig
 from spd.errors import ConfigError
 
 ConfigT = TypeVar("ConfigT", bound=Frozen)
-SILOG_LAMBDA = {"specification": 0.5, "bts": 0.85}  # 0.85 is AdaBins' too
+SILOG_LAMBDA = {"specification": 0.5, "bts": 0.85}  # AdaBins uses 0.85 too
 
 
 class TrainConfig(Frozen):
-    """The optimisation; the defaults are the specification's section 7."""
+    """Training settings; the defaults are those of the specification, section 7."""
 
     steps: Int = Field(237_920, gt=0)
-    """Optimiser steps of the whole run (the specification: 10 epochs of 47,584 in pairs)."""
+    """Optimiser steps of the whole run; the default is 10 epochs of 47,584 images in pairs."""
     batch_size: Int = Field(2, gt=0)
-    """Images in an optimiser step, over all processes and accumulated parts together."""
+    """Images of an optimiser step, over all processes and accumulated parts together."""
     accumulate: Int = Field(1, gt=0)
-    """Parts a step's images are computed in, one after the other, to save memory."""
+    """Consecutive parts that a process computes its images of a step in, to save memory."""
     encoder_lr: float = Field(5e-6, ge=0)
     """Peak learning rate of the encoder."""
     decoder_lr: float = Field(1e-4, ge=0)
@@ -38,59 +38,59 @@ class TrainConfig(Frozen):
     warmup_steps: Int = Field(500, ge=0)
     """Steps of the linear warm-up."""
     warmup_start: float = Field(0.01, gt=0, le=1)
-    """Factor the warm-up starts from."""
+    """Factor on the peak learning rates at the first warm-up step."""
     final_lr: float = Field(1e-6, ge=0)
-    """Where the cosine ends (torch's eta_min), for every group."""
+    """Learning rate at the end of the cosine (torch's `eta_min`), for encoder and decoder."""
     clip_norm: float = Field(1.0, gt=0)
-    """Largest allowed norm of the gradient."""
+    """Largest norm of the gradient; a longer one is scaled down."""
     precision: Literal["float32", "bfloat16", "float16"] = "bfloat16"
-    """Autocast type of the forward pass; weights and optimiser stay float32. `float16` scales the
-    loss, for GPUs without bfloat16."""
+    """Autocast type of the forward pass; weights and optimiser stay float32. `float16`, for GPUs
+    without bfloat16, also scales the loss."""
     silog: Literal["specification", "bts"] = "specification"
-    """Preset of SILog's variance weight lambda: see `SILOG_LAMBDA`."""
+    """Preset of SILog's variance weight lambda: 0.5 (`specification`) or 0.85 (`bts`)."""
     objective: Literal["dense", "query", "mix"] = "dense"
-    """`dense`: the stride-4 map resized to the image; `query`: drawn readings; `mix`: both."""
+    """Loss: `dense` on the resized stride-4 map, `query` on drawn readings, or `mix` of both."""
     dense_weight: float = Field(0.5, gt=0, lt=1)
     """Share of the dense loss under `mix`."""
     points_per_image: Int = Field(1024, gt=0)
     """Points drawn from each image for the `query` loss."""
     beside: tuple[LocalPathName, ...] = ()
-    """Other local paths that learn from the same maps, their `query` losses added to the model's
-    own, so that the maps favour none of them. They are kept for resuming, not in the model."""
+    """Further local paths trained on the same maps, so that the maps favour none. Their `query`
+    losses are added to the model's own. Checkpoints keep them for resuming, not in the model."""
     beside_points: Int = Field(4, gt=0)
-    """How many of an image's points each of them is asked: few, because `conv` costs so much."""
+    """Points of each image for every `beside` path; few, because `conv` is expensive."""
     encoder_weights: str | None = None
-    """What the encoder starts from: DINOv2, Depth Anything V2 or an SPD, as a hub id, a directory,
-    a run or a file (docs/encoder_weights.md); none is random."""
+    """Initial weights of the encoder: DINOv2, Depth Anything V2 or an SPD, as a hub id, a
+    directory, a run or a file (docs/encoder_weights.md); null is random."""
     start_from: str | None = None
-    """A whole SPD that the run starts from, to train on: a run, a directory, a hub id or
-    `shipped`. Only its weights are taken; rates and schedule begin anew."""
+    """SPD to initialise the whole model from: a run, a directory, a hub id or `shipped`. Only its
+    weights are used; optimiser and schedule start fresh."""
     encoder_frozen: bool = False
-    """Leave the encoder as it was loaded and train the rest alone."""
+    """Whether to keep the encoder fixed and train only the rest."""
     checkpoint_encoder: bool = False
-    """Recompute the encoder's activations in the backward pass: less memory, more time."""
+    """Whether to recompute the encoder's activations in the backward pass, to save memory."""
     compile: bool = False
-    """Compile the forward and backward pass with torch.compile; the first step takes minutes."""
+    """Whether to compile the model with torch.compile; the first step then takes minutes."""
     ema_decay: float = Field(0.0, ge=0, lt=1)
-    """Decay of an average of the weights, which is then what is evaluated and saved; 0: none."""
+    """Decay of the moving average of the weights, which is evaluated and saved; 0 is no average."""
     augment: bool = True
-    """BTS's random rotation, flip and photometric changes on training images."""
+    """Whether to apply BTS's random rotation, flip and photometric changes to training images."""
     views: Literal["crop", "sources"] = "crop"
-    """`crop`: windows of the model's crop size. `sources`: a step's images are of one source and as
-    large as its frames at the training focal length, so that wide lenses and long ones are learnt
-    from as they will be asked."""
+    """Training views. `crop`: windows of the model's crop size. `sources`: whole frames at the
+    training focal length, all images of a step from one source, so that wide and long lenses are
+    trained at the sizes they have in use."""
     workers: Int = Field(0, ge=0)
-    """Loader processes; 0 loads in the training process."""
+    """Data loader processes; 0 loads in the training process."""
     seed: Int = 0
-    """Seed of weights, order, crops and points."""
+    """Seed of initial weights, order of images, crops and points."""
     evaluate_every: Int = Field(5000, gt=0)
     """Steps between evaluations on the validation set."""
     save_every: Int = Field(1000, gt=0)
     """Steps between checkpoints."""
     keep_last: Int = Field(2, gt=0)
-    """Checkpoints kept besides the best one."""
+    """Latest checkpoints to keep besides the best one."""
     tracker: Literal["tensorboard", "wandb", "trackio", "none"] = "tensorboard"
-    """Where curves are shown; `log.jsonl` in the run's folder is written whatever it is."""
+    """Tracker for curves; `log.jsonl` in the run's folder is always written."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -100,7 +100,7 @@ class TrainConfig(Frozen):
             )
         if self.start_from is not None and self.encoder_weights is not None:
             raise ValueError(
-                "start_from and encoder_weights both say where the encoder starts; set one to null"
+                "start_from and encoder_weights both initialise the encoder; set one to null"
             )
         if self.batch_size % self.accumulate:
             raise ValueError(
@@ -110,23 +110,23 @@ class TrainConfig(Frozen):
 
 
 class Recipe(Frozen):
-    """A named model and the way it is trained."""
+    """A model and its training."""
 
     name: str
-    """What `spd train --recipe` calls it."""
+    """Name for `spd train --recipe`."""
     model: ModelConfig = ModelConfig()
-    """The model."""
+    """Model configuration."""
     train: TrainConfig = TrainConfig()
-    """The optimisation."""
+    """Training settings."""
 
 
 def nyu_v15_2() -> Recipe:
-    """The specification's own recipe: ViT-S at 350x476 on NYU Depth V2 (section 7)."""
+    """ViT-S at 350x476 on NYU Depth V2, as in the specification (section 7)."""
     return Recipe(name="nyu_v15_2", train=TrainConfig(encoder_weights="facebook/dinov2-small"))
 
 
 def rooms_tiny() -> Recipe:
-    """Tiny model from a random encoder, minutes on two CPU cores."""
+    """Tiny model with a random encoder; takes minutes on two CPU cores."""
     return Recipe(
         name="rooms_tiny",
         model=ModelConfig.tiny(),
@@ -135,7 +135,7 @@ def rooms_tiny() -> Recipe:
 
 
 def rooms_small() -> Recipe:
-    """Small model from a random encoder, about an hour on two CPU cores."""
+    """Small model with a random encoder; takes about an hour on two CPU cores."""
     return Recipe(
         name="rooms_small",
         model=ModelConfig.small(),
@@ -146,7 +146,7 @@ def rooms_small() -> Recipe:
 def _from_scratch(
     steps: int, batch_size: int, points_per_image: int, evaluate_every: int
 ) -> TrainConfig:
-    """Rates that move a random encoder (5e-6 cannot), and queries instead of dense maps."""
+    """Learning rates that train a random encoder (5e-6 cannot), and the `query` objective."""
     return TrainConfig(
         steps=steps,
         batch_size=batch_size,
@@ -170,21 +170,21 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
 
 
 def recipe(name: str) -> Recipe:
-    """The recipe of that name, or the one that a `.toml` or `.json` file holds.
+    """Look up a recipe by its name, or read it from a `.toml` or `.json` file.
 
-    A file has the keys of :class:`Recipe`; what it leaves out keeps its default, and its `name`
+    A file has the keys of :class:`Recipe`; missing keys take their defaults, and a missing `name`
     is the file's.
 
     Raises:
-        ConfigError: if there is no such recipe or file, or the file has an unknown key or a wrong
-            value.
+        ConfigError: if the recipe or file does not exist, or the file has an unknown key or a
+            wrong value.
     """
     if name in RECIPES:
         return RECIPES[name]()
     path = Path(name)
     if path.suffix not in (".toml", ".json"):
         known = ", ".join(sorted(RECIPES))
-        raise ConfigError(f"no recipe {name!r}; take {known}, or a .toml or .json file")
+        raise ConfigError(f"no recipe {name!r}; expected {known}, or a .toml or .json file")
     try:
         text = path.read_text(encoding="utf-8")
         data = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
@@ -199,30 +199,32 @@ def recipe(name: str) -> Recipe:
 
 
 def override(config: ConfigT, assignments: Sequence[str]) -> ConfigT:
-    """Apply `key=value` or `section.key=value`; values are JSON, bare words are strings.
+    """Apply `key=value` or `section.key=value` assignments; returns a new configuration.
+
+    Values are JSON; a bare word is a string.
 
     Raises:
-        ConfigError: if an assignment has no `=`, names no existing key, or has a wrong type.
+        ConfigError: if an assignment has no `=`, an unknown key, or a value of the wrong type.
     """
     data = config.to_dict()
     for assignment in assignments:
-        path, equals, text = assignment.partition("=")
+        path, equals, text = (part.strip() for part in assignment.partition("="))
         if not equals:
             raise ConfigError(
                 f"override {assignment!r} has no '='; write for example train.steps=100"
             )
-        *parents, last = path.strip().split(".")
+        *parents, last = path.split(".")
         node: Any = data
         for key in parents:
             node = node.get(key) if isinstance(node, dict) else None
         if not isinstance(node, dict) or last not in node:
-            raise ConfigError(f"no configuration key {path.strip()!r}; {_suggestion(path, data)}")
-        value = _parse_value(text.strip())
+            raise ConfigError(f"no configuration key {path!r}; {_suggestion(path, data)}")
+        value = _parse_value(text)
         if isinstance(node[last], list) and not isinstance(value, list):
-            example = json.dumps(node[last], separators=(",", ":"))
+            example = json.dumps(node[last] or ["..."], separators=(",", ":"))
             raise ConfigError(
-                f"{assignment!r}: {path.strip()} is a list, as JSON; quoted for the shell it is "
-                f"'{path.strip()}={example}'"
+                f"{path} is a list, got {text!r}; write JSON, quoted for the shell: "
+                f"'{path}={example}'"
             )
         node[last] = value
     return config.from_dict(data)
@@ -239,9 +241,9 @@ def _parse_value(text: str) -> Any:
 
 
 def _suggestion(path: str, data: dict[str, Any]) -> str:
-    """The keys nearest to a mistyped one, or the names of the sections."""
+    """Suggest the keys most similar to a mistyped one, or else list all keys."""
     known = list(_paths(data))
-    near = difflib.get_close_matches(path.strip(), known, n=3)
+    near = difflib.get_close_matches(path, known, n=3)
     if near:
         return f"did you mean {' or '.join(near)}?"
     return f"known keys are {', '.join(known)}"

@@ -8,37 +8,32 @@ from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from spd.checkpoints.checkpoint import default_device, fill_model, stored_weights
 from spd.data.loader import Batch, ViewStream, batches
 from spd.data.sample import RGBDSample
-from spd.errors import DataError, TrainingError
-from spd.evaluation.metrics.accuracy import depth_metrics
+from spd.errors import DataError, StoppedError, TrainingError
 from spd.models.spd import SPD
 from spd.predictors.torch_predictor import Predictor
 from spd.recipes import TrainConfig
-from spd.training.console import progress, stop_signal
+from spd.terminal import progress_bar, stop_signal
 from spd.training.generators import generator_states, set_generator_states
 from spd.training.objective import Objective
 from spd.training.optim import make_optimizer, make_schedule
 from spd.training.parallel import Parallel, is_main_process
 from spd.training.runs import Run
 from spd.training.start import start_model
-from spd.training.validation import validate
+from spd.training.validation import batch_abs_rel, tensors_on, validate
 
-LOWEST_LOSS_SCALE = 2.0**-10  # float16 gradients that overflow even so are broken
-
-
-class StoppedError(TrainingError):
-    """The run was asked to stop, and has saved where it was."""
+LOWEST_LOSS_SCALE = 2.0**-10  # below it, float16 gradients overflow for another reason than scale
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TrainResult:
-    """What a finished run has to say."""
+    """Summary of a finished run."""
 
     steps: int
     last_loss: float
@@ -48,17 +43,18 @@ class TrainResult:
     seconds_per_step: float
     """Median, without evaluation, saving and waiting for data."""
     waiting_share: float
-    """Share of the time that was spent waiting for data."""
+    """Share of the time spent waiting for data."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class StepNumbers:
-    """What all processes agree on after a step's gradients."""
+class StepResult:
+    """Numbers of one optimiser step, equal in all processes."""
 
     loss: float
     grad_norm: float
-    empty: int
+    images_without_reading: int
     stop: bool
+    """Whether any process was asked to stop."""
 
 
 class Trainer:
@@ -72,12 +68,16 @@ class Trainer:
         torch.manual_seed(self.config.seed)
         self.model = SPD(run.recipe.model)
         self.start = None if run.started else start_model(self.model, self.config)
-        self._prepare_model()
+        self.model.to(self.device).train()
+        if self.config.encoder_frozen:
+            self.model.encoder.requires_grad_(False)
+        if self.config.checkpoint_encoder:
+            self.model.checkpoint_encoder()
         objective = Objective(self.model, self.config).to(self.device)
         self.beside = objective.beside
         self.optimizer = make_optimizer(self.model, self.config, self.beside.parameters())
         self.schedule: LRScheduler = make_schedule(self.optimizer, self.config)
-        self.scaler = torch.amp.GradScaler(  # of the loss, for gradients that float16 would lose
+        self.scaler = torch.amp.GradScaler(  # keeps small float16 gradients from becoming zero
             self.device.type, init_scale=2.0**12, enabled=self.config.precision == "float16"
         )
         self.average: AveragedModel | None = None
@@ -90,70 +90,54 @@ class Trainer:
         self.step = 0
         self.images_without_reading = 0
 
-    def _prepare_model(self) -> None:
-        self.model.to(self.device).train()
-        if self.config.encoder_frozen:
-            self.model.encoder.requires_grad_(False)
-        if self.config.checkpoint_encoder:
-            self.model.checkpoint_encoder()
+    def train_step(self, parts: Sequence[Batch], stop: bool) -> StepResult:
+        """Take one optimiser step; every process takes the same one.
 
-    @property
-    def kept_model(self) -> SPD:
-        """The model that is evaluated and saved: the average of the weights where there is one."""
-        return self.model if self.average is None else cast(SPD, self.average.module)
-
-    def restore(self) -> None:
-        """Go on from the run's last checkpoint, exactly; from the start where there is none."""
-        if not self.run.started:
-            if is_main_process():
-                self.run.forget_log_after(0)
-            return
-        state = self.run.restore(self.kept_model)
-        if self.average is None:
-            self.model.load_state_dict(self.kept_model.state_dict())
-        else:
-            fill_model(self.model, state["weights"], self.run.folder)
-            self.average.n_averaged.fill_(int(state["averaged"]))
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.beside.load_state_dict(state.get("beside", {}))
-        self.schedule.load_state_dict(state["schedule"])
-        self.scaler.load_state_dict(state["scaler"])
-        set_generator_states(state["generators"])
-        self.step = int(state["step"])
-        self.images_without_reading = int(state["images_without_reading"])
-        if is_main_process():
-            self.run.forget_log_after(self.step)
-
-    def save(self, val_abs_rel: float | None = None) -> None:
-        """Write a checkpoint of what stands now; only the main process does.
+        Args:
+            parts: the batches this process computes for the step, `accumulate` of them.
+            stop: whether this process was asked to stop.
 
         Raises:
-            DataError: if it cannot be written.
+            TrainingError: if the loss or its gradient is not finite; the weights stay unchanged.
         """
-        if not is_main_process():
-            return
-        state: dict[str, Any] = {
-            "step": self.step,
-            "images_without_reading": self.images_without_reading,
-            "beside": self.beside.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
-            "scaler": self.scaler.state_dict(),
-            "generators": generator_states(),
-        }
+        self.optimizer.zero_grad(set_to_none=True)
+        totals = torch.zeros(3, device=self.device)  # loss, images without a reading, stop
+        totals[2] = stop
+        for number, part in enumerate(parts, start=1):
+            is_last = number == len(parts)  # only its backward pass exchanges gradients
+            with contextlib.nullcontext() if is_last else self.parallel.no_sync(self.objective):
+                loss, empty = self.objective(tensors_on(self.device, part))
+                loss = loss / self.config.accumulate
+                self.scaler.scale(loss).backward()
+            totals[0] += loss.detach()
+            totals[1] += empty
+        self.scaler.unscale_(self.optimizer)
+        norm = torch.nn.utils.clip_grad_norm_(self.objective.parameters(), self.config.clip_norm)
+        mean_loss, mean_empty, mean_stop = self.parallel.mean(totals).tolist()
+        result = StepResult(
+            loss=mean_loss,
+            grad_norm=float(norm),
+            images_without_reading=round(mean_empty * self.parallel.shard.processes),
+            stop=mean_stop > 0,
+        )
+        self._check_finite(result, parts)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.schedule.step()
         if self.average is not None:
-            state["weights"] = stored_weights(self.model)
-            state["averaged"] = int(self.average.n_averaged)
-        self.run.save(self.kept_model, state, self.step, val_abs_rel)
+            self.average.update_parameters(self.model)
+        self.step += 1
+        self.images_without_reading += result.images_without_reading
+        return result
 
     def fit(
         self, samples: Sequence[RGBDSample], validation: Sequence[RGBDSample] = ()
     ) -> TrainResult:
-        """Run every step that is left, evaluating and saving as configured.
+        """Take all remaining steps; evaluate and save as configured.
 
         Raises:
             TrainingError: if the loss or a gradient is not finite, a frame cannot be read, or the
-                last checkpoint cannot be written; what was good is saved.
+                last checkpoint cannot be written. The finished steps are saved where possible.
             StoppedError: after SIGINT or SIGTERM; the finished steps are saved.
         """
         config = self.config
@@ -164,27 +148,38 @@ class Trainer:
         if is_main:
             self.parallel.start_tracker(self.step, self.run.folder.name)
         with (
-            progress(self.step, config.steps, shown=is_main) as show,
+            progress_bar(
+                "training",
+                "loss {loss:.3f}  lr {rates}",
+                shown=None if is_main else False,
+                loss=loss,
+                rates="",
+            ) as show,
             stop_signal() as stop,
             contextlib.closing(self.parallel),
         ):
+            show(self.step, config.steps)
             parts = self._read(stream)
             while self.step < config.steps:
-                asked = time.perf_counter()
+                waiting = time.perf_counter()
                 step_parts = [next(parts) for _ in range(config.accumulate)]
                 started = time.perf_counter()
-                numbers = self.train_step(step_parts, stop.is_set())
-                loss = numbers.loss
-                waits.append(started - asked)
+                result = self.train_step(step_parts, stop.is_set())
+                loss = result.loss
+                waits.append(started - waiting)
                 seconds.append(time.perf_counter() - started)
-                self._log(numbers, waits[-1], seconds[-1])
-                show(self.step, loss, self.schedule.get_last_lr())
-                self._keep(validation)
-                stopped = numbers.stop or (self.parallel.is_alone and stop.is_set())
+                self._log(result, waits[-1], seconds[-1])
+                rates = " / ".join(f"{rate:.1e}" for rate in self.schedule.get_last_lr())
+                show(self.step, config.steps, loss=loss, rates=rates)
+                self._evaluate_and_save(validation)
+                stopped = result.stop or (self.parallel.is_alone and stop.is_set())
                 if stopped and self.step < config.steps:
                     reason = f"stopped after step {self.step} of {config.steps}"
-                    raise self._ended(reason, "go on", StoppedError)
-        best = self._overfit_abs_rel(stream) if self.run.overfit else self.run.best_abs_rel()
+                    raise self._saved_error(reason, "continue", StoppedError)
+        if self.run.overfit:
+            best = batch_abs_rel(self.kept_model, batches(stream, 0, steps=1), self.device)
+        else:
+            best = self.run.best_abs_rel()
         total = sum(seconds) + sum(waits)
         return TrainResult(
             steps=self.step,
@@ -195,96 +190,102 @@ class Trainer:
             waiting_share=sum(waits) / total if total else 0.0,
         )
 
+    @property
+    def kept_model(self) -> SPD:
+        """The model to evaluate and save: the average of the weights if there is one."""
+        return self.model if self.average is None else cast(SPD, self.average.module)
+
+    @property
+    def _stateful(self) -> dict[str, Any]:
+        """Objects whose state a checkpoint holds beside the model, by name."""
+        return {
+            "beside": self.beside,
+            "optimizer": self.optimizer,
+            "schedule": self.schedule,
+            "scaler": self.scaler,
+        }
+
+    def restore(self) -> None:
+        """Continue exactly from the run's last checkpoint, or from the start if it has none."""
+        if self.run.started:
+            state = self.run.restore(self.kept_model)
+            if self.average is None:
+                self.model.load_state_dict(self.kept_model.state_dict())
+            else:
+                fill_model(self.model, state["weights"], self.run.folder)
+                self.average.n_averaged.fill_(int(state["averaged"]))
+            for name, part in self._stateful.items():
+                part.load_state_dict(state.get(name, {}))
+            set_generator_states(state["generators"])
+            self.step = int(state["step"])
+            self.images_without_reading = int(state["images_without_reading"])
+        if is_main_process():
+            self.run.forget_log_after(self.step)
+
+    def save(self, val_abs_rel: float | None = None) -> None:
+        """Write a checkpoint of the current step; only the main process does.
+
+        Raises:
+            DataError: if it cannot be written.
+        """
+        if not is_main_process():
+            return
+        state = {name: part.state_dict() for name, part in self._stateful.items()} | {
+            "step": self.step,
+            "images_without_reading": self.images_without_reading,
+            "generators": generator_states(),
+        }
+        if self.average is not None:
+            state["weights"] = stored_weights(self.model)
+            state["averaged"] = int(self.average.n_averaged)
+        self.run.save(self.kept_model, state, self.step, val_abs_rel)
+
     def _read(self, stream: ViewStream) -> Iterator[Batch]:
-        """The parts of the steps that are left; a frame that cannot be read ends the run, saved."""
+        """Yield the parts of the remaining steps; an unreadable frame saves and ends the run."""
         try:
             yield from batches(stream, self.step, self.parallel.shard)
         except DataError as error:
-            # A loader process sends its traceback along; its last line is the message.
-            said = str(error).strip().splitlines()[-1].removeprefix("spd.errors.DataError: ")
-            raise self._ended(said, "mend the frame and go on") from None
+            # A loader process sends its traceback along; the last line is the message.
+            message = str(error).strip().splitlines()[-1].removeprefix("spd.errors.DataError: ")
+            raise self._saved_error(message, "repair the frame and continue") from None
 
-    def train_step(self, parts: Sequence[Batch], stop: bool) -> StepNumbers:
-        """One optimiser step from its parts; every process takes the same one.
-
-        Args:
-            parts: the batches this process computes for the step, `accumulate` of them.
-            stop: whether this process was asked to stop; all hear of it.
-        """
-        self.optimizer.zero_grad(set_to_none=True)
-        losses = torch.zeros(3, device=self.device)  # loss, images without a reading, stop
-        losses[2] = stop
-        for number, part in enumerate(parts):
-            batch = {k: v.to(self.device) for k, v in part.items() if isinstance(v, Tensor)}
-            if number < len(parts) - 1:
-                with self.parallel.without_sync(self.objective):
-                    loss, empty = self._backward(batch)
-            else:
-                loss, empty = self._backward(batch)
-            losses[0] += loss
-            losses[1] += empty
-        self.scaler.unscale_(self.optimizer)
-        norm = torch.nn.utils.clip_grad_norm_(self.objective.parameters(), self.config.clip_norm)
-        mean_loss, empty_share, stops = self.parallel.mean(losses).tolist()
-        numbers = StepNumbers(
-            loss=mean_loss,
-            grad_norm=float(norm),
-            empty=round(empty_share * self.parallel.shard.processes),
-            stop=stops > 0,
-        )
-        self._check_finite(numbers, parts)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        self.schedule.step()
-        if self.average is not None:
-            self.average.update_parameters(self.model)
-        self.step += 1
-        self.images_without_reading += numbers.empty
-        return numbers
-
-    def _backward(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        loss, empty = self.objective(batch)
-        loss = loss / self.config.accumulate
-        self.scaler.scale(loss).backward()
-        return loss.detach(), empty
-
-    def _log(self, numbers: StepNumbers, wait_s: float, step_s: float) -> None:
+    def _log(self, result: StepResult, wait_s: float, step_s: float) -> None:
         if not is_main_process():
             return
-        rates = [float(rate) for rate in self.schedule.get_last_lr()]
+        encoder_lr, decoder_lr = map(float, self.schedule.get_last_lr())
         row = {
-            "loss": numbers.loss,
-            "encoder_lr": rates[0],
-            "decoder_lr": rates[1],
-            "grad_norm": numbers.grad_norm,
+            "loss": result.loss,
+            "encoder_lr": encoder_lr,
+            "decoder_lr": decoder_lr,
+            "grad_norm": result.grad_norm,
         }
         try:
             self.run.log({"step": self.step, **row, "wait_s": wait_s, "step_s": step_s})
         except DataError as error:
-            raise self._ended(str(error), "make room and go on") from None
+            raise self._saved_error(str(error), "free some space and continue") from None
         self.parallel.track(row, self.step)
 
-    def _check_finite(self, numbers: StepNumbers, parts: Sequence[Batch]) -> None:
-        """Stop before the weights take a step that is not finite, and save them.
+    def _check_finite(self, result: StepResult, parts: Sequence[Batch]) -> None:
+        """Save and stop before the weights take a step that is not finite.
 
-        Under float16 a gradient may overflow: the scaler leaves such a step out and lowers its
-        scale. That is an error only where no scale is low enough.
+        A float16 gradient may overflow: the scaler then skips the step and lowers its scale. That
+        is an error only once the scale is at its lowest.
         """
-        norm = torch.tensor([numbers.loss, numbers.grad_norm])
-        overflow = self.scaler.is_enabled() and self.scaler.get_scale() > LOWEST_LOSS_SCALE
-        if torch.isfinite(norm).all() or (overflow and torch.isfinite(norm[0])):
+        can_rescale = self.scaler.is_enabled() and self.scaler.get_scale() > LOWEST_LOSS_SCALE
+        loss, norm = torch.tensor([result.loss, result.grad_norm]).isfinite().tolist()
+        if loss and (norm or can_rescale):
             return
         names = ", ".join(self.parallel.gather([name for part in parts for name in part["names"]]))
         if all(bool(torch.isfinite(p).all()) for p in self.objective.parameters()):
             self.save()
         raise TrainingError(
-            f"loss {numbers.loss:g} or its gradient is not finite at step {self.step + 1} on "
-            f"images {names}; the steps before are saved in {self.run.folder}; look at those "
-            "images, or start again with lower learning rates"
+            f"the loss ({result.loss:g}) or its gradient is not finite at step {self.step + 1} on "
+            f"images {names}; the steps before it are saved in {self.run.folder}. Check those "
+            "images, or start a run with lower learning rates"
         )
 
-    def _keep(self, validation: Sequence[RGBDSample]) -> None:
-        """Evaluate and save where the configuration says so, and at the end."""
+    def _evaluate_and_save(self, validation: Sequence[RGBDSample]) -> None:
+        """Evaluate and save where the configuration asks for it, and after the last step."""
         last = self.step == self.config.steps
         evaluate = len(validation) > 0 and (last or self.step % self.config.evaluate_every == 0)
         if not (evaluate or last or self.step % self.config.save_every == 0):
@@ -294,8 +295,10 @@ class Trainer:
             self.save(abs_rel)
         except DataError as error:
             if last:
-                raise self._not_saved(error) from None
-            print(f"step {self.step} is not saved: {error}; going on", file=sys.stderr, flush=True)
+                raise self._unsaved_error(error) from None
+            print(
+                f"step {self.step} is not saved: {error}; continuing", file=sys.stderr, flush=True
+            )
         self.parallel.wait()
 
     def _validate(self, validation: Sequence[RGBDSample]) -> float:
@@ -307,35 +310,21 @@ class Trainer:
             self.parallel.track({"val_abs_rel": abs_rel}, self.step)
         return abs_rel
 
-    def _ended(
-        self, reason: str, what_to_do: str, kind: type[TrainingError] = TrainingError
+    def _saved_error(
+        self, reason: str, remedy: str, kind: type[TrainingError] = TrainingError
     ) -> TrainingError:
-        """Save, and the error that says so and how to go on."""
+        """Save, and return an error with the command that continues the run."""
         try:
             self.save()
         except DataError as error:
-            return self._not_saved(error)
+            return self._unsaved_error(error)
         return kind(
-            f"{reason}; the run is saved at step {self.step}: {what_to_do} with: "
+            f"{reason}; the run is saved at step {self.step}: {remedy} with: "
             f"spd train --resume {self.run.folder}"
         )
 
-    def _not_saved(self, error: DataError) -> TrainingError:
+    def _unsaved_error(self, error: DataError) -> TrainingError:
         return TrainingError(
-            f"{error}; step {self.step} is not saved, the checkpoints before it are as they were: "
-            f"free some space and go on with: spd train --resume {self.run.folder}"
+            f"{error}; step {self.step} is not saved, earlier checkpoints are unchanged: "
+            f"free some space and continue with: spd train --resume {self.run.folder}"
         )
-
-    def _overfit_abs_rel(self, stream: ViewStream) -> float:
-        """AbsRel on the batch that was repeated, at the points it was trained on."""
-        errors = []
-        for batch in batches(stream, 0, steps=1):
-            on_device = {k: v.to(self.device) for k, v in batch.items() if isinstance(v, Tensor)}
-            with torch.no_grad():
-                maps = self.kept_model.encode(on_device["image"])
-                predicted_m = self.kept_model.query(maps, on_device["points"])
-            for p, t, v in zip(
-                predicted_m, on_device["point_depth_m"], on_device["point_valid"], strict=True
-            ):
-                errors.append(depth_metrics(p[v].cpu().numpy(), t[v].cpu().numpy()).abs_rel)
-        return sum(errors) / len(errors)

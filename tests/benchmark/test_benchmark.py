@@ -7,11 +7,11 @@ import time
 import pytest
 
 from helpers import exports
+from helpers.checkpoints import save_checkpoint
 from spd.benchmark import steps, timing
 from spd.benchmark.steps import POINTS, Benchmark
 from spd.benchmark.table import format_result
 from spd.benchmark.timing import FEWEST, MOST, time_call
-from spd.checkpoints.checkpoint import save_checkpoint
 from spd.cli import run
 
 SIZE = (42, 70)

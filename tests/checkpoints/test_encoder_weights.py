@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 from transformers import Dinov2Model
 
+from helpers.checkpoints import save_checkpoint
 from helpers.encoder_forms import (
     FORMS,
     SMALL,
@@ -18,7 +19,6 @@ from helpers.encoder_forms import (
     transformers_depth_anything,
     under,
 )
-from spd.checkpoints.checkpoint import save_checkpoint
 from spd.checkpoints.encoder_weights import load_encoder
 from spd.config import EncoderConfig
 from spd.models.encoder_vits.vit_s import IMAGENET_MEAN, IMAGENET_STD, Encoder

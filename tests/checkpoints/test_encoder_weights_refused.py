@@ -1,4 +1,4 @@
-"""What the encoder refuses to start from, and that it is then as it was."""
+"""Sources of encoder weights that are refused; the encoder is then unchanged."""
 
 import json
 import os
@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import save_file
 from transformers import Dinov2WithRegistersConfig, Dinov2WithRegistersModel
 
+from helpers.checkpoints import save_checkpoint
 from helpers.encoder_forms import SMALL, dinov2, on_disk, original, sizes, spd_with, under
-from spd.checkpoints.checkpoint import save_checkpoint
 from spd.checkpoints.encoder_weights import load_encoder
 from spd.config import EncoderConfig
 from spd.errors import CheckpointError
@@ -102,20 +102,20 @@ def test_a_shallower_and_a_gated_dinov2_are_refused(tmp_path):
     [
         (
             {"num_attention_heads": 11},
-            "its num_attention_heads is 11, the configuration makes it 2",
+            "it has num_attention_heads 11, the configuration asks for 2",
         ),
-        ({"hidden_act": "relu"}, "its hidden_act is relu"),
-        ({"layer_norm_eps": 1e-5}, "its layer_norm_eps is 1e-05"),
+        ({"hidden_act": "relu"}, "it has hidden_act relu"),
+        ({"layer_norm_eps": 1e-5}, "it has layer_norm_eps 1e-05"),
     ],
 )
-def test_what_no_shape_shows_is_read_from_the_configuration(changes, named, tmp_path):
+def test_settings_without_a_shape_are_compared_by_the_configuration(changes, named, tmp_path):
     dinov2(**changes).save_pretrained(tmp_path)
     refused(Encoder(SMALL), tmp_path, named)
 
 
 def test_an_spd_with_other_heads_is_refused(tmp_path):
     save_checkpoint(spd_with(dinov2(), heads=11), tmp_path / "model")
-    refused(Encoder(SMALL), tmp_path / "model", "num_attention_heads is 11")
+    refused(Encoder(SMALL), tmp_path / "model", "num_attention_heads 11")
 
 
 def test_other_architectures_are_refused_by_their_configuration(tmp_path):
@@ -140,9 +140,9 @@ def test_damaged_files_are_refused(name, tmp_path):
     whole = path.read_bytes()
     for length in (0, 7, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:length])
-        refused(Encoder(SMALL), path, f"{name} (cannot be read|is no checkpoint)")
+        refused(Encoder(SMALL), path, f"{name} (cannot be read|is not a checkpoint)")
     path.write_bytes(b"hello, this is a text file")
-    refused(Encoder(SMALL), path, f"{name} (cannot be read|is no checkpoint)")
+    refused(Encoder(SMALL), path, f"{name} (cannot be read|is not a checkpoint)")
 
 
 class Command:
@@ -159,7 +159,7 @@ def test_code_in_a_pickle_is_not_run(tmp_path):
     tensors = original(on_disk(dinov2(), tmp_path))
     content = {"model": tensors, "args": Command(f"touch {tmp_path / 'ran'}")}
     torch.save(content, tmp_path / "evil.pth")
-    refused(Encoder(SMALL), tmp_path / "evil.pth", "more than tensors .* nothing in it was run")
+    refused(Encoder(SMALL), tmp_path / "evil.pth", "more than tensors .* no code in it was run")
     assert not (tmp_path / "ran").exists()
 
 
@@ -181,9 +181,9 @@ def test_directories_without_a_model_are_refused(tmp_path):
     refused(Encoder(SMALL), tmp_path, r"config\.json is missing")
 
 
-def test_names_that_lead_nowhere_are_refused(tmp_path, monkeypatch):
-    refused(Encoder(SMALL), tmp_path / "none.pth", r"no file .*none\.pth to start the encoder from")
-    refused(Encoder(SMALL), tmp_path / "none", "no file or folder")
+def test_missing_sources_are_refused(tmp_path, monkeypatch):
+    refused(Encoder(SMALL), tmp_path / "none.pth", r"no file .*none\.pth to initialise")
+    refused(Encoder(SMALL), tmp_path / "none", "exists but contains no none")
     (tmp_path / "photo.jpg").write_bytes(b"x")
     refused(Encoder(SMALL), tmp_path / "photo.jpg", r"not a checkpoint; expected \.pth")
 
@@ -191,4 +191,4 @@ def test_names_that_lead_nowhere_are_refused(tmp_path, monkeypatch):
         raise ConnectionError("no network")
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", unreachable)
-    refused(Encoder(SMALL), "facebook/dinov2-small", "could be fetched: .*null starts it at random")
+    refused(Encoder(SMALL), "facebook/dinov2-small", "it could not be fetched .*null is random")

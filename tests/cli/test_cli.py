@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import spd
-from spd.checkpoints.checkpoint import save_checkpoint
+from helpers.checkpoints import save_checkpoint
 from spd.cli import run, spread_lists
 
 
@@ -176,7 +176,7 @@ def test_train_evaluate_and_resume_end_to_end(capsys, rgbd_folder, tmp_path, mon
     assert code == 0
     assert "finished 4 steps" in text
     assert "note: each of only 3 frame(s) is seen 3 times" in text
-    assert "readings an image, where spd evaluate asks them all): 0." in text
+    assert "readings an image, spd evaluate uses all): 0." in text
     assert (out / "training.png").stat().st_size > 1000
     code, text, _ = spd_run(capsys, "train", "--resume", out)
     assert (code, text.strip()) == (0, f"{out} is finished: 4 steps")
@@ -199,7 +199,7 @@ def test_train_evaluate_and_resume_end_to_end(capsys, rgbd_folder, tmp_path, mon
         (["train", "--data", "nowhere", "--set", "train.speed=3"], "train.speed"),
         (["train", "--data", "nowhere", "--set", "train.steps=many"], "valid integer"),
         (["train", "--data", "nowhere", "--set", "train.steps"], "has no '='"),
-        (["train", "--resume", "nowhere"], "no run to go on with"),
+        (["train", "--resume", "nowhere"], "no run to resume"),
         (["train", "--resume", "nowhere", "--overfit"], "--resume takes no other settings"),
         (["train", "--resume", "x", "--recipe", "rooms_tiny"], "--resume takes no other settings"),
         (["train", "--data", "nowhere", "--set", "train.step=3"], r"did you mean train\.steps"),

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import spd
-from spd.checkpoints.checkpoint import save_checkpoint
+from helpers.checkpoints import save_checkpoint
 from spd.cli import run
 from spd.scenes import Line, distances_m, length_m
 

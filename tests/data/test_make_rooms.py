@@ -13,7 +13,7 @@ from spd.data.folder import RGBDFolder
 from spd.data.make_rooms import GENERATOR, make_rooms
 from spd.data.rooms import render_room
 from spd.errors import DataError, InputError
-from spd.processes import interrupts_held
+from spd.terminal import interrupts_held
 
 SIZE = (42, 56)
 

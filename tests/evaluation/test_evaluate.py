@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from helpers.fakes import FakePredictor, FakeScene, make_sample, settings_of
-from spd.cli.progress import progress_bar
 from spd.config import ModelConfig
 from spd.errors import DataError, InputError
 from spd.evaluate import (
@@ -20,6 +19,7 @@ from spd.evaluate import (
 from spd.evaluation.evaluation_report import metrics_of
 from spd.evaluation.folder import PredictionFolder
 from spd.evaluation.predictions import ImagePredictions
+from spd.terminal import progress_bar
 
 FLOAT32 = 1e-6  # answers are stored in float32: a relative 6e-8, a few of them
 

@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pytest
 
+from helpers.checkpoints import save_checkpoint
 from helpers.fakes import FakePredictor, MapPredictor, make_sample, map_sample
-from spd.checkpoints.checkpoint import save_checkpoint
 from spd.cli import run, spread_lists
 from spd.evaluate import evaluate
 from spd.evaluation.baselines import ConstantDepth

@@ -271,7 +271,7 @@ def test_the_picture_shows_the_crop(tmp_path, monkeypatch):
 
 
 def test_the_command_takes_a_view(tmp_path, capsys, small_model, rgbd_folder):
-    from spd.checkpoints.checkpoint import save_checkpoint
+    from helpers.checkpoints import save_checkpoint
 
     camera = CameraConfig(focal_px=40.0, crop_height_px=28, crop_width_px=42)
     small_model.config = small_model.config.model_copy(update={"camera": camera})

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from helpers import exports
-from spd.checkpoints.checkpoint import save_checkpoint
+from helpers.checkpoints import save_checkpoint
 from spd.cli import run
 from spd.data.sources import open_samples
 from spd.errors import InputError

@@ -9,13 +9,14 @@ import torch
 from huggingface_hub import ModelCard, errors
 
 import spd
+from helpers.checkpoints import save_checkpoint
 from helpers.fake_hub import FakeHub, install
-from spd.checkpoints.checkpoint import load_checkpoint, save_checkpoint
+from spd.checkpoints.checkpoint import load_checkpoint
 from spd.data.folder import RGBDFolder
 from spd.errors import CheckpointError, ConfigError, DataError
 from spd.evaluate import evaluate
 from spd.export import hub
-from spd.export.model_card import Facts, card_text
+from spd.export.model_card import CardFacts, card_text
 from spd.models.spd import SPD
 from spd.predictors.torch_predictor import Predictor
 
@@ -65,18 +66,18 @@ def test_a_saved_folder_is_a_checkpoint_under_every_name(small_model, tmp_path, 
     assert (predictor.config, predictor.training_median_m) == (small_model.config, 3.139)
 
 
-def test_what_was_saved_before_is_not_overwritten(small_model, tmp_path):
+def test_an_existing_folder_is_not_overwritten(small_model, tmp_path):
     hub.save_pretrained(small_model, tmp_path / "mine")
     with pytest.raises(CheckpointError, match="mine exists already"):
         hub.save_pretrained(small_model, tmp_path / "mine")
 
 
-def test_weights_may_be_stored_narrower_and_come_back_wide(small_model, tmp_path):
+def test_weights_stored_in_float16_load_as_float32(small_model, tmp_path):
     hub.save_pretrained(small_model, tmp_path / "half", dtype=torch.float16)
     assert hub.from_pretrained(tmp_path / "half").dtype == torch.float32
 
 
-def test_what_is_pushed_comes_back_from_the_hub(small_model, fake_hub):
+def test_a_pushed_model_loads_from_the_hub(small_model, fake_hub):
     address = hub.push_to_hub(
         small_model, "somebody/rooms", private=True, about=ABOUT, license="mit"
     )
@@ -90,7 +91,7 @@ def test_what_is_pushed_comes_back_from_the_hub(small_model, fake_hub):
     assert card_of(snapshot).data.license == "mit"
 
 
-def test_the_cards_head_is_what_the_hub_reads(small_model, tmp_path):
+def test_the_cards_metadata_are_what_the_hub_reads(small_model, tmp_path):
     hub.save_pretrained(small_model, tmp_path / "mine", about=ABOUT, license="apache-2.0")
     data = card_of(tmp_path / "mine").data.to_dict()
     assert data == {
@@ -102,7 +103,7 @@ def test_the_cards_head_is_what_the_hub_reads(small_model, tmp_path):
     assert load_checkpoint(tmp_path / "mine")[1]["license"] == "apache-2.0"
 
 
-def test_the_card_says_what_is_recorded(small_model, tmp_path):
+def test_the_card_shows_recorded_facts(small_model, tmp_path):
     hub.save_pretrained(small_model, tmp_path / "mine", about=ABOUT)
     text = card_of(tmp_path / "mine").text
     parameters = sum(parameter.numel() for parameter in small_model.parameters())
@@ -111,7 +112,7 @@ def test_the_card_says_what_is_recorded(small_model, tmp_path):
     assert "| encoder | 5 blocks of 22 channels, 2 heads," in text
     for row in ("recipe | rooms_tiny", "batch_size | 8", "training_median_m | 3.139"):
         assert f"| {row} |" in text
-    assert "was 0.2500." in text
+    assert "the checkpoint was chosen: 0.2500." in text
     assert "No evaluation was given with this model." in text
 
 
@@ -119,13 +120,13 @@ def test_the_card_of_an_unknown_model_claims_nothing(small_model, tmp_path):
     hub.save_pretrained(small_model, tmp_path / "mine")
     card = card_of(tmp_path / "mine")
     assert card.data.license == "unknown"
-    assert "The licence of the weights has not been stated." in card.text
-    assert "Nothing is recorded of its training." in card.text
+    assert "The licence of the weights is not stated." in card.text
+    assert "No training is recorded." in card.text
     assert "AbsRel" not in card.text
     assert "model-index" not in card.content
 
 
-def test_an_evaluations_numbers_are_on_the_card_as_they_are(small_model, evaluation, tmp_path):
+def test_the_card_shows_the_numbers_of_an_evaluation(small_model, evaluation, tmp_path):
     hub.save_pretrained(small_model, tmp_path / "mine", evaluation=evaluation)
     metrics = json.loads((evaluation / "metrics.json").read_text())
     card = card_of(tmp_path / "mine")
@@ -136,8 +137,8 @@ def test_an_evaluations_numbers_are_on_the_card_as_they_are(small_model, evaluat
     assert results["abs_rel"].dataset_name == "frames:val"  # and not where on this machine
     assert str(tmp_path) not in card.content
     for words, values in (
-        ("asked point by point", metrics["sparse"]),
-        ("read off the dense map", metrics["dense"]),
+        ("queried point by point", metrics["sparse"]),
+        ("read from the dense map", metrics["dense"]),
         ("one depth everywhere", metrics["floors"]["constant"]),
         ("each image's true median", metrics["floors"]["image_median"]),
     ):
@@ -146,34 +147,32 @@ def test_an_evaluations_numbers_are_on_the_card_as_they_are(small_model, evaluat
     assert f"On 2 images and {metrics['points']:,} readings of frames:val" in card.text
 
 
-def test_the_evaluation_of_another_model_or_none_is_refused(small_config, evaluation, tmp_path):
+def test_an_evaluation_of_another_model_is_refused(small_config, evaluation, tmp_path):
     other = SPD(small_config.model_copy(update={"head_width": 18}))
-    with pytest.raises(DataError, match="is the evaluation of another model"):
+    with pytest.raises(DataError, match="is an evaluation of another model"):
         hub.save_pretrained(other, tmp_path / "mine", evaluation=evaluation)
     with pytest.raises(DataError, match=r"settings\.json"):
         hub.save_pretrained(other, tmp_path / "mine", evaluation=tmp_path / "nowhere")
     assert not (tmp_path / "mine").exists()
 
 
-def test_what_is_recorded_cannot_become_markup(small_config):
+def test_recorded_facts_cannot_become_markup(small_config):
     about = {"recipe": "a | b\n# <script>alert(1)</script>", "step": 3}
-    text = card_text('x"\n---\n# y', Facts(small_config, 1, about, "mit"))
+    text = card_text('x"\n---\n# y', CardFacts(small_config, 1, about, "mit"))
     assert r"| recipe | a \| b # \<script\>alert(1)\</script\> |" in text
     assert r'spd.load("x\"\n---\n# y")' in text
     assert ModelCard(text).data.library_name == "spd"
 
 
 @pytest.mark.parametrize("license", ["Apache 2.0", "", "mit\ntags: x", "ÄPL"])
-def test_a_licence_that_the_hub_would_refuse_is_refused_first(small_model, tmp_path, license):
-    with pytest.raises(ConfigError, match="is no name of the hub's list"):
+def test_an_invalid_licence_is_refused(small_model, tmp_path, license):
+    with pytest.raises(ConfigError, match="is not an identifier of the hub"):
         hub.save_pretrained(small_model, tmp_path / "mine", license=license)
 
 
 @pytest.mark.parametrize("repo", ["", "a/b/c", "some body/rooms", "somebody/rooms.git", "-x/y"])
-def test_a_name_that_no_repository_has_is_refused_before_anything_is_sent(
-    small_model, fake_hub, repo
-):
-    with pytest.raises(CheckpointError, match=r"is no name of a hub repository; expected OWNER"):
+def test_an_invalid_repository_name_is_refused_before_anything_is_sent(small_model, fake_hub, repo):
+    with pytest.raises(CheckpointError, match=r"is not a name of a hub repository; expected OWNER"):
         hub.push_to_hub(small_model, repo)
     assert fake_hub.asked == []
 
@@ -191,13 +190,13 @@ def answered(status: int) -> errors.HfHubHTTPError:
         (answered(401), r"the hub refused \(status 401\); does your token have the right"),
         (answered(403), r"the hub refused \(status 403\)"),
         (answered(500), r"the hub answered with status 500: Bad"),
-        (errors.OfflineModeIsEnabled("off"), r"the hub may not be asked \(offline mode\)"),
+        (errors.OfflineModeIsEnabled("off"), "the hub's client is in offline mode"),
         (errors.HTTPError("no route"), "the network failed"),
         (ConnectionError("reset"), "the network failed"),
-        (MemoryError(), "MemoryError: it says no more"),
+        (MemoryError(), "MemoryError: no further message"),
     ],
 )
-def test_why_nothing_was_uploaded_is_one_line(small_model, fake_hub, monkeypatch, error, words):
+def test_a_failed_upload_is_one_line(small_model, fake_hub, monkeypatch, error, words):
     def fail(*_, **__):
         raise error
 
@@ -208,9 +207,9 @@ def test_why_nothing_was_uploaded_is_one_line(small_model, fake_hub, monkeypatch
     assert not fake_hub.folder.exists()
 
 
-def test_another_networks_folder_is_no_spd(tmp_path):
+def test_the_folder_of_another_network_is_refused(tmp_path):
     (tmp_path / "model.safetensors").touch()
     config = {"model_type": "glpn", "architectures": ["GLPNForDepthEstimation"]}
     (tmp_path / "config.json").write_text(json.dumps(config))
-    with pytest.raises(CheckpointError, match=r"is not an SPD; spd\.load opens it"):
+    with pytest.raises(CheckpointError, match=r"is not an SPD; open it with spd\.load"):
         hub.from_pretrained(tmp_path)

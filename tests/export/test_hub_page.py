@@ -24,7 +24,7 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.M | re.S)
 
 
-def test_the_pages_commands_and_code_run_in_its_order(tmp_path, monkeypatch, capsys):
+def test_the_commands_and_code_of_the_page_run_in_order(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     install(monkeypatch, tmp_path / "hub")
     write_rgbd_folder(tmp_path / "rooms")
@@ -36,7 +36,7 @@ def test_the_pages_commands_and_code_run_in_its_order(tmp_path, monkeypatch, cap
     for command in commands[:2]:
         assert run(command.split()[1:]) == 0, capsys.readouterr().err
     assert commands[2] == "hf upload somebody/mine models/mine"
-    assert "hf upload OWNER/NAME models/mine publishes it" in capsys.readouterr().out
+    assert "publish with: hf upload OWNER/NAME models/mine" in capsys.readouterr().out
     card = ModelCard(Path("models/mine/README.md").read_text(encoding="utf-8"))
     assert (card.data.license, len(card.data.eval_results)) == ("apache-2.0", 3)
     scope: dict = {}
@@ -49,8 +49,8 @@ def test_the_pages_commands_and_code_run_in_its_order(tmp_path, monkeypatch, cap
     assert scope["scene"].calibration == factor
 
 
-def test_the_pages_messages_are_the_programs():
-    modules = (spd.export.hub, spd.export.model_card)
+def test_the_error_messages_on_the_page_exist():
+    modules = (spd.export.hub, spd.export.model_card, spd.checkpoints.hub_errors)
     sources = [Path(module.__file__).read_text() for module in modules]
     said = re.sub(r'"\s*\n\s*f?"', "", "\n".join(sources))
     rows = re.findall(r"^\| [a-z].* \| `(.*)` \|$", PAGE, re.M)
@@ -61,12 +61,12 @@ def test_the_pages_messages_are_the_programs():
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--license", "Apache 2"], "license 'Apache 2' is no name of the hub's list"),
+        (["--license", "Apache 2"], "license 'Apache 2' is not an identifier of the hub"),
         (["--evaluation", "nowhere"], "expected a folder that an evaluation wrote"),
-        (["--evaluation", "out/evaluation"], "is the evaluation of other weights (shipped)"),
+        (["--evaluation", "out/evaluation"], "is an evaluation of other weights (shipped)"),
     ],
 )
-def test_what_spd_pack_cannot_write_on_a_card_is_one_line(
+def test_spd_pack_refuses_a_wrong_licence_and_evaluation_in_one_line(
     tmp_path, monkeypatch, capsys, small_model, words, said
 ):
     monkeypatch.chdir(tmp_path)

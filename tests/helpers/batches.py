@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
+from helpers.checkpoints import save_checkpoint
 from spd.batch import BatchInput, BatchSettings, BatchSummary, run_batch
 from spd.batch.tasks import Computation
-from spd.checkpoints.checkpoint import save_checkpoint
 
 SIZE = (30, 40)
 FOCAL_PX = 33.0

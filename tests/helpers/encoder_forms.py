@@ -15,7 +15,7 @@ from transformers import (
     Dinov2Model,
 )
 
-from spd.checkpoints.checkpoint import save_checkpoint
+from helpers.checkpoints import save_checkpoint
 from spd.config import EncoderConfig, ModelConfig
 from spd.models.spd import SPD
 

@@ -7,8 +7,8 @@ import pytest
 
 import spd
 from helpers import exports
+from helpers.checkpoints import save_checkpoint
 from helpers.tiny_peers import depth_anything, metric_depth_anything, write_peer
-from spd.checkpoints.checkpoint import save_checkpoint
 from spd.errors import InputError
 from spd.pixels import Intrinsics
 from spd.predictors.calibrated import CalibratedPredictor

@@ -10,7 +10,7 @@ from transformers.pipelines.depth_estimation import DepthEstimationPipeline
 
 import spd
 from helpers import exports
-from spd.checkpoints.checkpoint import save_checkpoint
+from helpers.checkpoints import save_checkpoint
 from spd.errors import CheckpointError, InputError
 from spd.photos.focal import Focal
 from spd.predictors.pipeline import DepthPipeline

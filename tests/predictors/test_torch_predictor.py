@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 import spd
-from spd.checkpoints.checkpoint import save_checkpoint
+from helpers.checkpoints import save_checkpoint
 from spd.checkpoints.folder import shipped_folder
 from spd.config import CameraConfig
 from spd.data.rooms import render_room

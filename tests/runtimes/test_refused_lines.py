@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from helpers import exports
-from spd.checkpoints.checkpoint import save_checkpoint
+from helpers.checkpoints import save_checkpoint
 from spd.cli import run
 from spd.errors import CheckpointError, ConfigError
 from spd.models.spd import SPD

@@ -13,7 +13,7 @@ from PIL import Image
 
 import spd
 from helpers import exports
-from spd.checkpoints.checkpoint import save_checkpoint
+from helpers.checkpoints import save_checkpoint
 from spd.cli import run
 from spd.errors import CheckpointError, ConfigError, InputError, PointError
 from spd.evaluation.settings import EvaluationSettings

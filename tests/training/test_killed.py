@@ -50,7 +50,7 @@ def train(arguments: list[str], started) -> None:
 def processes():
     """Forks of a process that has imported everything, so that a start takes no seconds."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["spd.cli.train"])
+    context.set_forkserver_preload(["spd.train", "spd.figures", "spd.data.sources"])
     return context
 
 

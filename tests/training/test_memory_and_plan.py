@@ -1,4 +1,4 @@
-"""What a run is said to need is what it keeps; what it is said to do is what it does."""
+"""The memory estimate agrees with autograd, and the printed plan with the run."""
 
 import re
 
@@ -15,7 +15,7 @@ from spd.training.objective import Objective
 from spd.training.plan import plan_text, repetition_note
 
 
-def really_kept(recipe, images: int) -> int:
+def bytes_saved_by_autograd(recipe, images: int) -> int:
     """Bytes that autograd keeps of a forward pass that is computed."""
     model = SPD(recipe.model).train()
     if recipe.train.checkpoint_encoder:
@@ -37,7 +37,7 @@ def really_kept(recipe, images: int) -> int:
 
 @pytest.mark.parametrize("objective", ["dense", "query", "mix"])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_counted_activations_are_those_that_are_kept(small_config, objective, precision):
+def test_counted_activations_are_those_that_autograd_saves(small_config, objective, precision):
     recipe = small_recipe(small_config, objective=objective, precision=precision)
     counted = estimate_memory(recipe, 3).activations
     # In bfloat16 the CPU keeps no list of the cells that queries read, as other devices and
@@ -45,7 +45,9 @@ def test_counted_activations_are_those_that_are_kept(small_config, objective, pr
     lists = 0
     if precision == "bfloat16" and objective != "dense":
         lists = 3 * 3 * recipe.train.points_per_image * 25 * 4 * torch.int64.itemsize
-    assert sum(counted.values()) - lists == pytest.approx(really_kept(recipe, 3), rel=0.01)
+    assert sum(counted.values()) - lists == pytest.approx(
+        bytes_saved_by_autograd(recipe, 3), rel=0.01
+    )
     assert all(size > 0 for part, size in counted.items() if part != "loss and resizing")
 
 
@@ -58,7 +60,7 @@ def test_standing_memory_by_hand(small_config):
     assert estimate.optimizer == 8 * (parameters - mask_token)
 
 
-def test_recomputing_and_freezing_the_encoder_save_what_they_promise(small_config):
+def test_recomputing_and_freezing_the_encoder_save_memory(small_config):
     plain = estimate_memory(small_recipe(small_config), 2).activations["encoder"]
     again = estimate_memory(small_recipe(small_config, checkpoint_encoder=True), 2)
     frozen = estimate_memory(small_recipe(small_config, encoder_frozen=True), 2)
@@ -74,7 +76,7 @@ def test_counting_draws_no_random_numbers(small_config):
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_a_plan_says_data_steps_rates_memory_and_checkpoints(small_config, rgbd_folder):
+def test_a_plan_shows_data_steps_rates_memory_and_checkpoints(small_config, rgbd_folder):
     recipe = small_recipe(small_config, steps=30, batch_size=4, accumulate=2, warmup_steps=10)
     samples = open_samples([f"{rgbd_folder}:train"], metric_only=True)
     text = plan_text(recipe, samples, None, 2, "cpu")
@@ -85,10 +87,10 @@ def test_a_plan_says_data_steps_rates_memory_and_checkpoints(small_config, rgbd_
     assert "40.00 epochs of 3 frames" in text
     assert "step         1: 1.00e-05 / 1.00e-05" in text  # a hundredth of the peak
     assert "step        11: 1.00e-03 / 1.00e-03" in text
-    assert re.search(r"together +\d", text)
+    assert re.search(r"total +\d", text)
     assert "every 3 steps" in text
     # What does not apply is left out: nothing is evaluated, nothing was left out, nothing is zero.
-    assert "validation\n  none: no AbsRel is measured (--val)" in text
+    assert "validation\n  none (--val adds some): no AbsRel is measured" in text
     assert text.count("evaluat") == 0
     assert "left out" not in text
     assert "kept: the last 2" in text
@@ -96,9 +98,7 @@ def test_a_plan_says_data_steps_rates_memory_and_checkpoints(small_config, rgbd_
     assert re.search(r"\b0(\.0+)? (MB|frame)", text) is None
 
 
-def test_a_plan_of_views_as_large_as_their_sources_has_their_size_and_memory(
-    small_config, rgbd_folder
-):
+def test_a_plan_with_views_sources_shows_their_size_and_memory(small_config, rgbd_folder):
     samples = open_samples([f"{rgbd_folder}:train"], metric_only=True)
     kept = {}
     for views in ("crop", "sources"):
@@ -106,20 +106,18 @@ def test_a_plan_of_views_as_large_as_their_sources_has_their_size_and_memory(
         # 48x64 pixels at 51.8 px are 168x224 at the small model's 181.6 px.
         size = {"crop": "42x70", "sources": "168x224"}[views]
         assert f"cross_attention at {size}, focal length 181.6 px" in text
-        kept[views] = float(re.search(r"kept by encoder +([\d.]+) MB", text)[1])
+        kept[views] = float(re.search(r"saved by encoder +([\d.]+) MB", text)[1])
     patches = 12 * 16 / (3 * 5)
     assert patches * 0.9 < kept["sources"] / kept["crop"] < patches**2
 
 
-def test_a_plan_with_validation_says_how_often_and_how_its_numbers_differ(
-    small_config, rgbd_folder
-):
+def test_a_plan_with_validation_shows_its_interval_and_readings(small_config, rgbd_folder):
     samples, held_out = (
         open_samples([f"{rgbd_folder}:{split}"], metric_only=True) for split in ("train", "val")
     )
     text = plan_text(small_recipe(small_config), samples, held_out, 1, "cpu")
     assert f"{rgbd_folder}:val: 2 frames" in text
-    assert "  every 3 steps, at most 4,096 readings an image; spd evaluate asks them all" in text
+    assert "  every 3 steps, at most 4,096 readings an image; spd evaluate uses all" in text
     assert "kept: the best and the last 2" in text
     assert "up to 4 of" in text
 
@@ -136,7 +134,7 @@ def test_a_plan_leaves_out_the_rates_of_a_frozen_encoder_and_the_epochs_of_a_rep
     assert "note:" not in text
 
 
-def test_a_run_that_sees_few_frames_very_often_is_noted(small_config, rgbd_folder):
+def test_a_run_that_repeats_few_frames_very_often_gets_a_note(small_config, rgbd_folder):
     samples = open_samples([f"{rgbd_folder}:train"], metric_only=True)
 
     def plan(steps: int) -> str:
@@ -157,7 +155,7 @@ def test_the_plan_of_the_specification_has_237_920_steps(rgbd_folder, capsys, tm
     assert not (tmp_path / "run").exists()
 
 
-def test_the_specified_model_keeps_less_than_the_specification_promises():
+def test_the_specified_model_needs_less_memory_than_the_specification_estimates():
     # Section 10.6 estimates 3.8 GB at batch 2 in bfloat16; counted it is about 0.79 GB.
     estimate = estimate_memory(nyu_v15_2(), 2)
     assert 0.74e9 < estimate.total < 0.84e9

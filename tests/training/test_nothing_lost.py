@@ -50,7 +50,7 @@ def test_a_run_goes_on_when_the_disk_is_full_and_says_so(small_config, samples, 
     trainer.fit(samples)
     said = capsys.readouterr().err
     assert "step 4 is not saved: cannot write" in said
-    assert "file too large; going on" in said
+    assert "file too large; continuing" in said
     assert [path.name for path in checkpoints_of_run(run.folder)] == [
         "step-00000002",
         "step-00000006",
@@ -80,8 +80,8 @@ def test_a_disk_that_stays_full_ends_the_run_with_the_old_checkpoint_intact(
         trainer.fit(samples)
     said = str(caught.value)
     assert "\n" not in said
-    assert "step 6 is not saved, the checkpoints before it are as they were" in said
-    assert said.endswith(f"go on with: spd train --resume {run.folder}")
+    assert "step 6 is not saved, earlier checkpoints are unchanged" in said
+    assert said.endswith(f"continue with: spd train --resume {run.folder}")
     again = Trainer(Run.open(run.folder), CPU)
     again.restore()
     assert again.step == 2

@@ -16,13 +16,14 @@ from helpers.small_runs import (
     small_recipe,
 )
 from spd.checkpoints.checkpoint import stored_weights
+from spd.config import ModelConfig
 from spd.data.loader import ViewStream, batches
 from spd.data.sources import open_samples
-from spd.errors import ConfigError
+from spd.errors import ConfigError, StoppedError
 from spd.losses import silog
 from spd.models.spd import SPD
 from spd.recipes import TrainConfig, override
-from spd.train import StoppedError, Trainer
+from spd.train import Trainer
 from spd.training.objective import Objective
 from spd.training.runs import Run
 
@@ -221,3 +222,14 @@ def test_a_recipes_options_are_overridden_by_name(small_config):
     for wrong in ("train.ema_decay=1", "train.tracker=paper", "train.dense_weight=0"):
         with pytest.raises(ConfigError, match=wrong.split("=")[0].split(".")[1]):
             override(small_recipe(small_config), [wrong])
+
+
+def test_override_takes_any_configuration():
+    assert override(ModelConfig(), ["encoder.taps=[1,3,5,7]", "dim=32"]).encoder.taps[0] == 1
+
+
+def test_override_explains_how_to_write_a_list(small_config):
+    with pytest.raises(ConfigError, match=r"train\.beside is a list, got 'conv'") as refused:
+        override(small_recipe(small_config), ["train.beside=conv"])
+    example = str(refused.value).partition(" quoted for the shell: ")[2]
+    assert example == """'train.beside=["..."]'"""

@@ -6,8 +6,9 @@ import torch
 from safetensors.torch import load_file
 
 import spd
+from helpers.checkpoints import save_checkpoint
 from helpers.small_runs import small_recipe
-from spd.checkpoints.checkpoint import load_checkpoint, save_checkpoint, stored_weights
+from spd.checkpoints.checkpoint import load_checkpoint, stored_weights
 from spd.cli import run as command
 from spd.data.sources import open_samples
 from spd.errors import CheckpointError

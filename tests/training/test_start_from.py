@@ -1,9 +1,9 @@
-"""A run that starts from a whole SPD, and everything that can be wrong with what it is given."""
+"""Initialising a run from a whole SPD, and the sources that are refused."""
 
 import pytest
 import torch
 
-from spd.checkpoints.checkpoint import save_checkpoint
+from helpers.checkpoints import save_checkpoint
 from spd.config import ModelConfig
 from spd.errors import CheckpointError, ConfigError
 from spd.models.spd import SPD
@@ -30,16 +30,16 @@ def same(one: torch.nn.Module, other: torch.nn.Module) -> bool:
     return all(torch.equal(tensor, theirs[name]) for name, tensor in one.state_dict().items())
 
 
-def test_all_weights_are_taken(small_config, tmp_path):
+def test_all_weights_are_loaded(small_config, tmp_path):
     theirs = saved(small_config, tmp_path / "theirs")
     model = fresh(small_config)
     assert not same(model, theirs)
     said = start_model(model, TrainConfig(start_from=str(tmp_path / "theirs")))
     assert same(model, theirs)
-    assert said == f"starts from all weights of {tmp_path / 'theirs'}"
+    assert said == f"initialised with all weights of {tmp_path / 'theirs'}"
 
 
-def test_another_local_path_starts_at_random_and_is_named(small_config, tmp_path):
+def test_another_local_path_stays_random_and_is_named(small_config, tmp_path):
     theirs = saved(small_config, tmp_path / "theirs")
     other = small_config.model_copy(update={"local_path": "bilinear_mlp"})
     model, untouched = fresh(other), fresh(other)
@@ -47,7 +47,7 @@ def test_another_local_path_starts_at_random_and_is_named(small_config, tmp_path
     assert all(same(getattr(model, part), getattr(theirs, part)) for part in SHARED)
     assert same(model.local_path, untouched.local_path)
     assert said is not None
-    assert "is cross_attention, this one's, bilinear_mlp, starts at random" in said
+    assert "is cross_attention, so the local path bilinear_mlp is random" in said
 
 
 def test_the_camera_is_the_runs_own(small_config, tmp_path):
@@ -58,30 +58,30 @@ def test_the_camera_is_the_runs_own(small_config, tmp_path):
     assert model.config.camera == camera
 
 
-def test_another_shape_is_refused_and_the_model_left_as_it_was(small_config, tmp_path):
+def test_another_shape_is_refused_and_the_model_is_unchanged(small_config, tmp_path):
     saved(small_config.model_copy(update={"head_width": 16}), tmp_path / "theirs")
     model, before = fresh(small_config), fresh(small_config)
-    with pytest.raises(CheckpointError, match=r"its head_width is 16, the configuration makes it"):
+    with pytest.raises(CheckpointError, match=r"it has head_width 16, the configuration asks for"):
         start_model(model, TrainConfig(start_from=str(tmp_path / "theirs")))
     assert same(model, before)
 
 
-def test_the_model_that_ships_can_be_trained_on():
+def test_the_shipped_model_can_initialise_a_run():
     model = fresh(ModelConfig.small())
     assert start_model(model, TrainConfig(start_from="shipped")) is not None
 
 
-def test_nothing_there_is_refused(small_config, tmp_path):
-    with pytest.raises(CheckpointError, match="no file or folder"):
+def test_a_missing_source_is_refused(small_config, tmp_path):
+    with pytest.raises(CheckpointError, match="exists but contains no nothing"):
         start_model(fresh(small_config), TrainConfig(start_from=str(tmp_path / "nothing")))
 
 
-def test_two_starts_are_refused():
-    with pytest.raises(ConfigError, match="start_from and encoder_weights both say"):
+def test_start_from_and_encoder_weights_together_are_refused():
+    with pytest.raises(ConfigError, match="start_from and encoder_weights both initialise"):
         TrainConfig(start_from="shipped", encoder_weights="facebook/dinov2-small")
 
 
-def test_without_either_the_model_is_left_as_it_was(small_config):
+def test_without_either_the_model_stays_random(small_config):
     model, before = fresh(small_config), fresh(small_config)
     assert start_model(model, TrainConfig()) is None
     assert same(model, before)

@@ -15,9 +15,9 @@ from helpers.small_runs import CPU, losses, small_recipe
 from spd.config import ModelConfig
 from spd.data.folder import write_depth_png
 from spd.data.sources import open_samples
-from spd.errors import CheckpointError, TrainingError
+from spd.errors import CheckpointError, StoppedError, TrainingError
 from spd.recipes import Recipe
-from spd.train import StoppedError, Trainer
+from spd.train import Trainer
 from spd.training.runs import Run
 
 
@@ -141,7 +141,7 @@ def test_a_folder_that_holds_something_is_refused(small_config, tmp_path):
     with pytest.raises(TrainingError, match="not empty"):
         Run.create(tmp_path / "other", settings, ("data",))
     assert (tmp_path / "other" / "file").read_text() == "mine"
-    with pytest.raises(TrainingError, match="no run to go on with"):
+    with pytest.raises(TrainingError, match="no run to resume"):
         Run.open(tmp_path / "other")
 
 

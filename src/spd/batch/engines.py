@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from spd.batch.grouping import PhotoPoints
 from spd.batch.tasks import Computation, Task, TaskAnswer, answer_task
 from spd.errors import BatchError, SPDError
-from spd.processes import interrupts_held
+from spd.terminal import interrupts_held
 
 if TYPE_CHECKING:
     from spd.predictors.loading import AnyPredictor

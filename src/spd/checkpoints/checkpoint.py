@@ -1,8 +1,8 @@
-"""Checkpoints: `model.safetensors` with `config.json` beside it, in one directory.
+"""Checkpoints: a folder with `model.safetensors` and `config.json`.
 
-Weights load strictly: a missing, unexpected or wrongly shaped tensor is an error, never a silent
-partial load. `docs/conventions.md` lists the tensor names that are a contract. The encoder's are
-those of one naming, whichever the installed transformers has: its versions differ.
+Weights load strictly: a missing, unexpected or wrongly shaped tensor is an error. The tensor names
+in `docs/conventions.md` are a contract; the encoder's do not depend on the installed transformers,
+whose versions name tensors differently.
 """
 
 import json
@@ -19,7 +19,7 @@ from torch import Tensor
 from spd.checkpoints.folder import CONFIG, WEIGHTS, checkpoints_of_run, find_checkpoint
 from spd.config import ModelConfig
 from spd.errors import CheckpointError, ConfigError
-from spd.files import atomic_path, write_bytes, write_text
+from spd.files import write_bytes, write_text
 from spd.models.encoder_vits.checkpoint_names import common_name
 from spd.models.spd import SPD
 
@@ -33,34 +33,9 @@ __all__ = [
     "load_checkpoint",
     "load_weights",
     "read_config",
-    "save_checkpoint",
     "stored_weights",
     "write_model",
 ]
-
-
-def save_checkpoint(
-    model: SPD,
-    folder: Path,
-    about: dict[str, Any] | None = None,
-    dtype: torch.dtype | None = None,
-) -> None:
-    """Write a model so that `load_checkpoint` gives it back; the directory appears whole.
-
-    Args:
-        model: the model.
-        folder: the directory to make; must not exist.
-        about: anything worth keeping with the weights (step, recipe, metrics); plain JSON.
-        dtype: what to store weights as; float16 halves the file, and loading widens it again.
-
-    Raises:
-        CheckpointError: if the directory exists.
-    """
-    if folder.exists():
-        raise CheckpointError(f"{folder} exists already; remove it or choose another name")
-    with atomic_path(folder) as temporary:
-        temporary.mkdir()
-        write_model(model, temporary, about, dtype)
 
 
 def write_model(
@@ -69,24 +44,31 @@ def write_model(
     about: dict[str, Any] | None = None,
     dtype: torch.dtype | None = None,
 ) -> None:
-    """Write the two files into an existing directory; `dtype` may store weights narrower."""
+    """Write weights and configuration into an existing folder.
+
+    Args:
+        model: the model.
+        folder: the folder.
+        about: facts to store in `config.json` (step, recipe, metrics); plain JSON.
+        dtype: type to store weights in; float16 halves the file, and loading gives float32 again.
+    """
     weights = {name: tensor.to(dtype) for name, tensor in stored_weights(model).items()}
-    # As bytes first: a full disk is then one kind of error, whichever library serialises.
+    # Serialised first, so that a full disk is the same error for both files.
     write_bytes(folder / WEIGHTS, safetensors_bytes(weights, metadata={"format": "pt"}))
     config = {"spd": "v15.2", "model": model.config.to_dict(), "about": about or {}}
     write_text(folder / CONFIG, json.dumps(config, indent=1) + "\n")
 
 
 def stored_weights(model: SPD) -> dict[str, Tensor]:
-    """The model's tensors under the names that checkpoints have."""
+    """The model's tensors by their names in checkpoints."""
     return {common_name(name): tensor.contiguous() for name, tensor in model.state_dict().items()}
 
 
 def fill_model(model: SPD, weights: Mapping[str, Tensor], source: str | Path) -> None:
-    """Fill a model from named tensors, strictly.
+    """Load named tensors into a model, strictly.
 
     Raises:
-        CheckpointError: if any tensor is missing, unexpected or of another shape.
+        CheckpointError: if a tensor is missing, unexpected or of another shape.
     """
     own_names = {common_name(name): name for name in model.state_dict()}
     expected = stored_weights(model)
@@ -96,14 +78,14 @@ def fill_model(model: SPD, weights: Mapping[str, Tensor], source: str | Path) ->
     for name, tensor in given.items():
         if tensor.shape != expected[name].shape:
             raise CheckpointError(
-                f"{source} is of another architecture: {name} is {list(tensor.shape)}, the "
-                f"configuration makes it {list(expected[name].shape)}"
+                f"{source} has another architecture: {name} has shape {list(tensor.shape)}, the "
+                f"configuration asks for {list(expected[name].shape)}"
             )
     model.load_state_dict({own_names[name]: tensor for name, tensor in given.items()})
 
 
 def load_checkpoint(folder: Path) -> tuple[SPD, dict[str, Any]]:
-    """The model and what was kept about it.
+    """Load a model, in evaluation mode, and the facts stored with it.
 
     Raises:
         CheckpointError: if a file is missing, truncated, or does not fit its configuration.
@@ -115,7 +97,7 @@ def load_checkpoint(folder: Path) -> tuple[SPD, dict[str, Any]]:
 
 
 def read_config(folder: Path) -> tuple[ModelConfig, dict[str, Any]]:
-    """The model's configuration and what was kept about the checkpoint."""
+    """Read a checkpoint's model configuration and the facts stored with it."""
     path = folder / CONFIG
     if not path.is_file():
         raise CheckpointError(f"{path} is missing; the configuration must lie beside {WEIGHTS}")
@@ -129,11 +111,11 @@ def read_config(folder: Path) -> tuple[ModelConfig, dict[str, Any]]:
 
 
 def load_weights(model: SPD, path: Path) -> None:
-    """Fill a model from a safetensors file, strictly.
+    """Load a safetensors file into a model, strictly.
 
     Raises:
-        CheckpointError: if the file is missing or truncated, or any tensor is missing,
-            unexpected or of another shape.
+        CheckpointError: if the file is missing or truncated, or a tensor is missing, unexpected or
+            of another shape.
     """
     try:
         weights = load_file(path)
@@ -147,11 +129,11 @@ def load_weights(model: SPD, path: Path) -> None:
 def _complain(source: str | Path, verb: str, names: list[str]) -> None:
     if names:
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        raise CheckpointError(f"{source} {verb} tensor {names[0]!r}{more}; is it of this model?")
+        raise CheckpointError(f"{source} {verb} tensor {names[0]!r}{more}; is it for this model?")
 
 
 def default_device() -> torch.device:
-    """CUDA where present, else Apple's MPS, else the CPU."""
+    """CUDA if present, else Apple's MPS, else the CPU."""
     if torch.cuda.is_available():
         return torch.device("cuda")
     if torch.backends.mps.is_available():

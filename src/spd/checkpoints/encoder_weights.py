@@ -1,6 +1,6 @@
-"""Where the encoder starts from: DINOv2, Depth Anything V2 or an SPD, in any published form.
+"""Initial weights of the encoder: DINOv2, Depth Anything V2 or an SPD, in any published format.
 
-This module finds and reads files; `spd.models.encoder_vits.weights` fills the encoder strictly.
+This module finds and reads files; `spd.models.encoder_vits.weights` loads tensors strictly.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from spd.models.encoder_vits.weights import EncoderStart, fill_encoder
 PICKLED = "pytorch_model.bin"  # transformers' older file
 SUFFIXES = (".pth", ".pt", ".bin", ".safetensors")
 WRAPPERS = ("model", "state_dict", "teacher")
-# What decides the encoder's function and shows in no tensor's shape.
+# Settings that change the encoder's function but no tensor's shape.
 SHAPELESS = ("num_attention_heads", "hidden_act", "layer_norm_eps")
 
 
@@ -34,14 +34,14 @@ def load_encoder(encoder: Encoder, source: str | Path) -> EncoderStart:
     """Replace an encoder's weights by published ones, or by another SPD's.
 
     Args:
-        encoder: the encoder to fill; untouched if anything is wrong.
+        encoder: the encoder to fill; unchanged after an error.
         source: a hub id or a directory in transformers' format (DINOv2, or Depth Anything V2 for
-            its backbone), a `.pth`, `.pt` or `.safetensors` file with the original names or
-            transformers', or a checkpoint or run of SPD.
+            its backbone), a `.pth`, `.pt` or `.safetensors` file with the original or
+            transformers' tensor names, or a checkpoint or run of SPD.
 
     Raises:
-        CheckpointError: if the source cannot be had or read, is of another architecture or size,
-            or any of its tensors is missing or unknown.
+        CheckpointError: if the source cannot be found or read, has another architecture or size,
+            or a tensor is missing or unknown.
     """
     weights, config = _find(source)
     if config is not None:
@@ -52,14 +52,14 @@ def load_encoder(encoder: Encoder, source: str | Path) -> EncoderStart:
 
 
 def _find(source: str | Path) -> tuple[Path, Path | None]:
-    """The file with the weights, and the one that describes them where there has to be one."""
+    """Weights file of a source, and its `config.json` where the format has one."""
     path = Path(source)
     if path.is_file():
         beside = path.parent / CONFIG
         described = path.name in (WEIGHTS, PICKLED) and beside.is_file()
         return path, beside if described else None
     if path.suffix in SUFFIXES and not path.exists():
-        raise CheckpointError(f"no file {path} to start the encoder from")
+        raise CheckpointError(f"no file {path} to initialise the encoder from")
     if (path / PICKLED).is_file() and not (path / WEIGHTS).is_file():
         return path / PICKLED, path / CONFIG
     try:
@@ -67,25 +67,24 @@ def _find(source: str | Path) -> tuple[Path, Path | None]:
             folder = find_checkpoint(source)
     except CheckpointError as error:
         raise CheckpointError(
-            f"{error} (train.encoder_weights names what the encoder starts from; null starts it "
-            "at random)"
+            f"{error} (train.encoder_weights names the encoder's initial weights; null is random)"
         ) from None
     return folder / WEIGHTS, folder / CONFIG
 
 
 def _check_config(encoder: Encoder, path: Path) -> None:
-    """Refuse what a configuration says is another model, before its tensors are looked at."""
-    given, expected = _described(path), encoder.backbone.config
+    """Refuse another architecture by its configuration, before its tensors are loaded."""
+    given, expected = _dinov2_config(path), encoder.backbone.config
     for field in SHAPELESS:
         if field in given and given[field] != getattr(expected, field):
             raise CheckpointError(
-                f"{path.parent} does not fit the configured encoder: its {field} is "
-                f"{given[field]}, the configuration makes it {getattr(expected, field)}"
+                f"{path.parent} does not fit the configured encoder: it has {field} "
+                f"{given[field]}, the configuration asks for {getattr(expected, field)}"
             )
 
 
-def _described(path: Path) -> dict[str, Any]:
-    """What a `config.json` says of the DINOv2 in its checkpoint, with transformers' defaults."""
+def _dinov2_config(path: Path) -> dict[str, Any]:
+    """Configuration of the DINOv2 in a checkpoint, with transformers' defaults."""
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -104,8 +103,8 @@ def _described(path: Path) -> dict[str, Any]:
         raise has_registers(str(path.parent))
     if kind != "dinov2":
         raise CheckpointError(
-            f"{path.parent} is a model of type {kind}; expected dinov2, depth_anything on a "
-            "dinov2, or an SPD"
+            f"{path.parent} is a model of type {kind}; expected dinov2, depth_anything with a "
+            "dinov2 backbone, or an SPD"
         )
     from transformers.models.dinov2.configuration_dinov2 import Dinov2Config
 
@@ -118,15 +117,15 @@ def _read(path: Path) -> object:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        with warnings.catch_warnings():  # of a pickle it may not read: the error below says so
+        with warnings.catch_warnings():  # the error below replaces torch's warning
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise CheckpointError(
-            f"{path} is no checkpoint, or holds more than tensors and plain values; nothing in it "
-            "was run (save its state_dict() alone)"
+            f"{path} is not a checkpoint, or holds more than tensors and plain values; no code in "
+            "it was run (save its state_dict() alone)"
         ) from None
-    except Exception as error:  # both readers raise many kinds for a file that is damaged
+    except Exception as error:  # damaged files raise many kinds in both readers
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].split(". ")[0]
         raise CheckpointError(f"{path} cannot be read, is it complete? ({reason})") from None
 
@@ -134,7 +133,7 @@ def _read(path: Path) -> object:
 def _unwrap(
     content: object, path: Path
 ) -> tuple[dict[str, Tensor], tuple[tuple[str, int, str], ...]]:
-    """The tensors inside what training code puts around them, and what else it put there."""
+    """Tensors inside the dictionaries that training code saves, and the other entries there."""
     beside: list[tuple[str, int, str]] = []
     while isinstance(content, dict):
         inside = [name for name in WRAPPERS if isinstance(content.get(name), dict)]
@@ -158,7 +157,7 @@ def _unwrap(
 
 @contextlib.contextmanager
 def _quiet(*names: str) -> Iterator[None]:
-    """Errors only from these loggers: what goes wrong is said once, by the exception."""
+    """Silence warnings of these loggers; the exception reports the failure."""
     loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

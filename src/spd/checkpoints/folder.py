@@ -1,32 +1,28 @@
-"""Where the weights are: of a file, a checkpoint, a run, or a model on the hub.
-
-Separate from `spd.checkpoints.checkpoint`, so that a command refuses a mistyped name before torch
-is loaded.
-"""
+"""Finding the folder of a model's weights, without loading torch."""
 
 import json
 from pathlib import Path
 
+from spd.checkpoints.hub_errors import hub_reason
 from spd.checkpoints.run_folder import BEST, CHECKPOINTS, RUN
 from spd.errors import CheckpointError
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
-PREPROCESSOR = "preprocessor_config.json"  # of models that others published (`spd.peers`)
-
+PREPROCESSOR = "preprocessor_config.json"  # of published networks (`spd.peers`)
 
 SHIPPED = "shipped"
-"""What the model that comes with the package is called wherever a model is named."""
+"""Name of the model that comes with the package."""
 
 
 def find_checkpoint(source: str | Path | None) -> Path:
-    """The directory that holds the weights: of a file, a checkpoint, a run, or a hub id.
+    """Folder with the weights of a checkpoint, a file in it, a run, or a hub id.
 
-    A run's best checkpoint is taken, or its last where none was evaluated. None and `shipped` are
-    the model that comes with the package.
+    For a run, it is the best checkpoint, or the last one if none was evaluated. None and `shipped`
+    are the model that comes with the package.
 
     Raises:
-        CheckpointError: if there is none.
+        CheckpointError: if it does not exist.
     """
     if source is None or str(source) == SHIPPED:
         return shipped_folder()
@@ -38,16 +34,18 @@ def find_checkpoint(source: str | Path | None) -> Path:
     if (path / WEIGHTS).is_file():
         return path
     if (path / CHECKPOINTS).is_dir() or (path / RUN).is_file():
-        return _of_run(path)
+        return _best_of_run(path)
     if path.exists():
         raise CheckpointError(f"{path} holds no {WEIGHTS}; expected a checkpoint or a run")
     if len(path.parts) > 1 and path.parent.exists():
-        raise CheckpointError(f"no file or folder {path}; {path.parent} is there, {path.name} not")
+        raise CheckpointError(
+            f"no file or folder {path}: {path.parent} exists but contains no {path.name}"
+        )
     return _from_hub(str(source))
 
 
 def shipped_folder() -> Path:
-    """Where the model that comes with the package is, with its card.
+    """Folder of the model that comes with the package.
 
     Raises:
         CheckpointError: if the package was installed without it.
@@ -55,18 +53,18 @@ def shipped_folder() -> Path:
     folder = Path(__file__).parents[1] / SHIPPED
     if not (folder / WEIGHTS).is_file():
         raise CheckpointError(
-            f"{folder} holds no {WEIGHTS}: this installation came without its model; install "
-            "again, or name a model of yours"
+            f"{folder} holds no {WEIGHTS}: spd was installed without its model; install it "
+            "again, or name another model"
         )
     return folder
 
 
 def checkpoints_of_run(run: Path) -> list[Path]:
-    """A run's complete checkpoints, first step first."""
+    """Complete checkpoints of a run, in order of their steps."""
     return sorted(path.parent for path in (run / CHECKPOINTS).glob(f"step-*/{WEIGHTS}"))
 
 
-def _of_run(run: Path) -> Path:
+def _best_of_run(run: Path) -> Path:
     complete = checkpoints_of_run(run)
     if not complete:
         raise CheckpointError(f"{run} is a run without a checkpoint; train it first")
@@ -89,31 +87,9 @@ def _from_hub(name: str) -> Path:
     try:
         return Path(snapshot_download(name, allow_patterns=[WEIGHTS, CONFIG, PREPROCESSOR]))
     except HFValidationError:
-        raise CheckpointError(f"no file, folder or hub model {name!r}") from None
-    except Exception as error:  # the hub client raises many kinds for "not to be had"
+        raise CheckpointError(f"{name!r} is not a file, a folder or a hub id") from None
+    except Exception as error:  # the client's errors have no common base
         raise CheckpointError(
-            f"no file or folder {name!r}, and no hub model of that name could be fetched: "
-            f"{_why_not(error)}"
+            f"no file or folder {name!r} here, and it could not be fetched from the hub: "
+            f"{hub_reason(error)}"
         ) from None
-
-
-def _why_not(error: Exception) -> str:
-    """What the hub client's error means, in words; it may stand behind another one."""
-    from huggingface_hub import errors
-
-    kinds = (error, error.__cause__)
-
-    def is_a(*wanted: type[BaseException]) -> bool:
-        return any(isinstance(kind, wanted) for kind in kinds)
-
-    if is_a(errors.GatedRepoError):
-        return "the hub gives it only to those who accepted its terms and are logged in"
-    if is_a(errors.RepositoryNotFoundError):
-        return "the hub has no such model, or it is private"
-    if is_a(errors.OfflineModeIsEnabled):
-        return "the hub may not be asked (offline mode), and no complete copy is on this machine"
-    if is_a(errors.HfHubHTTPError):
-        return "the hub answered with an error, and no complete copy is on this machine"
-    if is_a(errors.LocalEntryNotFoundError, ConnectionError, TimeoutError):
-        return "the network failed, and no complete copy is on this machine"
-    return type(error).__name__

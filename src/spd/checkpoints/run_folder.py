@@ -1,7 +1,4 @@
-"""The folder of a training run: what its files are called, and what it must or must not hold.
-
-Separate from `spd.training.runs`, so that a command refuses a wrong folder before torch is loaded.
-"""
+"""File names of a training run's folder, and checks of it without loading torch."""
 
 from pathlib import Path
 
@@ -17,30 +14,31 @@ LOCK = "lock"
 
 
 def check_free(folder: Path) -> None:
-    """Refuse to start a run in a folder that holds anything.
+    """Refuse to start a run in a folder that is not empty.
 
     Raises:
-        TrainingError: naming what to do instead.
+        TrainingError: if it holds a run or other files.
     """
     if (folder / RUN).exists():
         raise TrainingError(
-            f"{folder} already holds a run; go on with --resume {folder}, or choose another --out"
+            f"{folder} already holds a run; continue it with --resume {folder}, or choose another "
+            "--out"
         )
     if folder.exists() and (not folder.is_dir() or any(map(_is_foreign, folder.iterdir()))):
         raise TrainingError(f"{folder} exists and is not empty; choose another --out")
 
 
 def check_run(folder: Path) -> None:
-    """Refuse to go on with a run that is not there.
+    """Refuse to resume a run that does not exist.
 
     Raises:
-        TrainingError: naming the file that is missing.
+        TrainingError: if `run.json` is missing.
     """
     path = folder / RUN
     if not path.is_file():
-        raise TrainingError(f"{folder} holds no run to go on with: {path} is missing")
+        raise TrainingError(f"{folder} holds no run to resume: {path} is missing")
 
 
 def _is_foreign(path: Path) -> bool:
-    """Whether this is anything but what a run leaves that was killed before it was one."""
+    """Whether this is a file that no killed start of a run leaves behind."""
     return path.name != LOCK and not path.name.startswith(UNFINISHED)

@@ -125,14 +125,14 @@ def _check(settings: "BatchSettings") -> None:
 def _run(batch_input: "BatchInput", settings: "BatchSettings") -> "BatchSummary":
     """Run the batch with a progress bar."""
     from spd.batch import run_batch
-    from spd.cli.progress import progress_bar
+    from spd.terminal import progress_bar
 
     try:
-        with progress_bar("rows") as update:
+        with progress_bar("rows", "{failed} errors", failed=0) as update:
             return run_batch(
                 batch_input,
                 settings,
-                lambda done, rows, failed: update(done, rows, f"{done}/{rows}, {failed} errors"),
+                lambda done, rows, failed: update(done, rows, failed=failed),
             )
     except KeyboardInterrupt:
         print(

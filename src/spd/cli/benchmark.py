@@ -33,8 +33,8 @@ def benchmark(
 
     from spd.benchmark.steps import Benchmark
     from spd.benchmark.table import format_result
-    from spd.cli.progress import progress_bar
     from spd.files import check_writable, write_text
+    from spd.terminal import progress_bar
 
     if out is not None:
         check_writable(out, ".json")

@@ -39,8 +39,8 @@ def rooms(
     if focal_px is not None:
         check_focal(focal_px, (height, width))
     check_folder(folder)
-    from spd.cli.progress import progress_bar
     from spd.data.make_rooms import make_rooms
+    from spd.terminal import progress_bar
 
     print(f"rendering {count + val} rooms into {folder}", flush=True)
     with progress_bar("rendering rooms") as progress:
@@ -151,8 +151,8 @@ def check(
     check_sources([source] if against is None else [source, against])
     import json
 
-    from spd.cli.progress import progress_bar
     from spd.data.check import check_source, format_check
+    from spd.terminal import progress_bar
 
     with progress_bar("reading frames") as progress:
         report = check_source(source, against, full, workers=workers, progress=progress)
@@ -186,9 +186,9 @@ def convert(
 
     check_sources([source])
     check_folder(folder)
-    from spd.cli.progress import progress_bar
     from spd.data.convert import broken_lines
     from spd.data.convert import convert as convert_source
+    from spd.terminal import progress_bar
 
     with progress_bar("converting frames") as progress:
         done = convert_source(
@@ -240,8 +240,8 @@ def extract(
 
     Example: `spd data extract nyu/data/val-000000.tar nyu/data/val-000001.tar nyu-files`
     """
-    from spd.cli.progress import progress_bar
     from spd.data.fetch import extract as extract_archives
+    from spd.terminal import progress_bar
 
     with progress_bar("unpacking") as progress:
         written = extract_archives(archives, folder, progress=progress)

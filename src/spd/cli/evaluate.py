@@ -68,11 +68,11 @@ def evaluate(
     check_folder(out)  # everything above is checked before torch is loaded
 
     from spd.cli.devices import choose_device
-    from spd.cli.progress import progress_bar
     from spd.data.sources import open_samples
     from spd.evaluate import choose_protocols, evaluate_all
     from spd.evaluation.baselines import median_of_training_data
     from spd.predictors.loading import load
+    from spd.terminal import progress_bar
 
     samples = open_samples(data)
     choose_protocols(samples, names)

@@ -1,26 +1,38 @@
-"""What `spd pack` does: a run's model as a small folder of its own, to keep, ship or publish."""
+"""`spd pack`: a trained model as a small folder to keep, ship or publish."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from spd.checkpoints.folder import WEIGHTS
-from spd.checkpoints.run_folder import RUN
-from spd.cli.early import check_new, find_own
-from spd.errors import DataError
-from spd.evaluation.folder import PredictionFolder
-from spd.evaluation.settings import EvaluationSettings
-from spd.export.model_card import CARD, check_license
-from spd.runtimes.folder import file_sha256
+import typer
 
-if TYPE_CHECKING:  # at run time this loads torch
+if TYPE_CHECKING:
     from spd.training.runs import Run
 
 
-def pack_model(
-    source: str, out: Path, license: str | None = None, evaluation: Path | None = None
+def pack(
+    model: Annotated[str, typer.Argument(help="Training run, checkpoint, hub id, or shipped.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="New folder to write.")],
+    license: Annotated[
+        str | None,
+        typer.Option(
+            "--license", help="Licence of the weights for the card: apache-2.0, mit, other, ..."
+        ),
+    ] = None,
+    evaluation: Annotated[
+        Path | None,
+        typer.Option("--evaluation", help="Output folder of spd evaluate to show in the card."),
+    ] = None,
 ) -> None:
-    """Write weights in half precision, what is known of their training, and a model card."""
-    folder = find_own(source, "packed")
+    """Write a model as a small folder: half-precision weights, configuration, model card.
+
+    Example: `spd pack runs/rooms_tiny -o models/mine`
+    """
+    from spd.checkpoints.folder import WEIGHTS
+    from spd.checkpoints.run_folder import RUN
+    from spd.cli.early import check_new, find_own
+    from spd.export.model_card import CARD, check_license
+
+    folder = find_own(model, "packed")
     check_new(out)
     if license is not None:
         check_license(license)
@@ -32,35 +44,42 @@ def pack_model(
     from spd.export.hub import save_pretrained
     from spd.training.runs import Run
 
-    model, about = load_checkpoint(folder)
-    if (Path(source) / RUN).is_file():
-        about = about | _of_training(Run.open(Path(source)))
+    network, about = load_checkpoint(folder)
+    if (Path(model) / RUN).is_file():
+        about = about | _about_training(Run.open(Path(model)))
     save_pretrained(
-        model, out, about=about, license=license, evaluation=evaluation, dtype=torch.float16
+        network, out, about=about, license=license, evaluation=evaluation, dtype=torch.float16
     )
     size_mb = (out / WEIGHTS).stat().st_size / 1e6
-    parameters = sum(p.numel() for p in model.parameters())
+    parameters = sum(p.numel() for p in network.parameters())
     print(f"{out}: {parameters:,} parameters in half precision, {size_mb:.1f} MB")
-    print(f"look at {out / CARD}; hf upload OWNER/NAME {out} publishes it")
+    print(f"check {out / CARD}, then publish with: hf upload OWNER/NAME {out}")
 
 
 def _check_evaluation(evaluation: Path, folder: Path) -> None:
-    """Refuse the evaluation of other weights, whose numbers would be no word about these.
+    """Refuse an evaluation of other weights.
 
     Raises:
-        DataError: if it is, or is no evaluation.
+        DataError: if the weights differ, or the folder holds no evaluation.
     """
+    from spd.checkpoints.folder import WEIGHTS
+    from spd.errors import DataError
+    from spd.evaluation.folder import PredictionFolder
+    from spd.evaluation.settings import EvaluationSettings
+    from spd.runtimes.folder import file_sha256
+
     settings = EvaluationSettings.read(PredictionFolder(evaluation).settings_path)
     if settings.weights_sha256 != file_sha256(folder / WEIGHTS):
         raise DataError(
-            f"{evaluation} is the evaluation of other weights ({settings.model}) than "
-            f"{folder / WEIGHTS}; evaluate these, or leave --evaluation out"
+            f"{evaluation} is an evaluation of other weights ({settings.model}) than "
+            f"{folder / WEIGHTS}; evaluate these weights, or leave out --evaluation"
         )
 
 
-def _of_training(run: "Run") -> dict[str, Any]:
-    """The recipe in full, and the constant that a model has to beat, if the data is there still."""
+def _about_training(run: "Run") -> dict[str, Any]:
+    """The run's training settings and, if its data still exists, the median training depth."""
     from spd.data.sources import open_samples
+    from spd.errors import DataError
     from spd.evaluation.baselines import median_of_training_data
 
     about: dict[str, Any] = {"training": run.recipe.train.to_dict()}
@@ -68,5 +87,5 @@ def _of_training(run: "Run") -> dict[str, Any]:
         samples = open_samples(run.data, metric_only=True)
         about["training_median_m"] = median_of_training_data(samples, "the training data").metres
     except DataError as error:
-        print(f"the training data's median is not kept: {error}")
+        print(f"the median depth of the training data is not stored: {error}")
     return about

@@ -22,8 +22,8 @@ def report(
 
     Example: `spd report out/evaluation -o report.html`
     """
-    from spd.cli.progress import progress_bar
     from spd.report.write import write_report
+    from spd.terminal import progress_bar
 
     with progress_bar("reading predictions") as progress:
         page = write_report(folders, out, progress)

@@ -1,55 +1,181 @@
-"""What `spd train` does."""
+"""`spd train`: a new run, a resumed one, or the plan of a run."""
 
 import contextlib
+import dataclasses
+import math
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-import torch
+import typer
 
-from spd.checkpoints.run_folder import check_free
-from spd.cli.devices import choose_device
-from spd.cli.early import Start
-from spd.data.evidence import preflight
-from spd.data.focal import check_focal_lengths
-from spd.data.overlap import refuse_overlap
-from spd.data.sources import Samples, open_samples
-from spd.figures import training_curve
-from spd.recipes import Recipe
-from spd.train import Trainer
-from spd.training.parallel import is_main_process, launched_processes
-from spd.training.plan import camera_text, plan_text, repetition_note
-from spd.training.runs import Run
-from spd.training.validation import POINTS_PER_IMAGE
+from spd.cli.options import Device
+
+if TYPE_CHECKING:
+    from spd.data.sources import Samples
+    from spd.recipes import Recipe
+    from spd.train import Trainer
 
 CURVE = "training.png"
-_VALIDATED = (
-    f"the validation set (best checkpoint; at most {POINTS_PER_IMAGE:,} readings an image, where "
-    "spd evaluate asks them all)"
-)
 
 
-def start_run(start: Start, overfit: bool, device: str | None, plan: bool = False) -> None:
-    """Check everything, then make the run's folder and train; or only say what would be done."""
-    target = choose_device(device)
-    samples, held_out = _open(start.data, start.validation)
-    if plan:
-        processes = launched_processes()
-        print(plan_text(start.recipe, samples, held_out, processes, str(target), overfit=overfit))
+def train(
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            "--recipe",
+            help="nyu_v15_2 (the default), rooms_tiny, rooms_small, or a TOML or JSON file "
+            "(docs/training.md).",
+        ),
+    ] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option("--data", help="Training sources, PATH or PATH:SPLIT (docs/data.md)."),
+    ] = None,
+    val: Annotated[
+        list[str] | None,
+        typer.Option("--val", help="Validation sources, PATH or PATH:SPLIT."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder of the run; by default runs/RECIPE."),
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option("--resume", help="Continue this run with its own recipe and data."),
+    ] = None,
+    overfit: Annotated[
+        bool,
+        typer.Option("--overfit", help="Repeat the first batch; the loss must approach zero."),
+    ] = False,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Override settings, such as train.batch_size=4 model.dim=32."),
+    ] = None,
+    plan: Annotated[
+        bool,
+        typer.Option("--plan", help="Print data, steps, learning rates and memory, then stop."),
+    ] = False,
+    device: Device = None,
+) -> None:
+    """Train a model; Ctrl-C saves it and prints the command that continues.
+
+    Example: `spd train --recipe rooms_tiny --data rooms:train --val rooms:val --out runs/mine`
+    """
+    if resume is not None:
+        if recipe or data or val or overrides or overfit or plan or out is not None:
+            raise typer.BadParameter(
+                "--resume takes no other settings; the run keeps its recipe and data"
+            )
+        _resume(resume, device)
         return
-    run = Run(start.folder, start.recipe, start.data, start.validation, overfit)
+    new = check_new_run(recipe or "nyu_v15_2", data or [], val or [], out, overrides or [], plan)
+    if plan:
+        _print_plan(new, overfit, device)
+    else:
+        _start(new, overfit, device)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class NewRun:
+    """Settings of a run that is to start."""
+
+    recipe: "Recipe"
+    """Recipe with its overrides."""
+    data: tuple[str, ...]
+    """Training sources; their paths exist."""
+    validation: tuple[str, ...]
+    """Validation sources; their paths exist. May be empty."""
+    folder: Path
+    """Folder of the run."""
+
+
+def check_new_run(
+    recipe_name: str,
+    data: Sequence[str],
+    validation: Sequence[str],
+    out: Path | None,
+    overrides: Sequence[str],
+    plan: bool = False,
+) -> NewRun:
+    """Refuse a run that cannot start, before torch is loaded and any data is opened.
+
+    Args:
+        recipe_name: name or file of the recipe.
+        data: training sources.
+        validation: validation sources.
+        out: folder of the run; None is `runs/` and the recipe's name.
+        overrides: `section.key=value` changes of the recipe.
+        plan: whether nothing will be written, so that any folder will do.
+
+    Raises:
+        ConfigError: on an unknown recipe or key, a wrong value, or no training data.
+        DataError: if a source does not exist, or the folder cannot be written.
+        TrainingError: if the folder is not empty.
+    """
+    from spd.checkpoints.run_folder import check_free
+    from spd.cli.early import check_sources
+    from spd.errors import ConfigError
+    from spd.files import check_folder
+    from spd.recipes import override
+    from spd.recipes import recipe as find_recipe
+
+    chosen = override(find_recipe(recipe_name), overrides)
+    if not data:
+        raise ConfigError("no training data; name folders with --data (spd data rooms makes some)")
+    check_sources([*data, *validation])
+    folder = out or Path("runs") / chosen.name
+    # With several processes the main one may have written already; it checks again under its lock.
+    if not plan and "RANK" not in os.environ:
+        check_free(folder)
+        check_folder(folder)
+    return NewRun(chosen, tuple(data), tuple(validation), folder)
+
+
+def _print_plan(new: NewRun, overfit: bool, device: str | None) -> None:
+    from spd.cli.devices import choose_device
+    from spd.training.parallel import launched_processes
+    from spd.training.plan import plan_text
+
+    target = str(choose_device(device))
+    samples, held_out = _open(new.data, new.validation)
+    text = plan_text(new.recipe, samples, held_out, launched_processes(), target, overfit=overfit)
+    print(text)
+
+
+def _start(new: NewRun, overfit: bool, device: str | None) -> None:
+    """Check the data, make the run's folder, and train."""
+    from spd.checkpoints.run_folder import check_free
+    from spd.cli.devices import choose_device
+    from spd.train import Trainer
+    from spd.training.parallel import is_main_process
+    from spd.training.runs import Run
+
+    target = choose_device(device)
+    samples, held_out = _open(new.data, new.validation)
+    run = Run(new.folder, new.recipe, new.data, new.validation, overfit)
     with run.lock() if is_main_process() else contextlib.nullcontext():
         if is_main_process():
             check_free(run.folder)
-            _check_data(samples, None if overfit else held_out, start.recipe)
-        trainer = Trainer(run, target)  # may find that the encoder's weights are not to be had
+            _check_data(samples, None if overfit else held_out, new.recipe)
+        trainer = Trainer(run, target)  # may fail to find the encoder's weights
         if is_main_process():
             run.write()
         _fit(trainer, samples, held_out)
 
 
-def resume_run(folder: Path, device: str | None) -> None:
-    """Open a run's own data and go on from its last checkpoint."""
+def _resume(folder: Path, device: str | None) -> None:
+    """Open a run's own data and continue from its last checkpoint."""
+    from spd.checkpoints.run_folder import check_run
+
+    check_run(folder)
+    from spd.cli.devices import choose_device
+    from spd.train import Trainer
+    from spd.training.parallel import is_main_process
+    from spd.training.runs import Run
+
     run = Run.open(folder)
     target = choose_device(device)
     samples, held_out = _open(run.data, run.validation)
@@ -59,41 +185,39 @@ def resume_run(folder: Path, device: str | None) -> None:
         trainer = Trainer(run, target)
         trainer.restore()
         if trainer.step >= trainer.config.steps:
-            _say(f"{folder} is finished: {trainer.step} steps")
+            _print(f"{folder} is finished: {trainer.step} steps")
             return
-        _say(f"going on after step {trainer.step} of {trainer.config.steps}")
+        _print(f"continuing after step {trainer.step} of {trainer.config.steps}")
         _fit(trainer, samples, held_out)
 
 
-def _open(data: Sequence[str], validation: Sequence[str]) -> tuple[Samples, Samples | None]:
+def _open(data: Sequence[str], validation: Sequence[str]) -> "tuple[Samples, Samples | None]":
+    from spd.data.sources import open_samples
+
     samples = open_samples(data, metric_only=True)
     return samples, open_samples(validation, metric_only=True) if validation else None
 
 
-def _check_data(samples: Samples, held_out: Samples | None, chosen: Recipe) -> None:
-    """What would spoil a run without a word: units, test scenes in training, focal lengths."""
+def _check_data(samples: "Samples", held_out: "Samples | None", recipe: "Recipe") -> None:
+    """Refuse data that would spoil a run unnoticed: units, test scenes, focal lengths."""
+    from spd.data.evidence import preflight
+    from spd.data.focal import check_focal_lengths
+    from spd.data.overlap import refuse_overlap
+
     for note in preflight(samples):
-        _say(f"note: {note}")
+        _print(f"note: {note}")
     refuse_overlap(samples, held_out)
-    check_focal_lengths(samples, held_out or samples, chosen.model.camera)
+    check_focal_lengths(samples, held_out or samples, recipe.model.camera)
 
 
-def _fit(trainer: Trainer, samples: Samples, validation: Samples | None) -> None:
-    run, config = trainer.run, trainer.config
-    parameters = sum(p.numel() for p in trainer.model.parameters())
-    _say(
-        f"{run.recipe.name}: {parameters / 1e6:.2f} M parameters on {trainer.device}, "
-        f"{len(samples)} frames, {config.steps} steps of {config.batch_size}"
-    )
-    if trainer.start is not None:
-        _say(trainer.start)
-    for source in samples.sources:
-        _say(f"{source.path}: {camera_text(source)}")
-    if samples.without_focal_length:
-        _say(f"left out for want of a focal length: {samples.without_focal_length} frame(s)")
-    often = None if run.overfit else repetition_note(config, len(samples))
-    if often is not None:
-        _say(f"note: {often}")
+def _fit(trainer: "Trainer", samples: "Samples", validation: "Samples | None") -> None:
+    """Train, then draw the run's curve and print its result."""
+    from spd.figures import training_curve
+    from spd.training.parallel import is_main_process
+    from spd.training.validation import POINTS_PER_IMAGE
+
+    run = trainer.run
+    _print_start(trainer, samples)
     started = time.perf_counter()
     result = trainer.fit(samples, validation or ())
     minutes = (time.perf_counter() - started) / 60
@@ -106,14 +230,41 @@ def _fit(trainer: Trainer, samples: Samples, validation: Samples | None) -> None
         f"(median {result.seconds_per_step:.3f} s a step, {result.waiting_share:.0%} of the time "
         f"waiting for data), last loss {result.last_loss:.4f}"
     )
-    if torch.isfinite(torch.tensor(result.best_abs_rel)):
-        where = "the repeated batch" if run.overfit else _VALIDATED
+    if math.isfinite(result.best_abs_rel):
+        validated = (
+            f"the validation set (best checkpoint; at most {POINTS_PER_IMAGE:,} readings an image, "
+            "spd evaluate uses all)"
+        )
+        where = "the repeated batch" if run.overfit else validated
         print(f"AbsRel on {where}: {result.best_abs_rel:.4f}")
     if result.images_without_reading:
-        print(f"crops without a reading: {result.images_without_reading}")
+        print(f"crops without a depth reading: {result.images_without_reading}")
     print(f"the run is in {run.folder}, its curve in {run.folder / CURVE}")
 
 
-def _say(text: str) -> None:
+def _print_start(trainer: "Trainer", samples: "Samples") -> None:
+    from spd.training.plan import camera_text, repetition_note
+
+    run, config = trainer.run, trainer.config
+    parameters = sum(p.numel() for p in trainer.model.parameters())
+    _print(
+        f"{run.recipe.name}: {parameters / 1e6:.2f} M parameters on {trainer.device}, "
+        f"{len(samples)} frames, {config.steps} steps of {config.batch_size}"
+    )
+    if trainer.start is not None:
+        _print(trainer.start)
+    for source in samples.sources:
+        _print(f"{source.path}: {camera_text(source)}")
+    if samples.without_focal_length:
+        _print(f"left out, no focal length known: {samples.without_focal_length} frame(s)")
+    note = None if run.overfit else repetition_note(config, len(samples))
+    if note is not None:
+        _print(f"note: {note}")
+
+
+def _print(text: str) -> None:
+    """Print a line, in the main process only."""
+    from spd.training.parallel import is_main_process
+
     if is_main_process():
         print(text, flush=True)

@@ -18,7 +18,7 @@ from spd.data.rooms.render import NYU_FOCAL_SHARE
 from spd.errors import DataError
 from spd.files import write_text
 from spd.geometry import Intrinsics, Size
-from spd.processes import interrupts_held
+from spd.terminal import interrupts_held
 
 SETTINGS = "rooms.json"
 GENERATOR = 1

@@ -1,9 +1,7 @@
-"""Models for the Hugging Face hub: a folder with its card, and its upload.
+"""Models for the Hugging Face hub: write a checkpoint with its model card, and upload it.
 
-The folder is a checkpoint as every other, so `spd.load` takes it from the disk or the hub.
-`huggingface_hub`'s own mixin is not used: it rebuilds a class from the arguments of its
-constructor and names weights by the class, and ours have a format and names that are a contract
-and are loaded strictly.
+`huggingface_hub`'s own mixin is not used: it rebuilds a class from its constructor's arguments and
+names weights by attributes, while SPD's configuration and tensor names are a contract.
 """
 
 import os
@@ -15,22 +13,30 @@ import torch
 
 from spd.checkpoints.checkpoint import load_checkpoint, write_model
 from spd.checkpoints.folder import find_checkpoint
+from spd.checkpoints.hub_errors import hub_reason
 from spd.errors import CheckpointError
-from spd.export.model_card import CARD, UNKNOWN, Facts, card_text, check_license, read_evaluation
+from spd.export.model_card import (
+    CARD,
+    UNKNOWN,
+    CardFacts,
+    card_text,
+    check_license,
+    read_evaluation,
+)
 from spd.files import atomic_path, write_text
 from spd.models.spd import SPD
 from spd.peers.kinds import read_peer
 
 
 def from_pretrained(source: str | os.PathLike[str]) -> SPD:
-    """The model of a checkpoint, a training run or a hub id, in float32 on the CPU, for inference.
+    """Load the model of a checkpoint, a training run or a hub id, in float32 on the CPU.
 
     Raises:
-        CheckpointError: if there is no usable checkpoint there, or it is another network's.
+        CheckpointError: if the source is not a checkpoint, or is one of another network.
     """
     folder = find_checkpoint(str(source))
     if read_peer(folder) is not None:
-        raise CheckpointError(f"{source} is not an SPD; spd.load opens it as what it is")
+        raise CheckpointError(f"{source} is not an SPD; open it with spd.load")
     return load_checkpoint(folder)[0]
 
 
@@ -44,42 +50,43 @@ def save_pretrained(
     name: str | None = None,
     dtype: torch.dtype | None = None,
 ) -> None:
-    """Write weights, configuration and card into a new folder, which appears whole.
+    """Write weights, configuration and model card into a new folder, which appears whole.
 
     Args:
         model: the model.
-        folder: where; must not exist.
-        about: anything worth keeping with the weights (recipe, step, training); plain JSON. The
-            card shows it.
-        license: of the weights, as the hub calls it; by default what `about` says, else `unknown`.
-        evaluation: a folder that `spd evaluate` wrote, whose numbers the card shows.
-        name: what the card calls the model; by default the folder's name.
-        dtype: what to store weights as; float16 halves the file, and loading widens it again.
+        folder: the folder; must not exist.
+        about: facts to store with the weights and show in the card (recipe, step, training);
+            plain JSON.
+        license: licence of the weights as the hub names it; by default `about["license"]`, else
+            `unknown`.
+        evaluation: output folder of `spd evaluate`, whose numbers the card shows.
+        name: name of the model in the card; by default the folder's name.
+        dtype: type to store weights in; float16 halves the file, and loading gives float32 again.
 
     Raises:
         CheckpointError: if the folder exists.
-        ConfigError: if the licence cannot be one.
-        DataError: if the evaluation is not complete or is another model's, or on a full disk.
+        ConfigError: if the hub has no licence of that form.
+        DataError: if the evaluation is incomplete or of another model, or the disk is full.
     """
     target = Path(folder)
     if target.exists():
         raise CheckpointError(f"{target} exists already; remove it or choose another name")
-    kept = dict(about or {})
+    facts = dict(about or {})
     if license is not None:
-        kept["license"] = license
-    kept_license = str(kept.get("license", UNKNOWN))
-    check_license(kept_license)
-    facts = Facts(
+        facts["license"] = license
+    stated_license = str(facts.get("license", UNKNOWN))
+    check_license(stated_license)
+    card = CardFacts(
         config=model.config,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
-        about=kept,
-        license=kept_license,
+        about=facts,
+        license=stated_license,
         evaluation=None if evaluation is None else read_evaluation(Path(evaluation), model.config),
     )
     with atomic_path(target) as temporary:
         temporary.mkdir()
-        write_model(model, temporary, kept, dtype)
-        write_text(temporary / CARD, card_text(name or target.name, facts))
+        write_model(model, temporary, facts, dtype)
+        write_text(temporary / CARD, card_text(name or target.name, card))
 
 
 def push_to_hub(
@@ -92,27 +99,27 @@ def push_to_hub(
     evaluation: str | os.PathLike[str] | None = None,
     dtype: torch.dtype | None = None,
 ) -> str:
-    """Upload what `save_pretrained` writes, and make the repository if it is not there.
+    """Upload what `save_pretrained` writes; create the repository if it does not exist.
 
-    The token is the hub client's own: `hf auth login`, or HF_TOKEN.
+    The token is that of the hub's client: `hf auth login`, or HF_TOKEN.
 
     Args:
         model: the model.
-        repo: `OWNER/NAME`, or a name of your own account's.
-        private: whether a repository that is made is private; one that is there stays as it is.
-        about: as for `save_pretrained`; so are the others.
-        license: likewise.
-        evaluation: likewise.
-        dtype: likewise.
+        repo: `OWNER/NAME`, or a name in your own account.
+        private: whether to create a private repository; an existing one is not changed.
+        about: see `save_pretrained`, also for the following.
+        license: see `save_pretrained`.
+        evaluation: see `save_pretrained`.
+        dtype: see `save_pretrained`.
 
     Returns:
-        The repository's address.
+        Address of the repository.
 
     Raises:
-        CheckpointError: saying why it was not uploaded: no such name, no token, no right, no
-            network.
-        ConfigError: as `save_pretrained`.
-        DataError: likewise.
+        CheckpointError: if the name is not valid, or the upload fails for want of a token, a
+            permission or the network.
+        ConfigError: see `save_pretrained`.
+        DataError: see `save_pretrained`.
     """
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HFValidationError
@@ -122,7 +129,7 @@ def push_to_hub(
         validate_repo_id(repo)
     except HFValidationError:
         raise CheckpointError(
-            f"{repo!r} is no name of a hub repository; expected OWNER/NAME, of letters, digits, "
+            f"{repo!r} is not a name of a hub repository; expected OWNER/NAME, of letters, digits, "
             "'-', '_' and '.'"
         ) from None
     with tempfile.TemporaryDirectory() as temporary:
@@ -137,32 +144,9 @@ def push_to_hub(
             dtype=dtype,
         )
         try:
-            hub = HfApi(token=True)  # so that a missing token is said before anything is sent
-            made = hub.create_repo(repo, private=private, exist_ok=True)
-            hub.upload_folder(repo_id=made.repo_id, folder_path=folder)
-        except Exception as error:  # the hub client raises many kinds
-            raise CheckpointError(f"{repo} was not uploaded: {_why_not(error)}") from None
-    return str(made)
-
-
-def _why_not(error: Exception) -> str:
-    """What the hub client's error means, in words."""
-    from huggingface_hub import errors
-
-    if isinstance(error, errors.LocalTokenNotFoundError):
-        return "no token on this machine; log in (hf auth login) or set HF_TOKEN"
-    if isinstance(error, errors.OfflineModeIsEnabled):
-        return "the hub may not be asked (offline mode)"
-    if isinstance(error, errors.HfHubHTTPError):
-        status = error.response.status_code
-        if status in (401, 403):
-            return f"the hub refused (status {status}); does your token have the right to write?"
-        return f"the hub answered with status {status}: {_first_line(error)}"
-    http_error = errors.HTTPError  # type: ignore[attr-defined]  # httpx's or httpx2's
-    if isinstance(error, http_error | ConnectionError | TimeoutError):
-        return "the network failed; try again"
-    return f"{type(error).__name__}: {_first_line(error)}"
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).split("\n")), "").strip() or "it says no more"
+            hub = HfApi(token=True)  # requires a token before anything is sent
+            created = hub.create_repo(repo, private=private, exist_ok=True)
+            hub.upload_folder(repo_id=created.repo_id, folder_path=folder)
+        except Exception as error:  # the client's errors have no common base
+            raise CheckpointError(f"{repo} was not uploaded: {hub_reason(error)}") from None
+    return str(created)

@@ -1,1 +1,1 @@
-"""Parts of the training loop in `spd.train`: what is optimised, across processes, and kept."""
+"""Parts of training: objective, optimiser, processes, runs on disk (`spd.train` has the loop)."""

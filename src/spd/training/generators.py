@@ -1,7 +1,7 @@
-"""The state of every random generator, as plain data that a checkpoint can hold.
+"""State of the global random generators as plain data for checkpoints.
 
-Views of the data have generators of their own, made from their number and the seed, so the global
-ones decide nothing in SPD itself; they are kept for whoever adds something that draws from them.
+SPD itself does not draw from them while training: each view of the data has its own generator,
+made from its number and the seed. They are stored for code that users add.
 """
 
 import random
@@ -14,7 +14,7 @@ import torch
 def generator_states() -> dict[str, Any]:
     """States of Python's, NumPy's and torch's global generators, on every device."""
     version, internal, gauss = random.getstate()
-    numpy_state: Any = np.random.get_state(legacy=True)  # noqa: NPY002 - whoever uses it still
+    numpy_state: Any = np.random.get_state(legacy=True)  # noqa: NPY002 - for users' code
     name, keys, *rest = numpy_state
     states: dict[str, Any] = {
         "python": [version, list(internal), gauss],
@@ -29,7 +29,7 @@ def generator_states() -> dict[str, Any]:
 
 
 def set_generator_states(states: dict[str, Any]) -> None:
-    """Put back what :func:`generator_states` returned; devices that are gone are passed over."""
+    """Restore what :func:`generator_states` returned; missing devices are ignored."""
     version, internal, gauss = states["python"]
     random.setstate((version, tuple(internal), gauss))
     name, keys, *rest = states["numpy"]

@@ -1,7 +1,7 @@
-"""What a training step keeps in memory, counted without computing it.
+"""Memory of a training step, counted without computing the step.
 
-The forward pass runs on fake tensors, which have shapes and types but no numbers; every tensor that
-autograd keeps for the backward pass is counted once, under the part of the model that kept it.
+The forward pass runs on fake tensors, which have shapes and types but no data. Every tensor that
+autograd saves for the backward pass is counted once, under the part of the model that saved it.
 """
 
 import contextlib
@@ -25,25 +25,25 @@ ADAM_MOMENTS = 2
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class MemoryEstimate:
-    """Bytes of one training process; what the allocator and the libraries need comes on top."""
+    """Bytes of one training process, without the overhead of allocator and libraries."""
 
     weights: int
     gradients: int
     optimizer: int
     average: int
-    """Of the weights' average, where there is one."""
+    """Moving average of the weights; 0 without one."""
     activations: dict[str, int]
-    """Kept for the backward pass, by the part of the model that keeps them."""
+    """Tensors saved for the backward pass, by part of the model."""
 
     @property
     def total(self) -> int:
-        """The sum; the peak is higher by what the largest single operation needs."""
+        """Sum of all; the peak also includes the workspace of the largest operation."""
         standing = self.weights + self.gradients + self.optimizer + self.average
         return standing + sum(self.activations.values())
 
 
 def estimate_memory(recipe: Recipe, images: int) -> MemoryEstimate:
-    """Count what training on `images` at a time keeps, under the recipe's settings."""
+    """Count the bytes that a recipe needs to train on `images` images at a time."""
     config = recipe.train
     with torch.random.fork_rng():
         model = SPD(recipe.model).train()
@@ -56,7 +56,7 @@ def estimate_memory(recipe: Recipe, images: int) -> MemoryEstimate:
     fake = FakeTensorMode()
     _make_fake(objective, fake)
     with fake:
-        activations = _kept(objective, _batch(recipe, images))
+        activations = _saved_bytes(objective, _batch(recipe, images))
     every = sum(p.numel() for p in objective.parameters()) * FLOAT_BYTES
     trained = sum(p.numel() for p in objective.parameters() if p.requires_grad) * FLOAT_BYTES
     return MemoryEstimate(
@@ -69,7 +69,7 @@ def estimate_memory(recipe: Recipe, images: int) -> MemoryEstimate:
 
 
 def _make_fake(model: nn.Module, fake: FakeTensorMode) -> None:
-    """Replace every parameter and buffer by one without numbers."""
+    """Replace every parameter and buffer by a fake tensor."""
     for module in model.modules():
         for name, parameter in module._parameters.items():
             if parameter is not None:
@@ -93,10 +93,10 @@ def _batch(recipe: Recipe, images: int) -> dict[str, Tensor]:
     }
 
 
-def _kept(objective: Objective, batch: dict[str, Tensor]) -> dict[str, int]:
-    """Bytes of the storages that autograd keeps, parameters left out, by part."""
+def _saved_bytes(objective: Objective, batch: dict[str, Tensor]) -> dict[str, int]:
+    """Bytes that autograd saves, by part of the model; parameters are not counted."""
     counted = {p.untyped_storage()._cdata for p in objective.parameters()}
-    kept: list[Tensor] = []  # alive until the end, so that no storage takes another's place
+    alive: list[Tensor] = []  # so that no storage is freed and its address reused
     sizes = dict.fromkeys((*PARTS, REST), 0)
     now = [REST]
 
@@ -104,7 +104,7 @@ def _kept(objective: Objective, batch: dict[str, Tensor]) -> dict[str, int]:
         storage = tensor.untyped_storage()
         if storage._cdata not in counted:
             counted.add(storage._cdata)
-            kept.append(tensor)
+            alive.append(tensor)
             sizes[now[-1]] += storage.nbytes()
         return tensor
 
@@ -119,7 +119,7 @@ def _kept(objective: Objective, batch: dict[str, Tensor]) -> dict[str, int]:
 
 @contextlib.contextmanager
 def _labelled(model: SPD, now: list[str]) -> Iterator[None]:
-    """While a part of the model computes, its name is the last of `now`."""
+    """Keep the name of the part that is computing at the end of `now`."""
     handles = []
     for name in PARTS:
         part = getattr(model, name)

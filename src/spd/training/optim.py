@@ -1,4 +1,4 @@
-"""Optimiser and schedule of the specification's section 7."""
+"""Optimiser and learning-rate schedule (specification, section 7)."""
 
 import math
 from collections.abc import Iterable
@@ -14,10 +14,10 @@ from spd.recipes import TrainConfig
 def make_optimizer(
     model: SPD, config: TrainConfig, beside: Iterable[nn.Parameter] = ()
 ) -> torch.optim.AdamW:
-    """AdamW with two groups, told apart by module: the encoder, and everything after it.
+    """AdamW with two parameter groups: the encoder, and everything after it.
 
-    Parameters that are frozen (DINOv2's mask token) are in neither. Those of local paths trained
-    `beside` the model's own are in the second.
+    Frozen parameters (DINOv2's mask token is one) are in neither group. Parameters of the `beside`
+    local paths are in the second.
     """
     encoder = [p for p in model.encoder.parameters() if p.requires_grad]
     in_encoder = {id(p) for p in model.encoder.parameters()}
@@ -28,12 +28,12 @@ def make_optimizer(
             {"params": [*decoder, *beside], "lr": config.decoder_lr},
         ],
         weight_decay=config.weight_decay,
-        fused=True,  # 3 ms a step for a small model, in place of 11
+        fused=True,  # a small model's step takes 3 ms instead of 11
     )
 
 
 def make_schedule(optimizer: torch.optim.Optimizer, config: TrainConfig) -> LRScheduler:
-    """Linear warm-up, then cosine to `final_lr`; step it once per optimiser step."""
+    """Linear warm-up, then cosine to `final_lr`; :func:`rate_at` has the equations."""
     cosine = CosineAnnealingLR(
         optimizer, T_max=config.steps - config.warmup_steps, eta_min=config.final_lr
     )
@@ -44,9 +44,12 @@ def make_schedule(optimizer: torch.optim.Optimizer, config: TrainConfig) -> LRSc
 
 
 def rate_at(step: int, peak: float, config: TrainConfig) -> float:
-    """The schedule in closed form: the learning rate of step `step`, from 0, of a peak rate.
+    """Learning rate of a step (from 0) in closed form, for a peak rate.
 
-    `make_schedule` is what training steps; this says the same without stepping there.
+    With W warm-up steps, S steps in all and warm-up start factor a:
+
+        step < W:  rate = peak * (a + (1 - a) * step / W)
+        else:      rate = final + (peak - final) * (1 + cos(pi * (step - W) / (S - W))) / 2
     """
     if step < config.warmup_steps:
         start = config.warmup_start

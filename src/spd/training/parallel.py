@@ -1,6 +1,6 @@
-"""One process or many: who this process is, and what all of them say together.
+"""Training in one process or several: shared gradients, numbers and decisions.
 
-Through accelerate, so that one GPU, several (torchrun) and several machines need no code of ours.
+accelerate handles one GPU, several GPUs (torchrun) and several machines.
 """
 
 import importlib.util
@@ -24,17 +24,17 @@ PROJECTS = {"tensorboard": "tensorboard", "wandb": "spd", "trackio": "spd"}
 
 
 def launched_processes() -> int:
-    """How many processes torchrun (or another launcher) started; 1 without one."""
+    """Number of processes that torchrun (or another launcher) started; 1 without one."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def is_main_process() -> bool:
-    """Whether this process is the one that writes and speaks, known before any of them meet."""
+    """Whether this process writes files and prints; known before the processes connect."""
     return int(os.environ.get("RANK", "0")) == 0
 
 
 class Parallel:
-    """Gradients, numbers and decisions shared by all processes of a run."""
+    """Process group of a run, and its tracker of curves."""
 
     def __init__(self, config: TrainConfig, device: torch.device, folder: Path) -> None:
         parts = config.accumulate * launched_processes()
@@ -42,7 +42,7 @@ class Parallel:
             raise ConfigError(
                 f"train.batch_size {config.batch_size} is not divisible by {parts} "
                 f"(train.accumulate {config.accumulate} times {launched_processes()} process(es)); "
-                "it counts the images of one optimiser step in all"
+                "it is the number of images of one optimiser step over all processes"
             )
         if config.tracker != "none" and importlib.util.find_spec(config.tracker) is None:
             raise ConfigError(
@@ -54,7 +54,7 @@ class Parallel:
         self.accelerator = Accelerator(
             cpu=device.type == "cpu",
             device_placement=False,
-            mixed_precision="no",  # the objective has its own autocast
+            mixed_precision="no",  # the objective uses autocast itself
             dataloader_config=DataLoaderConfiguration(),
             log_with=None if config.tracker == "none" else config.tracker,
             project_dir=folder,
@@ -64,33 +64,33 @@ class Parallel:
 
     @property
     def is_alone(self) -> bool:
-        """Whether there is no other process to agree with."""
+        """Whether the run has a single process."""
         return self.shard.processes == 1
 
     def wrap(self, module: nn.Module) -> nn.Module:
-        """The module, with gradients averaged over processes where there are several."""
+        """Make a module average its gradients over the processes."""
         if self.is_alone:
             return module
         return self.accelerator.prepare_model(module)
 
-    def without_sync(self, module: nn.Module) -> Any:
-        """A context in which gradients are added up in this process only."""
+    def no_sync(self, module: nn.Module) -> Any:
+        """Context in which gradients accumulate in this process only."""
         return self.accelerator.no_sync(module)
 
     def mean(self, values: Tensor) -> Tensor:
-        """The mean over processes, the same in each."""
+        """Mean over all processes; each gets the result."""
         return self.accelerator.reduce(values, "mean")
 
     def gather(self, items: Sequence[T]) -> list[T]:
-        """Everybody's items, in the order of the processes."""
+        """Items of all processes, in the order of the processes."""
         return list(items) if self.is_alone else list(gather_object(list(items)))
 
     def wait(self) -> None:
-        """Go on when every process has come here."""
+        """Wait until every process gets here."""
         self.accelerator.wait_for_everyone()
 
     def start_tracker(self, step: int, name: str) -> None:
-        """Open the configured tracker; TensorBoard forgets what it saw after this step."""
+        """Open the configured tracker; TensorBoard discards points after this step."""
         if self.tracker == "none":
             return
         options: dict[str, dict[str, Any]] = {
@@ -103,14 +103,14 @@ class Parallel:
         )
 
     def track(self, values: dict[str, float], step: int) -> None:
-        """Show numbers of a step."""
+        """Send a step's numbers to the tracker."""
         if self.tracker != "none":
             self.accelerator.log(values, step=step)
 
     def close(self) -> None:
-        """Close the tracker and leave the group of processes.
+        """Close the tracker and leave the process group.
 
-        A group that is still there when the interpreter ends may abort it (its threads run on),
-        and torchrun then says that a finished run has failed.
+        The threads of an open group may abort the interpreter at exit; torchrun would then report
+        a finished run as failed.
         """
         self.accelerator.end_training()

@@ -1,4 +1,4 @@
-"""What a run would do, said before it starts: data, steps, schedule, memory, disk."""
+"""`spd train --plan`: a run's data, steps, learning rates, memory and disk space."""
 
 import math
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ from spd.training.optim import rate_at
 from spd.training.validation import POINTS_PER_IMAGE
 
 SMALLEST = 50_000
-"""Bytes below which 0.0 MB would be shown."""
+"""Bytes; less would print as 0.0 MB."""
 MANY_EPOCHS = 200
-"""Beyond it a run has so few frames for its steps that a person should know."""
+"""Epochs above which a run gets a note that it has too few frames."""
 
 
 def plan_text(
@@ -27,15 +27,15 @@ def plan_text(
     *,
     overfit: bool = False,
 ) -> str:
-    """The whole plan as text, one thing a line; what does not apply is left out.
+    """Plan of a run as text.
 
     Args:
-        recipe: what would be trained.
-        samples: on what.
-        validation: what it would be evaluated on; None: on nothing.
-        processes: how many share the work.
-        device: what they compute on, in words.
-        overfit: whether the first batch would be repeated.
+        recipe: model and training settings.
+        samples: training data.
+        validation: validation data, if any.
+        processes: number of training processes.
+        device: name of the device.
+        overfit: whether the run repeats its first batch.
     """
     config = recipe.train
     part = config.batch_size // (config.accumulate * processes)
@@ -59,14 +59,13 @@ def plan_text(
 
 
 def repetition_note(config: TrainConfig, frames: int) -> str | None:
-    """What to know of a run that sees the same few frames very often; None of any other."""
+    """Note for a run that repeats few frames very often; None for other runs."""
     epochs = config.steps * config.batch_size / frames
     if epochs <= MANY_EPOCHS:
         return None
     return (
-        f"each of only {frames:,} frame(s) is seen {epochs:,.0f} times: the model learns them by "
-        "heart, and how well it knows them says nothing of others; add frames, or take fewer "
-        "steps (--set train.steps=)"
+        f"each of only {frames:,} frame(s) is seen {epochs:,.0f} times, so the model will overfit; "
+        "add frames, or take fewer steps (--set train.steps=)"
     )
 
 
@@ -82,17 +81,17 @@ def _sources(samples: Samples) -> list[str]:
 
 def _validation(validation: Samples | None, config: TrainConfig) -> list[str]:
     if validation is None:
-        return ["none: no AbsRel is measured (--val), and the last checkpoint is the one to use"]
+        return ["none (--val adds some): no AbsRel is measured; the last checkpoint is used"]
     every = min(config.evaluate_every, config.steps)
     return [
         *_sources(validation),
-        f"every {every:,} steps, at most {POINTS_PER_IMAGE:,} readings an image; spd evaluate asks "
-        "them all",
+        f"every {every:,} steps, at most {POINTS_PER_IMAGE:,} readings an image; spd evaluate uses "
+        "all",
     ]
 
 
 def camera_text(source: Source) -> str:
-    """Focal length and field of view of the first frame that has any, for a person to judge."""
+    """Focal length and field of view of the first frame with a known focal length."""
     known = (number for number, frame in enumerate(source.frames) if frame.has_focal)
     first = next(known, None)
     intrinsics = None if first is None else source[first].intrinsics
@@ -104,18 +103,18 @@ def camera_text(source: Source) -> str:
 
 
 def _steps(config: TrainConfig, frames: int, part: int, processes: int, overfit: bool) -> list[str]:
-    made = f"{processes} process(es) x {config.accumulate} part(s) x {part} image(s)"
-    steps = f"{config.steps:,} steps of {config.batch_size} images ({made})"
+    shares = f"{processes} process(es) x {config.accumulate} part(s) x {part} image(s)"
+    steps = f"{config.steps:,} steps of {config.batch_size} images ({shares})"
     if overfit:
         return [steps, "the first batch in every step (--overfit)"]
     epochs = config.steps * config.batch_size / frames
-    often = repetition_note(config, frames)
+    note = repetition_note(config, frames)
     rows = [steps, f"{epochs:,.2f} epochs of {frames:,} frames"]
-    return rows if often is None else [*rows, f"note: {often}"]
+    return rows if note is None else [*rows, f"note: {note}"]
 
 
 def _rates(config: TrainConfig) -> list[str]:
-    """The schedule at its corners."""
+    """Learning rates at the first step, after warm-up, half-way down the cosine, and at the end."""
     corners = {0, config.warmup_steps, (config.warmup_steps + config.steps) // 2, config.steps - 1}
     rows = []
     for step in sorted(corners):
@@ -128,7 +127,7 @@ def _rates(config: TrainConfig) -> list[str]:
 
 
 def _at_largest(recipe: Recipe, cameras: Sequence[CameraConfig]) -> Recipe:
-    """The recipe with the largest of its views as its crop."""
+    """The recipe with its crop as large as its largest view."""
     largest = max(cameras, key=lambda camera: camera.crop_height_px * camera.crop_width_px)
     model = recipe.model.model_copy(update={"camera": largest})
     return recipe.model_copy(update={"model": model})
@@ -155,11 +154,11 @@ def _memory(estimate: MemoryEstimate) -> list[str]:
         "gradients": estimate.gradients,
         "optimiser": estimate.optimizer,
         "average of the weights": estimate.average,
-        **{f"kept by {name}": size for name, size in estimate.activations.items()},
+        **{f"saved by {name}": size for name, size in estimate.activations.items()},
     }
     return [
         *(f"{name:<28}{_size(size):>10}" for name, size in rows.items() if size >= SMALLEST),
-        f"{'together':<28}{_size(estimate.total):>10}, and what libraries and one operation need",
+        f"{'total':<28}{_size(estimate.total):>10}, plus libraries and workspace",
     ]
 
 
@@ -170,7 +169,7 @@ def _checkpoints(estimate: MemoryEstimate, config: TrainConfig, *, validated: bo
     most = config.keep_last + (2 if validated else 1)
     return [
         f"every {every:,} steps and on Ctrl-C or SIGTERM; kept: {kept}",
-        f"up to {most} of {_size(each)} on disk, the one being written included",
+        f"up to {most} of {_size(each)} on disk, with the one being written",
     ]
 
 

@@ -1,15 +1,14 @@
-"""A training run on disk: what it is, its checkpoints, its log.
+"""A training run on disk: recipe, checkpoints and log.
 
-RUN/run.json                     recipe, data, version: what `--resume` goes on with
+RUN/run.json                     recipe, data and version, for `--resume`
 RUN/log.jsonl                    one line a step
 RUN/checkpoints/step-00001000/   model.safetensors, config.json, state.pt
 RUN/best.json                    the checkpoint with the lowest AbsRel on the validation set
 RUN/tensorboard/                 the same curves for TensorBoard
 RUN/lock                         held by the process that trains
 
-A run may be killed at any moment: files and checkpoints appear whole or not at all, best.json is
-worked out anew from the checkpoints, and lines of the log that no checkpoint stands behind are
-forgotten on resuming.
+A run may be killed at any moment. Files and checkpoints appear whole or not at all; resuming
+recomputes best.json and drops log lines newer than the last checkpoint.
 """
 
 import contextlib
@@ -25,7 +24,13 @@ import filelock
 import torch
 
 from spd._version import __version__
-from spd.checkpoints.checkpoint import checkpoints_of_run, load_weights, read_config, write_model
+from spd.checkpoints.checkpoint import (
+    WEIGHTS,
+    checkpoints_of_run,
+    load_weights,
+    read_config,
+    write_model,
+)
 from spd.checkpoints.run_folder import (
     BEST,
     CHECKPOINTS,
@@ -44,12 +49,12 @@ from spd.recipes import Recipe
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Run:
-    """One run's folder, recipe and data."""
+    """Folder, recipe and data of a training run."""
 
     folder: Path
     recipe: Recipe
     data: tuple[str, ...]
-    """Training sources, as `open_samples` takes them."""
+    """Training sources, as `open_samples` accepts them."""
     validation: tuple[str, ...]
     """Validation sources; may be empty."""
     overfit: bool
@@ -65,10 +70,10 @@ class Run:
         *,
         overfit: bool = False,
     ) -> "Run":
-        """Start a run in a new or empty folder.
+        """Create a run in a new or empty folder.
 
         Raises:
-            TrainingError: if the folder holds anything already.
+            TrainingError: if the folder is not empty.
             DataError: if it cannot be written.
         """
         run = cls(folder, recipe, data, validation, overfit)
@@ -77,7 +82,7 @@ class Run:
         return run
 
     def write(self) -> None:
-        """Write what the run is; from here on it can be resumed."""
+        """Write `run.json`; from then on the run can be resumed."""
         about = {
             "version": __version__,
             "recipe": self.recipe.to_dict(),
@@ -89,10 +94,10 @@ class Run:
 
     @classmethod
     def open(cls, folder: Path) -> "Run":
-        """An existing run, to be resumed or looked at.
+        """Open an existing run.
 
         Raises:
-            TrainingError: if there is none.
+            TrainingError: if the folder holds no run, or a damaged one.
         """
         check_run(folder)
         path = folder / RUN
@@ -110,10 +115,10 @@ class Run:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the folder; whoever trains into it does. A killed process holds nothing.
+        """Lock the folder while training; a killed process releases the lock.
 
         Raises:
-            TrainingError: if another process holds it.
+            TrainingError: if another process holds the lock.
             DataError: if the folder cannot be written.
         """
         try:
@@ -135,22 +140,22 @@ class Run:
 
     @property
     def started(self) -> bool:
-        """Whether there is a checkpoint to go on from."""
+        """Whether the run has a checkpoint."""
         return bool(checkpoints_of_run(self.folder))
 
     def save(
         self, model: SPD, state: dict[str, Any], step: int, val_abs_rel: float | None = None
     ) -> Path:
-        """Write a checkpoint of `step` finished steps, whole or not at all; prune old ones.
+        """Write a checkpoint, whole or not at all, and remove old ones.
 
         Args:
-            model: what is to be used: the trained weights, or their average.
-            state: what else going on needs; plain data and tensors.
-            step: how many steps are finished.
-            val_abs_rel: on the validation set, where it was just measured.
+            model: the trained weights, or their average.
+            state: what else resuming needs; plain data and tensors.
+            step: number of finished steps.
+            val_abs_rel: AbsRel on the validation set, if it was measured at this step.
 
         Raises:
-            DataError: if it cannot be written; what stood there before still does.
+            DataError: if it cannot be written; earlier checkpoints are unchanged.
         """
         folder = self.folder / CHECKPOINTS / f"step-{step:08d}"
         if not folder.exists():
@@ -166,15 +171,15 @@ class Run:
         return folder
 
     def restore(self, model: SPD) -> dict[str, Any]:
-        """Fill the model from the last checkpoint and return the state saved with it.
+        """Load the last checkpoint into the model, and return the state saved with it.
 
         Raises:
-            TrainingError: if there is no checkpoint, or its state is damaged.
+            TrainingError: if the run has no checkpoint, or a damaged state.
         """
         complete = checkpoints_of_run(self.folder)
         if not complete:
-            raise TrainingError(f"{self.folder} has no checkpoint yet; start it again elsewhere")
-        load_weights(model, complete[-1] / "model.safetensors")
+            raise TrainingError(f"{self.folder} has no checkpoint yet; start a new run elsewhere")
+        load_weights(model, complete[-1] / WEIGHTS)
         path = complete[-1] / STATE
         try:
             state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
@@ -183,13 +188,13 @@ class Run:
         return state
 
     def clean(self) -> None:
-        """Tidy up what a killed process left half done; hold the lock."""
+        """Remove what a killed process left unfinished; call it under the lock."""
         remove_unfinished(self.folder)
         remove_unfinished(self.folder / CHECKPOINTS)
         self._note_best()
 
     def best_abs_rel(self) -> float:
-        """Lowest validation AbsRel so far; infinite before the first."""
+        """Lowest validation AbsRel so far; infinite before the first evaluation."""
         path = self.folder / BEST
         return float(self._read_best()["val_abs_rel"]) if path.is_file() else float("inf")
 
@@ -207,7 +212,7 @@ class Run:
             raise DataError(f"cannot write {self.folder / LOG}: {reason}") from None
 
     def log_rows(self) -> list[dict[str, Any]]:
-        """All lines of the log; half a line at its end, of a killed process, is passed over."""
+        """All lines of the log, without an unfinished last line of a killed process."""
         path = self.folder / LOG
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
         rows = []
@@ -220,14 +225,14 @@ class Run:
         return rows
 
     def forget_log_after(self, step: int) -> None:
-        """Forget what was logged after the checkpoint that the run goes on from."""
+        """Drop log lines after a step, such as the checkpoint a run resumes from."""
         if not (self.folder / LOG).is_file():
             return
         kept = [json.dumps(row) + "\n" for row in self.log_rows() if row["step"] <= step]
         write_text(self.folder / LOG, "".join(kept))
 
     def _note_best(self) -> None:
-        """Point best.json at the kept checkpoint with the lowest AbsRel; the best one is kept."""
+        """Write the checkpoint with the lowest AbsRel to best.json."""
         scored = []
         for folder in checkpoints_of_run(self.folder):
             about = read_config(folder)[1]
@@ -239,12 +244,11 @@ class Run:
             write_text(self.folder / BEST, json.dumps(best) + "\n")
 
     def _prune(self) -> None:
-        keep = {
-            path.name for path in checkpoints_of_run(self.folder)[-self.recipe.train.keep_last :]
-        }
+        complete = checkpoints_of_run(self.folder)
+        keep = {path.name for path in complete[-self.recipe.train.keep_last :]}
         if (self.folder / BEST).is_file():
             keep.add(self._read_best()["checkpoint"])
-        for path in checkpoints_of_run(self.folder):
+        for path in complete:
             if path.name not in keep:
                 remove_folder(path)
 

@@ -1,22 +1,27 @@
-"""The number a run watches: AbsRel at drawn native readings of the validation images."""
+"""Mean absolute relative error (AbsRel) during a run."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+import torch
+from torch import Tensor
 
+from spd.data.loader import Batch
 from spd.data.sample import RGBDSample
 from spd.evaluation.metrics.accuracy import depth_metrics
+from spd.models.spd import SPD
 from spd.predictors.torch_predictor import Predictor
 from spd.training.parallel import Parallel
 
-POINTS_PER_IMAGE = 4096  # `spd evaluate` asks every reading
+POINTS_PER_IMAGE = 4096
+"""Readings drawn from each validation image; `spd evaluate` uses every reading."""
 
 
 def validate(predictor: Predictor, samples: Sequence[RGBDSample], parallel: Parallel) -> float:
-    """Mean AbsRel over the images that have a focal length and a reading; infinite without any.
+    """Mean AbsRel over the images with a focal length and a reading; infinite without any.
 
-    The processes share the images. Which readings are drawn depends on the image's number alone,
-    so that the answer does not depend on how many processes there are.
+    The processes share the images. The readings drawn from an image depend on its number alone,
+    so the result does not depend on the number of processes.
     """
     shard = parallel.shard
     mine = range(shard.process, len(samples), shard.processes)
@@ -34,3 +39,22 @@ def _abs_rel(predictor: Predictor, sample: RGBDSample, number: int) -> float | N
         points, truth_m = points[drawn], truth_m[drawn]
     scene = predictor.encode(sample.image, focal_px=sample.intrinsics.focal_px)
     return depth_metrics(scene.depth_at(points), truth_m).abs_rel
+
+
+def batch_abs_rel(model: SPD, batches: Iterable[Batch], device: torch.device) -> float:
+    """Mean AbsRel over the images of training batches, at their drawn points."""
+    errors = []
+    for batch in batches:
+        tensors = tensors_on(device, batch)
+        with torch.no_grad():
+            predicted_m = model.query(model.encode(tensors["image"]), tensors["points"])
+        for p, t, v in zip(
+            predicted_m, tensors["point_depth_m"], tensors["point_valid"], strict=True
+        ):
+            errors.append(depth_metrics(p[v].cpu().numpy(), t[v].cpu().numpy()).abs_rel)
+    return sum(errors) / len(errors)
+
+
+def tensors_on(device: torch.device, batch: Batch) -> dict[str, Tensor]:
+    """The tensors of a batch, on a device."""
+    return {name: v.to(device) for name, v in batch.items() if isinstance(v, Tensor)}

@@ -19,11 +19,11 @@ from helpers.small_experiment import SMALL
 from research.experiment import run as experiment_run
 from research.experiment.config import ExperimentConfig
 from research.experiment.run import Experiment
-from spd.processes import interrupts_held
+from spd.terminal import interrupts_held
 
 POOL = """
 import concurrent.futures, multiprocessing, sys, time
-from spd.processes import interrupts_held
+from spd.terminal import interrupts_held
 
 if __name__ == "__main__":
     context = multiprocessing.get_context("spawn")

@@ -101,7 +101,7 @@ def test_a_bare_word_is_a_string_as_for_spd_train():
 def test_a_list_that_is_none_is_answered_with_how_to_quote_one(given):
     with pytest.raises(ConfigError) as caught:
         ExperimentConfig.with_changes([f"variants={given}"])
-    answer = str(caught.value).rpartition("quoted for the shell it is ")[2]
+    answer = str(caught.value).rpartition("quoted for the shell: ")[2]
     assert answer.startswith("""'variants=["v15.2","bilinear",""")
     changed = ExperimentConfig.with_changes([answer.strip("'")])
     assert changed.variants == ExperimentConfig().variants

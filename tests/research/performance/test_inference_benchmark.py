@@ -7,13 +7,13 @@ import math
 import pytest
 import torch
 
+from helpers.checkpoints import save_checkpoint
 from research.performance import inference
 from research.performance.__main__ import main
 from research.performance.inference import Plan, inference_benchmark, sizes_around
 from research.performance.subjects import Peer, Setup, pipeline_macs, read_dense
 from research.performance.timing import Effort
 from research.performance.yardstick import Yardstick
-from spd.checkpoints.checkpoint import save_checkpoint
 from spd.config import ModelConfig
 from spd.errors import MeasurementError
 
