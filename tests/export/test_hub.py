@@ -11,7 +11,7 @@ from huggingface_hub import ModelCard, errors
 import spd
 from helpers.fake_hub import FakeHub, install
 from spd.checkpoints.checkpoint import load_checkpoint, save_checkpoint
-from spd.data.folder import RGBDFolder
+from spd.data.formats.rgbd_folder import RGBDFolder
 from spd.errors import CheckpointError, ConfigError, DataError
 from spd.evaluate import evaluate
 from spd.export import hub
