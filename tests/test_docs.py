@@ -10,7 +10,8 @@ import typer.main
 
 from helpers.paths import DOCS, ROOT
 from spd.cli.commands import app
-from spd.data.folder import FrameEntry, RGBDFolder
+from spd.data.formats.rgbd_folder import RGBDFolder
+from spd.data.frame_index import FrameEntry
 
 RUNNABLE = ["data.md"]
 
@@ -89,7 +90,7 @@ def test_the_refusals_on_the_pages_about_data_are_the_programs_words(name, count
     rows = re.findall(r"^\|(?!---| what)(.*?)\|(.*)\|$", table, re.M)
     assert len(rows) == count
     package = ROOT / "src" / "spd"
-    sources = [*(package / "data").glob("*.py"), *(package / "data" / "forms").glob("*.py")]
+    sources = [*(package / "data").glob("*.py"), *(package / "data" / "formats").glob("*.py")]
     said = messages_of([*sources, package / "photos" / "reading.py", package / "geometry.py"])
     for what, messages in rows:
         for message in re.findall(r"`([^`]*)`", messages):

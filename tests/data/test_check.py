@@ -25,7 +25,7 @@ def change_index(folder, **about) -> None:
 def test_a_folder_is_described_by_its_numbers(rgbd_folder):
     report = check_source(str(rgbd_folder))
     assert report.usable
-    assert (report.form, report.recognised_by) == ("rgbd-folder", "it holds frames.json")
+    assert (report.format, report.recognised_by) == ("rgbd-folder", "it holds frames.json")
     assert (report.frames, report.frames_read) == (5, 5)
     assert report.splits == {"train": 3, "val": 2}
     assert report.image_sizes == report.depth_sizes == {"48x64": 5}
@@ -49,8 +49,11 @@ def test_the_text_says_what_the_report_holds(rgbd_folder):
 
 
 def test_options_said_on_the_command_line_reach_the_reader(rgbd_folder):
-    assert check_source(f"{rgbd_folder},form=rgbd-folder").recognised_by == "as was said"
-    with pytest.raises(DataError, match="has no use for unit="):
+    assert (
+        check_source(f"{rgbd_folder},format=rgbd-folder").recognised_by
+        == "format given by the user"
+    )
+    with pytest.raises(DataError, match="does not take unit="):
         check_source(f"{rgbd_folder},unit=metre")
 
 
@@ -78,8 +81,8 @@ def test_what_is_neither_valid_nor_a_hole_is_accounted_for(tmp_path):
     assert report.out_of_range_share == 0.1
     assert report.border_share == pytest.approx(0.9 - report.valid_share)
     assert (
-        "  readings      85.2% valid, 0.0% holes, 10.0% outside 1 mm to 10 m, 4.8% in the border, "
-        "which is left out"
+        "  readings      85.2% valid, 0.0% holes, 10.0% outside 1 mm to 10 m, "
+        "4.8% in the masked border"
     ) in format_check(report).splitlines()
 
 
@@ -109,7 +112,7 @@ def test_truncated_frames_are_listed_and_make_a_source_not_usable(rgbd_folder):
     assert [name for name, _ in report.broken] == ["frame-1.png", "frame-4.png"]
     text = format_check(report)
     assert "frame-1.png is damaged or truncated" in text
-    assert "frame-4.depth.png is not a PNG that can be read" in text
+    assert "frame-4.depth.png is not a readable PNG" in text
     assert text.endswith("not usable as it is")
     assert "and 1 more" not in text
     assert "  broken: 1 more" in format_check(report, most=1)
@@ -132,7 +135,7 @@ def test_eight_bit_depth_is_refused_by_name(rgbd_folder):
         eight.save(rgbd_folder / f"frame-{number}.depth.png")
     report = check_source(str(rgbd_folder))
     assert len(report.broken) == 5
-    assert "8-bit depth has lost its metres" in report.broken[0][1]
+    assert "8 bits are too coarse for depth in metres" in report.broken[0][1]
 
 
 def test_what_the_values_say_is_part_of_the_report(rgbd_folder):
@@ -150,9 +153,9 @@ def test_test_frames_in_training_data_are_a_problem(rgbd_folder):
     change_index(rgbd_folder, dataset=["NYU"] * 5, official_number=[2, 3, 8, 0, 1])
     report = check_source(str(rgbd_folder))
     assert report.problems == [
-        "1 frame(s) of split 'train' are of NYU's official test set: frame-2.png; take them out"
+        "1 frame(s) of split 'train' belong to NYU's official test set: frame-2.png; remove them"
     ]
-    assert "2 frames are of NYU's official test set: to test on alone" in report.notes
+    assert "2 frames are from NYU's official test set: only test on them" in report.notes
     change_index(rgbd_folder, official_number=[2, 3, 4, 0, 1])
     assert check_source(str(rgbd_folder)).usable
 
@@ -161,12 +164,12 @@ def test_numbers_of_nyu_are_compared_with_the_sets_that_go_round(rgbd_folder):
     change_index(rgbd_folder, dataset=["NYU"] * 5)
     report = check_source(str(rgbd_folder))
     assert report.notes[0] == (
-        "3 training frames, fewer than the 24,231 of BTS's training list: a subset"
+        "3 training frames: a subset of BTS's training list with its 24,231 frames"
     )
     assert "5 frames have neither official number nor scene" in report.notes[1]
     change_index(rgbd_folder, official_number=[2, 3, 4, 5, 6])
     note = check_source(str(rgbd_folder)).notes[0]
-    assert note == "3 training frames, fewer than the 795 of the labelled training set: a subset"
+    assert note == "3 training frames: a subset of the labelled training set with its 795 frames"
 
 
 def test_a_scene_of_two_splits_is_noted(rgbd_folder):
@@ -180,7 +183,7 @@ def test_unknown_focal_lengths_are_counted_with_what_to_say(rgbd_folder):
     change_index(rgbd_folder, intrinsics=[None] * 5)
     report = check_source(str(rgbd_folder))
     assert (report.without_focal_length, report.focal_px) == (5, [])
-    assert "unknown; 5 frames have none: say focal_px=" in format_check(report)
+    assert "unknown; 5 frames have none: pass focal_px=" in format_check(report)
     assert not report.usable
     assert report.problems[0].startswith("no frame has a focal length, so none can be trained on")
 
@@ -206,13 +209,13 @@ def pictures(tmp_path):
 def test_against_finds_the_same_images_under_other_names(pictures):
     report = check_source(str(pictures / "a"), str(pictures / "b"), workers=1)
     assert report.problems == [
-        "2 training frame(s) show what is tested on: a2.png = b0.jpg, a3.png = b1.jpg; "
-        "take them out before training"
+        "2 training frame(s) show a test image: a2.png = b0.jpg, a3.png = b1.jpg; "
+        "remove them before training"
     ]
     assert check_source(str(pictures / "a"), workers=1).usable
     (pictures / "b" / "b1.jpg").write_bytes(b"")
     (problem,) = check_source(str(pictures / "a"), str(pictures / "b"), workers=1).problems
-    assert problem.startswith(f"could not be compared with {pictures / 'b'}: ")
+    assert problem.startswith(f"cannot be compared with {pictures / 'b'}: ")
 
 
 def test_the_command_exits_with_0_or_2_and_prints_text_or_json(capsys, rgbd_folder, tmp_path):

@@ -12,7 +12,8 @@ from helpers.samples import slanted_sample
 from spd.cli import run
 from spd.data import convert as module
 from spd.data.convert import broken_lines, convert
-from spd.data.folder import RGBDFolder, frame_entry, write_frame, write_index
+from spd.data.folder import frame_entry, write_frame, write_index
+from spd.data.formats.rgbd_folder import RGBDFolder
 from spd.data.source import Frame
 from spd.data.source_name import SourceOptions
 from spd.errors import DataError
@@ -175,9 +176,9 @@ def test_some_broken_frames_are_left_out_when_allowed_and_listed(opens, tmp_path
 
 def test_a_folder_of_another_source_or_of_anything_else_is_refused(rgbd_folder, tmp_path):
     convert(f"{rgbd_folder}:train", tmp_path / "new", workers=1)
-    with pytest.raises(DataError, match="converted with source_split 'train', asked for 'val'"):
+    with pytest.raises(DataError, match="converted with source_split 'train', this call has 'val'"):
         convert(f"{rgbd_folder}:val", tmp_path / "new", workers=1)
-    with pytest.raises(DataError, match="converted with split None, asked for 'mine'"):
+    with pytest.raises(DataError, match="converted with split None, this call has 'mine'"):
         convert(f"{rgbd_folder}:train", tmp_path / "new", workers=1, split="mine")
     with pytest.raises(DataError, match="is not an empty folder"):
         convert(f"{rgbd_folder}:train", rgbd_folder, workers=1)
@@ -185,7 +186,7 @@ def test_a_folder_of_another_source_or_of_anything_else_is_refused(rgbd_folder, 
 
 def test_what_is_no_metric_depth_is_refused_before_anything_is_written(opens, tmp_path):
     opens(FakeSource([room(yaw) * 1000 for yaw in (20, 50)]))
-    with pytest.raises(DataError, match="say unit=millimetre"):
+    with pytest.raises(DataError, match="pass unit=millimetre"):
         convert("fake", tmp_path / "new", workers=1)
     assert not (tmp_path / "new").exists()
 

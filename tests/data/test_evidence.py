@@ -8,15 +8,15 @@ import pytest
 from helpers.fake_source import FakeSource, corner_room
 from spd.data import evidence
 from spd.data.evidence import (
+    depth_or_disparity,
+    evenly_spread,
     evidence_of,
     notes,
-    planes_say,
     preflight,
     problems,
     read_evidence,
-    spread,
 )
-from spd.data.folder import RGBDFolder
+from spd.data.formats.rgbd_folder import RGBDFolder
 from spd.data.rooms import render_room
 from spd.data.sample import RGBDSample, valid_depth
 from spd.data.sources import Samples, open_samples
@@ -51,21 +51,21 @@ def test_a_slanted_plane_is_straight_in_inverse_depth_and_its_disparity_in_itsel
 
 
 def test_rooms_are_depth_and_their_inverse_is_refused_as_disparity():
-    assert planes_say(looked_at(*map(millimetres, ROOMS))) == "depth"
+    assert depth_or_disparity(looked_at(*map(millimetres, ROOMS))) == "depth"
     assert problems(looked_at(*map(millimetres, ROOMS))) == []
     found = only_problem(*[millimetres(2 / room) for room in ROOMS])
     assert "look like disparity, not depth" in found
-    assert "convert to camera z" in found
+    assert "convert it to camera z" in found
 
 
 def test_disparity_with_any_scale_and_offset_is_seen():
     stretched = [((1 / room - 0.15) * 2.7).astype(np.float32) for room in ROOMS]
-    assert planes_say(looked_at(*stretched)) == "disparity"
+    assert depth_or_disparity(looked_at(*stretched)) == "disparity"
 
 
 def test_rendered_rooms_with_furniture_are_depth():
     frames = [evidence_of(render_room(seed, size=(126, 168)).sample(str(seed))) for seed in (0, 4)]
-    assert planes_say(frames) == "depth"
+    assert depth_or_disparity(frames) == "depth"
     assert problems(frames) == []
 
 
@@ -74,14 +74,14 @@ def test_a_wall_seen_from_the_front_a_ball_and_a_small_frame_decide_nothing():
     ball = 3 - np.sqrt(np.maximum(0, 1.9 - (rows**2 + columns**2) / 4))
     for depth_m in (np.full((240, 320), 2.0), ball, ROOMS[0][::8, ::8]):
         frames = looked_at(*[millimetres(depth_m)] * 4)
-        assert planes_say(frames) == "undecided"
+        assert depth_or_disparity(frames) == "undecided"
         assert problems(frames) == []
 
 
-def test_holes_do_not_hide_what_planes_say():
+def test_holes_do_not_hide_planes():
     holes = np.random.default_rng(0).random((240, 320)) < 0.3
     stored = [np.where(holes, 0, millimetres(room)) for room in ROOMS]
-    assert planes_say(looked_at(*stored)) == "depth"
+    assert depth_or_disparity(looked_at(*stored)) == "depth"
 
 
 def real_frames(shared_frames):
@@ -96,7 +96,7 @@ def real_frames(shared_frames):
 def test_real_frames_are_depth_and_their_inverse_is_disparity(shared_frames):
     scenes = real_frames(shared_frames)
     assert len(scenes) >= 10
-    says = [planes_say([evidence_of(sample) for sample in scene]) for scene in scenes]
+    says = [depth_or_disparity([evidence_of(sample) for sample in scene]) for scene in scenes]
     assert "disparity" not in says
     assert says.count("depth") >= 4
     whole = [evidence_of(sample) for scene in scenes for sample in scene]
@@ -107,23 +107,23 @@ def test_real_frames_are_depth_and_their_inverse_is_disparity(shared_frames):
             of_it = np.where(sample.depth_m > 0, 2 / sample.depth_m, 0).astype(np.float32)
         turned = RGBDSample(sample.image, of_it, valid_depth(of_it), None, sample.name)
         inverse.append(evidence_of(turned))
-    assert planes_say(inverse) == "disparity"
+    assert depth_or_disparity(inverse) == "disparity"
     assert "disparity" in problems(inverse)[0]
 
 
 def test_millimetres_read_as_metres_say_unit_millimetre():
     found = only_problem(*[millimetres(room).astype(np.float32) for room in ROOMS])
     assert "beyond 3," in found  # half of the readings of these rooms are beyond 3 m
-    assert found.endswith("say unit=millimetre")
+    assert found.endswith("pass unit=millimetre")
     whole = [millimetres(room) for room in ROOMS]
-    assert only_problem(*whole, unit="metre").endswith("say unit=millimetre")
+    assert only_problem(*whole, unit="metre").endswith("pass unit=millimetre")
 
 
 def test_metres_read_as_millimetres_say_unit_metre():
     found = only_problem(*[room.astype(np.float32) for room in ROOMS], unit="millimetre")
     # The farthest corner of these rooms is about 6.3 m away.
-    assert "no depth is beyond 0.00" in found
-    assert found.endswith("say unit=metre")
+    assert "all depth is below 0.00" in found
+    assert found.endswith("pass unit=metre")
 
 
 def test_another_scale_that_puts_most_beyond_ten_metres_is_a_problem():
@@ -146,9 +146,9 @@ def test_depth_stretched_frame_by_frame_is_refused_and_a_mark_for_holes_is_not()
     waves = 4 + np.sin(rows / 8) + np.sin(columns / 9)  # no plane in them decides anything
     curved = [millimetres(waves + n) for n in range(4)]
     stretched = [(c / c.max() * 65535).astype(np.uint16) for c in curved]
-    assert "stretched frame by frame" in only_problem(*stretched)
+    assert "each frame was stretched" in only_problem(*stretched)
     floats = [(c / c.max()).astype(np.float32) for c in curved]
-    assert "stretched frame by frame" in only_problem(*floats)
+    assert "each frame was stretched" in only_problem(*floats)
     marked = [c.copy() for c in curved]
     for c in marked:
         c[:20] = 65535
@@ -158,12 +158,12 @@ def test_depth_stretched_frame_by_frame_is_refused_and_a_mark_for_holes_is_not()
 @pytest.mark.parametrize("step", [256, 257])
 def test_eight_bits_in_sixteen_are_refused(step):
     eight = [(room * 25.5).astype(np.uint16) * step for room in ROOMS]
-    assert "8-bit in disguise" in only_problem(*eight)
+    assert "256 even steps: 8-bit values" in only_problem(*eight)
 
 
 def test_eight_bits_as_metres_are_refused():
     eight = [((room * 25.5).astype(np.uint8) * (10 / 255)).astype(np.float32) for room in ROOMS]
-    assert "8-bit in disguise" in only_problem(*eight)
+    assert "256 even steps: 8-bit values" in only_problem(*eight)
 
 
 def test_nan_negative_and_infinite_depth_is_counted_and_no_problem():
@@ -193,10 +193,10 @@ def test_frames_without_a_reading_are_counted_and_a_source_of_them_is_refused():
 
 
 def test_numbers_are_spread_from_the_first_to_the_last():
-    assert spread(10, 4) == [0, 3, 6, 9]
-    assert spread(3, 32) == [0, 1, 2]
-    assert spread(1, 4) == [0]
-    assert spread(0, 4) == []
+    assert evenly_spread(10, 4) == [0, 3, 6, 9]
+    assert evenly_spread(3, 32) == [0, 1, 2]
+    assert evenly_spread(1, 4) == [0]
+    assert evenly_spread(0, 4) == []
 
 
 def test_preflight_names_the_source_and_reads_no_more_than_it_was_told():
@@ -204,7 +204,7 @@ def test_preflight_names_the_source_and_reads_no_more_than_it_was_told():
     bad = FakeSource([room.astype(np.float32) * 1000 for room in ROOMS], path="bad.mat")
     preflight(Samples([good]), count=5)
     assert good.reads == 5
-    with pytest.raises(DataError, match=r"^bad\.mat: .* say unit=millimetre$"):
+    with pytest.raises(DataError, match=r"^bad\.mat: .* pass unit=millimetre$"):
         preflight(Samples([good, bad]), count=5)
 
 
@@ -232,7 +232,7 @@ def test_no_note_is_added_to_a_problem_of_the_unit():
 def test_preflight_passes_folders_and_lets_unreadable_frames_speak(rgbd_folder):
     preflight(open_samples([f"{rgbd_folder}:train", f"{rgbd_folder}:val"]))
     (rgbd_folder / "frame-2.depth.png").write_bytes(b"\x89PNG")
-    with pytest.raises(DataError, match="is not a PNG that can be read"):
+    with pytest.raises(DataError, match="is not a readable PNG"):
         preflight(open_samples([f"{rgbd_folder}:train"]))
 
 
@@ -241,7 +241,7 @@ def test_as_many_windows_as_decide_are_asked_for():
 
     def says(depth: int, disparity: int) -> str:
         frame = dataclasses.replace(one, for_depth=depth, for_disparity=disparity)
-        return planes_say([frame])
+        return depth_or_disparity([frame])
 
     assert evidence.MIN_WINDOWS == 30
     assert says(0, 29) == "undecided"

@@ -13,7 +13,8 @@ import torch
 
 from spd.config import CameraConfig
 from spd.data.focal import check_focal_lengths, focal_in_evaluation, focal_in_training
-from spd.data.folder import RGBDFolder, frame_entry, write_frame, write_index
+from spd.data.folder import frame_entry, write_frame, write_index
+from spd.data.formats.rgbd_folder import RGBDFolder
 from spd.data.sample import RGBDSample
 from spd.data.sources import Samples
 from spd.data.transforms import training_view
@@ -213,7 +214,7 @@ def test_whole_frames_squeezed_to_the_crop_that_claim_nyus_focal_length_are_refu
     squeezed = Samples([folder_of(tmp_path / "squeezed", (350, 476), claim, "NYUv2")])
     message = (
         r"squeezed: frame-0.png is 350x476 with focal lengths fx 518\.9 and fy 518\.9 px, but "
-        r"NYU's camera \(518\.9 px at 480x640\) has 385\.9 and 378\.8 px over that width and height"
+        r"NYU's camera \(518\.9 px at 480x640\) has 385\.9 and 378\.8 px at that size"
     )
     with pytest.raises(DataError, match=message) as refused:
         check_focal_lengths(nyu, squeezed, CAMERA)

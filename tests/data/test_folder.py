@@ -7,7 +7,9 @@ import pytest
 from PIL import Image
 
 from helpers.samples import slanted_sample
-from spd.data.folder import RGBDFolder, read_depth_png, write_depth_png, write_frame
+from spd.data.depth_png import read_depth_png, write_depth_png
+from spd.data.folder import write_frame
+from spd.data.formats.rgbd_folder import RGBDFolder
 from spd.data.sources import open_samples
 from spd.errors import DataError
 from spd.geometry import Intrinsics
@@ -82,7 +84,10 @@ def test_a_mirrored_axis_keeps_its_focal_length(rgbd_folder):
         (lambda e: e[0].update(depth_unit="metre"), "depth_unit: .*got 'metre'"),
         (lambda e: e[0].update(intrinsics={"fx": 1}), "frame 0: FrameEntry: intrinsics"),
         (lambda e: e[0]["intrinsics"].update(fx=0), "fx and fy must not be 0"),
-        (lambda e: e[0].update(depth="gone.png"), "lacks 1 file.*; bring them back, or take"),
+        (
+            lambda e: e[0].update(depth="gone.png"),
+            "1 file.* of the index are missing: .*; restore them, or remove",
+        ),
         (lambda e: e[0].update(image=5), "image: .*valid string"),
         (lambda e: e[0].update(image_size=[48]), "image_size"),
         (lambda e: e[0].update(image_size="48x64"), "image_size"),
@@ -99,7 +104,7 @@ def test_a_wrong_index_is_refused_when_opened(rgbd_folder, change, named):
 def test_missing_things_are_refused_when_opened(tmp_path, rgbd_folder):
     with pytest.raises(DataError, match=r"has no frames\.json"):
         RGBDFolder(tmp_path / "nowhere")
-    with pytest.raises(DataError, match=r"no frame of split 'test'; its splits are train, val"):
+    with pytest.raises(DataError, match=r"no frame in split 'test'; its splits are train, val"):
         RGBDFolder(rgbd_folder, "test")
     (rgbd_folder / "frames.json").write_text("[{")
     with pytest.raises(DataError, match="not valid JSON"):
@@ -118,7 +123,7 @@ def test_bad_depth_files_are_named(rgbd_folder):
     write_depth_png(np.zeros((48, 64), np.float32), path)
     assert not RGBDFolder(rgbd_folder)[0].valid.any()  # trainer and evaluation skip and count it
     write_depth_png(np.ones((40, 64), np.float32), path)
-    with pytest.raises(DataError, match="the index says 48x64"):
+    with pytest.raises(DataError, match="the depth map is 40x64, expected 48x64"):
         RGBDFolder(rgbd_folder)[0]
     edit_index(rgbd_folder, lambda e: e[0].pop("depth_size"))
     with pytest.raises(DataError, match="differ in shape"):

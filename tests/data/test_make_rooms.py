@@ -9,7 +9,7 @@ from PIL import Image
 
 import spd.data.make_rooms
 from spd.cli import run
-from spd.data.folder import RGBDFolder
+from spd.data.formats.rgbd_folder import RGBDFolder
 from spd.data.make_rooms import GENERATOR, make_rooms
 from spd.data.rooms import render_room
 from spd.errors import DataError, InputError
@@ -52,7 +52,9 @@ def test_rooms_of_this_version_are_what_they_were(seed, depth_m, brightness, sur
     frame = render_room(seed, size=(24, 32))
     assert frame.depth_m.mean() == pytest.approx(depth_m, abs=1e-6)
     assert frame.image.mean() == pytest.approx(brightness, abs=0.01)
-    assert len(np.unique(frame.surface_id)) == surfaces
+    v, u = np.mgrid[:24, :32]
+    ids = frame.surface_at(np.stack([u, v], axis=-1).reshape(-1, 2))
+    assert len(np.unique(ids)) == surfaces
 
 
 def test_rooms_of_a_wider_lens_are_the_renderers_and_another_lens_is_another_folder(tmp_path):
@@ -116,7 +118,7 @@ def test_the_command_makes_rooms_and_draws_them(tmp_path, capsys):
     words = ["data", "rooms", folder, "--count", 1, "--val-count", 1]
     size = ["--height", 42, "--width", 56, "--workers", 1]
     assert run([str(word) for word in (*words, *size)]) == 0
-    assert "1 rooms to train on and 1 to validate on" in capsys.readouterr().out
+    assert "wrote 1 training and 1 validation rooms to" in capsys.readouterr().out
     assert json.loads((folder / "rooms.json").read_text()) == {
         "seed": 0,
         "focal_px": None,

@@ -8,13 +8,13 @@ from PIL import Image
 
 from helpers.fake_source import FakeSource
 from spd.data import nyu_dataset as nyu
-from spd.data.folder import RGBDFolder
+from spd.data.formats.rgbd_folder import RGBDFolder
 from spd.data.overlap import (
     SAME_IMAGE_BITS,
+    dhash,
     find_overlap,
     find_same_images,
-    fingerprint,
-    official_test_names,
+    official_test_frames,
     refuse_overlap,
 )
 from spd.data.source import Frame
@@ -29,7 +29,7 @@ def source(*frames: Frame, nyu: bool = True, path: str = "data", images=None) ->
 
 def found(train, test=None) -> list[str]:
     return find_overlap(
-        Samples([train]), None if test is None else Samples([test]), fingerprints=False
+        Samples([train]), None if test is None else Samples([test]), compare_images=False
     )
 
 
@@ -47,27 +47,29 @@ def as_jpeg(image: np.ndarray, quality: int, scale: float = 1.0) -> np.ndarray:
 
 
 def bits_between(a: np.ndarray, b: np.ndarray) -> int:
-    return int(np.bitwise_count(fingerprint(a) ^ fingerprint(b)).sum())
+    return int(np.bitwise_count(dhash(a) ^ dhash(b)).sum())
 
 
 def test_official_numbers_tell_test_frames_from_training_frames():
     # 0 and 45 are of the official test set, 2 and 47 are not (splits.mat).
     frames = [Frame(f"f{n}", official_number=n) for n in (0, 2, 45, 47)]
-    assert found(source(*frames)) == ["2 training frame(s) are of NYU's official test set: f0, f45"]
+    assert found(source(*frames)) == [
+        "2 training frame(s) belong to NYU's official test set: f0, f45"
+    ]
     assert found(source(*frames[1::2])) == []
 
 
 def test_scenes_that_nyu_does_not_train_on_are_found():
     frames = [Frame("a", scene="kitchen_0028b"), Frame("b", scene="kitchen_0004")]
     assert found(source(*frames)) == [
-        "1 training frame(s) are of scenes that NYU does not train on (kitchen_0004): b"
+        "1 training frame(s) come from scenes outside NYU's training set (kitchen_0004): b"
     ]
 
 
 def test_an_official_number_counts_more_than_the_scenes_name():
     frame = Frame("a", scene="kitchen_0004", official_number=2)
     assert found(source(frame)) == []
-    assert official_test_names(source(frame)) == []
+    assert official_test_frames(source(frame)) == []
 
 
 def test_other_data_sets_may_have_such_numbers_and_scenes():
@@ -79,16 +81,16 @@ def test_the_same_scene_in_training_and_validation_is_found_in_any_data_set():
     train = source(Frame("a", scene="attic"), Frame("b", scene="hall"), nyu=False)
     test = source(Frame("c", scene="hall"), Frame("d"), nyu=False, path="other")
     assert found(train, test) == [
-        "1 training frame(s) are of 1 scene(s) that are tested on (hall): b"
+        "1 training frame(s) come from 1 scene(s) of the test data (hall): b"
     ]
 
 
 def test_the_same_file_in_training_and_validation_is_found(rgbd_folder):
     train, val = open_samples([str(rgbd_folder)]), open_samples([f"{rgbd_folder}:val"])
-    assert find_overlap(train, val, fingerprints=False) == [
-        "2 training frame(s) are tested on as well: frame-3.png, frame-4.png"
+    assert find_overlap(train, val, compare_images=False) == [
+        "2 training frame(s) are also test frames: frame-3.png, frame-4.png"
     ]
-    assert find_overlap(open_samples([f"{rgbd_folder}:train"]), val, fingerprints=False) == []
+    assert find_overlap(open_samples([f"{rgbd_folder}:train"]), val, compare_images=False) == []
 
 
 def test_frames_of_one_name_in_two_folders_are_two_frames(tmp_path):
@@ -102,7 +104,7 @@ def test_training_is_refused_in_one_line_with_names_and_number():
     with pytest.raises(DataError) as caught:
         refuse_overlap(train, None)
     assert str(caught.value) == (
-        "5 training frame(s) are of NYU's official test set: f0, f1, f8, ...; leave them out, "
+        "5 training frame(s) belong to NYU's official test set: f0, f1, f8, ...; leave them out, "
         "or choose the split (SOURCE:train)"
     )
     clean = Samples([source(Frame("f2", official_number=2))])
@@ -128,7 +130,7 @@ def test_different_pictures_are_far_beyond_the_threshold():
     assert min(bits) > 3 * SAME_IMAGE_BITS
 
 
-def test_real_frames_keep_their_fingerprints_and_other_scenes_have_others(shared_frames):
+def test_real_frames_keep_their_hash_and_other_scenes_have_another(shared_frames):
     folder = RGBDFolder(shared_frames)
     firsts = {frame.scene: n for n, frame in reversed(list(enumerate(folder.frames)))}
     images = [folder[n].image for n in firsts.values()]
@@ -149,8 +151,8 @@ def test_brightness_and_the_colour_of_the_border_change_nothing_much():
     assert bits_between(image, darker) <= SAME_IMAGE_BITS
 
 
-def test_an_image_that_shows_nothing_has_no_fingerprint():
-    assert fingerprint(np.full((48, 64, 3), 200, np.uint8)) is None
+def test_an_image_that_shows_nothing_has_no_dhash():
+    assert dhash(np.full((48, 64, 3), 200, np.uint8)) is None
 
 
 def test_the_same_images_are_found_under_other_names_and_read_as_they_are_counted():
@@ -164,11 +166,11 @@ def test_the_same_images_are_found_under_other_names_and_read_as_they_are_counte
     same = find_same_images(
         Samples([train]), Samples([test]), progress=lambda done, total: seen.append((done, total))
     )
-    assert same == "1 training frame(s) show what is tested on: a2 = b"
+    assert same == ["1 training frame(s) show a test image: a2 = b"]
     assert seen == [(n, 6) for n in range(1, 7)]
     assert find_same_images(Samples([train]), Samples([test]), workers=1) == same
     train.images[2] = picture(9)
-    assert find_overlap(Samples([train]), Samples([test]), fingerprints=True) == []
+    assert find_overlap(Samples([train]), Samples([test]), compare_images=True) == []
 
 
 def test_a_frame_that_cannot_be_read_is_named_when_looked_at():

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from spd.data.rooms import (
-    Camera,
+    RoomCamera,
     RoomFrame,
-    Scene,
+    RoomGeometry,
     furniture,
     lighting,
     patterns,
     render_room,
     soft,
 )
-from spd.data.rooms.floor_plan import FloorPlan
+from spd.data.rooms.floor_plan import FloorPlan, Rectangle
 from spd.data.rooms.lighting import Light, Points
 from spd.data.rooms.materials import Material, colour, plain, planks, tiles
 from spd.data.rooms.mesh import Mesh, MeshBuilder
@@ -28,9 +28,32 @@ SIZE = (61, 83)
 GREY = Material(plain(colour(0.5, 0.5, 0.5), mottle=0.0))
 
 
-def small_camera(position=(0.0, 0.0, 0.0), yaw=0.3, tilt=-0.2, roll=0.1) -> Camera:
+def small_camera(position=(0.0, 0.0, 0.0), yaw=0.3, tilt=-0.2, roll=0.1) -> RoomCamera:
     intrinsics = Intrinsics.centred(70.0, SIZE)
-    return Camera.looking(np.array(position), yaw=yaw, tilt=tilt, roll=roll, intrinsics=intrinsics)
+    return RoomCamera.looking(
+        np.array(position), yaw=yaw, tilt=tilt, roll=roll, intrinsics=intrinsics
+    )
+
+
+def bare_geometry(corners: np.ndarray, surface: np.ndarray | None = None) -> RoomGeometry:
+    """Triangles of one material, each its own surface unless ids are given."""
+    count = len(corners)
+    mesh = Mesh(
+        corners=corners,
+        normals=np.zeros((count, 3, 3), np.float32),
+        texture_m=np.zeros((count, 3, 2), np.float32),
+        surface=np.asarray(range(count) if surface is None else surface, np.int32),
+        material=np.zeros(count, np.int32),
+        materials=(GREY,),
+    )
+    return RoomGeometry(mesh)
+
+
+def surface_ids(frame: RoomFrame) -> np.ndarray:
+    """Surface id at every pixel centre."""
+    height, width = frame.depth_m.shape
+    v, u = np.mgrid[:height, :width]
+    return frame.surface_at(np.stack([u, v], axis=-1).reshape(-1, 2)).reshape(height, width)
 
 
 def random_points(count: int, seed: int = 0) -> np.ndarray:
@@ -63,7 +86,7 @@ def test_tilted_plane_has_its_closed_form_depth():
         for x, y in ((-9, -9), (9, -9), (9, 9), (-9, 9))
     ]
     corners = camera.position + np.array(in_camera) @ camera.axes
-    scene = Scene.from_triangles(quad(*corners))
+    geometry = bare_geometry(quad(*corners))
     points = random_points(500)
     k = camera.intrinsics
     rays = np.stack(
@@ -71,7 +94,9 @@ def test_tilted_plane_has_its_closed_form_depth():
     )
     # float64 all the way: only rounding is left, far below what float32 distances would give
     np.testing.assert_allclose(
-        scene.depth(camera, scene.view(camera, points)), distance / (rays @ normal), rtol=1e-12
+        geometry.depth(camera, geometry.view(camera, points)),
+        distance / (rays @ normal),
+        rtol=1e-12,
     )
 
 
@@ -81,25 +106,25 @@ def test_box_seen_from_inside_has_slab_depth_and_ids():
     builder.box(low, high, GREY)
     corners = builder.build().corners
     faces = np.repeat(np.arange(6), 2)
-    scene, camera = Scene.from_triangles(corners, faces), small_camera((0.2, 0.1, 0.3))
+    geometry, camera = bare_geometry(corners, faces), small_camera((0.2, 0.1, 0.3))
     points = random_points(2000)
-    hits, rays = scene.view(camera, points), camera.directions(points)
+    hits, rays = geometry.view(camera, points), camera.directions(points)
     walls = np.where(rays > 0, high, low)
     expected = ((walls - camera.position) / rays).min(axis=1)
-    np.testing.assert_allclose(scene.depth(camera, hits), expected, rtol=1e-12)
+    np.testing.assert_allclose(geometry.depth(camera, hits), expected, rtol=1e-12)
     axis = ((walls - camera.position) / rays).argmin(axis=1)
     assert np.array_equal(axis, np.ptp(corners, axis=1).argmin(axis=1)[hits.triangle])
-    assert len(np.unique(scene.mesh.surface[hits.triangle])) >= 3
+    assert len(np.unique(geometry.mesh.surface[hits.triangle])) >= 3
 
 
 def test_sphere_depth_is_between_the_sphere_and_its_inscribed_facets():
     builder, rings = MeshBuilder(), 40
     builder.cushion((2, -1, -1), (4, 1, 1), GREY, roundness=1.0, rings=rings)
-    scene, camera = Scene(builder.build()), small_camera(yaw=0.0, tilt=0.0, roll=0.0)
+    geometry, camera = RoomGeometry(builder.build()), small_camera(yaw=0.0, tilt=0.0, roll=0.0)
     points = random_points(2000)
-    hits = scene.view(camera, points)
+    hits = geometry.view(camera, points)
     rays = camera.directions(points)
-    depth = scene.depth(camera, hits)
+    depth = geometry.depth(camera, hits)
     hit = hits.triangle >= 0
     assert 0.05 < hit.mean() < 0.6
     assert np.isnan(depth[~hit]).all()
@@ -109,7 +134,7 @@ def test_sphere_depth_is_between_the_sphere_and_its_inscribed_facets():
     assert radius.max() <= 1 + 1e-12
     assert radius.min() >= sunk
     # straight ahead the closed form is 2 m, less than 1 - sunk off
-    ahead = scene.depth(camera, scene.view(camera, np.array([[41.0, 30.0]])))
+    ahead = geometry.depth(camera, geometry.view(camera, np.array([[41.0, 30.0]])))
     assert ahead[0] == pytest.approx(2.0, abs=1 - sunk)
 
 
@@ -127,18 +152,18 @@ def test_a_ray_through_a_hairline_gap_still_meets_the_plane():
     gap = 1e-6  # metres, at 2 m: 35 millionths of a pixel
     left = quad((2, gap, -3), (2, 3, -3), (2, 3, 3), (2, gap, 3))
     right = quad((2, -3, -3), (2, -gap, -3), (2, -gap, 3), (2, -3, 3))
-    scene = Scene.from_triangles(np.concatenate([left, right]))
+    geometry = bare_geometry(np.concatenate([left, right]))
     camera = small_camera(yaw=0.0, tilt=0.0, roll=0.0)
     centre = np.array([[41.0, 30.5]])
-    assert scene._view_once(camera, centre).triangle[0] == -1
-    assert scene.depth(camera, scene.view(camera, centre))[0] == pytest.approx(2.0, rel=1e-12)
+    assert geometry._view_once(camera, centre).triangle[0] == -1
+    assert geometry.depth(camera, geometry.view(camera, centre))[0] == pytest.approx(2.0, rel=1e-12)
 
 
-def test_scene_refuses_broken_triangles():
+def test_room_geometry_refuses_broken_triangles():
     with pytest.raises(InputError, match="finite"):
-        Scene.from_triangles(np.full((1, 3, 3), np.nan))
+        bare_geometry(np.full((1, 3, 3), np.nan))
     with pytest.raises(InputError, match=r"\[T, 3, 3\]"):
-        Scene.from_triangles(np.zeros((4, 3)))
+        bare_geometry(np.zeros((4, 3)))
 
 
 # Primitives
@@ -184,9 +209,9 @@ def test_degenerate_triangles_are_dropped():
     builder = MeshBuilder()
     builder.cushion((0, 0, 0), (1, 1, 1), GREY, rings=6)
     mesh = builder.build()
-    scene = Scene(mesh)
+    geometry = RoomGeometry(mesh)
     assert len(mesh.corners) == 2 * 6 * 12 - 2 * 12  # at either pole half of each pair has no area
-    np.testing.assert_allclose(np.linalg.norm(scene.plane_normal, axis=1), 1.0, atol=1e-12)
+    np.testing.assert_allclose(np.linalg.norm(geometry.plane_normal, axis=1), 1.0, atol=1e-12)
     np.testing.assert_allclose(np.linalg.norm(mesh.normals, axis=2), 1.0, atol=1e-5)  # float32
 
 
@@ -225,13 +250,13 @@ def test_floor_plan_knows_an_l_shape_and_what_is_taken():
     shape = np.array([(0, 0), (4, 0), (4, 2), (2, 2), (2, 4), (0, 4)], float)
     plan = FloorPlan(shape)
     assert plan.free.sum() * 0.05**2 == pytest.approx(12.0, abs=0.2)  # one 5 cm cell of rim
-    assert plan.fits(1.0, 1.0, 0.0, (-0.5, 0.0), (0.5, 0.8))
-    assert not plan.fits(3.0, 3.0, 0.0, (-0.1, 0.0), (0.1, 0.1))
-    assert not plan.fits(9.0, 9.0, 0.0, (-0.1, 0.0), (0.1, 0.1))
-    plan.take(1.0, 1.0, 0.0, (-0.5, 0.0), (0.5, 0.8), clearance_m=0.5)
-    assert not plan.fits(1.0, 1.2, 0.0, (-0.1, 0.0), (0.1, 0.1))
-    assert not plan.fits(1.0, 2.0, 0.0, (-0.1, 0.0), (0.1, 0.1))  # kept clear
-    assert plan.fits_free(1.0, 2.0, 0.0, (-0.1, 0.0), (0.1, 0.1))
+    assert plan.fits(Rectangle(1.0, 1.0, 0.0, (-0.5, 0.0), (0.5, 0.8)))
+    assert not plan.fits(Rectangle(3.0, 3.0, 0.0, (-0.1, 0.0), (0.1, 0.1)))
+    assert not plan.fits(Rectangle(9.0, 9.0, 0.0, (-0.1, 0.0), (0.1, 0.1)))
+    plan.take(Rectangle(1.0, 1.0, 0.0, (-0.5, 0.0), (0.5, 0.8)), clearance_m=0.5)
+    assert not plan.fits(Rectangle(1.0, 1.2, 0.0, (-0.1, 0.0), (0.1, 0.1)))
+    assert not plan.fits(Rectangle(1.0, 2.0, 0.0, (-0.1, 0.0), (0.1, 0.1)))  # kept clear
+    assert plan.fits(Rectangle(1.0, 2.0, 0.0, (-0.1, 0.0), (0.1, 0.1)), allow_reserved=True)
     places = plan.standing_places(0.4)
     assert len(places)
     assert ((places[:, 0] < 1.65) | (places[:, 1] < 1.65)).all()
@@ -248,22 +273,22 @@ def floor_point(height: float = 0.0) -> Points:
 
 def test_light_falls_with_distance_and_is_blocked():
     plate = quad((-1, -1, 1.5), (1, -1, 1.5), (1, 1, 1.5), (-1, 1, 1.5))
-    scene = Scene.from_triangles(plate)
+    geometry = bare_geometry(plate)
     lamp = Light(np.array([0.0, 0.0, 3.0]), np.array([2.0, 1.0, 0.5], np.float32), radius_m=0.0)
     middle = np.full((2, 1), 0.5, np.float32)
-    above, _ = lighting.direct(scene, lamp, floor_point(2.0), middle)
+    above, _ = lighting.direct(geometry, lamp, floor_point(2.0), middle)
     np.testing.assert_allclose(above[:, 0], np.array([2, 1, 0.5]) / (1 + 0.2), rtol=1e-5)
-    below, _ = lighting.direct(scene, lamp, floor_point(0.0), middle)
+    below, _ = lighting.direct(geometry, lamp, floor_point(0.0), middle)
     assert not below.any()
 
 
 def test_bounce_in_a_closed_room_of_one_brightness_is_that_brightness():
     builder = MeshBuilder()
     builder.box((-2, -2, -1), (2, 2, 2), GREY)
-    scene = Scene(builder.build())
+    geometry = RoomGeometry(builder.build())
     leaving = np.full((3, 12), 0.25, np.float32)
     jitter = np.random.default_rng(0).random((2, 1), np.float32)
-    np.testing.assert_allclose(lighting.gather(scene, floor_point(), leaving, jitter), 0.25)
+    np.testing.assert_allclose(lighting.gather(geometry, floor_point(), leaving, jitter), 0.25)
 
 
 def test_textures_keep_shape_and_stay_albedos():
@@ -293,7 +318,7 @@ def test_frames_have_no_holes_and_indoor_depths(many_frames):
         assert np.isfinite(frame.depth_m).all()
         inside = (frame.depth_m >= 0.4) & (frame.depth_m <= 10.0)
         assert inside.mean() > 0.999
-        assert len(np.unique(frame.surface_id)) >= 3
+        assert len(np.unique(surface_ids(frame))) >= 3
     medians = np.array([np.median(frame.depth_m) for frame in many_frames])
     assert ((medians > 1.0) & (medians < 5.5)).all()
     assert medians.std() > 0.2  # rooms differ
@@ -312,14 +337,15 @@ def test_shapes_and_types(frame):
     assert frame.image.shape == (120, 160, 3)
     assert frame.image.dtype == np.uint8
     assert frame.depth_m.dtype == np.float32
-    assert frame.surface_id.dtype == np.int32
+    assert surface_ids(frame).dtype == np.int32
     assert frame.normal.shape == (120, 160, 3)
     assert frame.normal.dtype == np.float32
 
 
 def test_the_same_arguments_give_the_same_frame(frame):
     again = render_room(3, size=(120, 160))
-    for name in ("image", "depth_m", "surface_id", "normal"):
+    assert np.array_equal(surface_ids(frame), surface_ids(again))
+    for name in ("image", "depth_m", "normal"):
         assert np.array_equal(getattr(frame, name), getattr(again, name)), name
     assert not np.array_equal(frame.image, render_room(4, size=(120, 160)).image)
 
@@ -336,11 +362,11 @@ def test_depth_at_pixel_centres_is_the_depth_map(frame):
     depth = frame.depth_at(points)
     assert depth.dtype == np.float64
     assert np.array_equal(depth.astype(np.float32).reshape(120, 160), frame.depth_m)
-    assert np.array_equal(frame.surface_at(points).reshape(120, 160), frame.surface_id)
 
 
 def test_inverse_depth_is_affine_between_pixels_of_one_plane(frame):
-    same = (frame.surface_id[:, :-1] == frame.surface_id[:, 1:]) & (
+    surface = surface_ids(frame)
+    same = (surface[:, :-1] == surface[:, 1:]) & (
         np.abs(frame.normal[:, :-1] - frame.normal[:, 1:]).max(axis=-1) < 1e-6
     )
     v, u = np.nonzero(same)
@@ -360,7 +386,8 @@ def test_normals_are_unit_face_the_camera_and_agree_with_depth(frame):
     assert ((frame.normal * ray).sum(axis=-1) < 1e-6).all()
     point = ray * frame.depth_m[..., None]
     step = point[:, 1:] - point[:, :-1]
-    same = (frame.surface_id[:, 1:] == frame.surface_id[:, :-1]) & (
+    surface = surface_ids(frame)
+    same = (surface[:, 1:] == surface[:, :-1]) & (
         np.abs(frame.normal[:, 1:] - frame.normal[:, :-1]).max(axis=-1) < 1e-6
     )
     lift = np.abs((step * frame.normal[:, 1:]).sum(axis=-1)) / np.linalg.norm(step, axis=-1)

@@ -113,7 +113,7 @@ def test_a_squeezed_sample_is_refused():
     sample = slanted_sample()
     squeezed = Intrinsics(386.0, 378.8, 31.5, 23.5)
     with pytest.raises(
-        DataError, match=r"fx 386 and fy 378\.8 px.*1 %: the frame is squeezed; undo"
+        DataError, match=r"fx 386 and fy 378\.8 px.*1 %: the frame is squeezed; resize"
     ):
         view(RGBDSample(sample.image, sample.depth_m, sample.valid, squeezed, "x"))
     nyu = Intrinsics(518.8579, 519.46961, 31.5, 23.5)  # 0.12 %

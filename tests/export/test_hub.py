@@ -12,7 +12,7 @@ import spd
 from helpers.checkpoints import save_checkpoint
 from helpers.fake_hub import FakeHub, install
 from spd.checkpoints.checkpoint import load_checkpoint
-from spd.data.folder import RGBDFolder
+from spd.data.formats.rgbd_folder import RGBDFolder
 from spd.errors import CheckpointError, ConfigError, DataError
 from spd.evaluate import evaluate
 from spd.export import hub

@@ -86,9 +86,7 @@ def test_the_command_draws_the_same_views_for_the_same_seed(tmp_path, rgbd_folde
     for name, seed in (("a", "0"), ("b", "0"), ("c", "1")):
         assert run([*words, "--seed", seed, "-o", str(tmp_path / f"{name}.png")]) == 0
     said = capsys.readouterr().out.splitlines()
-    assert said[0] == (
-        f"the picture is in {tmp_path / 'a.png'}: one 168x224 px view each of 3 of 3 frame(s)"
-    )
+    assert said[0] == (f"wrote {tmp_path / 'a.png'}: one 168x224 px view each of 3 of 3 frame(s)")
     # No frame is drawn twice: three columns, not the four that were asked for.
     assert run([*words[:-1], "3", "-o", str(tmp_path / "three.png")]) == 0
     assert np.array_equal(pixels_of(tmp_path / "three.png"), pixels_of(tmp_path / "a.png"))
@@ -106,6 +104,6 @@ def test_the_sheet_of_a_source_says_how_many_frames_it_shows_and_where_it_is(
 ):
     out = tmp_path / "sheet.png"
     assert run(["data", "sheet", str(rgbd_folder), "--count", "2", "-o", str(out)]) == 0
-    assert capsys.readouterr().out == f"the picture is in {out}: 2 of 5 frame(s)\n"
+    assert capsys.readouterr().out == f"wrote {out}: 2 of 5 frame(s)\n"
     # Heading, one photo above one map, both 240 px wide, the name, and gaps.
     assert pixels_of(out).shape[0] == round(12 + 2 * 32.3 + 2 * 180 + 4 + 32.3 + 12)

@@ -20,7 +20,7 @@ class FakeSource(Source):
     A `None` among them is a frame that cannot be read.
     """
 
-    form: ClassVar[str] = "fake"
+    format: ClassVar[str] = "fake"
 
     def __init__(
         self,

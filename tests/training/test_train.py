@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 import spd
 from helpers.small_runs import CPU, losses, small_recipe
 from spd.config import ModelConfig
-from spd.data.folder import write_depth_png
+from spd.data.depth_png import write_depth_png
 from spd.data.sources import open_samples
 from spd.errors import CheckpointError, StoppedError, TrainingError
 from spd.recipes import Recipe

@@ -1,35 +1,39 @@
-"""`spd data`: make rooms; look at data, check, convert and fetch it."""
+"""`spd data`: make synthetic rooms; show, check, convert and download data."""
 
-import enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-app = typer.Typer(help="Make and look at data.", no_args_is_help=True)
+app = typer.Typer(help="Make, show, check, convert and download data.", no_args_is_help=True)
+
+SourceArgument = Annotated[
+    str, typer.Argument(help="Data: PATH[:SPLIT][,key=value]... (docs/formats.md).")
+]
+OutOption = Annotated[Path, typer.Option("--out", "-o", help="PNG file to write.")]
+WorkersOption = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Processes; default: one per core.")
+]
 
 
 @app.command()
 def rooms(
-    folder: Annotated[Path, typer.Argument(help="Where to write them.")],
-    count: Annotated[int, typer.Option("--count", min=0, help="Rooms to train on.")] = 400,
-    val: Annotated[int, typer.Option("--val-count", min=0, help="Rooms to validate on.")] = 24,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed, other rooms.")] = 0,
-    height: Annotated[int, typer.Option("--height", min=28, help="Rows of the images.")] = 480,
-    width: Annotated[int, typer.Option("--width", min=28, help="Columns of the images.")] = 640,
+    folder: Annotated[Path, typer.Argument(help="Output folder.")],
+    count: Annotated[int, typer.Option("--count", min=0, help="Training rooms.")] = 400,
+    val: Annotated[int, typer.Option("--val-count", min=0, help="Validation rooms.")] = 24,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of all rooms.")] = 0,
+    height: Annotated[int, typer.Option("--height", min=28, help="Image height in pixels.")] = 480,
+    width: Annotated[int, typer.Option("--width", min=28, help="Image width in pixels.")] = 640,
     focal_px: Annotated[
         float | None,
-        typer.Option("--focal-px", help="Focal length; by default of NYU's field of view."),
+        typer.Option("--focal-px", help="Focal length in pixels; default: NYU's field of view."),
     ] = None,
     points: Annotated[
-        int, typer.Option("--points", min=0, help="Exact sub-pixel points of each frame.")
+        int, typer.Option("--points", min=0, help="Sub-pixel points with exact depth per image.")
     ] = 4096,
-    workers: Annotated[
-        int | None,
-        typer.Option("--workers", min=1, help="Processes; by default one per core."),
-    ] = None,
+    workers: WorkersOption = None,
 ) -> None:
-    """Render synthetic rooms with exact depth; goes on where it was interrupted.
+    """Render synthetic rooms with exact depth; resumes an interrupted call.
 
     Example: `spd data rooms rooms --count 400 --val-count 24`
     """
@@ -55,14 +59,14 @@ def rooms(
             workers=workers,
             progress=progress,
         )
-    print(f"{count} rooms to train on and {val} to validate on are in {folder}")
+    print(f"wrote {count} training and {val} validation rooms to {folder}")
 
 
 @app.command()
 def sheet(
-    sources: Annotated[list[str], typer.Argument(help="FOLDER or FOLDER:SPLIT.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The PNG to write.")],
-    count: Annotated[int, typer.Option("--count", min=1, help="Frames to show.")] = 12,
+    sources: Annotated[list[str], typer.Argument(help="Data: PATH or PATH:SPLIT, one or several.")],
+    out: OutOption,
+    count: Annotated[int, typer.Option("--count", min=1, help="Images to show.")] = 12,
 ) -> None:
     """Draw a contact sheet of images and their depth.
 
@@ -81,18 +85,22 @@ def sheet(
     drawn = [samples[n * len(samples) // shown] for n in range(shown)]
     which = f"{shown:,} of {len(samples):,} frame(s)"
     contact_sheet(drawn, out, title=f"{' '.join(sources)}: whole frames, {which}")
-    print(f"the picture is in {out}: {which}")
+    print(f"wrote {out}: {which}")
 
 
 @app.command()
 def views(
-    source: Annotated[str, typer.Argument(help="PATH[:SPLIT][,key=value]...")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The PNG to write.")],
-    recipe: Annotated[str, typer.Option("--recipe", help="Whose camera and points.")] = "nyu_v15_2",
-    count: Annotated[int, typer.Option("--count", min=1, help="Views to show, one a frame.")] = 12,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed, other views.")] = 0,
+    source: SourceArgument,
+    out: OutOption,
+    recipe: Annotated[
+        str, typer.Option("--recipe", help="Recipe that gives the camera and the points.")
+    ] = "nyu_v15_2",
+    count: Annotated[
+        int, typer.Option("--count", min=1, help="Views to show, one per frame.")
+    ] = 12,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the views.")] = 0,
 ) -> None:
-    """Draw what the network sees in training: augmented crops, their depth and points.
+    """Draw the network's training input: augmented crops, their depth and points.
 
     Example: `spd data views rooms:train --recipe nyu_v15_2 --out out/views.png`
     """
@@ -100,7 +108,7 @@ def views(
     from spd.files import check_writable
     from spd.recipes import recipe as find_recipe
 
-    camera, how = find_recipe(recipe).model.camera, find_recipe(recipe).train
+    camera, train = find_recipe(recipe).model.camera, find_recipe(recipe).train
     check_writable(out, ".png")
     check_sources([source])
     import numpy as np
@@ -115,34 +123,34 @@ def views(
         training_view(
             samples[number * len(samples) // shown],
             camera,
-            how.points_per_image,
+            train.points_per_image,
             np.random.default_rng([seed, number]),
-            augment=how.augment,
+            augment=train.augment,
         )
         for number in range(shown)
     ]
     size = f"{camera.crop_height_px}x{camera.crop_width_px} px"
     which = f"{shown:,} of {len(samples):,} frame(s)"
-    seen = f"random crops of {size} at focal length {camera.focal_px:g} px"
-    view_sheet(drawn, out, f"{source} as {recipe} trains on it: {seen}, {which}")
-    print(f"the picture is in {out}: one {size} view each of {which}")
+    crops = f"random crops of {size} at focal length {camera.focal_px:g} px"
+    view_sheet(drawn, out, f"{source}, training input of {recipe}: {crops}, {which}")
+    print(f"wrote {out}: one {size} view each of {which}")
 
 
 @app.command()
 def check(
-    source: Annotated[str, typer.Argument(help="PATH[:SPLIT][,key=value]...")],
+    source: SourceArgument,
     against: Annotated[
         str | None,
-        typer.Option("--against", help="A source it must hold no frame of, compared by sight."),
+        typer.Option(
+            "--against",
+            help="Fail if an image also appears in this source (perceptual hash).",
+        ),
     ] = None,
-    full: Annotated[bool, typer.Option("--full", help="Read every frame, not 32.")] = False,
-    workers: Annotated[
-        int | None,
-        typer.Option("--workers", min=1, help="Processes; by default one per core."),
-    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Read every frame instead of 32.")] = False,
+    workers: WorkersOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say what a source is and what speaks against it; exits with 0 if it is usable, else 2.
+    """Report format, statistics and problems of data; exits with 0 if it is usable, else 2.
 
     Example: `spd data check nyu_depth_v2_labeled.mat:train --full`
     """
@@ -163,21 +171,18 @@ def check(
 
 @app.command()
 def convert(
-    source: Annotated[str, typer.Argument(help="PATH[:SPLIT][,key=value]...")],
-    folder: Annotated[Path, typer.Argument(help="Where to write the RGB-D folder.")],
+    source: SourceArgument,
+    folder: Annotated[Path, typer.Argument(help="RGB-D folder to write.")],
     split: Annotated[
         str | None,
-        typer.Option("--split", help="What to call the split, instead of its name there."),
+        typer.Option("--split", help="New name of the split; default: its name in the source."),
     ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option("--workers", min=1, help="Processes; by default one per core."),
-    ] = None,
+    workers: WorkersOption = None,
     max_broken: Annotated[
         int, typer.Option("--max-broken", min=0, help="Unreadable frames to leave out.")
     ] = 0,
 ) -> None:
-    """Write any source as an RGB-D folder; goes on where it was interrupted.
+    """Convert data of any format to an RGB-D folder; resumes an interrupted call.
 
     Example: `spd data convert nyu/data nyu-folder`
     """
@@ -199,27 +204,15 @@ def convert(
     print(f"{done.written} frames written and {done.kept} kept in {folder}")
 
 
-class NYUSplit(enum.StrEnum):
-    """What of NYU to fetch."""
-
-    TRAIN = "train"
-    VAL = "val"
-    ALL = "all"
-
-
-class Fetchable(enum.StrEnum):
-    """Data sets that can be fetched."""
-
-    NYU = "nyu"
-
-
 @app.command()
 def fetch(
-    dataset: Annotated[Fetchable, typer.Argument(help="Which data set.")],
-    folder: Annotated[Path, typer.Argument(help="Where to put it.")],
-    split: Annotated[NYUSplit, typer.Option("--split", help="What of it.")] = NYUSplit.ALL,
+    dataset: Annotated[Literal["nyu"], typer.Argument(help="Data set to download.")],
+    folder: Annotated[Path, typer.Argument(help="Output folder.")],
+    split: Annotated[
+        Literal["train", "val", "all"], typer.Option("--split", help="Part to download.")
+    ] = "all",
 ) -> None:
-    """Download NYU Depth V2 (35 GB) from the hub; goes on where it was interrupted.
+    """Download NYU Depth V2 (35 GB) from the Hugging Face hub; resumes an interrupted call.
 
     Example: `spd data fetch nyu nyu --split val`
     """
@@ -227,16 +220,16 @@ def fetch(
     from spd.files import check_folder
 
     check_folder(folder)
-    archives = fetch_nyu(folder, split.value, tell=lambda text: print(text, flush=True))
-    print(f"{len(archives)} archives are in {archives[0].parent}; look: spd data check {folder}")
+    archives = fetch_nyu(folder, split, tell=lambda text: print(text, flush=True))
+    print(f"{len(archives)} archives are in {archives[0].parent}; next: spd data check {folder}")
 
 
 @app.command()
 def extract(
-    archives: Annotated[list[Path], typer.Argument(help="The tar files.")],
-    folder: Annotated[Path, typer.Argument(help="Where to unpack them.")],
+    archives: Annotated[list[Path], typer.Argument(help="Tar files.")],
+    folder: Annotated[Path, typer.Argument(help="Output folder.")],
 ) -> None:
-    """Unpack tar archives, safely; goes on where it was interrupted.
+    """Unpack tar archives safely; resumes an interrupted call.
 
     Example: `spd data extract nyu/data/val-000000.tar nyu/data/val-000001.tar nyu-files`
     """

@@ -17,7 +17,7 @@ def check_sources(sources: Sequence[str]) -> None:
         DataError: for the first of them.
     """
     for source in sources:
-        SourceName.parse(source).check_there()
+        SourceName.parse(source).check_exists()
 
 
 def find_own(source: str, done: str) -> Path:

@@ -1,7 +1,6 @@
-"""The changes that training makes to a frame at random, as BTS and AdaBins train NYU Depth V2.
+"""Random augmentation of training frames, as BTS and AdaBins train NYU Depth V2.
 
-Each is drawn from a generator that the caller gives; what moves pixels is a `Placement`, so that
-image, depth, points and camera move together.
+Geometric changes are part of a `Placement`, so image, depth, points and camera move together.
 """
 
 import dataclasses
@@ -15,23 +14,23 @@ from spd.data.views import Placement
 LARGEST_ROLL_DEG = 2.5
 GAMMA = (0.9, 1.1)
 BRIGHTNESS = (0.75, 1.25)
-COLOUR = (0.9, 1.1)  # of each channel
+COLOUR = (0.9, 1.1)  # gain of each channel
 
 LightTable = Float[np.ndarray, "3 256"]
 UNCHANGED: LightTable = np.tile(np.arange(256, dtype=np.float32) / np.float32(255), (3, 1))
-"""The light as it was photographed, 0..1."""
+"""Table that leaves the light unchanged: values of 0..255 become 0..1."""
 
 
 def roll_and_mirror(placement: Placement, rng: np.random.Generator) -> Placement:
-    """Roll within 2.5 degrees, and mirror every other view."""
+    """Roll by up to 2.5 degrees, and mirror every second view on average."""
     roll_rad = math.radians(rng.uniform(-LARGEST_ROLL_DEG, LARGEST_ROLL_DEG))
     return dataclasses.replace(placement, roll_rad=roll_rad, mirrored=bool(rng.random() < 0.5))
 
 
 def random_light(rng: np.random.Generator) -> LightTable:
-    """Another gamma, brightness and colour, as what each 8-bit value becomes in each channel.
+    """Random gamma, brightness and colour, as a table of 8-bit values for each channel.
 
-    A view has 500,000 values and 256 different ones; a table spares the powers.
+    A view has 500,000 values but only 256 different ones, so a table is cheaper than powers.
     """
     gamma = rng.uniform(*GAMMA)
     gain = rng.uniform(*BRIGHTNESS) * rng.uniform(*COLOUR, size=3)
@@ -40,7 +39,7 @@ def random_light(rng: np.random.Generator) -> LightTable:
 
 
 def lit(image: UInt8[np.ndarray, "h w 3"], table: LightTable) -> Float[np.ndarray, "h w 3"]:
-    """The image under a light, float32 in 0..1."""
+    """Apply a light table to an image; float32 in 0..1."""
     shown = np.empty(image.shape, dtype=np.float32)
     for channel, becomes in enumerate(table):
         shown[..., channel] = becomes.take(image[..., channel])

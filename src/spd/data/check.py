@@ -1,24 +1,23 @@
-"""Looking at a source before anything is built on it: its form, numbers, what is wrong."""
+"""`spd data check`: format, statistics and problems of a source before it is used."""
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from spd.data.evidence import (
     FrameEvidence,
-    listed,
+    depth_or_disparity,
+    evenly_spread,
     notes,
-    planes_say,
     problems,
     read_evidence,
-    spread,
 )
-from spd.data.forms import open_source
-from spd.data.overlap import find_same_images, official_test_names
-from spd.data.parallel import map_frames
+from spd.data.formats import open_source
+from spd.data.overlap import find_same_images, official_findings, official_test_frames
+from spd.data.parallel import Progress, map_frames
 from spd.data.sample import MAX_DEPTH_M, MIN_DEPTH_M
 from spd.data.source import Source
 from spd.data.source_notes import source_notes
@@ -27,61 +26,61 @@ from spd.errors import SPDError
 from spd.geometry import Size
 
 SAMPLED = 32
-"""Frames that are read where not all are."""
+"""Number of frames that are read unless all are."""
 PERCENTILES = (1, 50, 99)
-_KEPT = 8  # of all frames' readings, every eighth, so that 50,000 frames fit in memory
-
-Progress = Callable[[int, int], None]
+_KEEP_EVERY = 8  # readings kept of all frames: every eighth, so that 50,000 frames fit in memory
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CheckReport:
-    """What `spd data check` found."""
+    """Result of `spd data check`."""
 
     source: str
-    """As the user wrote it."""
-    form: str
+    """The source as the user wrote it."""
+    format: str
     recognised_by: str
+    """Evidence for the format."""
     frames: int
     splits: dict[str, int]
-    """Frames of each; those without one are under `-`."""
+    """Frames by split; `-` for those without one."""
     scenes: int
     without_focal_length: int
     frames_read: int
     image_sizes: dict[str, int]
-    """`HEIGHTxWIDTH`: frames that were read."""
+    """Frames read, by `HEIGHTxWIDTH` of the image."""
     depth_sizes: dict[str, int]
+    """Frames read, by `HEIGHTxWIDTH` of the depth map."""
     stored: str
-    """How depth is stored, and the unit it is read in."""
+    """Type and unit of the stored depth."""
     stored_types: list[str]
     kind: str
-    """What the planes in it speak for: depth, disparity, undecided."""
+    """`depth`, `disparity` or `undecided`, from the planes in the frames."""
     valid_share: float | None
     no_reading_share: float | None
     out_of_range_share: float | None
-    """Readings that are not within 1 mm to 10 m."""
+    """Share of readings outside 1 mm to 10 m."""
     border_share: float | None
-    """Readings within that range in a border that is left out (NYU's)."""
+    """Share of readings in that range inside the masked border (NYU's)."""
     percentiles_m: dict[str, float] | None
-    """Of all positive readings."""
+    """Percentiles of all positive readings in metres."""
     focal_px: list[float]
-    """The smallest and the largest, or the only one."""
+    """Smallest and largest focal length in pixels, or the only one."""
     fov_deg: list[float]
-    """Horizontal, likewise."""
+    """Smallest and largest horizontal field of view in degrees, or the only one."""
     problems: list[str]
-    """Why it cannot be used as it is, with what to do."""
+    """Reasons why the source cannot be used as it is, with what to do."""
     notes: list[str]
-    """What else is worth knowing."""
+    """Remarks that are no reason to refuse the source."""
     broken: list[tuple[str, str]]
-    """Frames that cannot be read, and why."""
+    """Names of unreadable frames, each with the reason."""
 
     @property
     def usable(self) -> bool:
-        """Whether nothing speaks against it."""
+        """Whether no problem was found and every frame could be read."""
         return not self.problems and not self.broken
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON data."""
+        """Convert to plain JSON data."""
         return {"usable": self.usable, **dataclasses.asdict(self)}
 
 
@@ -93,27 +92,27 @@ def check_source(
     workers: int | None = None,
     progress: Progress = lambda done, total: None,
 ) -> CheckReport:
-    """Look at a source, written as `PATH[:SPLIT][,key=value]...`.
+    """Check a source, written as `PATH[:SPLIT][,key=value]...`.
 
     Args:
         text: the source.
-        against: a source it must hold no frame of, found by the images' fingerprints.
-        full: read every frame, not a few spread over the source.
-        workers: processes for that; None: one per core.
-        progress: told (frames read, frames in all), for each of the passes.
+        against: test data whose images must not occur in the source.
+        full: read every frame instead of a few spread over the source.
+        workers: processes for `full` and `against`; None: one per core.
+        progress: called with (frames read, frames in total) in each pass.
 
     Raises:
-        DataError: if it cannot even be opened.
+        DataError: if the source cannot be opened.
     """
     source = open_source(text)
-    numbers = list(range(len(source))) if full else spread(len(source), SAMPLED)
+    numbers = list(range(len(source))) if full else evenly_spread(len(source), SAMPLED)
     frames, broken = _read(source, numbers, workers if full else 1, progress)
     found = problems(frames) + _focal_problems(source) + _overlap_problems(source)
     if against is not None:
-        found += _compared(source, against, workers, progress)
+        found += _compare(source, against, workers, progress)
     return CheckReport(
         source=text,
-        form=source.form,
+        format=source.format,
         recognised_by=_recognised_by(source),
         frames=len(source),
         splits=dict(Counter(frame.split or "-" for frame in source.frames)),
@@ -123,13 +122,13 @@ def check_source(
         problems=found,
         notes=notes(frames) + source_notes(source),
         broken=broken,
-        **_numbers(source, frames),
+        **_statistics(source, frames),
     )
 
 
 def format_check(report: CheckReport, most: int = 20) -> str:
-    """The report for people."""
-    lines = [f"{report.source}: {report.form} ({report.recognised_by})"]
+    """Format the report as text, with at most `most` broken frames."""
+    lines = [f"{report.source}: {report.format} ({report.recognised_by})"]
     lines += [f"  {name:13} {text}" for name, text in _rows(report)]
     lines += [f"  note: {text}" for text in report.notes]
     lines += [f"  problem: {text}" for text in report.problems]
@@ -141,16 +140,14 @@ def format_check(report: CheckReport, most: int = 20) -> str:
 
 def _rows(report: CheckReport) -> list[tuple[str, str]]:
     splits = ", ".join(f"{name} {count:,}" for name, count in report.splits.items() if name != "-")
-    scenes = f", of {report.scenes:,} scenes" if report.scenes else ""
+    scenes = f", {report.scenes:,} scenes" if report.scenes else ""
     read = "all" if report.frames_read == report.frames else f"{report.frames_read:,}"
+    types = ", ".join(report.stored_types)
     rows = [
         ("frames", f"{report.frames:,}{f' ({splits})' if splits else ''}{scenes}; {read} read"),
         ("images", _tally(report.image_sizes)),
-        (
-            "depth",
-            f"{_tally(report.depth_sizes)}; {report.stored}; {', '.join(report.stored_types)}",
-        ),
-        ("planes say", report.kind),
+        ("depth", f"{_tally(report.depth_sizes)}; {report.stored}; {types}"),
+        ("looks like", report.kind),
     ]
     if report.percentiles_m is not None:
         shown = " / ".join(f"{value:.2f}" for value in report.percentiles_m.values())
@@ -164,16 +161,17 @@ def _rows(report: CheckReport) -> list[tuple[str, str]]:
             f"{' to '.join(f'{value:.1f}' for value in report.fov_deg)} degrees wide"
         )
     if report.without_focal_length:
-        focal += f"; {report.without_focal_length:,} frames have none: say focal_px= or camera=nyu"
+        count = f"{report.without_focal_length:,}"
+        focal += f"; {count} frames have none: pass focal_px= or camera=nyu"
     return [*rows, ("focal length", focal)]
 
 
 def _shares(report: CheckReport) -> str:
-    """What becomes of all pixels of the depth maps; together 100 %."""
+    """Shares of all depth pixels, together 100 %."""
     unused = {
         "holes": report.no_reading_share,
         f"outside {MIN_DEPTH_M * 1e3:g} mm to {MAX_DEPTH_M:g} m": report.out_of_range_share,
-        "in the border, which is left out": report.border_share,
+        "in the masked border": report.border_share,
     }
     shown = [f"{share:.1%} {what}" for what, share in unused.items() if share or what == "holes"]
     return ", ".join([f"{report.valid_share:.1%} valid", *shown])
@@ -190,13 +188,13 @@ def _read(
         else:
             frames.append(result)
             if len(numbers) > SAMPLED:
-                frames[-1] = dataclasses.replace(result, drawn_m=result.drawn_m[::_KEPT])
+                frames[-1] = dataclasses.replace(result, drawn_m=result.drawn_m[::_KEEP_EVERY])
         progress(done, len(numbers))
     return frames, broken
 
 
-def _numbers(source: Source, frames: Sequence[FrameEvidence]) -> dict[str, Any]:
-    """The fields of a report that come from the frames that were read."""
+def _statistics(source: Source, frames: Sequence[FrameEvidence]) -> dict[str, Any]:
+    """Fields of the report that come from the frames that were read."""
     pixels, valid, positive, out_of_range = (
         sum(getattr(frame, name) for frame in frames)
         for name in ("pixels", "valid", "positive", "out_of_range")
@@ -208,7 +206,7 @@ def _numbers(source: Source, frames: Sequence[FrameEvidence]) -> dict[str, Any]:
         "depth_sizes": _sizes(frame.depth_size for frame in frames),
         "stored": source.stored,
         "stored_types": sorted({frame.stored_type for frame in frames}),
-        "kind": planes_say(frames),
+        "kind": depth_or_disparity(frames),
         "valid_share": valid / pixels if pixels else None,
         "no_reading_share": 1 - positive / pixels if pixels else None,
         "out_of_range_share": out_of_range / pixels if pixels else None,
@@ -241,8 +239,8 @@ def _ends(values: Sequence[float]) -> list[float]:
 
 
 def _recognised_by(source: Source) -> str:
-    if source.options.form is not None:
-        return "as was said"
+    if source.options.format is not None:
+        return "format given by the user"
     found = type(source).recognise(source.path) if source.path.exists() else None
     return found or "by its name"
 
@@ -251,34 +249,22 @@ def _focal_problems(source: Source) -> list[str]:
     if any(frame.has_focal for frame in source.frames):
         return []
     return [
-        "no frame has a focal length, so none can be trained on or scored; say focal_px= or "
+        "no frame has a focal length, so none can be trained on or scored; pass focal_px= or "
         "camera=nyu"
     ]
 
 
 def _overlap_problems(source: Source) -> list[str]:
-    """Test frames among those that say they are for training."""
-    named = set(official_test_names(source))
-    leaked = [f for f in source.frames if f.split == "train" and f.name in named]
-    if not leaked:
-        return []
-    numbered = any(frame.official_number is not None for frame in leaked)
-    scenes = sorted({frame.scene for frame in leaked if frame.scene is not None})
-    whose = (
-        "NYU's official test set"
-        if numbered
-        else f"scenes that NYU does not train on ({listed(scenes)})"
-    )
-    return [
-        f"{len(leaked)} frame(s) of split 'train' are of {whose}: "
-        f"{listed([frame.name for frame in leaked])}; take them out"
-    ]
+    """Official test frames in the split `train`."""
+    leaked = [(f.name, f) for f in official_test_frames(source) if f.split == "train"]
+    found = official_findings("frame(s) of split 'train'", leaked)
+    return [f"{finding}; remove them" for finding in found]
 
 
-def _compared(source: Source, against: str, workers: int | None, progress: Progress) -> list[str]:
+def _compare(source: Source, against: str, workers: int | None, progress: Progress) -> list[str]:
     test = open_samples([against])
     try:
-        same = find_same_images(Samples([source]), test, workers=workers, progress=progress)
+        found = find_same_images(Samples([source]), test, workers=workers, progress=progress)
     except SPDError as error:
-        return [f"could not be compared with {against}: {error}"]
-    return [] if same is None else [f"{same}; take them out before training"]
+        return [f"cannot be compared with {against}: {error}"]
+    return [f"{finding}; remove them before training" for finding in found]

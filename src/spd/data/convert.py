@@ -1,7 +1,6 @@
-"""Writing any source as an RGB-D folder: parallel, resumable, to the millimetre what it was.
+"""`spd data convert`: write any source as an RGB-D folder, in parallel and resumable.
 
-Archives and tables of images are slow to read in another order, and some forms cannot be shuffled
-at all; a folder can.
+Frames in archives and tables are slow to read in random order, or cannot be; a folder is fast.
 """
 
 import dataclasses
@@ -10,7 +9,7 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +17,25 @@ import numpy as np
 from PIL import Image
 
 from spd.data import nyu_dataset as nyu
-from spd.data.evidence import FrameEvidence, listed, problems, read_evidence, spread
-from spd.data.folder import INDEX, UNIT, write_depth_png, write_index
-from spd.data.forms import open_source
-from spd.data.parallel import map_frames
+from spd.data.depth_png import write_depth_png
+from spd.data.evidence import FrameEvidence, evenly_spread, problems, read_evidence
+from spd.data.folder import frame_entry, write_points
+from spd.data.formats import open_source
+from spd.data.frame_index import INDEX, write_index
+from spd.data.parallel import Progress, map_frames
 from spd.data.sample import RGBDSample, valid_depth
-from spd.data.source import Source
+from spd.data.source import Source, listed
 from spd.errors import DataError, SPDError
 from spd.files import atomic_path, write_text
 
 SETTINGS = "convert.json"
-"""What a folder is being converted from, so that no other source is mixed into it."""
-FINISHED = "convert.jsonl"
-"""One line a finished frame while converting goes on; the index takes its place at the end."""
+"""File with the source of a conversion, so that no other source is mixed into the folder."""
+JOURNAL = "convert.jsonl"
+"""File with one line per finished frame during a conversion; the index replaces it at the end."""
 NYU = "NYU Depth V2"
 DEPTH = ".depth.png"
-LOOKED_AT = 16
-"""Frames whose depth is judged before thousands are written."""
+CHECKED = 16
+"""Number of frames whose depth is checked before any is written."""
 _ENDINGS = (".png", ".jpg", ".jpeg", ".ppm", ".bmp", ".tif", ".tiff", ".webp", ".h5", ".npy")
 
 Entry = dict[str, Any]
@@ -42,13 +43,13 @@ Entry = dict[str, Any]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Conversion:
-    """What converting did."""
+    """Result of a conversion."""
 
     written: int
     kept: int
-    """Frames that were there already."""
+    """Number of frames that an earlier call had written."""
     broken: list[tuple[str, str]]
-    """Frames that could not be read and are left out, and why."""
+    """Names of unreadable frames, which are left out, each with the reason."""
 
 
 def convert(
@@ -58,27 +59,27 @@ def convert(
     split: str | None = None,
     workers: int | None = None,
     max_broken: int = 0,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = lambda done, total: None,
 ) -> Conversion:
-    """Write a source, `PATH[:SPLIT][,key=value]...`, as an RGB-D folder; goes on where it stopped.
+    """Write a source, `PATH[:SPLIT][,key=value]...`, as an RGB-D folder; resumes an earlier call.
 
-    Images that are files are copied as they are, others written as PNG. Depth keeps all positive
-    readings that 16-bit millimetres hold.
+    Image files are copied unchanged, other images written as PNG. Depth keeps all positive
+    readings that 16-bit millimetres can hold.
 
     Args:
         text: the source.
-        folder: where to write; refused if something else is in it.
-        split: what to call the frames' split, where the source has none or another name for it.
-        workers: processes; by default one per core.
-        max_broken: so many unreadable frames are left out; one more is an error.
-        progress: told (frames done, frames in all).
+        folder: output folder; refused if it holds anything else.
+        split: name of the split in the index; None: its name in the source.
+        workers: processes; None: one per core.
+        max_broken: number of unreadable frames to leave out; one more is an error.
+        progress: called with (frames done, frames in total).
 
     Raises:
-        DataError: if the source cannot be used as it is read, the folder holds something else,
-            or too many frames cannot be read. What is finished stays for the next call.
+        DataError: if the values of the source are not metric depth, the folder holds anything
+            else, or too many frames are unreadable. Finished frames stay for the next call.
     """
     source = open_source(text)
-    _refuse_nonsense(source)
+    _check_depth(source)
     _check_settings(folder, _settings(source, text, split))
     names = _names(source, split)
     entries = _finished(folder, names)
@@ -86,35 +87,31 @@ def convert(
     progress(kept, len(source))
     broken: list[tuple[str, str]] = []
     work = functools.partial(_write, folder=folder, names=names, split=split)
-    with (folder / FINISHED).open("a", encoding="utf-8") as journal:
+    with (folder / JOURNAL).open("a", encoding="utf-8") as journal:
         for number, result in zip(todo, map_frames(source, todo, work, workers), strict=True):
             if isinstance(result, SPDError):
                 broken.append((source.frames[number].name, str(result)))
-                _refuse_broken(broken, max_broken)
+                if len(broken) > max_broken:
+                    raise DataError(
+                        f"{len(broken)} frame(s) are unreadable, allowed are {max_broken} "
+                        f"(--max-broken): {result}; finished frames are kept"
+                    )
             else:
                 entries[names[number]] = result
                 journal.write(json.dumps(result) + "\n")
                 journal.flush()
             progress(len(entries) + len(broken), len(source))
     write_index([entries[name] for name in names if name in entries], folder)
-    (folder / FINISHED).unlink()
+    (folder / JOURNAL).unlink()
     return Conversion(len(entries) - kept, kept, broken)
 
 
-def _refuse_nonsense(source: Source) -> None:
-    """Depth that is none would only be noticed after hours; frames that are broken come later."""
-    numbers = spread(len(source), LOOKED_AT)
-    looked = map_frames(source, numbers, read_evidence, workers=1)
-    for problem in problems([found for found in looked if isinstance(found, FrameEvidence)]):
+def _check_depth(source: Source) -> None:
+    """Refuse values that are not metric depth; broken frames are dealt with later."""
+    numbers = evenly_spread(len(source), CHECKED)
+    results = map_frames(source, numbers, read_evidence, workers=1)
+    for problem in problems([found for found in results if isinstance(found, FrameEvidence)]):
         raise DataError(f"{source.path}: {problem}")
-
-
-def _refuse_broken(broken: Sequence[tuple[str, str]], most: int) -> None:
-    if len(broken) > most:
-        raise DataError(
-            f"{len(broken)} frame(s) cannot be read, allowed are {most} (--max-broken): "
-            f"{broken[-1][1]}; finished frames are kept"
-        )
 
 
 def _settings(source: Source, text: str, split: str | None) -> dict[str, Any]:
@@ -141,13 +138,13 @@ def _check_settings(folder: Path, settings: dict[str, Any]) -> None:
         given = found.get(key) if isinstance(found, dict) else None
         if given != wanted:
             raise DataError(
-                f"{folder} was converted with {key} {given!r}, asked for {wanted!r}; "
+                f"{folder} was converted with {key} {given!r}, this call has {wanted!r}; "
                 "choose another folder"
             )
 
 
 def _names(source: Source, split: str | None) -> list[str]:
-    """What the frames are called in the folder: their own names as safe, distinct paths."""
+    """Name of each frame in the folder: its name in the source as a safe, distinct path."""
     names, taken = [], set()
     for number, frame in enumerate(source.frames):
         parts = [re.sub(r"[^\w.-]", "_", part) for part in frame.name.split("/")]
@@ -163,12 +160,12 @@ def _names(source: Source, split: str | None) -> list[str]:
 
 
 def _finished(folder: Path, names: Sequence[str]) -> dict[str, Entry]:
-    """Entries of the frames that are there, from the index or the lines of an earlier call."""
+    """Entries of the frames that earlier calls wrote, from the index or the journal."""
     entries: list[Any] = []
     if (folder / INDEX).is_file():
         entries += _json((folder / INDEX).read_text(encoding="utf-8")) or []
-    if (folder / FINISHED).is_file():  # its last line may be cut off
-        lines = (folder / FINISHED).read_text(encoding="utf-8", errors="replace").splitlines()
+    if (folder / JOURNAL).is_file():  # its last line may be cut off
+        lines = (folder / JOURNAL).read_text(encoding="utf-8", errors="replace").splitlines()
         entries += [_json(line) for line in lines]
     there = {
         str(entry.get("depth")).removesuffix(DEPTH): entry
@@ -189,34 +186,32 @@ def _json(text: str) -> Any:
 def _write(
     source: Source, number: int, *, folder: Path, names: Sequence[str], split: str | None
 ) -> Entry:
-    """Write one frame; returns its entry of the index."""
+    """Write one frame and return its index entry."""
     sample, name = source[number], names[number]
     frame = source.frames[number]
     image = _write_image(source.image_file(number), sample, folder, name)
-    border_kept = source.options.border == "none"
-    is_nyu = source.is_nyu and not border_kept
+    is_nyu = source.is_nyu and source.options.border != "none"
     write_depth_png(_storable(sample, is_nyu), folder / f"{name}{DEPTH}")
-    camera = sample.intrinsics
-    entry = {
-        "image": image,
-        "depth": f"{name}{DEPTH}",
-        "depth_unit": UNIT,
-        "intrinsics": dataclasses.asdict(camera) if camera else None,
-        "split": split or frame.split,
-        "image_size": list(sample.image_size),
-        "depth_size": list(sample.depth_size),
+    optional = {
         "scene": frame.scene,
         "official_number": frame.official_number,
         "dataset": NYU if is_nyu else f"border kept: {NYU}" if source.is_nyu else None,
-        "points": _write_points(sample, folder, name),
-        "source_name": frame.name,
+        "points": write_points(sample, folder, name),
     }
-    optional = ("scene", "official_number", "dataset", "points")
-    return {k: v for k, v in entry.items() if v is not None or k not in optional}
+    return frame_entry(
+        name,
+        sample.image_size,
+        sample.intrinsics,
+        split or frame.split,
+        image=image,
+        depth_size=list(sample.depth_size),
+        **{key: value for key, value in optional.items() if value is not None},
+        source_name=frame.name,
+    )
 
 
 def _write_image(original: Path | None, sample: RGBDSample, folder: Path, name: str) -> str:
-    """Copy the file, or write a PNG where the image is in none; returns its path in the folder."""
+    """Copy the image file, or write the image as PNG; returns its path in the folder."""
     written = f"{name}{original.suffix.lower() if original else '.png'}"
     with atomic_path(folder / written) as temporary:
         if original is None:
@@ -227,25 +222,16 @@ def _write_image(original: Path | None, sample: RGBDSample, folder: Path, name: 
 
 
 def _storable(sample: RGBDSample, is_nyu: bool) -> np.ndarray:
-    """Positive readings, less those that only the source knows to be wrong."""
+    """Positive readings in metres, without those that only the source knows to be wrong."""
     reread = valid_depth(sample.depth_m)
     if is_nyu and sample.depth_size == nyu.SIZE:
-        reread &= nyu.inside_border(nyu.SIZE)  # as the folder masks it
+        reread &= nyu.inside_border(nyu.SIZE)  # the folder masks the border as well
     depth_m = np.where(reread & ~sample.valid, np.float32(0), sample.depth_m)
     return np.where(depth_m <= np.float32(65.535), depth_m, np.float32(0))
 
 
-def _write_points(sample: RGBDSample, folder: Path, name: str) -> str | None:
-    points = getattr(sample, "exact_points", None)
-    if points is None:
-        return None
-    with atomic_path(folder / f"{name}.points.npy") as temporary:
-        np.save(temporary, points)
-    return f"{name}.points.npy"
-
-
 def broken_lines(conversion: Conversion, most: int = 20) -> list[str]:
-    """Frames that were left out, for people."""
+    """Lines of text on the frames that were left out, at most `most` of them with the reason."""
     lines = [reason for _, reason in conversion.broken[:most]]
     if len(conversion.broken) > most:
         rest = [name for name, _ in conversion.broken[most:]]

@@ -1,4 +1,4 @@
-"""Stored depth to metres. The stored type decides the unit unless somebody says otherwise."""
+"""Conversion of stored depth to metres; the stored type gives the unit unless the user does."""
 
 import contextlib
 import contextvars
@@ -20,9 +20,9 @@ _watcher: contextvars.ContextVar[list[np.ndarray] | None] = contextvars.ContextV
 
 @contextlib.contextmanager
 def watch_stored() -> Iterator[list[np.ndarray]]:
-    """The arrays that :func:`to_metres` is given in this block, as they are stored.
+    """Collect the arrays passed to :func:`to_metres` in this block, in their stored type.
 
-    For those who judge how depth is stored: metres no longer tell its type, NaN and sentinels.
+    Converted metres no longer show the type, NaN and special values of the file.
     """
     seen: list[np.ndarray] = []
     token = _watcher.set(seen)
@@ -33,28 +33,33 @@ def watch_stored() -> Iterator[list[np.ndarray]]:
 
 
 def unit_of(stored: np.dtype, unit: Unit | None, name: str) -> Unit:
-    """The unit of depth of this type: what was said, else millimetres for whole numbers.
+    """Unit of depth of this type: `unit`, else metres for floats and millimetres for integers.
 
     Raises:
-        DataError: if the type has 8 bits, which cannot hold metres to any use.
+        DataError: if the type has 8 bits, too coarse for metres.
     """
     if stored.itemsize == 1:
         raise DataError(
-            f"{name} holds 8-bit depth, which has lost its metres; expected 16-bit millimetres or "
-            "float metres"
+            f"{name} holds 8-bit depth, which is too coarse for metres; expected 16-bit "
+            "millimetres or float metres"
         )
     if unit is not None:
         return unit
     return "metre" if np.issubdtype(stored, np.floating) else "millimetre"
 
 
+def unit_words(unit: Unit) -> str:
+    """The unit in words: `millimetres`, `metres`, or `5000 to the metre`."""
+    return f"{unit}s" if isinstance(unit, str) else f"{unit:g} to the metre"
+
+
 def to_metres(stored: np.ndarray, unit: Unit | None, name: str) -> Float[np.ndarray, "h w"]:
-    """Metres, float32; what is NaN, infinite or negative becomes 0, which is no reading.
+    """Depth in metres, float32; NaN, infinite and negative values become 0, which is no reading.
 
     Args:
-        stored: whole numbers or floats, `[H, W]`.
-        unit: as for :func:`unit_of`.
-        name: what messages call it.
+        stored: integers or floats, `[H, W]`.
+        unit: unit of `stored`; None: see :func:`unit_of`.
+        name: name in messages.
 
     Raises:
         DataError: on 8-bit depth, or another shape than `[H, W]`.

@@ -1,8 +1,7 @@
-"""What the values of a source say about themselves: their unit, and whether they are depth at all.
+"""Checks of depth values: their unit, and whether they are metric depth at all.
 
-Files seldom say what they hold. Metres read as millimetres, disparity, and 8 bits stretched to 16
-train without an error and give a model that is wrong everywhere, so a few frames are looked at
-before a run.
+Files seldom state what they hold. Metres read as millimetres, disparity, and 8 bits stretched to 16
+train without an error and give a useless model, so a few frames are checked before a run.
 """
 
 import dataclasses
@@ -13,70 +12,74 @@ import numpy as np
 
 from spd.data.depth_units import watch_stored
 from spd.data.sample import MAX_DEPTH_M, MIN_DEPTH_M, RGBDSample
-from spd.data.source import Source
+from spd.data.source import Source, listed
 from spd.data.sources import Samples
 from spd.data.straightness import straight_windows
 from spd.errors import DataError
 from spd.geometry import Size
 
 DRAWN = 1024
-"""Readings kept of each frame, for percentiles."""
-FARTHEST_MEDIAN_M = 100.0
-"""Beyond it half of a data set cannot be metres: no depth camera sees so far."""
-NEAREST_MAXIMUM_M = 0.1
-"""No depth camera sees so near."""
+"""Readings of each frame that percentiles are computed from."""
+MAX_MEDIAN_M = 100.0
+"""Largest plausible median: no depth camera reaches that far."""
+MIN_MAXIMUM_M = 0.1
+"""Smallest plausible maximum: no depth camera works that close."""
 NEAR_M = 1.0
-"""Of rooms and streets hardly all depth is nearer; another unit has it so."""
+"""Distance that rooms and streets mostly exceed; depth that does not may be in another unit."""
 MIN_WINDOWS = 30
+"""Smallest number of windows that can decide between depth and disparity."""
 DECISIVE_SHARE = 0.85
-"""Of telling windows that must agree; real frames gave 0.77 to 1 for their depth."""
+"""Share of windows that must agree; real frames gave 0.77 to 1 for their depth."""
 MOSTLY = 0.8
 """Share of frames that must show a sign that single frames may show by chance."""
 KINECT_NO_READING = 2047
+"""Value of a hole in a Kinect's raw 11-bit disparity."""
 KINECT_LARGEST = 1100
-"""Raw 11-bit disparity of a Kinect ends here; 2047 marks its holes."""
+"""Upper end of the other values of a Kinect's raw disparity."""
 MIN_LEVELS = 32
+"""Smallest number of different values that a conclusion can rest on."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FrameEvidence:
-    """What one frame says."""
+    """Statistics and signs of one frame."""
 
     name: str
     image_size: Size
     depth_size: Size
     focal_px: float | None
     fov_deg: float | None
-    """Horizontal."""
+    """Horizontal field of view in degrees."""
     stored_type: str
     """Type of the numbers in the file."""
     pixels: int
     valid: int
     positive: int
     out_of_range: int
-    """Positive readings that are not within what is trained on and scored."""
+    """Number of positive readings outside the range that is trained on and scored."""
     not_a_number: int
     negative: int
     infinite: int
     drawn_m: np.ndarray
-    """Some of its positive readings, valid or not."""
+    """Some of the positive readings in metres, valid or not."""
     for_depth: int
-    """Windows that are straight as depth is on planes."""
+    """Number of windows that indicate depth."""
     for_disparity: int
+    """Number of windows that indicate disparity."""
     stretched: bool
-    """The largest value is the largest there is, and others are close below it."""
+    """Whether the largest value is the largest of its type, with others close below it."""
     kinect_disparity: bool
-    """Looks like a Kinect's raw 11 bits."""
+    """Whether the values look like a Kinect's raw 11-bit disparity."""
     eight_bit: bool
-    """Every value is one of 256 even steps."""
+    """Whether every value is one of 256 even steps."""
 
 
 def evidence_of(sample: RGBDSample, stored: np.ndarray | None = None) -> FrameEvidence:
-    """What a sample says.
+    """Evidence from one sample.
 
     Args:
         sample: the frame.
-        stored: its depth as it was in the file; None: not known, so metres serve.
+        stored: its depth in the type of the file; None: unknown, so metres are used.
     """
     values = sample.depth_m if stored is None else stored
     finite = np.isfinite(values)
@@ -109,7 +112,7 @@ def evidence_of(sample: RGBDSample, stored: np.ndarray | None = None) -> FrameEv
 
 
 def read_evidence(source: Source, number: int) -> FrameEvidence:
-    """What the frame of that number says, read from disk.
+    """Read a frame and return its evidence.
 
     Raises:
         DataError: if it cannot be read.
@@ -120,79 +123,72 @@ def read_evidence(source: Source, number: int) -> FrameEvidence:
     return evidence_of(sample, same[-1] if same else None)
 
 
-def spread(total: int, count: int) -> list[int]:
-    """Up to `count` of the numbers below `total`, evenly spread, the first and last among them."""
+def evenly_spread(total: int, count: int) -> list[int]:
+    """Up to `count` of the numbers below `total`, evenly spread, with the first and the last."""
     return np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(int)).tolist()
 
 
 def preflight(samples: Samples, count: int = 16) -> list[str]:
-    """Look at a few frames of every source before a run.
+    """Check a few frames of every source before a run.
 
     Returns:
-        What a person should know of their unit, behind the name of the source.
+        Remarks on the unit, each behind the name of its source.
 
     Raises:
-        DataError: on the first source that cannot be what it is read as, saying what to do.
+        DataError: on the first source whose values cannot be metric depth, with what to do.
     """
     found = []
     for source in samples.sources:
         numbers = [number for owner, number in samples.places if owner is source]
-        frames = [read_evidence(source, numbers[n]) for n in spread(len(numbers), count)]
+        chosen = (numbers[n] for n in evenly_spread(len(numbers), count))
+        frames = [read_evidence(source, number) for number in chosen]
         for problem in problems(frames):
             raise DataError(f"{source.path}: {problem}")
-        note = _nearness_note(frames)
-        found += [f"{source.path}: {note}"] if note else []
+        found += [f"{source.path}: {note}" for note in _nearness_notes(frames)]
     return found
 
 
 def problems(frames: Sequence[FrameEvidence]) -> list[str]:
-    """Why these frames cannot be metric depth as they are read, with what to do; [] if they can.
+    """The first reason why these frames cannot be metric depth, with what to do; [] without any.
 
-    Only what is decisive counts: small frames, or rooms full of curved things, decide nothing.
+    Only clear evidence counts; small frames, or rooms full of curved things, decide nothing.
     """
     if not frames:
         return []
-    kinds = [_kind_problem(frames), _unit_problem(frames), _reading_problem(frames)]
-    return [problem for problem in kinds if problem is not None][:1]
+    found = [_kind_problem(frames), _unit_problem(frames), _reading_problem(frames)]
+    return [problem for problem in found if problem is not None][:1]
 
 
 def notes(frames: Sequence[FrameEvidence]) -> list[str]:
-    """What else is worth knowing of these frames."""
-    found = []
-    for count, what in (
-        (sum(f.not_a_number for f in frames), "NaN"),
-        (sum(f.negative for f in frames), "negative"),
-        (sum(f.infinite for f in frames), "infinite"),
-    ):
-        if count:
-            found.append(f"{count:,} value(s) are {what} and count as no reading")
+    """Remarks on these frames that are no reason to refuse them."""
+    counts = {
+        "NaN": sum(f.not_a_number for f in frames),
+        "negative": sum(f.negative for f in frames),
+        "infinite": sum(f.infinite for f in frames),
+    }
+    found = [
+        f"{count:,} value(s) are {what} and count as no reading"
+        for what, count in counts.items()
+        if count
+    ]
     empty = [f.name for f in frames if f.valid == 0]
     if empty:
         found.append(
             f"{len(empty)} of {len(frames)} frames have no valid reading and are skipped: "
             + listed(empty)
         )
-    near = _nearness_note(frames)
-    return [*found, near] if near and not problems(frames) else found
+    return found if problems(frames) else found + _nearness_notes(frames)
 
 
-def planes_say(frames: Sequence[FrameEvidence]) -> str:
-    """`depth`, `disparity` or `undecided`, by what is straight on planes."""
-    depth, disparity = (sum(getattr(f, kind) for f in frames) for kind in _KINDS)
+def depth_or_disparity(frames: Sequence[FrameEvidence]) -> str:
+    """`depth`, `disparity` or `undecided`, from the windows on planes."""
+    depth, disparity = sum(f.for_depth for f in frames), sum(f.for_disparity for f in frames)
     if depth + disparity < MIN_WINDOWS:
         return "undecided"
     share = depth / (depth + disparity)
     if 1 - DECISIVE_SHARE < share < DECISIVE_SHARE:
         return "undecided"
     return "depth" if share > 0.5 else "disparity"
-
-
-_KINDS = ("for_depth", "for_disparity")
-
-
-def listed(names: Sequence[str], most: int = 3) -> str:
-    """The first few names."""
-    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
 def _kind_problem(frames: Sequence[FrameEvidence]) -> str | None:
@@ -205,54 +201,61 @@ def _kind_problem(frames: Sequence[FrameEvidence]) -> str | None:
             "it with the sensor's calibration"
         )
     if mostly("eight_bit"):
-        return "depth has 256 even steps, 8-bit in disguise, which has lost its metres; get 16-bit"
-    if planes_say(frames) == "disparity":
-        agree, against = (sum(getattr(f, kind) for f in frames) for kind in reversed(_KINDS))
         return (
-            f"values look like disparity, not depth: {agree} of {agree + against} plane windows "
-            "are straight in the value itself; convert to camera z in metres first"
+            "depth has 256 even steps: 8-bit values, which are too coarse for metres; get the "
+            "16-bit depth"
+        )
+    if depth_or_disparity(frames) == "disparity":
+        agree = sum(f.for_disparity for f in frames)
+        return (
+            f"values look like disparity, not depth: {agree} of "
+            f"{agree + sum(f.for_depth for f in frames)} windows on planes are affine in the value "
+            "itself; convert it to camera z in metres first"
         )
     if mostly("stretched"):
         return (
-            "the largest value of nearly every frame is the largest its type can hold: stretched "
-            "frame by frame, which has lost the metres; get the depth as it was measured"
+            "the largest value of nearly every frame is the largest of its type: each frame was "
+            "stretched to the full range, which loses the metres; get the depth as measured"
         )
     return None
+
+
+def _drawn(frames: Sequence[FrameEvidence]) -> np.ndarray:
+    """Some positive readings of all frames in metres."""
+    return np.concatenate([np.zeros(0, np.float32), *(f.drawn_m for f in frames)])
 
 
 def _unit_problem(frames: Sequence[FrameEvidence]) -> str | None:
-    drawn_m = np.concatenate([f.drawn_m for f in frames])
+    drawn_m = _drawn(frames)
     if not drawn_m.size:
         return None
     median_m, largest_m = float(np.median(drawn_m)), float(drawn_m.max())
-    if median_m > FARTHEST_MEDIAN_M:
+    if median_m > MAX_MEDIAN_M:
         return (
             f"half of the depth is beyond {median_m:,.0f} m: millimetres read as metres; "
-            "say unit=millimetre"
+            "pass unit=millimetre"
         )
-    if largest_m < NEAREST_MAXIMUM_M:
-        return f"no depth is beyond {largest_m:.2g} m: metres read as millimetres; say unit=metre"
+    if largest_m < MIN_MAXIMUM_M:
+        return f"all depth is below {largest_m:.2g} m: metres read as millimetres; pass unit=metre"
     beyond = float((drawn_m > MAX_DEPTH_M).mean())
     if beyond > 0.5:
         return (
-            f"{beyond:.0%} of the depth is beyond {MAX_DEPTH_M:g} m, where nothing is trained on; "
-            "is the unit right? say unit=, such as unit=5000 for TUM's 5000 a metre"
+            f"{beyond:.0%} of the depth is beyond {MAX_DEPTH_M:g} m, which training ignores; "
+            "is the unit right? pass unit=, such as unit=5000 for TUM's 5000 per metre"
         )
     return None
 
 
-def _nearness_note(frames: Sequence[FrameEvidence]) -> str | None:
-    """Centimetres read as millimetres give a room of the size of a shoe box, which may be one."""
-    drawn_m = np.concatenate([np.zeros(0, np.float32), *(f.drawn_m for f in frames)])
-    if not drawn_m.size:
-        return None
-    far_m = float(np.percentile(drawn_m, 99))
+def _nearness_notes(frames: Sequence[FrameEvidence]) -> list[str]:
+    """Remark on very near depth: centimetres read as millimetres, or frames of small things."""
+    drawn_m = _drawn(frames)
+    far_m = float(np.percentile(drawn_m, 99)) if drawn_m.size else NEAR_M
     if far_m >= NEAR_M:
-        return None
-    return (
-        f"99% of the depth is nearer than {far_m:.2g} m; is the unit right? if not, state it "
-        "behind the source: unit=metre, or how many make a metre, such as unit=100 for centimetres"
-    )
+        return []
+    return [
+        f"99% of the depth is nearer than {far_m:.2g} m; is the unit right? if not, add it to the "
+        "source: unit=metre, or stored units per metre, such as unit=100 for centimetres"
+    ]
 
 
 def _reading_problem(frames: Sequence[FrameEvidence]) -> str | None:
@@ -260,7 +263,7 @@ def _reading_problem(frames: Sequence[FrameEvidence]) -> str | None:
         return None
     negative = sum(f.negative for f in frames) / sum(f.pixels for f in frames)
     if negative > 0.5:
-        return f"{negative:.0%} of the depth is negative; camera z grows away from the camera"
+        return f"{negative:.0%} of the depth is negative; camera z must be positive"
     return (
         f"none of {len(frames)} frames has a reading between 1 mm and {MAX_DEPTH_M:g} m; "
         "are these the right files, and is the unit right (unit=)?"
@@ -273,7 +276,7 @@ def _is_stretched(levels: np.ndarray) -> bool:
     whole = np.issubdtype(levels.dtype, np.integer)
     full = np.iinfo(levels.dtype).max if whole and levels.dtype.itemsize < 4 else 65535
     limit = full if whole else 1.0
-    # A value far above all others would be a mark for holes instead.
+    # A value far above all others would mark holes instead.
     return bool(levels[-1] == limit and levels[-2] > 0.95 * limit)
 
 
@@ -290,5 +293,5 @@ def _is_eight_bit(levels: np.ndarray, levels_m: np.ndarray) -> bool:
         not (levels % step).any() for step in (256, 257)
     ):
         return True
-    steps_m = levels_m * (255 / MAX_DEPTH_M)  # as the copies go round: 255 is 10 m
+    steps_m = levels_m * (255 / MAX_DEPTH_M)  # published 8-bit copies store 10 m as 255
     return bool(np.abs(steps_m - steps_m.round()).max() < 0.02)

@@ -1,7 +1,7 @@
-"""Getting NYU Depth V2 from the hub, and unpacking its archives; nothing else here downloads.
+"""Downloading NYU Depth V2 from the Hugging Face hub, and unpacking its archives.
 
-The set goes round in many forms. This one is whole (47,584 training and 654 test frames), has
-metres in float32, keeps the scenes' names, and is resumed by the hub's own client.
+The data set has many packagings. This one is complete (47,584 training and 654 test frames), stores
+float32 metres, keeps the names of the scenes, and the hub's own client resumes it.
 """
 
 import contextlib
@@ -10,23 +10,23 @@ import shutil
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import IO, Literal, Protocol
+from typing import IO, Literal
 
+from spd.data.formats.tar_index import ends_at
 from spd.errors import DataError
 from spd.files import atomic_path
 
 REPOSITORY = "sayakpaul/nyu_depth_v2"
-PLACE = "data"
+FOLDER = "data"
 LICENCE = (
-    "NYU Depth V2 (Silberman et al. 2012) comes without a licence of its own and is used for "
-    "research; look at https://cs.nyu.edu/~fergus/datasets/nyu_depth_v2.html before other use"
+    "NYU Depth V2 (Silberman et al. 2012) has no licence of its own and is used for research; see "
+    "https://cs.nyu.edu/~fergus/datasets/nyu_depth_v2.html before other use"
 )
 SPARE_BYTES = 2_000_000_000
-"""Left free beside what is fetched."""
+"""Disk space left free beside the download."""
 HTTP_LIBRARIES = ("httpx", "httpx2", "httpcore", "requests")
-"""Without a connection the hub's client passes on errors of the library below it."""
-_BLOCK = 512  # of a tar file
-_MOST_PADDING = 1 << 16  # zeros at its end; more are what was reserved and never written
+"""Libraries below the hub's client, which passes on their errors when there is no connection."""
+_MAX_PADDING = 1 << 16  # zeros at the end of a tar; more mean disk space reserved but not written
 
 Split = Literal["train", "val", "all"]
 
@@ -36,35 +36,25 @@ class RemoteFile:
     """A file of the data set."""
 
     path: str
-    """In the repository, such as `data/train-000000.tar`."""
+    """Path in the repository, such as `data/train-000000.tar`."""
     size: int
-    """Bytes."""
-
-
-class Client(Protocol):
-    """What fetching needs of the hub."""
-
-    def files(self) -> list[RemoteFile]:
-        """The files there are."""
-
-    def download(self, path: str, folder: Path) -> None:
-        """Fetch one file to `folder/path`, from where an earlier call stopped."""
+    """Size in bytes."""
 
 
 class HubClient:
-    """The hub, through its own client, which resumes and shows progress."""
+    """Access to the repository through the hub's own client, which resumes and shows progress."""
 
     def files(self) -> list[RemoteFile]:
-        """The files under `data/` of the repository, as it lists them now."""
+        """List the files under `data/`."""
         from huggingface_hub import HfApi
         from huggingface_hub.hf_api import RepoFile
 
         with _hub_errors():
-            tree = HfApi().list_repo_tree(REPOSITORY, PLACE, recursive=True, repo_type="dataset")
+            tree = HfApi().list_repo_tree(REPOSITORY, FOLDER, recursive=True, repo_type="dataset")
             return [RemoteFile(f.path, f.size) for f in tree if isinstance(f, RepoFile)]
 
     def download(self, path: str, folder: Path) -> None:
-        """Fetch one file to `folder/path`."""
+        """Download one file to `folder/path`, continuing an interrupted download."""
         from huggingface_hub import hf_hub_download
 
         with _hub_errors():
@@ -73,7 +63,7 @@ class HubClient:
 
 @contextlib.contextmanager
 def _hub_errors() -> Iterator[None]:
-    """What goes wrong between here and the hub, in one line."""
+    """Turn errors of the connection to the hub into one line."""
     try:
         yield
     except Exception as error:
@@ -82,8 +72,8 @@ def _hub_errors() -> Iterator[None]:
             raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise DataError(
-            f"the hub could not give {REPOSITORY} ({reason}); run the same command again, what is "
-            "there already is kept"
+            f"cannot download {REPOSITORY} from the hub ({reason}); run the same command again, "
+            "finished files are kept"
         ) from None
 
 
@@ -91,16 +81,16 @@ def fetch_nyu(
     folder: Path,
     split: Split = "all",
     *,
-    client: Client | None = None,
+    client: HubClient | None = None,
     tell: Callable[[str], None] = print,
 ) -> list[Path]:
-    """Fetch NYU's archives into `folder`, or what of them is not there yet.
+    """Download NYU's archives into `folder/data`, except those that are already there.
 
     Args:
-        folder: where to; the archives lie in `folder/data`.
-        split: which of them.
-        client: the hub; another for tests.
-        tell: what people are told before it starts and as it goes.
+        folder: output folder.
+        split: which archives.
+        client: access to the hub; a test passes another.
+        tell: called with lines of text before and during the download.
 
     Returns:
         The archives of the split.
@@ -111,21 +101,21 @@ def fetch_nyu(
     client = client or HubClient()
     files = [file for file in sorted(client.files(), key=lambda f: f.path) if _wanted(file, split)]
     if not files:
-        raise DataError(f"{REPOSITORY} has no archive of split {split!r} under {PLACE}/ any more")
-    todo = [file for file in files if not _is_there(folder, file)]
+        raise DataError(f"{REPOSITORY} no longer has an archive of split {split!r} in {FOLDER}/")
+    todo = [file for file in files if not _is_complete(folder, file)]
     _check_space(folder, sum(file.size for file in todo))
     tell(LICENCE)
     tell(
         f"{REPOSITORY}: {_gigabytes(sum(f.size for f in files))} in {len(files)} archives, "
-        f"{_gigabytes(sum(f.size for f in todo))} still to fetch into {folder}; when interrupted, "
+        f"{_gigabytes(sum(f.size for f in todo))} left to download into {folder}; if interrupted, "
         "run the same command again"
     )
     for number, file in enumerate(todo, 1):
         tell(f"archive {number} of {len(todo)}: {file.path}, {_gigabytes(file.size)}")
         client.download(file.path, folder)
-        if not _is_there(folder, file):
+        if not _is_complete(folder, file):
             raise DataError(
-                f"{folder / file.path} is not as large as the hub says; delete it, and run the "
+                f"{folder / file.path} has another size than on the hub; delete it, and run the "
                 "same command again"
             )
     return [folder / file.path for file in files]
@@ -137,7 +127,7 @@ def _wanted(file: RemoteFile, split: Split) -> bool:
     return of_split and name.endswith(".tar")
 
 
-def _is_there(folder: Path, file: RemoteFile) -> bool:
+def _is_complete(folder: Path, file: RemoteFile) -> bool:
     path = folder / file.path
     return path.is_file() and path.stat().st_size == file.size
 
@@ -147,7 +137,7 @@ def _check_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(nearest).free
     if needed and free < needed + SPARE_BYTES:
         raise DataError(
-            f"{folder} has {_gigabytes(free)} free, fetching needs "
+            f"{folder} has {_gigabytes(free)} free, the download needs "
             f"{_gigabytes(needed + SPARE_BYTES)}; choose another disk, or --split val"
         )
 
@@ -162,22 +152,22 @@ def extract(
     *,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> int:
-    """Unpack tar archives into `folder`; files that are there already are kept.
+    """Unpack tar archives into `folder`; files that already exist are kept.
 
-    What `train-*.tar` and `val-*.tar` hold goes under `train/` and `val/`, where the reader of h5
-    frames looks for it.
+    The files of `train-*.tar` and `val-*.tar` go into `train/` and `val/`, where the reader of h5
+    frames expects them.
 
     Args:
         archives: the tar files.
-        folder: where to.
-        progress: told (bytes of archives done, bytes in all).
+        folder: output folder.
+        progress: called with (bytes of archives done, bytes in total).
 
     Returns:
-        How many files were written.
+        Number of files written.
 
     Raises:
-        DataError: if an archive is missing, damaged or truncated, or holds a path that leads out
-            of the folder, a link or a device. What was unpacked before stays.
+        DataError: if an archive is missing, damaged or truncated, or holds a link, a device or a
+            path outside the folder. Files unpacked before stay.
     """
     for archive in archives:
         if not archive.is_file():
@@ -185,7 +175,7 @@ def extract(
     total, before, written = sum(archive.stat().st_size for archive in archives), 0, 0
     for archive in archives:
         for name, size, stream, offset in _members(archive):
-            target = folder / _place(archive, name)
+            target = folder / _target(archive, name)
             if not (target.is_file() and target.stat().st_size == size):
                 _unpack(archive, name, stream, target)
                 written += 1
@@ -196,8 +186,8 @@ def extract(
 
 
 def _members(archive: Path) -> Iterator[tuple[str, int, IO[bytes], int]]:
-    """Name, size, content and end of every file in an archive; refuses what is unsafe."""
-    last = "nothing"
+    """Name, size, content and end of every file in an archive; unsafe ones are refused."""
+    last = "its beginning"
     try:
         with tarfile.open(archive, "r:") as opened:
             for member in opened:
@@ -211,22 +201,19 @@ def _members(archive: Path) -> Iterator[tuple[str, int, IO[bytes], int]]:
             end = opened.offset
     except tarfile.ReadError as error:
         raise _damaged(archive, last, str(error)) from None
-    with archive.open("rb") as file:  # the module takes a cut between two members for the end
-        file.seek(end)
-        rest = file.read(_MOST_PADDING + 1)
-    if any(rest) or not _BLOCK <= len(rest) <= _MOST_PADDING:
+    if not ends_at(archive, end, _MAX_PADDING):
         raise _damaged(archive, last, "its end is missing")
 
 
 def _refuse_unsafe(archive: Path, member: tarfile.TarInfo) -> None:
     path = PurePosixPath(member.name)
     if not member.isreg():
-        raise DataError(f"{archive}: {member.name} is a link or a device, which is not unpacked")
+        raise DataError(f"{archive}: {member.name} is a link or a device and is not unpacked")
     if path.is_absolute() or ".." in path.parts or "\\" in member.name or ":" in member.name:
-        raise DataError(f"{archive}: {member.name} leads out of the folder and is not unpacked")
+        raise DataError(f"{archive}: {member.name} is outside the folder and is not unpacked")
 
 
-def _place(archive: Path, name: str) -> PurePosixPath:
+def _target(archive: Path, name: str) -> PurePosixPath:
     path = PurePosixPath(name)
     split = archive.name.partition("-")[0]
     if split not in ("train", "val") or path.parts[0] == split:
@@ -244,6 +231,6 @@ def _unpack(archive: Path, name: str, stream: IO[bytes], target: Path) -> None:
 
 def _damaged(archive: Path, last: str, reason: str) -> DataError:
     return DataError(
-        f"{archive} is damaged or truncated at {last} ({reason}); fetch it again, what is "
-        "unpacked is kept"
+        f"{archive} is damaged or truncated at {last} ({reason}); fetch it again, unpacked files "
+        "are kept"
     )

@@ -1,6 +1,6 @@
-"""Batches of training views, where the n-th view depends on nothing but n and the seed.
+"""Batches of training views; the n-th view depends only on n and the seed.
 
-So a resumed run sees what the uninterrupted one would have seen, with any number of workers.
+A resumed run therefore sees the same views as an uninterrupted one, with any number of workers.
 """
 
 import dataclasses
@@ -22,18 +22,18 @@ Batch = dict[str, Tensor | list[str]]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Shard:
-    """Which part of every step's images this process computes."""
+    """Part of every step's images that one process computes."""
 
     process: int = 0
-    """This process's number, from 0."""
+    """Number of the process, from 0."""
     processes: int = 1
-    """How many there are."""
+    """Number of processes."""
 
 
 class ViewStream(Dataset[TrainingView]):
-    """An endless, reproducible stream of training views: epoch after epoch in a new order.
+    """An endless, reproducible stream of training views, shuffled anew in every epoch.
 
-    With `overfit`, its first `overfit` views come again and again, without augmentation.
+    With `overfit`, it repeats its first `overfit` views without augmentation.
     """
 
     def __init__(
@@ -65,17 +65,16 @@ class ViewStream(Dataset[TrainingView]):
 def batches(
     stream: ViewStream, first_step: int, shard: Shard | None = None, *, steps: int | None = None
 ) -> Iterator[Batch]:
-    """The parts of every step from `first_step` on that one process computes, in order.
+    """Batches of one process, in order, from `first_step` on; each step has `accumulate` of them.
 
-    A step's images are numbered through; part `a` of `accumulate` and process `r` of `processes`
-    take a run of them each. So all processes and parts together see, step by step, what one
-    process sees that computes whole steps.
+    Each of the `accumulate` parts of a step and each process takes consecutive images of the step,
+    so all of them together see the same images per step as one process that computes whole steps.
 
     Args:
         stream: the views.
-        first_step: steps that are done.
-        shard: which process this is; None is the only one.
-        steps: where to end; None is the configuration's number of steps.
+        first_step: number of steps already done.
+        shard: part of this process; None: the only process.
+        steps: number of the last step; None: the configuration's.
     """
     config = stream.config
     shard = shard or Shard()

@@ -1,4 +1,4 @@
-"""Writing synthetic rooms as an RGB-D folder: parallel, resumable, the same from the same seed."""
+"""Writing synthetic rooms as an RGB-D folder: parallel, resumable and reproducible by seed."""
 
 import concurrent.futures
 import dataclasses
@@ -12,7 +12,8 @@ import numpy as np
 from jaxtyping import Float
 
 from spd._version import __version__
-from spd.data.folder import frame_entry, write_frame, write_index
+from spd.data.folder import frame_entry, write_frame
+from spd.data.frame_index import write_index
 from spd.data.rooms import RoomFrame, render_room
 from spd.data.rooms.render import NYU_FOCAL_SHARE
 from spd.errors import DataError
@@ -22,15 +23,15 @@ from spd.terminal import interrupts_held
 
 SETTINGS = "rooms.json"
 GENERATOR = 1
-"""Version of the rooms: another number, other rooms from the same seeds. `tests/data/
-test_make_rooms.py` holds rooms of this version to their values."""
+"""Version of the room generator; another version gives other rooms for the same seeds.
+`tests/data/test_make_rooms.py` pins rooms of this version."""
 
 HELD_OUT_SEED = 1
-"""Its validation rooms are for final scores: no model is trained on them or chosen by them."""
+"""Seed of the validation rooms for final scores; no model is trained on them or chosen by them."""
 
-_POINT_STREAM = 1_000_000  # of random numbers; rendering a room uses those of its attempts, from 0
+_POINT_STREAM = 1_000_000  # number of a random stream; rendering uses the streams from 0 on
 
-# Folder, name, seed of the room, size, focal length, points.
+# Folder, name, seed of the room, size, focal length in pixels, number of points.
 Job = tuple[Path, str, int, Size, float | None, int]
 
 
@@ -48,24 +49,23 @@ def make_rooms(
 ) -> None:
     """Render `count` rooms for training and `validation` others, and index them.
 
-    Frames that are there already are kept, so an interrupted call goes on where it stopped; more
-    can be added by asking for a larger count. Room `n` of a split depends on the seed, the split
-    and `n` alone.
+    Existing frames are kept, so an interrupted call can be resumed and a larger count adds rooms.
+    Room `n` of a split depends only on the seed, the split and `n`.
 
     Args:
-        folder: where to write; refused if it holds rooms of other settings.
-        count: rooms of the split `train`.
-        validation: rooms of the split `val`.
-        seed: of everything.
+        folder: output folder; refused if it holds rooms of other settings.
+        count: number of rooms in the split `train`.
+        validation: number of rooms in the split `val`.
+        seed: seed of all rooms.
         size: (height, width) of the images in pixels.
-        focal_px: focal length in those pixels; by default that of NYU's field of view.
-        points: exact depth at so many random sub-pixel points of each frame; 0 writes none.
-        workers: processes; by default one per core.
-        progress: told (frames done, frames in all).
+        focal_px: focal length in those pixels; None: that of NYU's field of view.
+        points: number of random sub-pixel points with exact depth per frame; 0 writes none.
+        workers: processes; None: one per core.
+        progress: called with (frames done, frames in total).
 
     Raises:
-        InputError: a focal length that is not positive, or at which no room has a usable view.
-        DataError: a folder that holds something else.
+        InputError: if the focal length is not positive, or no room has a usable view at it.
+        DataError: if the folder holds anything else.
     """
     wanted_px = NYU_FOCAL_SHARE * size[1] if focal_px is None else focal_px
     camera = Intrinsics.centred(wanted_px, size)
@@ -83,7 +83,7 @@ def make_rooms(
     todo = [
         (folder, name, room, size, focal_px, points)
         for name, room in jobs
-        if not _is_there(folder, name, points)
+        if not _is_complete(folder, name, points)
     ]
     done = len(jobs) - len(todo)
     progress(done, len(jobs))
@@ -101,10 +101,10 @@ def make_rooms(
 
 
 def exact_points(frame: RoomFrame, count: int, seed: int) -> Float[np.ndarray, "n 3"]:
-    """Exact depth at `count` places, uniform over the image: `(u, v, depth_m)`, float32.
+    """Exact depth at up to `count` uniformly random points: `(u, v, depth_m)`, float32.
 
-    Places are rounded to what is stored before their depth is asked, which keeps it exact. A ray
-    that meets nothing has no depth and is left out.
+    Points are rounded to float32 before their depth is computed, which keeps it exact. Points whose
+    ray hits nothing are left out.
     """
     rng = np.random.default_rng([seed, _POINT_STREAM])
     height, width = frame.depth_m.shape
@@ -114,11 +114,11 @@ def exact_points(frame: RoomFrame, count: int, seed: int) -> Float[np.ndarray, "
 
 
 def _room_seed(seed: int, split: int, number: int) -> int:
-    """Splits never share a room: training rooms are even, validation rooms odd."""
+    """Seed of a room, even for training and odd for validation, so splits never share a room."""
     return 2 * (seed * 1_000_000 + number) + split
 
 
-def _is_there(folder: Path, name: str, points: int) -> bool:
+def _is_complete(folder: Path, name: str, points: int) -> bool:
     endings = (".png", ".depth.png", ".points.npy") if points else (".png", ".depth.png")
     return all((folder / f"{name}{ending}").is_file() for ending in endings)
 
@@ -132,7 +132,7 @@ def _run(todo: list[Job], workers: int) -> Iterator[None]:
     context = multiprocessing.get_context("spawn")  # threads of torch do not survive a fork
     pool = concurrent.futures.ProcessPoolExecutor(workers, mp_context=context)
     try:
-        with interrupts_held():  # one that came meanwhile is raised where this ends
+        with interrupts_held():  # an interrupt during the start is raised at the end of the block
             rendered = pool.map(_render, todo, chunksize=4)
         yield from rendered
     finally:
@@ -151,12 +151,13 @@ def _render(job: Job) -> None:
 def _check_settings(folder: Path, settings: dict[str, object]) -> None:
     path = folder / SETTINGS
     if path.is_file():
-        # Folders of a time before there were exact points, versions or cameras say nothing of them.
-        before = {"points": 0, "generator": 1, "focal_px": None}
-        found = before | json.loads(path.read_text(encoding="utf-8"))
+        # Folders of earlier versions lack these settings.
+        defaults = {"points": 0, "generator": 1, "focal_px": None}
+        found = defaults | json.loads(path.read_text(encoding="utf-8"))
         if found != settings:
             raise DataError(
-                f"{folder} holds rooms of {found}, asked for {settings}; choose another folder"
+                f"{folder} holds rooms with {found}, this call has {settings}; "
+                "choose another folder"
             )
         return
     if folder.exists() and any(folder.iterdir()):

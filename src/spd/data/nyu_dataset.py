@@ -1,9 +1,8 @@
-"""NYU Depth V2, whatever form its files come in: its camera, border and official split.
+"""Camera, border and official split of NYU Depth V2 (Silberman et al. 2012).
 
-Silberman et al. 2012. 1,449 labelled frames, numbered here from 0 as the files of BTS are
-(`rgb_00045.jpg` is number 45; `splits.mat` counts from 1): 795 train, 654 test. Training sets of
-many more frames (24,231 of BTS, 47,584 of fast-depth) come from the raw video of the training
-scenes alone.
+It has 1,449 labelled frames: 795 train, 654 test. They are numbered here from 0, like the files of
+BTS (`rgb_00045.jpg` is number 45); `splits.mat` counts from 1. Larger training sets (24,231 frames
+of BTS, 47,584 of fast-depth) come from the raw video of the training scenes alone.
 """
 
 import functools
@@ -28,24 +27,24 @@ BTS_TRAINING_FRAMES = 24_231
 
 
 def camera_of(size: Size, name: str) -> Intrinsics:
-    """NYU's camera for frames of this size, which must be 480x640 or an exact reduction of it.
+    """NYU's camera at this size, which must be 480x640 or an exact reduction of it.
 
     Raises:
-        DataError: if the two sides are scaled differently; such frames are squeezed or cropped,
-            and their focal length is another one.
+        DataError: if the sides are scaled differently: such frames were squeezed or cropped and
+            have another focal length.
     """
     scale_y, scale_x = size[0] / SIZE[0], size[1] / SIZE[1]
     if abs(scale_y / scale_x - 1) > 0.005:
         raise DataError(
             f"{name} is {size[0]}x{size[1]}, whose sides are {scale_y:.3f} and {scale_x:.3f} of "
             "NYU's 480x640: squeezed or cropped, so NYU's focal length does not hold; use the "
-            "480x640 frames, or say the true one with focal_px="
+            "480x640 frames, or pass the correct one with focal_px="
         )
     return CAMERA.resized(scale_x, scale_y)
 
 
 def inside_border(size: Size) -> Bool[np.ndarray, "h w"]:
-    """Where frames of this size show the scene rather than the white border of the projection."""
+    """Mask of the scene, without the white border of the projection, at this size."""
     inside = np.zeros(size, dtype=bool)
     rows, columns = (
         slice(-(-s.start * n // full), s.stop * n // full)
@@ -57,7 +56,7 @@ def inside_border(size: Size) -> Bool[np.ndarray, "h w"]:
 
 @functools.cache
 def official_test_frames() -> frozenset[int]:
-    """Numbers, from 0, of the 654 labelled frames that everybody tests on (`splits.mat`)."""
+    """Numbers, from 0, of the 654 labelled frames of the official test set (`splits.mat`)."""
     numbers: set[int] = set()
     for part in _text("official_test_frames.txt").split():
         first, _, last = part.partition("-")
@@ -67,14 +66,14 @@ def official_test_frames() -> frozenset[int]:
 
 @functools.cache
 def training_scenes() -> frozenset[str]:
-    """Names of the raw scenes that training may use, such as `kitchen_0028b` (BTS's list)."""
+    """Names of the raw scenes of the training set, such as `kitchen_0028b` (BTS's list)."""
     return frozenset(_text("training_scenes.txt").split())
 
 
 def is_test_scene(scene: str) -> bool:
-    """Whether this is a scene of NYU's raw video that is not one of the training scenes.
+    """Whether a scene of NYU's raw video is outside the training set.
 
-    Names that are not of the form of NYU's (`kitchen_0028b`) are of no scene of it.
+    False for names that do not look like NYU's (`kitchen_0028b`).
     """
     return (
         re.fullmatch(r"[a-z_]+_\d{1,4}[a-z]?", scene) is not None and scene not in training_scenes()

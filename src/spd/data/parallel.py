@@ -1,4 +1,4 @@
-"""Doing something with many frames of a source in several processes."""
+"""Running a function on many frames of a source in several processes."""
 
 import concurrent.futures
 import concurrent.futures.process
@@ -12,26 +12,28 @@ from spd.errors import DataError, SPDError
 
 Result = TypeVar("Result")
 Work = Callable[[Source, int], Result]
+Progress = Callable[[int, int], None]
+"""Called with the number of frames done and in total."""
 
 CHUNK = 8
-"""Frames a process is given at once."""
+"""Frames sent to a process at once."""
 
-_given: "tuple[Source, Work[Any]] | None" = None  # to a worker process, once
+_given: "tuple[Source, Work[Any]] | None" = None  # set once in each worker process
 
 
 def map_frames(
     source: Source, numbers: Sequence[int], work: Work[Result], workers: int | None = None
 ) -> Iterator[Result | SPDError]:
-    """`work(source, number)` for every number, in their order; an input's fault comes as a value.
+    """`work(source, number)` for every number, in order; an `SPDError` is yielded as a value.
 
     Args:
-        source: what is worked on.
-        numbers: of its frames.
-        work: a function of a module, or a `functools.partial` of one.
-        workers: processes; by default one per core.
+        source: the source.
+        numbers: numbers of its frames.
+        work: a function of a module, or a `functools.partial` of one, so that it can be pickled.
+        workers: processes; None: one per core.
 
     Raises:
-        DataError: if a process was ended from outside, as happens when memory runs out.
+        DataError: if a process is killed, as happens when memory runs out.
     """
     workers = workers or os.cpu_count() or 1
     if workers == 1 or len(numbers) <= 2 * CHUNK:  # starting processes costs more than it saves

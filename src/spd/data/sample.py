@@ -1,4 +1,4 @@
-"""The one sample type that every source yields and every transform returns."""
+"""`RGBDSample`, the sample type of every data source."""
 
 import abc
 import dataclasses
@@ -19,9 +19,8 @@ MAX_DEPTH_M = 10.0
 class RGBDSample:
     """A colour image with metric depth.
 
-    `depth_m` may have another resolution than `image`; both show the same field of view, and
-    `intrinsics` are those of the image. Depth is camera z in metres; 0 or NaN is no reading and
-    is never valid.
+    `depth_m` may have another resolution than `image`, but shows the same field of view. Depth is
+    camera z in metres; 0 or NaN is no reading and never valid.
     """
 
     image: UInt8[np.ndarray, "h w 3"]
@@ -29,14 +28,13 @@ class RGBDSample:
     depth_m: Float[np.ndarray, "hd wd"]
     """Camera z in metres, float32."""
     valid: Bool[np.ndarray, "hd wd"]
-    """Where `depth_m` is a reading that may be trained on and scored."""
+    """Mask of the readings that are trained on and scored."""
     intrinsics: Intrinsics | None
-    """Of the image; None where the source does not know them."""
+    """Camera of the image; None: unknown."""
     name: str
-    """What messages, tables and files call this sample."""
+    """Name in messages, tables and files."""
     exact_points: Float[np.ndarray, "n 3"] | None = None
-    """`(u, v, depth_m)` at sub-pixel places of the image, float32, where depth is known exactly
-    between pixels; None where it is not."""
+    """`(u, v, depth_m)` at sub-pixel points of the image, float32; None if the source has none."""
 
     def __post_init__(self) -> None:
         if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8:
@@ -71,7 +69,7 @@ class RGBDSample:
         return self.depth_m.shape[0], self.depth_m.shape[1]
 
     def reading_points(self) -> Float[np.ndarray, "n 2"]:
-        """Where the valid depth pixels lie on the image, `(u, v)` in image pixels, row by row."""
+        """Points `(u, v)` of the image at the centres of the valid depth pixels, row by row."""
         rows, columns = np.nonzero(self.valid)
         (height, width), (depth_height, depth_width) = self.image_size, self.depth_size
         u = rescale(columns, width / depth_width)
@@ -80,15 +78,11 @@ class RGBDSample:
 
 
 def check_exact_points(points: np.ndarray, size: Size, name: str) -> None:
-    """Refuse exact points that are not float32 `[n, 3]`, or one that cannot be.
-
-    Args:
-        points: `(u, v, depth_m)`.
-        size: (height, width) of the image they lie on.
-        name: what messages call them.
+    """Check exact points `(u, v, depth_m)` on an image of `size` = (height, width).
 
     Raises:
-        DataError: naming the first bad point.
+        DataError: if they are not float32 `[n, 3]`, or a point is outside the image or has no
+            positive finite depth; names the first such point.
     """
     if points.ndim != 2 or points.shape[1] != 3 or points.dtype != np.float32:
         raise DataError(
@@ -102,16 +96,16 @@ def check_exact_points(points: np.ndarray, size: Size, name: str) -> None:
         index = int(bad.argmax())
         raise DataError(
             f"{name}: exact point {index} is ({u[index]:g}, {v[index]:g}) at {depth_m[index]:g} m; "
-            f"expected a place on the image of {height}x{width} and a finite depth above 0"
+            f"expected a point on the image of {height}x{width} and a finite depth above 0"
         )
 
 
 class SampleSequence(Sequence[RGBDSample]):
-    """Samples by number or slice, for sources that define `__len__` and `read`."""
+    """Base class of sequences of samples; a subclass defines `__len__` and `read`."""
 
     @abc.abstractmethod
     def read(self, number: int) -> RGBDSample:
-        """The sample of that number, from 0."""
+        """Read a sample, counted from 0."""
 
     def __iter__(self) -> Iterator[RGBDSample]:
         return (self.read(n) for n in range(len(self)))
@@ -127,5 +121,5 @@ class SampleSequence(Sequence[RGBDSample]):
 
 
 def valid_depth(depth_m: Float[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
-    """The training mask's depth rule: finite and 1e-3 < d <= 10 m (`docs/conventions.md`)."""
+    """Mask of depth that is trained on: finite and 1e-3 < d <= 10 m (`docs/conventions.md`)."""
     return np.isfinite(depth_m) & (depth_m > MIN_DEPTH_M) & (depth_m <= MAX_DEPTH_M)

@@ -1,12 +1,12 @@
-"""What every source of frames is: named frames that are known before they are read.
+"""Base class of all data sources: the frames are known before any is read.
 
-How a source is asked for is in `spd.data.source_name`; `spd.data.sources.open_samples` opens one,
-whatever its form.
+`spd.data.source_name` parses how a user names a source; `spd.data.sources.open_samples` opens one
+of any format.
 """
 
 import abc
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,16 +17,16 @@ from spd.errors import DataError
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Frame:
-    """What is known of one frame before it is read."""
+    """Metadata of one frame, known before it is read."""
 
     name: str
-    """Unique within its source; what messages and tables call it."""
+    """Name in messages and tables, unique within its source."""
     split: str | None = None
-    """The part of the data it belongs to."""
+    """Part of the data, such as `train`."""
     scene: str | None = None
-    """The room or sequence it was taken in, where the source says so."""
+    """Room or sequence it was taken in; None: unknown."""
     official_number: int | None = None
-    """Its place, from 0, among the 1,449 labelled frames of NYU Depth V2, where that is known."""
+    """Index, from 0, among the 1,449 labelled frames of NYU Depth V2; None: unknown."""
     has_focal: bool = True
     """Whether its focal length is known; without one it is neither trained on nor scored."""
 
@@ -34,17 +34,16 @@ class Frame:
 class Source(SampleSequence):
     """Frames of one file or folder; reading one gives an `RGBDSample`.
 
-    A subclass is one form that RGB-D data comes in. Its constructor takes `(path, split, options)`;
-    it finds all frames of the split and names every file that is missing, so that a long run does
-    not find out later, and raises `DataError` where the split is not there, a file is unreadable
-    or an option does not apply. `read` must work in another process: keep no open files in
-    attributes.
+    A subclass reads one format. Its constructor takes `(path, split, options)`, finds all frames
+    of the split and names every missing file, so that a long run fails at its start. It raises
+    `DataError` if the split does not exist, a file is unreadable or an option does not apply.
+    `read` must work in another process, so attributes hold no open files.
     """
 
-    form: ClassVar[str]
-    """What this form is called in tables, and in `form=`."""
+    format: ClassVar[str]
+    """Name of the format in tables and in `format=`."""
     frames: Sequence[Frame]
-    """Set by the constructor of a subclass."""
+    """All frames of the split; the constructor of a subclass sets them."""
 
     def __init__(
         self, path: str | Path, split: str | None = None, options: SourceOptions | None = None
@@ -56,15 +55,15 @@ class Source(SampleSequence):
     @classmethod
     @abc.abstractmethod
     def recognise(cls, path: Path) -> str | None:
-        """What about this path shows that it is of this form, in a few words; None if nothing.
+        """Evidence, in a few words, that the path has this format; None without any.
 
-        Looks at content: names of entries, first bytes, keys of a file. Reads no frame.
+        Looks at names of entries, first bytes and keys of a file. Reads no frame.
         """
 
     @property
     @abc.abstractmethod
     def stored(self) -> str:
-        """How depth is stored and what unit it is read in, such as `16-bit PNG, millimetres`."""
+        """Type and unit of the stored depth, such as `16-bit PNG, millimetres`."""
 
     @property
     def is_nyu(self) -> bool:
@@ -73,13 +72,13 @@ class Source(SampleSequence):
 
     @property
     def notes(self) -> list[str]:
-        """What this form has to say of what it found, and no reason to refuse it."""
+        """Remarks on this source for the user; none of them is a reason to refuse it."""
         return []
 
     def image_file(self, number: int) -> Path | None:
-        """The image file of a frame, for `spd.photos.reading.read_image`; None if it has none.
+        """Image file of a frame; None if the image is stored otherwise.
 
-        Converting copies it unchanged instead of encoding the image anew.
+        Converting copies the file unchanged instead of encoding the image again.
         """
         return None
 
@@ -92,29 +91,39 @@ class Source(SampleSequence):
         )
 
 
-def refuse_options(form: str, options: SourceOptions, allowed: Sequence[str]) -> None:
-    """Refuse options that a form has no use for; an option that does nothing misleads.
+def refuse_options(name: str, options: SourceOptions, allowed: Sequence[str]) -> None:
+    """Refuse options that the format `name` does not take.
 
     Raises:
-        DataError: naming the options there are.
+        DataError: with the options that it takes.
     """
-    given = {name for name, value in options.to_dict().items() if value is not None} - {"form"}
-    for name in sorted(given - set(allowed)):
+    given = {key for key, value in options.to_dict().items() if value is not None} - {"format"}
+    for key in sorted(given - set(allowed)):
         known = ", ".join(allowed) or "none"
-        raise DataError(f"{form} has no use for {name}=; its options are: {known}")
+        raise DataError(f"the format {name} does not take {key}=; its options are: {known}")
 
 
 def no_such_split(path: Path | str, split: str | None, known: Sequence[str | None]) -> DataError:
-    """The error for a split without a frame, naming those there are."""
-    there_are = ", ".join(sorted({name for name in known if name is not None})) or "none"
-    wanted = "" if split is None else f" of split {split!r}; its splits are {there_are}"
+    """Error for a split without frames; lists the splits of the source."""
+    splits = ", ".join(sorted({name for name in known if name is not None})) or "none"
+    wanted = "" if split is None else f" in split {split!r}; its splits are {splits}"
     return DataError(f"{path} has no frame{wanted}")
 
 
-def missing_files(path: Path, missing: Sequence[str]) -> DataError:
-    """The error for files that an index names and that are not there, all counted."""
-    listed = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
-    return DataError(
-        f"{path} lacks {len(missing)} file(s) of its index: {listed}; bring them back, or take "
-        "their frames out of the index"
-    )
+def refuse_missing_files(path: Path, files: Iterable[Path]) -> None:
+    """Refuse a source whose index names files that do not exist.
+
+    Raises:
+        DataError: with the number of missing files and the first of them.
+    """
+    missing = [str(file) for file in files if not file.is_file()]
+    if missing:
+        raise DataError(
+            f"{path}: {len(missing)} file(s) of the index are missing: {listed(missing, 5)}; "
+            "restore them, or remove their frames from the index"
+        )
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """The first few names, separated by commas."""
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")

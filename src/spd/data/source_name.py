@@ -1,6 +1,6 @@
-"""How a source is asked for: `PATH`, `PATH:SPLIT` or `PATH:SPLIT,key=value,...`.
+"""How a user names a source: `PATH`, `PATH:SPLIT` or `PATH:SPLIT,key=value,...`.
 
-Knows nothing of frames, so that a command refuses a mistyped name before torch is loaded.
+Needs no reader, so a command refuses a mistyped name before torch is loaded.
 """
 
 import dataclasses
@@ -13,42 +13,42 @@ from pydantic import Field
 from spd.config import Frozen
 from spd.errors import ConfigError, DataError
 
-HUB = "hf://datasets/"  # how the hub's own clients write a data set that is not on this machine
+HUB = "hf://datasets/"  # prefix of a data set on the Hugging Face hub, as its own clients write it
 
 
 class SourceOptions(Frozen):
-    """What a user says about a source where its files do not say it, or say it wrongly."""
+    """Facts that the user states because the files do not contain them, or contain them wrongly."""
 
-    form: str | None = None
-    """Which reader to take, by its name, where several would fit."""
+    format: str | None = None
+    """Name of the reader to use, where several would fit."""
     depth: Literal["raw", "filled"] | None = None
-    """`raw`: the sensor's readings with holes; `filled`: holes painted over."""
+    """`raw`: sensor readings with holes; `filled`: depth with the holes filled in."""
     unit: Literal["millimetre", "metre"] | Annotated[float, Field(gt=0)] | None = None
-    """Of stored depth; a number is how many stored units make a metre (TUM: 5000)."""
+    """Unit of the stored depth; a number is the count of stored units per metre (TUM: 5000)."""
     focal_px: float | None = Field(None, gt=0)
-    """Focal length in pixels of the images as they are stored."""
+    """Focal length in pixels of the stored images."""
     camera: Literal["nyu"] | None = None
     """`nyu`: NYU Depth V2's colour camera, for frames of 640x480 and their exact reductions."""
     border: Literal["nyu", "none"] | None = None
-    """`nyu`: leave out the white border of NYU's 640x480 frames; `none`: there is none."""
+    """`nyu`: mask the white border of NYU's 640x480 frames; `none`: mask nothing."""
     root: str | None = None
-    """Folder that the paths in a list or table start from."""
+    """Folder that the paths in a list or table are relative to."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SourceName:
-    """A source as a user writes it, taken apart."""
+    """A source as the user writes it, split into its parts."""
 
     path: str
-    """A file, a folder, or `hf://datasets/NAME`."""
+    """File, folder, or `hf://datasets/NAME`."""
     split: str | None
-    """One part of the data; None is all of it."""
+    """Part of the data; None: all of it."""
     options: SourceOptions
-    """What was said behind it."""
+    """Options after the path and split."""
 
     @classmethod
     def parse(cls, text: str) -> "SourceName":
-        """Take `PATH[:SPLIT][,key=value]...` apart.
+        """Parse `PATH[:SPLIT][,key=value]...`.
 
         Raises:
             DataError: on an unknown key or a value of another type.
@@ -67,14 +67,14 @@ class SourceName:
             return cls(head, None, options)
         return cls(scheme + path, split, options)
 
-    def check_there(self) -> None:
-        """Refuse a path that is not there, as far as that shows without opening it.
+    def check_exists(self) -> None:
+        """Refuse a path that does not exist, as far as that shows without opening it.
 
         Raises:
-            DataError: if nothing is there; a form that was named says so itself, and better.
+            DataError: if the path does not exist. With `format=` the reader itself refuses it.
         """
-        named = self.options.form is not None or self.path.startswith(HUB)
-        if not named and not Path(self.path).exists():
+        checked_by_reader = self.options.format is not None or self.path.startswith(HUB)
+        if not checked_by_reader and not Path(self.path).exists():
             raise DataError(f"no file or folder {self.path}")
 
 

@@ -1,13 +1,12 @@
-"""What the list of a source's frames says before one is read: whose numbers, whose scenes."""
+"""Remarks on a source from the list of its frames, before any is read."""
 
 from spd.data import nyu_dataset as nyu
-from spd.data.evidence import listed
-from spd.data.overlap import official_test_names
-from spd.data.source import Source
+from spd.data.overlap import official_test_frames
+from spd.data.source import Source, listed
 
 
 def source_notes(source: Source) -> list[str]:
-    """What is worth knowing and no reason to refuse it."""
+    """Remarks that the user should know and that are no reason to refuse the source."""
     return source.notes + _left_out(source) + _nyu_notes(source) + _scene_notes(source)
 
 
@@ -15,28 +14,29 @@ def _nyu_notes(source: Source) -> list[str]:
     if not source.is_nyu:
         return []
     found = [_count_note(source)]
-    training = {frame.name for frame in source.frames if frame.split == "train"}
-    test = [name for name in official_test_names(source) if name not in training]
+    test = [frame for frame in official_test_frames(source) if frame.split != "train"]
     if test:
-        whole = "" if len(test) != nyu.TEST_FRAMES else ", all there are"
-        found.append(f"{len(test)} frames are of NYU's official test set{whole}: to test on alone")
-    told = sum(f.official_number is not None or f.scene is not None for f in source.frames)
-    if told < len(source):
+        whole = "" if len(test) != nyu.TEST_FRAMES else ", all of it"
         found.append(
-            f"{len(source) - told:,} frames have neither official number nor scene; whether they "
-            "are test frames shows only --against a test set"
+            f"{len(test)} frames are from NYU's official test set{whole}: only test on them"
+        )
+    known = sum(f.official_number is not None or f.scene is not None for f in source.frames)
+    if known < len(source):
+        found.append(
+            f"{len(source) - known:,} frames have neither official number nor scene; only "
+            "--against a test set shows whether they are test frames"
         )
     return found
 
 
 def _left_out(source: Source) -> list[str]:
-    """Images that a form found and that have no depth map."""
+    """Remark on images without a depth map."""
     left = [str(name) for name in getattr(source, "left_over", ())]
     return [f"{len(left)} image(s) without depth are left out: {listed(left)}"] if left else []
 
 
 def _count_note(source: Source) -> str:
-    """How the training frames compare with the sizes that NYU's training sets are known by."""
+    """Number of training frames, compared with the published training sets of NYU."""
     training = [f for f in source.frames if f.split not in ("test", "val")]
     known = {
         nyu.LABELLED_FRAMES - nyu.TEST_FRAMES: "the labelled training set",
@@ -51,7 +51,7 @@ def _count_note(source: Source) -> str:
     if not count or not larger:
         return f"{count:,} training frames"
     return (
-        f"{count:,} training frames, fewer than the {larger[0]:,} of {known[larger[0]]}: a subset"
+        f"{count:,} training frames: a subset of {known[larger[0]]} with its {larger[0]:,} frames"
     )
 
 

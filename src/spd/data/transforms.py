@@ -1,7 +1,7 @@
-"""From a sample to what the network trains on, at the training camera's pixels per radian.
+"""Training views of samples, at the training camera's focal length.
 
-The metric scale of one photo is its focal length (`docs/conventions.md`): every source is resampled
-by `s = focal_model / focal_image`, exactly, and rolls, crops, flips and points follow the image.
+The metric scale of one photo comes from its focal length (`docs/conventions.md`): every frame is
+resampled by exactly `s = focal_model / focal_image`; rolls, crops, flips and points follow.
 """
 
 import dataclasses
@@ -23,19 +23,19 @@ class TrainingView:
     image: Float[np.ndarray, "h w 3"]
     """RGB in 0..1, float32."""
     depth_m: Float[np.ndarray, "h w"]
-    """The reading under every pixel centre, for the `dense` objective."""
+    """Reading at every pixel centre in metres, float32, for the `dense` objective."""
     valid: Bool[np.ndarray, "h w"]
-    """Where `depth_m` is a reading; padding is not, nor is what a roll leaves empty."""
+    """Where `depth_m` is a reading; False in padding and in corners that a roll leaves empty."""
     points: Float[np.ndarray, "k 2"]
-    """Exact points, else native readings, drawn from the crop, `(u, v)`, for `query`."""
+    """`(u, v)` of exact points, else of native readings, in the crop, for the `query` objective."""
     point_depth_m: Float[np.ndarray, " k"]
-    """Their depth; no resampling stands between them and the source."""
+    """Depth at `points` in metres, not resampled."""
     point_valid: Bool[np.ndarray, " k"]
-    """False where the crop holds no reading at all."""
+    """False if the crop holds no reading at all."""
     intrinsics: Intrinsics
-    """The crop's camera; its focal length is the training camera's."""
+    """Camera of the crop, with the training camera's focal length."""
     name: str
-    """The sample's name."""
+    """Name of the sample."""
 
 
 def training_view(
@@ -46,13 +46,12 @@ def training_view(
     *,
     augment: bool,
 ) -> TrainingView:
-    """Resample, crop at random, draw points, and, where `augment`, roll, flip, change the light.
+    """Resample, crop at random and draw points; with `augment`, also roll, flip and change light.
 
-    Depth stays as it is under all of them: neither a roll nor a flip moves anything along z.
+    None of these changes depth values: neither a roll nor a flip moves anything along z.
 
     Raises:
-        DataError: if the sample has no intrinsics, without which depth has no metres, or is
-            squeezed.
+        DataError: if the sample has no intrinsics or is squeezed.
     """
     placement = random_placement(sample, camera, rng)
     table = UNCHANGED
@@ -77,10 +76,10 @@ def training_view(
 def draw_points(
     sample: RGBDSample, placement: Placement, count: int, rng: np.random.Generator
 ) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, " n"]]:
-    """`count` points of the view and their depth, float32; none where it holds no reading.
+    """Draw `count` points `(u, v)` of the view and their depth in metres, float32.
 
-    Exact points where the sample has any inside the view, else native readings whose pixel
-    centres lie inside it.
+    Draws exact points if the sample has any inside the view, else native readings whose pixel
+    centres lie inside it. Returns none if the view holds no reading.
     """
     if sample.exact_points is not None:
         exact = sample.exact_points[valid_depth(sample.exact_points[:, 2])]
@@ -97,10 +96,10 @@ def draw_points(
 def _draw_readings(
     sample: RGBDSample, placement: Placement, count: int, rng: np.random.Generator
 ) -> Int[np.ndarray, "n"]:
-    """`count` of the readings inside the view, as flat indices; none where there is none.
+    """Draw `count` of the readings inside the view, as flat indices; none if it holds none.
 
-    A crop holds most of its frame, so drawing from the frame and dropping what lies outside is
-    five times as fast as finding all that lies inside, and draws the same.
+    A crop holds most of its frame, so drawing from the frame and dropping readings outside the crop
+    is five times as fast as finding all those inside, with the same distribution.
     """
     readings = np.flatnonzero(sample.valid)
     if len(readings):

@@ -1,4 +1,4 @@
-"""Which frame comes when in training, and how large its view is: of nothing but the seed."""
+"""Order of the frames in training and size of their views, determined by the seed alone."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -16,24 +16,24 @@ _SMALLEST_PX = 2 * PATCH
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Group:
-    """Frames that are seen alike, and so may share a step."""
+    """Frames with views of one size, which may therefore share a step."""
 
     frames: Sequence[int]
-    """Their numbers among all samples."""
+    """Sample numbers of the frames."""
     camera: CameraConfig
-    """The training camera, its crop as large as a view of them."""
+    """Training camera, with the size of their views as its crop."""
 
 
 def groups_of(
     samples: Sequence[RGBDSample], camera: CameraConfig, config: TrainConfig
 ) -> list[Group]:
-    """All frames in one group with the camera's own crop, or those of every source in one.
+    """Groups of frames: all in one with the camera's own crop, or one per source.
 
-    Under `views="sources"` the crop is what the first frame of a source shows at the training
-    focal length, cut to multiples of 14: a wide lens gives a large view, a long one a small one.
+    With `views="sources"` the crop is the first frame of the source at the training focal length,
+    cut to multiples of 14 pixels: a wide lens gives a large view, a long one a small one.
 
     Raises:
-        DataError: if such a frame cannot be read or has no intrinsics.
+        DataError: if that frame cannot be read or has no intrinsics.
     """
     if config.views == "crop":
         return [Group(range(len(samples)), camera)]
@@ -49,10 +49,10 @@ def _camera_of(sample: RGBDSample, camera: CameraConfig) -> CameraConfig:
 
 
 class ViewOrder:
-    """Epoch after epoch in a new order; the images of a step are of one group.
+    """Random order of the frames, new in every epoch; all images of a step are of one group.
 
-    A group whose frames do not fill whole steps leaves some out of an epoch, others in the next;
-    one with fewer frames than a step takes them more than once.
+    If the frames of a group do not fill whole steps, each epoch leaves out others. A group with
+    fewer frames than a step repeats them.
     """
 
     def __init__(self, groups: Sequence[Group], batch_size: int, seed: int) -> None:
@@ -63,8 +63,8 @@ class ViewOrder:
         self._alone = len(groups) == 1
 
     def __getitem__(self, number: int) -> tuple[int, CameraConfig]:
-        """The n-th view's frame and camera."""
-        if self._alone:  # no frame need be left out
+        """Sample number and camera of the n-th view."""
+        if self._alone:  # steps may cross epochs, so no frame is left out
             epoch, place = divmod(number, len(self.groups[0].frames))
             return int(self._order(epoch)[place]), self.groups[0].camera
         step, place = divmod(number, self._batch_size)
@@ -76,7 +76,7 @@ class ViewOrder:
         return max(1, len(group.frames) // self._batch_size)
 
     def _order(self, epoch: int) -> np.ndarray:
-        """One group: its frames in order. Several: `[steps, 1 + batch]`, the group, its frames."""
+        """Frames of one group in order; for several `[steps, 1 + batch]`: group and frames."""
         if self._epoch is None or self._epoch[0] != epoch:
             rng = np.random.default_rng([self._seed, 0, epoch])
             self._epoch = epoch, self._shuffled(rng)

@@ -1,8 +1,8 @@
-"""Where the pixels of a frame come to lie in what the network sees: turned, scaled, cut, mirrored.
+"""Placement of a frame in the network's input: roll, scale, crop and mirror.
 
-One exact affine map moves the image, the readings and the camera together, so that the focal
-length of what the network sees is known after every step. Training draws its placements at random
-(`spd.data.transforms`); evaluation may take the training camera's crop in the middle.
+One exact affine map moves image, readings and camera together, so the focal length of the input is
+always known. Training draws placements at random (`spd.data.transforms`); evaluation may take the
+training camera's crop at the centre of the frame.
 """
 
 import dataclasses
@@ -19,55 +19,49 @@ from spd.geometry import Intrinsics, Size
 from spd.photos.reading import resample
 from spd.pixels import inside_image, rescale, side_centres
 
-LARGEST_SQUEEZE = 0.01  # of fx over fy; NYU's own camera has 0.0012
+MAX_SQUEEZE = 0.01  # difference of fx and fy; 0.0012 for NYU's own camera
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Placement:
-    """A window of a frame that is rolled about its principal point and scaled uniformly."""
+    """A view: a window of a frame that is rolled about its principal point and scaled uniformly."""
 
     camera: Intrinsics
-    """Of the frame."""
+    """Camera of the frame."""
     scale: float
     """Pixels of the view per pixel of the frame."""
     left: int
-    """Columns of the scaled frame that lie left of the window."""
+    """Columns of the scaled frame left of the window."""
     top: int
-    """Rows above it."""
+    """Rows of the scaled frame above the window."""
     size: Size
-    """(height, width) of the window."""
+    """(height, width) of the window in pixels."""
     roll_rad: float = 0.0
-    """How far the frame's content turns, from u towards v (clockwise as it is looked at)."""
+    """Rotation of the frame's content in radians, from u towards v (clockwise on the screen)."""
     mirrored: bool = False
-    """Left and right change places, last."""
+    """Whether left and right are swapped, as the last step."""
 
     @property
     def intrinsics(self) -> Intrinsics:
-        """The camera of the view. A roll about the principal point leaves it as it was."""
+        """Camera of the view; a roll about the principal point does not change it."""
         scaled = self.camera.resized(self.scale, self.scale).cropped(self.left, self.top)
         return scaled.flipped(self.size[1]) if self.mirrored else scaled
 
     def to_view(self, points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
-        """Points `(u, v)` of the frame in pixels of the view, exactly; they may lie outside it."""
+        """Map points `(u, v)` of the frame to pixels of the view; they may lie outside it."""
         matrix, shift = self._affine()
         return points @ matrix.T + shift
 
-    def to_frame(self, points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
-        """Points `(u, v)` of the view in pixels of the frame, exactly."""
-        matrix, shift = _inverse(*self._affine())
-        return points @ matrix.T + shift
-
     def holds(self, points: Float[np.ndarray, "n 2"]) -> Bool[np.ndarray, "n"]:
-        """Which points of the view lie inside it, borders included."""
+        """Whether each point of the view lies inside it, borders included."""
         return inside_image(points[:, 0], points[:, 1], self.size)
 
     def image(self, image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h2 w2 3"]:
-        """What the view shows of the frame's image; beyond the frame its border is repeated.
+        """Image of the view, uint8; beyond the frame its border is repeated.
 
-        A rolled frame is turned bilinearly and then shrunk by `images.resample`. Turning and
-        shrinking in one affine would be faster (4 against 11 ms for 640x480), but Pillow's affine
-        does not average over what falls together: measured against a supersampled turn of an NYU
-        frame it is 5.6 dB worse at scale 0.75, and 8.7 dB at 0.35.
+        A rolled frame is rotated bilinearly and then shrunk by `resample`. One affine for both
+        would be faster (4 against 11 ms for 640x480), but Pillow's affine does not average:
+        against a supersampled rotation it is 5.6 dB worse at scale 0.75, and 8.7 dB at 0.35.
         """
         if self.roll_rad:
             return self._rolled_image(image)
@@ -77,7 +71,7 @@ class Placement:
     def readings(
         self, sample: RGBDSample
     ) -> tuple[Float[np.ndarray, "h w"], Bool[np.ndarray, "h w"]]:
-        """The reading under each pixel centre of the view; outside the frame nothing is valid."""
+        """Readings in metres at the pixel centres of the view, and which are valid."""
         rows, columns = (np.arange(pixels, dtype=np.float64) for pixels in self.size)
         u, v = _lattice(*_inverse(*self._affine()), columns, rows)
         (height, width), (depth_rows, depth_columns) = sample.image_size, sample.depth_size
@@ -92,18 +86,18 @@ class Placement:
     def reading_points(
         self, sample: RGBDSample, chosen: Int[np.ndarray, "n"]
     ) -> Float[np.ndarray, "n 2"]:
-        """Where depth pixels, counted row by row, lie in the view."""
+        """Points `(u, v)` of the view at the centres of depth pixels, given by flat index."""
         row, column = np.divmod(chosen, sample.depth_size[1])
         u, v = _cell_centres(sample)
         return self.to_view(np.stack([u[column], v[row]], axis=1))
 
     def readings_inside(self, sample: RGBDSample) -> Int[np.ndarray, "n"]:
-        """The valid depth pixels whose centres lie inside the view, counted row by row."""
+        """Flat indices of the valid depth pixels whose centres lie inside the view."""
         u, v = _lattice(*self._affine(), *_cell_centres(sample))
         return np.flatnonzero(inside_image(u, v, self.size) & sample.valid)
 
     def _affine(self) -> tuple[np.ndarray, np.ndarray]:
-        """Matrix and shift from the frame's pixels to the view's."""
+        """Matrix and shift from pixels of the frame to pixels of the view."""
         camera, scale = self.camera, self.scale
         roll = _roll_matrix(camera, self.roll_rad)
         centre = np.array([camera.cx, camera.cy])
@@ -115,13 +109,13 @@ class Placement:
         return matrix, shift
 
     def _rolled_image(self, image: np.ndarray) -> np.ndarray:
-        """Turn as few pixels as the scale leaves use for: whole blocks are averaged before."""
+        """Image of a rolled view; blocks are averaged first, so that fewer pixels are rotated."""
         block = max(1, int(1 / self.scale))
         scale = self.scale * block
         if block > 1:
             image = np.asarray(Image.fromarray(image).reduce(block))
         camera = self.camera.resized(1 / block, 1 / block)
-        margin = math.ceil(2 / min(scale, 1.0)) + 1  # of the filter that shrinks it
+        margin = math.ceil(2 / min(scale, 1.0)) + 1  # support of the filter that shrinks it
         (x0, x1), (y0, y1) = (
             (math.floor(start / scale) - margin, math.ceil((start + n) / scale) + margin)
             for start, n in ((self.left, self.size[1]), (self.top, self.size[0]))
@@ -133,21 +127,21 @@ class Placement:
 
 
 def frame_camera(sample: RGBDSample) -> Intrinsics:
-    """The sample's camera, fit for one number of pixels per radian.
+    """Camera of a sample, if it has square pixels.
 
     Raises:
-        DataError: if it is unknown, or fx and fy differ so much that the frame is squeezed.
+        DataError: if it is unknown, or fx and fy differ by more than 1 %.
     """
     camera = sample.intrinsics
     if camera is None:
         raise DataError(
             f"{sample.name} has no intrinsics; depth without a focal length cannot be trained on"
         )
-    if abs(camera.fx / camera.fy - 1) > LARGEST_SQUEEZE:
+    if abs(camera.fx / camera.fy - 1) > MAX_SQUEEZE:
         raise DataError(
             f"{sample.name} has focal lengths fx {camera.fx:g} and fy {camera.fy:g} px, which "
-            "differ by more than 1 %: the frame is squeezed; undo the squeeze so that its pixels "
-            "are square, or correct its intrinsics"
+            "differ by more than 1 %: the frame is squeezed; resize it so that its pixels are "
+            "square, or correct its intrinsics"
         )
     return camera
 
@@ -155,7 +149,7 @@ def frame_camera(sample: RGBDSample) -> Intrinsics:
 def random_placement(
     sample: RGBDSample, camera: CameraConfig, rng: np.random.Generator
 ) -> Placement:
-    """A random crop at the camera's focal length; frames smaller than it start at their corner.
+    """Random crop at the camera's focal length; a smaller frame starts at its corner.
 
     Raises:
         DataError: as :func:`frame_camera`.
@@ -170,12 +164,12 @@ def random_placement(
 
 
 def middle_placement(sample: RGBDSample, camera: CameraConfig) -> Placement:
-    """The training camera's crop in the middle of the frame, the same for every frame of a size.
+    """The training camera's crop at the centre of the frame.
 
-    NYU's frames at the specification's camera have it at rows 5..355, columns 2..478 of 360x480.
+    For NYU's frames and the default camera it is rows 5..355, columns 2..478 of 360x480.
 
     Raises:
-        DataError: as :func:`frame_camera`; if the frame is smaller than the crop.
+        DataError: as :func:`frame_camera`, or if the frame is smaller than the crop.
     """
     frame = frame_camera(sample)
     scale = camera.focal_px / frame.focal_px
@@ -196,9 +190,9 @@ def middle_placement(sample: RGBDSample, camera: CameraConfig) -> Placement:
 def _turn(
     image: np.ndarray, camera: Intrinsics, roll_rad: float, box: tuple[int, int, int, int]
 ) -> np.ndarray:
-    """The part (left, top, right, bottom) of a rolled image, its border repeated beyond it."""
+    """Part (left, top, right, bottom) of a rolled image, extended by repeating its border."""
     x0, y0, x1, y1 = box
-    # From the borders of the part to the borders of the image, as Pillow counts.
+    # Pillow counts from the borders of the pixels.
     matrix = _roll_matrix(camera, -roll_rad)
     centre = np.array([camera.cx, camera.cy]) + 0.5
     shift = centre + matrix @ (np.array([x0, y0]) - centre)
@@ -218,7 +212,7 @@ def _turn(
 
 
 def _roll_matrix(camera: Intrinsics, roll_rad: float) -> np.ndarray:
-    """A roll of the camera in pixels: a rotation where fx = fy, exact where they differ."""
+    """A roll of the camera as a matrix on pixels: a rotation if fx = fy, exact if they differ."""
     cos, sin, ratio = math.cos(roll_rad), math.sin(roll_rad), camera.fx / camera.fy
     return np.array([[cos, -sin * ratio], [sin / ratio, cos]])
 

@@ -73,7 +73,7 @@ def _sources(samples: Samples) -> list[str]:
     left_out = samples.without_focal_length
     rows = [
         f"{source.path}{f':{source.split}' if source.split else ''}: {len(source):,} frames, "
-        f"{source.form}, depth as {source.stored}, {camera_text(source)}"
+        f"{source.format}, depth as {source.stored}, {camera_text(source)}"
         for source in samples.sources
     ]
     return rows + ([f"left out, no focal length known: {left_out:,} frame(s)"] if left_out else [])

@@ -1,6 +1,6 @@
-"""Synthetic rooms: pictures with exact depth, ray-cast, for training, tests and first looks."""
+"""Synthetic rooms: ray-cast images with exact depth, for training and tests."""
 
+from spd.data.rooms.geometry import RoomCamera, RoomGeometry
 from spd.data.rooms.render import RoomFrame, render_room
-from spd.data.rooms.scene import Camera, Scene
 
-__all__ = ["Camera", "RoomFrame", "Scene", "render_room"]
+__all__ = ["RoomCamera", "RoomFrame", "RoomGeometry", "render_room"]

@@ -1,4 +1,4 @@
-"""Where a person would hold the camera: free places, eye heights, views worth a picture."""
+"""Choice of the camera: places where a person can stand, eye heights, interesting views."""
 
 import math
 from collections.abc import Iterator
@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Float
 
+from spd.data.rooms.geometry import RoomCamera, RoomGeometry
 from spd.data.rooms.layout import FurnishedRoom
-from spd.data.rooms.scene import Camera, Scene
 from spd.pixels import Intrinsics, Size, lattice, side_centres
 
 Rng = np.random.Generator
@@ -19,16 +19,16 @@ _CANDIDATES = 12
 
 def camera_candidates(
     furnished: FurnishedRoom, intrinsics: Intrinsics, size: Size, rng: Rng
-) -> Iterator[Camera]:
-    """Acceptable cameras in this room, the most interesting view first."""
+) -> Iterator[RoomCamera]:
+    """Usable cameras in a room, the most interesting view first."""
     places = furnished.plan.standing_places(0.35)
     if not len(places):
         return
     points = _preview_points(size)
-    scored: list[tuple[float, int, Camera]] = []
+    scored: list[tuple[float, int, RoomCamera]] = []
     for _ in range(_CANDIDATES):
         camera = _random_camera(furnished, places, intrinsics, rng)
-        score = _interest(furnished.scene, camera, points)
+        score = _interest(furnished.geometry, camera, points)
         if score > 0:
             scored.append((score, len(scored), camera))
     for _, _, camera in sorted(scored, key=lambda entry: entry[:2], reverse=True):
@@ -43,8 +43,8 @@ def _preview_points(size: Size) -> Float[np.ndarray, "n 2"]:
 
 def _random_camera(
     furnished: FurnishedRoom, places: Float[np.ndarray, "n 2"], intrinsics: Intrinsics, rng: Rng
-) -> Camera:
-    """Stand somewhere, preferably far from a random spot of the room, and look at about that."""
+) -> RoomCamera:
+    """Random camera that looks roughly at a random point of the room, often from far away."""
     footprint = furnished.room.footprint
     target = rng.uniform(footprint.min(axis=0), footprint.max(axis=0))
     options = places[rng.integers(len(places), size=int(rng.integers(1, 5)))]
@@ -52,7 +52,7 @@ def _random_camera(
     top = furnished.room.ceiling_at(*place) - 0.25
     height = min(float(np.clip(rng.normal(1.45, 0.2), 1.0, 1.8)), top)
     towards = target - place
-    return Camera.looking(
+    return RoomCamera.looking(
         np.array([*place, height]),
         yaw=math.atan2(towards[1], towards[0]) + float(rng.normal(0, 0.25)),
         tilt=math.radians(float(np.clip(rng.normal(-9, 8), -25, 10))),
@@ -61,16 +61,18 @@ def _random_camera(
     )
 
 
-def _interest(scene: Scene, camera: Camera, points: Float[np.ndarray, "n 2"]) -> float:
-    """How much there is to see; 0 refuses the view."""
-    hits = scene.view(camera, points)
-    depth = scene.depth(camera, hits)
+def _interest(
+    geometry: RoomGeometry, camera: RoomCamera, points: Float[np.ndarray, "n 2"]
+) -> float:
+    """Score of a view; 0 rejects it."""
+    hits = geometry.view(camera, points)
+    depth = geometry.depth(camera, hits)
     if not np.isfinite(depth).all() or depth.min() < NEAREST_M or depth.max() > FARTHEST_M:
         return 0.0
-    _, counts = np.unique(scene.mesh.surface[hits.triangle], return_counts=True)
+    _, counts = np.unique(geometry.mesh.surface[hits.triangle], return_counts=True)
     seen, largest = int((counts >= 3).sum()), float(counts.max() / counts.sum())
     nearest, near, median = np.quantile(depth, (0.03, 0.2, 0.5))
     if seen < 4 or largest > 0.6 or not 1.2 < median < 5.5 or nearest < 0.65 or near < 1.0:
         return 0.0
-    # Rooms seen across rather than corner-on: depth that varies and no surface that fills it all.
+    # High for views across the room: depth varies and no surface fills the image.
     return min(seen, 16) / 16 + 0.6 * (1 - largest) + 0.25 * min(float(depth.std()), 1.5)

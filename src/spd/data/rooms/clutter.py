@@ -1,4 +1,4 @@
-"""Small things: books, vases, bowls, plants, boxes, lamps, screens; and what lies on a surface.
+"""Small objects: books, vases, bowls, plants, boxes, lamps and screens.
 
 Every function builds at the origin of the current frame, standing on z = 0.
 """
@@ -18,7 +18,7 @@ Rng = np.random.Generator
 
 
 def vase(room: Room, rng: Rng) -> None:
-    """A turned vase, jar or bottle, 12 to 35 cm high."""
+    """Build a vase, jar or bottle, 12 to 35 cm high."""
     height, belly = rng.uniform(0.12, 0.35), rng.uniform(0.035, 0.08)
     t = np.linspace(0, 1, 9)
     phase, sway = rng.uniform(0.3, 1.2), rng.uniform(0.2, 0.5)
@@ -29,7 +29,7 @@ def vase(room: Room, rng: Rng) -> None:
 
 
 def bowl(room: Room, rng: Rng) -> None:
-    """A bowl or plate, sometimes with fruit."""
+    """Build a bowl or plate, sometimes with fruit."""
     radius, height = rng.uniform(0.08, 0.16), rng.uniform(0.015, 0.08)
     profile = [(radius * 0.4, 0.0), (radius * 0.8, height * 0.45), (radius, height)]
     profile += [(radius * 0.94, height), (radius * 0.7, height * 0.45), (0.0, height * 0.2)]
@@ -42,21 +42,21 @@ def bowl(room: Room, rng: Rng) -> None:
 
 
 def mug(room: Room, rng: Rng) -> None:
-    """A cup or glass."""
+    """Build a cup or glass."""
     r, h = rng.uniform(0.03, 0.045), rng.uniform(0.08, 0.13)
     profile = [(0.0, 0.0), (r * 0.9, 0.0), (r, h), (r * 0.9, h), (r * 0.8, h * 0.1), (0.0, h * 0.1)]
     room.mesh.lathe(profile, palette.glossy(rng), sides=12)
 
 
 def carton(room: Room, rng: Rng) -> None:
-    """A small box, tin or gadget."""
+    """Build a small box."""
     w, d, h = rng.uniform(0.06, 0.25), rng.uniform(0.05, 0.18), rng.uniform(0.03, 0.22)
     material = palette.glossy(rng) if rng.random() < 0.5 else palette.furniture_body(rng)
     room.mesh.box((-w / 2, -d / 2, 0), (w / 2, d / 2, h), material)
 
 
 def book_pile(room: Room, rng: Rng) -> None:
-    """One to five books lying on each other."""
+    """Build a pile of one to five books."""
     z = 0.0
     for _ in range(int(rng.integers(1, 6))):
         w, d, h = rng.uniform(0.16, 0.26), rng.uniform(0.12, 0.19), rng.uniform(0.015, 0.04)
@@ -67,7 +67,7 @@ def book_pile(room: Room, rng: Rng) -> None:
 
 
 def laptop(room: Room, rng: Rng) -> None:
-    """An open laptop, its screen lit, facing +y."""
+    """Build an open laptop that faces +y."""
     shell = Material(m.plain(colour(*[rng.choice([0.2, 0.6, 0.75])] * 3)), gloss=0.2)
     room.mesh.box((-0.17, -0.12, 0), (0.17, 0.12, 0.018), shell)
     lean = rng.uniform(0.04, 0.1)
@@ -76,7 +76,7 @@ def laptop(room: Room, rng: Rng) -> None:
 
 
 def monitor(room: Room, rng: Rng) -> None:
-    """A flat screen on a foot, facing +y."""
+    """Build a flat monitor on a foot that faces +y."""
     body = Material(m.plain(colour(0.08, 0.08, 0.09)), gloss=0.3)
     room.mesh.box((-0.11, -0.09, 0), (0.11, 0.09, 0.015), body)
     room.mesh.box((-0.025, -0.04, 0), (0.025, -0.01, 0.2), body)
@@ -93,7 +93,7 @@ def _lit_panel(
     up: np.ndarray,
     body: Material,
 ) -> None:
-    """A thin case standing from `corner` along x and `up`, with a picture on its front (+y)."""
+    """Build a thin case from `corner` along x and `up`, with a screen on its front (+y)."""
     start, along = np.array(corner), np.array([size_m[0], 0, 0])
     back = np.array([0, -0.015, 0])
     for a, b in ((start, start + up), (start + along, start + up + along)):
@@ -108,7 +108,7 @@ def _lit_panel(
 
 
 def plant(room: Room, rng: Rng, *, height: float | None = None) -> None:
-    """A pot with leaves on stems; `height` of the whole in metres."""
+    """Build a potted plant of `height` metres; None: a random small one."""
     height = float(rng.uniform(0.2, 0.45)) if height is None else height
     pot_r, pot_h = height * rng.uniform(0.12, 0.2), height * rng.uniform(0.22, 0.35)
     profile = [(0.0, 0.0), (pot_r * 0.75, 0.0), (pot_r, pot_h), (pot_r * 0.9, pot_h)]
@@ -126,7 +126,7 @@ def plant(room: Room, rng: Rng, *, height: float | None = None) -> None:
 
 
 def _leaf(room: Room, leaf: Material, z: float, spread: float, length: float) -> None:
-    """One bent leaf that leaves the stem at height `z` along +x."""
+    """Build a bent leaf that leaves the stem at height `z` along +x."""
     t = np.array([0.0, 0.35, 0.7, 1.0])
     half = length * 0.28 * np.array([0.15, 1.0, 0.8, 0.05])
     centre = np.stack(
@@ -138,7 +138,7 @@ def _leaf(room: Room, leaf: Material, z: float, spread: float, length: float) ->
 
 
 def table_lamp(room: Room, rng: Rng) -> None:
-    """A lamp with a shade on a turned foot; gives light more often than not."""
+    """Build a table lamp with a shade, lit with probability 0.6."""
     height, r = rng.uniform(0.35, 0.6), rng.uniform(0.1, 0.17)
     foot = [(0.0, 0.0), (r * 0.6, 0.0), (r * 0.5, 0.02), (0.015, 0.04), (r * 0.35, height * 0.25)]
     room.mesh.lathe([*foot, (0.012, height * 0.5), (0.012, height * 0.8)], palette.glossy(rng))
@@ -148,7 +148,7 @@ def table_lamp(room: Room, rng: Rng) -> None:
 def lamp_shade(
     room: Room, rng: Rng, low: float, high: float, radius: float, *, lit: bool, power: float = 0.45
 ) -> None:
-    """An open shade from `low` to `high`; if lit, it glows and a light shines around it."""
+    """Build an open lamp shade from z = `low` to `high`, and its light if it is lit."""
     base = palette.hue(rng, (0.05, 0.4), (0.8, 0.97))
     shade = Material(m.fabric(base, depth=0.05), emission=1.6 if lit else 0.0)
     top = radius * rng.uniform(0.55, 1.0)
@@ -165,7 +165,7 @@ SMALL: tuple[tuple[Callable[[Room, Rng], None], float, float], ...] = (
     (vase, 0.18, 0.09), (bowl, 0.15, 0.16), (mug, 0.17, 0.05), (carton, 0.14, 0.14),
     (book_pile, 0.18, 0.15), (plant, 0.1, 0.15), (table_lamp, 0.08, 0.17),
 )  # fmt: skip
-"""What may stand on a table or shelf: builder, how often, and its radius on the ground."""
+"""Objects on tables and shelves: builder, probability, radius in metres."""
 
 
 def scatter(
@@ -178,7 +178,7 @@ def scatter(
     *,
     headroom_m: float = math.inf,
 ) -> None:
-    """Put up to `count` small things on a rectangle, not through each other or the edge."""
+    """Put up to `count` small objects on a rectangle without overlaps."""
     weights = np.array([share for _, share, _ in SMALL])
     taken: list[tuple[float, float, float]] = []
     for _ in range(count):
@@ -197,7 +197,7 @@ def scatter(
 
 
 def book_row(room: Room, rng: Rng, low: float, high: float, depth: float, headroom: float) -> None:
-    """Books upright along x from `low` to at most `high`, spines towards +y at y = 0."""
+    """Build upright books along x from `low` to at most `high`, spines towards +y at y = 0."""
     x = low
     family = palette.hue(rng, (0.1, 0.7), (0.2, 0.9))
     tallest = min(headroom - 0.02, 0.32)

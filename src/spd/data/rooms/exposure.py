@@ -1,4 +1,4 @@
-"""What the camera does to light: exposure, white balance, vignetting, blur, noise, tone."""
+"""Camera model: exposure, white balance, vignetting, blur, noise and tone curve."""
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -10,7 +10,7 @@ _LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 def photograph(
     radiance: Float[np.ndarray, "3 h w"], rng: np.random.Generator
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """Linear light (channels first) to an 8-bit picture as a small consumer camera would."""
+    """Convert linear RGB radiance to an 8-bit image, like a small consumer camera."""
     height, width = radiance.shape[1:]
     light = radiance * _white_balance(radiance, rng)[:, None, None]
     luminance = np.tensordot(_LUMINANCE, light[:, ::4, ::4], axes=1)
@@ -24,7 +24,7 @@ def photograph(
     white = np.float32(rng.uniform(2.5, 5.0))
     toned = light * (1 + light / (white * white)) / (1 + light) * (1 + 1 / white)
     amount = np.float32(rng.uniform(0.002, 0.011))
-    # One field of noise, shifted for each colour: drawing three is as slow as tracing a light.
+    # One noise field, shifted for each colour: drawing three is as slow as tracing a light.
     noise = rng.standard_normal((height, width), np.float32)
     noise = np.stack([np.roll(noise, shift) for shift in rng.integers(noise.size, size=3)])
     toned += amount * noise * np.sqrt(np.maximum(toned, 0) + np.float32(0.02))
@@ -36,7 +36,7 @@ def photograph(
 def _white_balance(
     radiance: Float[np.ndarray, "3 h w"], rng: np.random.Generator
 ) -> Float[np.ndarray, "3"]:
-    """Gains that go part of the way to a grey picture, and err a little."""
+    """Gains that correct part of a colour cast, with a small random error."""
     mean = radiance[:, ::2, ::2].mean(axis=(1, 2)) + 1e-6
     gain = (mean.mean() / mean) ** rng.uniform(0.4, 0.85)
     return (gain * (1 + rng.normal(0, 0.02, 3))).astype(np.float32)

@@ -1,6 +1,6 @@
-"""Hard furniture at true size: tables, chairs, desks, shelves, cabinets.
+"""Hard furniture at real size: tables, chairs, desks, shelves, cabinets.
 
-A piece is built in its own frame: x centred, y from 0 (its back, at the wall) to its depth, z up.
+The frame of a piece has x centred, y from 0 (its back, at the wall) to its depth, and z up.
 """
 
 import dataclasses
@@ -19,18 +19,18 @@ Rng = np.random.Generator
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Piece:
-    """Something with a place on the floor, not built yet."""
+    """A piece of furniture before it is placed; sizes in metres."""
 
     width_m: float
     depth_m: float
     height_m: float
     build: Callable[[Room], None]
     clearance_m: float = 0.1
-    """Floor to keep free in front of it."""
+    """Depth of free floor to keep in front of it."""
 
 
 def table(rng: Rng, *, height: float | None = None, round_top: bool | None = None) -> Piece:
-    """A dining, work or side table; 0.72 to 0.76 m high unless told."""
+    """A dining, work or side table, 0.72 to 0.76 m high by default."""
     low = height is not None and height < 0.6
     height = float(rng.uniform(0.72, 0.76)) if height is None else height
     is_round = bool(rng.random() < 0.25) if round_top is None else round_top
@@ -72,7 +72,7 @@ def _four_legs(
             mesh.beam(
                 (x, y, height - thick), (x + sx * splay, y + sy * splay, 0), foot, leg, taper=0.7
             )
-    if rng.random() < 0.6:  # the frame below the top
+    if rng.random() < 0.6:  # apron below the top
         apron, surface = rng.uniform(0.05, 0.1), mesh.new_surface()
         z0, z1 = height - thick - apron, height - thick
         for y in ys:
@@ -99,7 +99,7 @@ def _round_table(
 
 
 def chair(rng: Rng) -> Piece:
-    """A dining chair, seat at 0.43 to 0.47 m, back up to 0.8 to 1.0 m. It faces +y."""
+    """A dining chair that faces +y: seat at 0.43 to 0.47 m, back up to 0.78 to 1.0 m."""
     width, depth = float(rng.uniform(0.4, 0.48)), float(rng.uniform(0.42, 0.5))
     seat, back = float(rng.uniform(0.43, 0.47)), float(rng.uniform(0.78, 1.0))
     frame = palette.wood_material(rng) if rng.random() < 0.7 else palette.metal(rng)
@@ -194,7 +194,7 @@ def fronts(
     foot: float = 0.08,
     face: Material | None = None,
 ) -> None:
-    """A closed case with a grid of (columns, rows) doors or drawers and their handles."""
+    """Build a closed case with a grid of (columns, rows) doors or drawers and their handles."""
     mesh, (columns, rows) = room.mesh, grid
     face = body if face is None else face
     mesh.box((-width / 2, 0, foot), (width / 2, depth, height), body)
@@ -243,7 +243,7 @@ def cabinet(rng: Rng) -> Piece:
 
 
 def bookshelf(rng: Rng) -> Piece:
-    """An open shelf with books and things; 0.8 to 2.1 m high."""
+    """An open shelf with books and small objects, 0.8 to 2.15 m high."""
     width, depth = float(rng.uniform(0.6, 1.6)), float(rng.uniform(0.26, 0.36))
     height = float(rng.choice([0.85, 1.2, 1.8, 1.95, 2.1]) + rng.uniform(-0.05, 0.05))
     body = palette.furniture_body(rng)

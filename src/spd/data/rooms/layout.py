@@ -1,4 +1,4 @@
-"""Furnishing: which pieces a kind of room holds and where they go."""
+"""Furnishing: the pieces of each kind of room, and their places."""
 
 import dataclasses
 import math
@@ -7,12 +7,12 @@ from collections.abc import Callable
 import numpy as np
 
 from spd.data.rooms import furniture, palette, patterns, soft
-from spd.data.rooms.floor_plan import FloorPlan
+from spd.data.rooms.floor_plan import FloorPlan, Rectangle
 from spd.data.rooms.furniture import Piece
+from spd.data.rooms.geometry import RoomGeometry
 from spd.data.rooms.lighting import Light
 from spd.data.rooms.materials import Material
 from spd.data.rooms.openings import build_openings, choose_openings
-from spd.data.rooms.scene import Scene
 from spd.data.rooms.shell import Room, Wall, build_shell, make_room
 from spd.data.rooms.wall_objects import hang_on_walls
 
@@ -60,24 +60,25 @@ _FILLERS: tuple[Maker, ...] = (
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FurnishedRoom:
-    """A finished room: what rays meet, what lights it, and where a person can stand."""
+    """A furnished room with its geometry for ray casting and its floor plan."""
 
     room: Room
-    scene: Scene
+    geometry: RoomGeometry
     plan: FloorPlan
 
 
 @dataclasses.dataclass(slots=True)
 class _Furnisher:
-    """The room being furnished, its floor plan, and what stands before each wall."""
+    """Places furniture in a room."""
 
     room: Room
     plan: FloorPlan
     rng: Rng
     standing: list[list[tuple[float, float, float]]]
+    """(low, high, height) in metres of the pieces at each wall."""
 
     def against_wall(self, piece: Piece) -> bool:
-        """Try to put a piece with its back to some wall."""
+        """Try to place a piece with its back to a wall; returns whether it worked."""
         half, gap = piece.width_m / 2, float(self.rng.uniform(0.015, 0.06))
         for _ in range(14):
             index = int(self.rng.integers(len(self.room.walls)))
@@ -96,7 +97,7 @@ class _Furnisher:
         return False
 
     def anywhere(self, piece: Piece, *, margin_m: float = 0.0) -> tuple[float, float, float] | None:
-        """Try to put a piece on free floor; its place (x, y, yaw) if that worked."""
+        """Try to place a piece on free floor; returns its (x, y, yaw), or None."""
         for _ in range(12):
             spot = self.plan.random_place(self.rng)
             if spot is None:
@@ -111,13 +112,19 @@ class _Furnisher:
         self, piece: Piece, place: tuple[float, float], yaw: float, *, margin_m: float = 0.0
     ) -> bool:
         half = piece.width_m / 2
-        low, high = (-half, 0.0), (half, piece.depth_m)
-        wide = (low[0] - margin_m, low[1] - margin_m), (high[0] + margin_m, high[1] + margin_m)
-        if not self.plan.fits(*place, yaw, *wide) or not self._below_ceiling(piece, place, yaw):
+        area = Rectangle(*place, yaw, (-half, 0.0), (half, piece.depth_m))
+        low, high = area.low, area.high
+        wide = Rectangle(
+            *place,
+            yaw,
+            (low[0] - margin_m, low[1] - margin_m),
+            (high[0] + margin_m, high[1] + margin_m),
+        )
+        if not self.plan.fits(wide) or not self._below_ceiling(piece, place, yaw):
             return False
         with self.room.mesh.placed(*place, yaw=yaw):
             piece.build(self.room)
-        self.plan.take(*place, yaw, low, high, clearance_m=piece.clearance_m)
+        self.plan.take(area, clearance_m=piece.clearance_m)
         return True
 
     def _below_ceiling(self, piece: Piece, place: tuple[float, float], yaw: float) -> bool:
@@ -130,7 +137,7 @@ class _Furnisher:
         return min(self.room.ceiling_at(*corner) for corner in corners) > piece.height_m + 0.05
 
     def chairs_around(self, table: Piece, place: tuple[float, float, float]) -> None:
-        """Chairs at a table's sides, pushed in or pulled out a little, some missing."""
+        """Place chairs at a table's sides, some of them pulled out, some missing."""
         x, y, yaw = place
         make_seed = int(self.rng.integers(2**31))
         per_side = 2 if table.width_m > 1.35 else 1
@@ -146,7 +153,7 @@ class _Furnisher:
             out = across / 2 + float(self.rng.uniform(-0.12, 0.35)) + 0.15
             turn = yaw + side * math.pi / 2
             centre = (x - table.depth_m / 2 * math.sin(yaw), y + table.depth_m / 2 * math.cos(yaw))
-            # The chair's back is away from the table and it faces it.
+            # The chair faces the table.
             local = np.array([u * along, -(out + chair.depth_m / 2)])
             c, s = math.cos(turn), math.sin(turn)
             spot = (
@@ -157,15 +164,16 @@ class _Furnisher:
 
     def _place_chair(self, chair: Piece, spot: tuple[float, float], yaw: float) -> None:
         half = chair.width_m / 2
-        rear = (-half, 0.0), (half, chair.depth_m * 0.45)  # its front may reach under the table
-        if self.plan.fits_free(*spot, yaw, *rear):
+        area = Rectangle(*spot, yaw, (-half, 0.0), (half, chair.depth_m))
+        rear = area._replace(high=(half, chair.depth_m * 0.45))  # the front may be under the table
+        if self.plan.fits(rear, allow_reserved=True):
             with self.room.mesh.placed(*spot, yaw=yaw):
                 chair.build(self.room)
-            self.plan.take(*spot, yaw, (-half, 0.0), (half, chair.depth_m))
+            self.plan.take(area)
 
 
 def furnish(rng: Rng) -> FurnishedRoom:
-    """A furnished room, drawn entirely from `rng`."""
+    """Make a random furnished room; only `rng` determines it."""
     room = make_room(rng)
     choose_openings(room, rng)
     build_shell(room, rng)
@@ -183,7 +191,7 @@ def furnish(rng: Rng) -> FurnishedRoom:
     hang_on_walls(room, rng, furnisher.standing)
     _hang_lamps(room, rng)
     _light_the_dark(furnisher)
-    return FurnishedRoom(room, Scene(room.mesh.build()), furnisher.plan)
+    return FurnishedRoom(room, RoomGeometry(room.mesh.build()), furnisher.plan)
 
 
 def _main_pieces(furnisher: _Furnisher, theme: str) -> None:
@@ -216,9 +224,8 @@ def _keep_openings_clear(furnisher: _Furnisher) -> None:
                     if piece.height_m < o.bottom and furnisher._build(piece, place, wall.yaw):
                         standing.append((middle - half, middle + half, piece.height_m))
             else:
-                furnisher.plan.reserve(
-                    *_on_wall(wall, 0.0, 0.0), wall.yaw, (o.low, 0.0), (o.high, 0.9)
-                )
+                place = _on_wall(wall, 0.0, 0.0)
+                furnisher.plan.reserve(Rectangle(*place, wall.yaw, (o.low, 0.0), (o.high, 0.9)))
 
 
 def _on_wall(wall: Wall, x: float, y: float) -> tuple[float, float]:
@@ -227,7 +234,7 @@ def _on_wall(wall: Wall, x: float, y: float) -> tuple[float, float]:
 
 
 def _lay_rug(furnisher: _Furnisher) -> None:
-    """A flat rug under everything, where it fits."""
+    """Lay a rug in some rooms, where it fits."""
     room, rng = furnisher.room, furnisher.rng
     if rng.random() < 0.45:
         return
@@ -237,7 +244,7 @@ def _lay_rug(furnisher: _Furnisher) -> None:
     if spot is None:
         return
     x, y = float(spot[0]), float(spot[1])
-    if not furnisher.plan.fits(x, y, yaw, (0, 0), size):
+    if not furnisher.plan.fits(Rectangle(x, y, yaw, (0, 0), size)):
         return
     colours = [palette.hue(rng, (0.05, 0.6), (0.2, 0.85)) for _ in range(3)]
     texture = patterns.rug(
@@ -249,7 +256,7 @@ def _lay_rug(furnisher: _Furnisher) -> None:
 
 
 def _hang_lamps(room: Room, rng: Rng) -> None:
-    """One or two ceiling lights over the middle of the room."""
+    """Hang one or two ceiling lights over the middle of the room."""
     low, high = room.footprint.min(axis=0), room.footprint.max(axis=0)
     count = 1 + int((high - low).max() > 5.0 and rng.random() < 0.6)
     long, floor = int(np.argmax(high - low)), FloorPlan(room.footprint)
@@ -258,12 +265,12 @@ def _hang_lamps(room: Room, rng: Rng) -> None:
         share[long] = (k + 0.5) / count
         spot = low + (high - low) * (share + rng.uniform(-0.06, 0.06, 2))
         x, y = float(spot[0]), float(spot[1])
-        if floor.fits(x, y, 0.0, (-0.2, -0.2), (0.2, 0.2)):
+        if floor.fits(Rectangle(x, y, 0.0, (-0.2, -0.2), (0.2, 0.2))):
             soft.hanging_lamp(room, rng, x, y)
 
 
 def _light_the_dark(furnisher: _Furnisher) -> None:
-    """Where hardly anything shines, one bare lamp under the ceiling: no picture is all black."""
+    """Add a bare lamp under the ceiling of a dark room, so that no image is black."""
     room = furnisher.room
     if sum(float(light.power.sum()) for light in room.lights) > 0.6:
         return

@@ -2,8 +2,8 @@
 
 A texture maps `[2, N]` surface coordinates in metres and the `[N]` size of a pixel on the surface
 in metres to linear RGB albedo `[3, N]` (channels first is several times faster in numpy). Detail
-finer than the pixel fades to its mean instead of aliasing. All textures are closures over numbers
-drawn once, so a scene is a value.
+finer than a pixel fades to its mean instead of aliasing. Textures are closures over random numbers
+drawn once, so evaluating one again gives the same colours.
 """
 
 import dataclasses
@@ -18,36 +18,39 @@ RGB = Float[np.ndarray, "3"]
 Texture = Callable[[Float[np.ndarray, "2 n"], Float[np.ndarray, "n"]], Float[np.ndarray, "3 n"]]
 
 _TABLE = 512
+R2 = (0.7548776662, 0.5698402909)
+"""Steps of the R2 low-discrepancy sequence: 1/g and 1/g^2 with g^3 = g + 1."""
+_HASH_PRIMES = (73856093, 19349663, 83492791)  # spatial hash of Teschner et al. 2003
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Material:
-    """How a surface answers to light."""
+    """Reflection, emission and texture of a surface."""
 
     texture: Texture
     gloss: float = 0.0
     """Strength of highlights, 0 (matt) to 1."""
     sharpness: float = 40.0
-    """Exponent of the highlight: larger is smaller and sharper."""
+    """Exponent of the highlight; a larger one gives a smaller, sharper highlight."""
     emission: float = 0.0
-    """Light given off, as a multiple of the texture's colour."""
+    """Emitted light, as a multiple of the texture's colour."""
     transmits_sun: bool = False
-    """True for window panes: daylight from beyond passes."""
+    """Whether the sun shines through it, as through window panes."""
 
     def mean_colour(self) -> RGB:
-        """Average linear albedo, from a fixed set of places."""
-        places = _halton(48) * 3.0
+        """Average linear albedo over a fixed set of points."""
+        places = _r2_sequence(48) * 3.0
         return self.texture(places, np.full(places.shape[1], 0.01, np.float32)).mean(axis=1)
 
 
 def colour(red: float, green: float, blue: float) -> RGB:
-    """An sRGB colour of 0..1 as linear light."""
+    """Convert an sRGB colour of 0..1 to linear light."""
     return (np.array([red, green, blue]) ** 2.2).astype(np.float32)
 
 
 @functools.lru_cache(maxsize=1)
 def _noise_table() -> Float[np.ndarray, "s s"]:
-    """Periodic cloudy noise of unit deviation (spectrum falling as 1 / frequency)."""
+    """Periodic cloudy noise with unit standard deviation and a spectrum of about 1 / frequency."""
     frequency = np.fft.fftfreq(_TABLE) * _TABLE
     radius = np.hypot(*np.meshgrid(frequency, frequency))
     radius[0, 0] = np.inf
@@ -58,7 +61,7 @@ def _noise_table() -> Float[np.ndarray, "s s"]:
 
 @functools.lru_cache(maxsize=1)
 def _grain_table() -> Float[np.ndarray, "s s"]:
-    """Periodic noise with little but fine structure, unit deviation."""
+    """Periodic fine-grained noise with unit standard deviation."""
     white = np.random.default_rng(21).normal(size=(_TABLE, _TABLE))
     grain = ndimage.gaussian_filter(white, 0.8, mode="wrap")
     return (grain / grain.std()).astype(np.float32)
@@ -69,9 +72,10 @@ def _cell_table() -> Float[np.ndarray, "3 4096"]:
     return np.random.default_rng(22).uniform(size=(3, 4096)).astype(np.float32)
 
 
-def _halton(count: int) -> Float[np.ndarray, "2 n"]:
+def _r2_sequence(count: int) -> Float[np.ndarray, "2 n"]:
+    """Evenly distributed points in the unit square."""
     index = np.arange(1, count + 1)
-    return np.stack([index * 0.7548776662 % 1.0, index * 0.5698402909 % 1.0]).astype(np.float32)
+    return np.stack([index * step % 1.0 for step in R2]).astype(np.float32)
 
 
 def clouds(p: Float[np.ndarray, "2 n"], size_m: float) -> Float[np.ndarray, "n"]:
@@ -99,20 +103,21 @@ def _lookup(table: np.ndarray, p: np.ndarray, cells_per_m: float) -> np.ndarray:
 
 
 def tint(base: RGB, shade: Float[np.ndarray, "n"]) -> Float[np.ndarray, "3 n"]:
-    """One colour, lighter and darker."""
+    """Multiply one colour by shades."""
     return base[:, None] * shade.astype(np.float32, copy=False)
 
 
 def blend(
     first: Float[np.ndarray, "3 n"], second: Float[np.ndarray, "3 n"], share: np.ndarray
 ) -> Float[np.ndarray, "3 n"]:
-    """From the first colours (share 0) to the second (share 1)."""
+    """Interpolate from the first colours (share 0) to the second (share 1)."""
     return first + (second - first) * share.astype(np.float32, copy=False)
 
 
 def cell_random(i: np.ndarray, j: np.ndarray | int, salt: int) -> Float[np.ndarray, "3 n"]:
-    """Three numbers in 0..1 that depend only on the integer cell."""
-    mixed = i.astype(np.int64) * 73856093 ^ np.asarray(j, np.int64) * 19349663 ^ salt * 83492791
+    """Three pseudo-random numbers in 0..1 per integer cell (i, j)."""
+    a, b, c = _HASH_PRIMES
+    mixed = i.astype(np.int64) * a ^ np.asarray(j, np.int64) * b ^ salt * c
     mixed = (mixed ^ (mixed >> 13)) * 1274126177
     return _cell_table()[:, (mixed >> 7) & 4095]
 
@@ -120,7 +125,7 @@ def cell_random(i: np.ndarray, j: np.ndarray | int, salt: int) -> Float[np.ndarr
 def edge_line(
     position: np.ndarray, period: np.ndarray | float, width: float, footprint_m: np.ndarray
 ) -> Float[np.ndarray, "n"]:
-    """How much of a pixel is covered by a line of `width` repeated every `period` metres."""
+    """Share of each pixel covered by lines of `width` metres, one every `period` metres."""
     distance = np.abs((position / period + 0.5) % 1.0 - 0.5) * period
     soft = np.maximum(footprint_m, 1e-4)
     cover = np.clip((width / 2 - distance) / soft + 0.5, 0, 1)
@@ -128,7 +133,7 @@ def edge_line(
 
 
 def plain(base: RGB, *, mottle: float = 0.02, size_m: float = 0.5) -> Texture:
-    """One colour with faint clouds, as paint and lacquer have."""
+    """One colour with faint clouds, like paint and lacquer."""
 
     def texture(p: np.ndarray, footprint_m: np.ndarray) -> np.ndarray:
         return tint(base, 1 + np.float32(mottle) * clouds(p, size_m))
@@ -163,7 +168,7 @@ def wood(base: RGB, *, contrast: float = 0.25, along_u: bool = True) -> Texture:
 def planks(
     base: RGB, *, width_m: float, length_m: float, contrast: float, salt: int, gap: float = 0.3
 ) -> Texture:
-    """A floor of boards along u, each of its own shade, with dark joints."""
+    """A floor of boards along u with different shades and dark joints."""
     grain_of = wood(base, contrast=contrast)
 
     def texture(p: np.ndarray, footprint_m: np.ndarray) -> np.ndarray:
@@ -185,7 +190,7 @@ def planks(
 def tiles(
     first: RGB, second: RGB, grout: RGB, *, size_m: tuple[float, float], salt: int, brick: bool
 ) -> Texture:
-    """Tiles (a chequerboard when the colours differ) or, shifted row by row, bricks."""
+    """Tiles (a chequerboard if the colours differ), or bricks, whose rows are shifted."""
     joint_m = min(size_m) * 0.03 + (0.006 if brick else 0.0)
 
     def texture(p: np.ndarray, footprint_m: np.ndarray) -> np.ndarray:

@@ -1,8 +1,7 @@
-"""Triangle meshes of room objects: a builder and the few primitives that furniture is made of.
+"""Triangle meshes of room objects: a builder with the primitives of furniture.
 
-World frame: metres, z up, the floor at z = 0. Every primitive call makes one new surface id unless
-one is given, so the six faces of a box, or all facets of a vase, are one surface, and a table's
-leg and its top are two.
+The world frame is in metres with z up and the floor at z = 0. Each call of a primitive makes a new
+surface id unless one is given: the six faces of a box are one surface, a table's leg and top two.
 """
 
 import contextlib
@@ -39,14 +38,14 @@ _BOX_TRIANGLES = np.array(
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Mesh:
-    """A triangle soup with what shading needs at its corners."""
+    """Triangles with normals, texture coordinates, surfaces and materials."""
 
     corners: Float[np.ndarray, "t 3 3"]
     """World positions in metres, float64."""
     normals: Float[np.ndarray, "t 3 3"]
-    """Shading normals at the corners, float32; equal at the three corners of a flat triangle."""
+    """Unit shading normals at the corners, float32; equal ones for a flat triangle."""
     texture_m: Float[np.ndarray, "t 3 2"]
-    """Texture coordinates at the corners in metres along the surface, float32."""
+    """Texture coordinates at the corners, in metres along the surface, float32."""
     surface: Int[np.ndarray, "t"]
     """Surface id of each triangle, int32."""
     material: Int[np.ndarray, "t"]
@@ -55,7 +54,7 @@ class Mesh:
 
 
 class MeshBuilder:
-    """Collects primitives, placed by a stack of rigid frames (a yaw about z and a shift)."""
+    """Collects primitives in nested frames, each a yaw about z and a shift."""
 
     def __init__(self) -> None:
         self._local: list[np.ndarray] = []
@@ -70,7 +69,7 @@ class MeshBuilder:
         self._surfaces = 0
 
     def new_surface(self) -> int:
-        """A fresh surface id, for primitives that together are one surface."""
+        """Make a surface id for primitives that together are one surface."""
         self._surfaces += 1
         return self._surfaces - 1
 
@@ -78,7 +77,7 @@ class MeshBuilder:
     def placed(
         self, x: float = 0.0, y: float = 0.0, z: float = 0.0, *, yaw: float = 0.0
     ) -> Iterator[None]:
-        """Everything added inside lies in a frame turned by `yaw` (radians) and moved there."""
+        """Context that adds primitives in a frame at (x, y, z), turned by `yaw` radians."""
         saved = self._rotation, self._origin
         c, s = math.cos(yaw), math.sin(yaw)
         self._origin = saved[1] + saved[0] @ np.array([x, y, z])
@@ -89,7 +88,7 @@ class MeshBuilder:
             self._rotation, self._origin = saved
 
     def to_world(self, point: Point) -> Float[np.ndarray, "3"]:
-        """Where a point of the current frame lies in the world."""
+        """Convert a point of the current frame to the world, in metres."""
         return self._origin + self._rotation @ np.asarray(point, float)
 
     def triangles(
@@ -101,10 +100,10 @@ class MeshBuilder:
         texture_m: Float[np.ndarray, "t 3 2"] | None = None,
         surface: int | None = None,
     ) -> None:
-        """Add triangles given in the current frame; `build` drops degenerate ones.
+        """Add triangles in the current frame; `build` drops degenerate ones.
 
-        Without normals they are flat; without texture coordinates, boards of the material: each
-        triangle shows it along the two axes of the frame that it faces least.
+        Without normals they are flat. Without texture coordinates, each triangle takes them from
+        the two axes of the frame that it faces least, like a board cut from the material.
         """
         surface = self.new_surface() if surface is None else surface
         if texture_m is None:
@@ -127,7 +126,7 @@ class MeshBuilder:
     def box(
         self, low: Point, high: Point, material: Material, *, surface: int | None = None
     ) -> None:
-        """An axis-aligned box (in the current frame) between two corners."""
+        """Add an axis-aligned box, in the current frame, between two corners."""
         lo = np.asarray(low, float)
         corners = lo + _UNIT_CORNERS * (np.asarray(high, float) - lo)
         self.triangles(corners[_BOX_TRIANGLES], material, surface=surface)
@@ -135,7 +134,7 @@ class MeshBuilder:
     def beam(
         self, start: Point, end: Point, width: float, material: Material, *, taper: float = 1.0
     ) -> None:
-        """A square bar between two points; its end is `taper` times as thick as its start."""
+        """Add a square bar between two points; its end is `taper` times as thick as its start."""
         a, b = np.asarray(start, float), np.asarray(end, float)
         side, up = perpendicular(b - a)
         square = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * (width / 2)
@@ -146,7 +145,7 @@ class MeshBuilder:
     def tube(
         self, start: Point, end: Point, radius: float, material: Material, *, sides: int = 8
     ) -> None:
-        """A round bar between two points, with smooth normals and closed ends."""
+        """Add a round bar between two points, with smooth normals and closed ends."""
         a, b = np.asarray(start, float), np.asarray(end, float)
         side, up = perpendicular(b - a)
         angle = np.linspace(0, 2 * math.pi, sides + 1)[:, None]
@@ -168,9 +167,9 @@ class MeshBuilder:
         step_m: float = math.inf,
         surface: int | None = None,
     ) -> None:
-        """A parallelogram facing `along_u x along_v`, cut into pieces of about `step_m`.
+        """Add a parallelogram facing `along_u x along_v`, cut into pieces of about `step_m`.
 
-        Its texture starts at `origin`, u along the first edge, so that pictures can be placed.
+        Its texture starts at `origin`, with u along the first edge, so that pictures fit.
         """
         o, eu, ev = (np.asarray(p, float) for p in (origin, along_u, along_v))
         lengths = float(np.linalg.norm(eu)), float(np.linalg.norm(ev))
@@ -188,7 +187,7 @@ class MeshBuilder:
         texture_m: Float[np.ndarray, "*many a b 2"] | None = None,
         surface: int | None = None,
     ) -> None:
-        """A sheet, or many, through a grid of points, facing (first axis) x (second axis)."""
+        """Add sheets through grids of points, facing (first axis) x (second axis)."""
         self.triangles(
             grid_triangles(points),
             material,
@@ -206,7 +205,7 @@ class MeshBuilder:
         sides: int = 16,
         surface: int | None = None,
     ) -> None:
-        """A body of revolution about the vertical axis from (radius, z), listed bottom to top."""
+        """Add a body of revolution about the vertical axis from (radius, z), bottom to top."""
         r, z = np.array(profile, float).T
         angle = np.linspace(0, 2 * math.pi, sides + 1)
         ring = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
@@ -218,7 +217,7 @@ class MeshBuilder:
         slope /= np.maximum(np.linalg.norm(slope, axis=-1, keepdims=True), 1e-12)
         texture = np.stack(np.meshgrid(angle * r.max(), z, indexing="ij"), axis=-1)
         surface = self.new_surface() if surface is None else surface
-        # Segment by segment: sharp between rings, smooth around; axes (segment, angle, 2 rings).
+        # Normals are sharp between segments, smooth around; axes (segment, angle, 2 rings).
         segments = len(dr)
         normals = np.empty((segments, sides + 1, 2, 3))
         normals[..., :2] = (ring * slope[:, None, :1])[:, :, None]
@@ -237,7 +236,7 @@ class MeshBuilder:
         roundness: float = 0.35,
         rings: int = 7,
     ) -> None:
-        """A superellipsoid between two corners: 1 is an ellipsoid, towards 0 a box."""
+        """Add a superellipsoid between two corners; roundness 1 is an ellipsoid, near 0 a box."""
         lo, hi = np.asarray(low, float), np.asarray(high, float)
         half = (hi - lo) / 2
         lat, lon = np.meshgrid(
@@ -255,7 +254,7 @@ class MeshBuilder:
         self.grid(lo + half * (wave + 1), material, normals=normals)
 
     def build(self) -> Mesh:
-        """The mesh of everything added so far."""
+        """Make the mesh of all primitives."""
         counts, surface, material = np.array(self._tags, np.int32).T
         corners = np.concatenate(self._corners)
         facing, double_area = facing_and_double_area(corners)

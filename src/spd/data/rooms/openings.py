@@ -1,4 +1,4 @@
-"""Doors, windows and doorways: where they go, and what fills them."""
+"""Doors, windows and passages."""
 
 import math
 
@@ -14,7 +14,7 @@ from spd.data.rooms.shell import Opening, Room, Wall
 Rng = np.random.Generator
 
 _PANE_GLOW = 0.7
-_DAYLIGHT = 2.2  # a pane lights the room more than it shows: cameras compress what is outside
+_DAYLIGHT = 2.2  # light of a pane over its visible brightness, which cameras compress
 
 
 def choose_openings(room: Room, rng: Rng) -> None:
@@ -36,14 +36,14 @@ def choose_openings(room: Room, rng: Rng) -> None:
 def _try_opening(
     room: Room, rng: Rng, width: float, span: tuple[float, float], recess: float, kind: str
 ) -> None:
-    """Place an opening on some wall that has room for it; give up quietly after a few tries."""
+    """Try a few times to place an opening on a wall with enough space."""
     for _ in range(8):
         wall = room.walls[rng.integers(len(room.walls))]
         margin = 0.25
         if wall.length_m < width + 2 * margin:
             continue
         low = float(rng.uniform(margin, wall.length_m - width - margin))
-        ends = [_world(wall, x) for x in (low, low + width)]
+        ends = [wall.at(x) for x in (low, low + width)]
         if min(room.ceiling_at(*end) for end in ends) < span[1] + 0.1:
             continue
         if wall.is_free(low - 0.15, low + width + 0.15):
@@ -51,13 +51,8 @@ def _try_opening(
             return
 
 
-def _world(wall: Wall, x: float) -> tuple[float, float]:
-    place = wall.start + (wall.end - wall.start) * (x / wall.length_m)
-    return float(place[0]), float(place[1])
-
-
 def build_openings(room: Room, rng: Rng) -> None:
-    """Fill every opening: door leaves, halls, panes with frames and curtains; light the panes."""
+    """Fill the openings with doors, passages, and windows with frames, curtains and daylight."""
     sky_power = float(rng.choice([0.25, 1.0, 2.5], p=[0.15, 0.5, 0.35]))
     door_material, frame = palette.furniture_body(rng), palette.furniture_body(rng)
     pane = _pane_material(rng, sky_power)
@@ -97,7 +92,7 @@ def _pane_material(rng: Rng, power: float) -> Material:
 
 
 def _make_sun(room: Room, rng: Rng, power: float) -> Sun:
-    """A sun that looks in through one of the windows."""
+    """Make a sun that shines in through one of the windows."""
     walls = [w for w in room.walls if any(o.kind == "window" for o in w.openings)]
     wall = walls[rng.integers(len(walls))]
     outward = wall.yaw - math.pi / 2 + rng.uniform(-0.9, 0.9)
@@ -108,7 +103,7 @@ def _make_sun(room: Room, rng: Rng, power: float) -> Sun:
 
 
 def _casing(mesh: MeshBuilder, o: Opening, material: Material, width: float, proud: float) -> None:
-    """Boards around an opening, standing `proud` of the wall."""
+    """Add boards around an opening that stand `proud` metres out from the wall."""
     surface = mesh.new_surface()
     foot = o.bottom if o.kind != "window" else o.bottom - width
     for x in (o.low - width, o.high):
@@ -123,7 +118,7 @@ def _casing(mesh: MeshBuilder, o: Opening, material: Material, width: float, pro
 
 
 def _build_door(room: Room, o: Opening, material: Material, rng: Rng) -> None:
-    """A leaf with none to six raised panels, casing and a handle."""
+    """Add a door with up to six raised panels, casing and a handle."""
     mesh, back = room.mesh, -o.recess_m
     mesh.box((o.low - 0.01, back - 0.03, -0.01), (o.high + 0.01, back, o.top + 0.01), material)
     columns, rows = ((0, 0), (1, 2), (2, 3), (1, 1))[rng.integers(4)]
@@ -141,7 +136,7 @@ def _build_door(room: Room, o: Opening, material: Material, rng: Rng) -> None:
 
 
 def _build_hall(room: Room, o: Opening, rng: Rng) -> None:
-    """The far end of a short passage."""
+    """Add the far end of a short passage, and its light."""
     end = palette.wall(rng)
     mesh = room.mesh
     mesh.quad(
@@ -156,7 +151,7 @@ def _build_hall(room: Room, o: Opening, rng: Rng) -> None:
 
 
 def _build_window(room: Room, o: Opening, pane: Material, frame: Material, rng: Rng) -> None:
-    """A pane, its frame and bars, sill and casing, and the light that comes in."""
+    """Add a pane with frame, bars, sill and casing, and its daylight."""
     mesh, back, width, height = room.mesh, -o.recess_m, o.high - o.low, o.top - o.bottom
     corner = (o.high + 0.01, back, o.bottom - 0.01)
     mesh.quad(corner, (-width - 0.02, 0, 0), (0, 0, height + 0.02), pane, step_m=0.8)
@@ -190,7 +185,7 @@ def _build_window(room: Room, o: Opening, pane: Material, frame: Material, rng: 
 
 
 def _build_curtains(room: Room, wall: Wall, o: Opening, cloth: Material, rng: Rng) -> None:
-    """Two wavy sheets hanging from a rod."""
+    """Add two curtains on a rod."""
     mesh, rod = room.mesh, min(o.top + rng.uniform(0.08, 0.25), room.height_m - 0.06)
     foot = rng.uniform(0.02, 0.1) if rng.random() < 0.6 else max(o.bottom - 0.15, 0.05)
     reach, out = rng.uniform(0.15, 0.35), 0.09
@@ -215,7 +210,7 @@ def _build_curtains(room: Room, wall: Wall, o: Opening, cloth: Material, rng: Rn
 
 
 def _build_blind(mesh: MeshBuilder, o: Opening, rng: Rng) -> None:
-    """A roller or venetian blind, let down part of the way."""
+    """Add a roller or venetian blind, partly lowered."""
     bottom = o.top - (o.top - o.bottom) * rng.uniform(0.15, 0.7)
     base = palette.hue(rng, (0.0, 0.2), (0.7, 0.95))
     slatted = rng.random() < 0.5

@@ -1,4 +1,4 @@
-"""Random materials by role: what a wall, a floor, a cushion or a table may be made of."""
+"""Random materials for walls, floors, furniture and cloth."""
 
 import colorsys
 
@@ -17,13 +17,13 @@ _WOODS = (
 
 
 def hue(rng: Rng, saturation: tuple[float, float], value: tuple[float, float]) -> RGB:
-    """A colour of any hue, favouring the warm ones, within the given ranges (sRGB)."""
+    """Random colour, more often a warm one, with HSV saturation and value in the given ranges."""
     tone = rng.normal(0.09, 0.06) % 1.0 if rng.random() < 0.5 else rng.random()
     return colour(*colorsys.hsv_to_rgb(tone, rng.uniform(*saturation), rng.uniform(*value)))
 
 
 def wood_colour(rng: Rng) -> RGB:
-    """The colour of one of the common woods, slightly varied."""
+    """Colour of a common wood with a slight variation."""
     base = np.array(_WOODS[rng.integers(len(_WOODS))]) * rng.uniform(0.85, 1.1)
     return colour(*np.clip(base, 0.05, 0.95))
 
@@ -36,7 +36,7 @@ def wood_material(rng: Rng, base: RGB | None = None, *, along_u: bool = True) ->
 
 
 def furniture_body(rng: Rng) -> Material:
-    """Wood, or painted board: what cabinets and tables are made of."""
+    """Wood or painted board for cabinets and tables."""
     if rng.random() < 0.65:
         return wood_material(rng, along_u=bool(rng.random() < 0.35))
     white = rng.random() < 0.5
@@ -51,13 +51,13 @@ def metal(rng: Rng) -> Material:
 
 
 def glossy(rng: Rng) -> Material:
-    """Ceramics and plastic."""
+    """Ceramic or plastic."""
     base = hue(rng, (0.0, 0.8), (0.2, 0.95))
     return Material(m.plain(base), gloss=rng.uniform(0.15, 0.5), sharpness=rng.uniform(40, 200))
 
 
 def cloth(rng: Rng, *, patterned: float = 0.3) -> Material:
-    """Upholstery, bedding, cushions and curtains; plain more often than not."""
+    """Cloth for upholstery, bedding, cushions and curtains, with the given share of patterns."""
     base = hue(rng, (0.03, 0.55), (0.2, 0.92))
     if rng.random() > patterned:
         return Material(m.fabric(base, depth=rng.uniform(0.05, 0.2)))
@@ -85,7 +85,7 @@ def cloth(rng: Rng, *, patterned: float = 0.3) -> Material:
 
 
 def wall(rng: Rng) -> Material:
-    """Paint mostly; sometimes wallpaper, brick, panelling or rough plaster."""
+    """Paint in most rooms, else wallpaper, brick, panelling or rough plaster."""
     light = rng.random() < 0.75
     base = hue(rng, (0.0, 0.22), (0.72, 0.95)) if light else hue(rng, (0.1, 0.5), (0.35, 0.8))
     kind = rng.random()
@@ -126,7 +126,7 @@ def brick(rng: Rng) -> Material:
 
 
 def wall_tiles(rng: Rng) -> Material:
-    """Glazed tiles as behind a kitchen counter."""
+    """Glazed tiles behind a kitchen counter."""
     base = hue(rng, (0.0, 0.35), (0.6, 0.95))
     size = float(rng.choice([0.1, 0.15, 0.2]))
     texture = m.tiles(
@@ -167,7 +167,7 @@ def floor(rng: Rng) -> Material:
 
 
 def ceiling(rng: Rng) -> Material:
-    """White or nearly so; sometimes boards or office tiles."""
+    """A nearly white ceiling, sometimes of boards or office tiles."""
     base = hue(rng, (0.0, 0.06), (0.85, 0.97))
     kind = rng.random()
     if kind < 0.8:

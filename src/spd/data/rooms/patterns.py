@@ -1,6 +1,6 @@
-"""Textures that show something: stripes, checks, wallpaper, rugs, pictures, screens, views.
+"""Patterned textures: stripes, checks, wallpaper, rugs, pictures, screens and window views.
 
-Same contract as in `materials`: `[2, N]` coordinates in metres in, linear RGB `[3, N]` out.
+As in `materials`, a texture maps `[2, N]` coordinates in metres to linear RGB `[3, N]`.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ from spd.data.rooms.materials import (
 
 
 def stripes(first: RGB, second: RGB, *, period_m: float, share: float, along_u: bool) -> Texture:
-    """Two-colour stripes, as on wallpaper, cushions and curtains."""
+    """Two-colour stripes for wallpaper, cushions and curtains."""
     axis = 1 if along_u else 0
 
     def texture(p: np.ndarray, footprint_m: np.ndarray) -> np.ndarray:
@@ -29,7 +29,7 @@ def stripes(first: RGB, second: RGB, *, period_m: float, share: float, along_u: 
 
 
 def plaid(base: RGB, second: RGB, third: RGB, *, period_m: float) -> Texture:
-    """Crossing bands of two colours over a ground."""
+    """Crossing bands of two colours over a base colour."""
 
     def texture(p: np.ndarray, footprint_m: np.ndarray) -> np.ndarray:
         wide = edge_line(p[0], period_m, period_m * 0.35, footprint_m)
@@ -45,7 +45,7 @@ def plaid(base: RGB, second: RGB, third: RGB, *, period_m: float) -> Texture:
 
 
 def motif(base: RGB, figure: RGB, *, period_m: float, petals: int, salt: int) -> Texture:
-    """Wallpaper: a flower-like figure on a staggered lattice."""
+    """Wallpaper with a flower-like figure on a staggered lattice."""
 
     def texture(p: np.ndarray, footprint_m: np.ndarray) -> np.ndarray:
         q = p / period_m
@@ -115,7 +115,7 @@ def _landscape(x: np.ndarray, y: np.ndarray, palette: np.ndarray, salt: int) -> 
 
 
 def outdoors(sky: RGB, ground: RGB, leaves: RGB, *, horizon_m: float, salt: int) -> Texture:
-    """What is seen through a window (v up from the sill): sky over trees and ground, bright."""
+    """View through a window (v up from the sill): bright sky over trees and ground."""
 
     def texture(p: np.ndarray, footprint_m: np.ndarray) -> np.ndarray:
         v, q = p[1], p + np.float32(salt)
@@ -132,7 +132,7 @@ def outdoors(sky: RGB, ground: RGB, leaves: RGB, *, horizon_m: float, salt: int)
 
 
 def blind(base: RGB, *, slat_m: float) -> Texture:
-    """Closed slats with light between them."""
+    """Closed slats of a blind."""
 
     def texture(p: np.ndarray, footprint_m: np.ndarray) -> np.ndarray:
         phase = p[1] / slat_m % 1.0
@@ -161,7 +161,7 @@ def screen(size_m: tuple[float, float], palette: np.ndarray, salt: int) -> Textu
 
 
 def book_spine(base: RGB, label: RGB, *, height_m: float, salt: int) -> Texture:
-    """A cover with one or two bands across it (v is up)."""
+    """A book cover with one or two bands across it (v is up)."""
     low = height_m * (0.15 + 0.1 * (salt % 3))
 
     def texture(p: np.ndarray, footprint_m: np.ndarray) -> np.ndarray:

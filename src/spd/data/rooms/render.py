@@ -1,4 +1,4 @@
-"""One frame of a random room: picture, exact depth, surfaces and normals."""
+"""One frame of a random room: image, exact depth and normals."""
 
 import dataclasses
 
@@ -7,62 +7,62 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from spd.data.rooms.camera_choice import FARTHEST_M, NEAREST_M, camera_candidates
 from spd.data.rooms.exposure import photograph
+from spd.data.rooms.geometry import Hits, RoomCamera, RoomGeometry
 from spd.data.rooms.layout import FurnishedRoom, furnish
 from spd.data.rooms.light_grid import light_on_grid
 from spd.data.rooms.lighting import dot
-from spd.data.rooms.scene import Camera, Hits, Scene
 from spd.data.rooms.surfels import Surfels, surfels
 from spd.data.sample import RGBDSample, valid_depth
 from spd.errors import InputError, PointError
 from spd.pixels import Intrinsics, Size, lattice
 
 NYU_FOCAL_SHARE = 518.8579 / 640
-"""Focal length over image width of NYU Depth v2's colour camera (fx of its calibration)."""
+"""Focal length divided by image width of NYU Depth V2's colour camera (fx)."""
 
 _ROOMS_TRIED = 50
-_LOOKS = ((-0.35, -0.2), (0.35, -0.1), (0.0, 0.3))  # sub-pixel places of an edge pixel
-_BRIGHTEST = 6.0  # radiance limit inside a mixed pixel, so that lamps keep smooth outlines
+_SUBPIXELS = ((-0.35, -0.2), (0.35, -0.1), (0.0, 0.3))  # offsets of the samples of an edge pixel
+_MAX_RADIANCE = 6.0  # limit of a sample of an edge pixel, so that lamps keep smooth outlines
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class RoomFrame:
-    """A picture of a synthetic room with everything known about its geometry."""
+    """Image of a synthetic room with its exact geometry."""
 
     image: UInt8[np.ndarray, "h w 3"]
     """RGB, 0..255."""
     depth_m: Float[np.ndarray, "h w"]
-    """Camera z in metres at pixel centres, float32 of an exact value."""
-    surface_id: Int[np.ndarray, "h w"]
-    """One id per object part: all faces of a box share one, a table's leg and top do not; int32."""
+    """Camera z in metres at pixel centres, exact up to rounding to float32."""
     normal: Float[np.ndarray, "h w 3"]
     """Unit normal in the camera frame (x right, y down, z forward), facing the camera, float32.
 
-    Of the triangle that was hit, so consistent with the depth (curved objects are facetted).
+    It is the normal of the triangle, as the depth is (curved objects are facetted).
     """
     intrinsics: Intrinsics
-    scene: Scene
-    camera: Camera
+    geometry: RoomGeometry
+    camera: RoomCamera
 
     def depth_at(self, points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n"]:
-        """Exact camera z in metres, float64, at any `(u, v)`; integers are pixel centres.
+        """Exact camera z in metres, float64, at points `(u, v)`; integers are pixel centres.
 
         Raises:
-            PointError: points are not `[N, 2]`, not finite, or outside the image.
+            PointError: if points are not `[N, 2]`, not finite, or outside the image.
         """
         points = self._checked(points)
-        return self.scene.depth(self.camera, self.scene.view(self.camera, points))
+        return self.geometry.depth(self.camera, self.geometry.view(self.camera, points))
 
     def surface_at(self, points: Float[np.ndarray, "n 2"]) -> Int[np.ndarray, "n"]:
-        """Surface id at any `(u, v)`, int32.
+        """Surface id at points `(u, v)`, int32; one id per part of an object.
+
+        All faces of a box share an id, a table's leg and top do not.
 
         Raises:
-            PointError: points are not `[N, 2]`, not finite, or outside the image.
+            PointError: if points are not `[N, 2]`, not finite, or outside the image.
         """
         points = self._checked(points)
-        return self.scene.mesh.surface[self.scene.view(self.camera, points).triangle]
+        return self.geometry.mesh.surface[self.geometry.view(self.camera, points).triangle]
 
     def sample(self, name: str) -> RGBDSample:
-        """The frame as the sample type of every data source."""
+        """Convert to the sample type of every data source."""
         return RGBDSample(
             self.image, self.depth_m, valid_depth(self.depth_m), self.intrinsics, name
         )
@@ -90,19 +90,19 @@ def render_room(
     focal_px: float | None = None,
     chosen_at_px: float | None = None,
 ) -> RoomFrame:
-    """Render one random furnished room, the same for the same arguments.
+    """Render one random furnished room; the same arguments give the same image.
 
     Args:
-        seed: any non-negative integer; another seed is another room and another view.
+        seed: non-negative integer; each seed gives another room and view.
         size: (height, width) of the image in pixels.
-        focal_px: focal length in pixels; by default NYU's field of view, 518.8579 px at a width
-            of 640. The principal point is the image's centre.
-        chosen_at_px: focal length through which the view is the best of its room; by default
-            `focal_px`. With one for all, other lenses show the room from the same place; only
-            where a wider one stands too close to something, from the next best.
+        focal_px: focal length in pixels; None: NYU's field of view, 518.8579 px at a width of 640.
+            The principal point is the centre of the image.
+        chosen_at_px: focal length in pixels at which the best view of the room is chosen; None:
+            `focal_px`. A common value shows a room from one place through several lenses, unless
+            a wider lens stands too close to something and takes the next best view.
 
     Raises:
-        InputError: a negative seed, a size below 2x2, or a focal length that is not positive.
+        InputError: if the seed is negative, the size below 2x2, or the focal length not positive.
     """
     height, width = size
     if seed < 0 or min(height, width) < 2:
@@ -118,8 +118,8 @@ def render_room(
         furnished = furnish(rng)
         for candidate in camera_candidates(furnished, chosen_at, size, rng):
             camera = dataclasses.replace(candidate, intrinsics=intrinsics)
-            hits = furnished.scene.view(camera, points)
-            depth = furnished.scene.depth(camera, hits)
+            hits = furnished.geometry.view(camera, points)
+            depth = furnished.geometry.depth(camera, hits)
             if _is_usable(depth):
                 return _frame(furnished, camera, size, hits, depth, rng)
     raise InputError(
@@ -129,7 +129,7 @@ def render_room(
 
 
 def _is_usable(depth: Float[np.ndarray, "n"]) -> bool:
-    """Every pixel sees something, nearly all of it at indoor distances."""
+    """Whether every pixel sees a surface, and nearly all of them at indoor distances."""
     if not np.isfinite(depth).all() or depth.min() <= 0.05:
         return False
     return bool(((depth < NEAREST_M) | (depth > FARTHEST_M)).mean() < 1e-3)
@@ -137,26 +137,25 @@ def _is_usable(depth: Float[np.ndarray, "n"]) -> bool:
 
 def _frame(
     furnished: FurnishedRoom,
-    camera: Camera,
+    camera: RoomCamera,
     size: Size,
     hits: Hits,
     depth: Float[np.ndarray, "n"],
     rng: np.random.Generator,
 ) -> RoomFrame:
-    room, scene = furnished.room, furnished.scene
-    surface = scene.mesh.surface[hits.triangle].reshape(size)
-    normal = scene.facing_normal(camera, hits.triangle).reshape(*size, 3)
-    visible = surfels(scene, camera, hits, depth)
-    light = light_on_grid(scene, room.lights, room.sun, visible, camera, size, rng)
+    room, geometry = furnished.room, furnished.geometry
+    surface = geometry.mesh.surface[hits.triangle].reshape(size)
+    normal = geometry.facing_normal(camera, hits.triangle).reshape(*size, 3)
+    visible = surfels(geometry, camera, hits, depth)
+    light = light_on_grid(geometry, room.lights, room.sun, visible, camera, size, rng)
     radiance = visible.radiance(light).reshape(3, *size)
-    _refine_edges(radiance, _edges(surface, normal), scene, camera, visible, light)
+    _refine_edges(radiance, _edges(surface, normal), geometry, camera, visible, light)
     return RoomFrame(
         image=photograph(radiance, rng),
         depth_m=depth.astype(np.float32).reshape(size),
-        surface_id=surface,
         normal=normal,
         intrinsics=camera.intrinsics,
-        scene=scene,
+        geometry=geometry,
         camera=camera,
     )
 
@@ -164,7 +163,7 @@ def _frame(
 def _edges(
     surface: Int[np.ndarray, "h w"], normal: Float[np.ndarray, "h w 3"]
 ) -> Bool[np.ndarray, "h w"]:
-    """Pixels beside a change of surface or a crease."""
+    """Mask of the pixels beside a change of surface or a crease."""
     edge = np.zeros(surface.shape, bool)
     for a, b in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
         crease = sum(normal[a][..., k] * normal[b][..., k] for k in range(3)) < 0.85
@@ -177,30 +176,30 @@ def _edges(
 def _refine_edges(
     radiance: Float[np.ndarray, "3 h w"],
     edge: Bool[np.ndarray, "h w"],
-    scene: Scene,
-    camera: Camera,
+    geometry: RoomGeometry,
+    camera: RoomCamera,
     visible: Surfels,
     light: Float[np.ndarray, "6 n"],
 ) -> None:
-    """Replace edge pixels by the mean of a few sub-pixel looks (anti-aliasing), in place.
+    """Replace edge pixels by the mean of a few sub-pixel samples (anti-aliasing), in place.
 
-    Each look takes its light from the nearby pixel whose position is nearest to what it sees.
+    Each sample takes its light from the neighbouring pixel whose surface point is nearest.
     """
     height, width = edge.shape
-    rows, columns = (np.tile(index, len(_LOOKS)) for index in np.nonzero(edge))
-    du, dv = np.repeat(np.array(_LOOKS), int(edge.sum()), axis=0).T
-    hits = scene.view(camera, np.stack([columns + du, rows + dv], axis=-1))
-    look = surfels(scene, camera, hits, scene.depth(camera, hits))
+    rows, columns = (np.tile(index, len(_SUBPIXELS)) for index in np.nonzero(edge))
+    du, dv = np.repeat(np.array(_SUBPIXELS), int(edge.sum()), axis=0).T
+    hits = geometry.view(camera, np.stack([columns + du, rows + dv], axis=-1))
+    sample = surfels(geometry, camera, hits, geometry.depth(camera, hits))
     best, nearest = np.zeros(len(rows), np.int64), np.full(len(rows), np.inf, np.float32)
     for toward_row in (0, 1):
         for toward_column in (0, 1):
             row = np.clip(rows + toward_row * np.sign(dv).astype(int), 0, height - 1)
             column = np.clip(columns + toward_column * np.sign(du).astype(int), 0, width - 1)
             pixel = row * width + column
-            apart = np.take(visible.position, pixel, axis=1) - look.position
+            apart = np.take(visible.position, pixel, axis=1) - sample.position
             gap = dot(apart, apart)
-            gap -= 0.04 * dot(np.take(visible.normal, pixel, axis=1), look.normal)
+            gap -= 0.04 * dot(np.take(visible.normal, pixel, axis=1), sample.normal)
             closer = gap < nearest
             best[closer], nearest[closer] = pixel[closer], gap[closer]
-    looks = np.minimum(look.radiance(np.take(light, best, axis=1)), _BRIGHTEST)
-    radiance[:, edge] = looks.reshape(3, len(_LOOKS), -1).mean(axis=1)
+    samples = np.minimum(sample.radiance(np.take(light, best, axis=1)), _MAX_RADIANCE)
+    radiance[:, edge] = samples.reshape(3, len(_SUBPIXELS), -1).mean(axis=1)

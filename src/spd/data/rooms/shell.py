@@ -1,8 +1,8 @@
-"""The room itself: footprint, walls with openings, floor, ceiling, skirting, beams.
+"""The room without furniture: footprint, walls with openings, floor, ceiling, skirting, beams.
 
-The footprint is a counter-clockwise polygon, so the room lies left of every wall; a wall's frame
-has x along it, y into the room and z up. Floor and ceiling reach beyond the walls and walls reach
-above the ceiling: surfaces that overlap leave no seam for a ray to slip through.
+The footprint is a counter-clockwise polygon, so the room lies left of every wall. A wall's frame
+has x along the wall, y into the room and z up. Floor and ceiling extend beyond the walls, and walls
+above the ceiling, so that no ray slips through a seam.
 """
 
 import contextlib
@@ -21,12 +21,12 @@ from spd.data.rooms.mesh import MeshBuilder
 Rng = np.random.Generator
 
 _BEYOND_M = 0.3
-_PIECE_M = 0.7  # walls, floor and ceiling are cut this fine, so that bounced light can vary on them
+_PIECE_M = 0.7  # size of the triangles of walls, floor and ceiling, each lit by itself
 
 
 @dataclasses.dataclass(slots=True)
 class Wall:
-    """One straight wall: x along it from `start`, y into the room."""
+    """One straight wall, from `start` to `end` on the floor in metres."""
 
     start: Float[np.ndarray, "2"]
     end: Float[np.ndarray, "2"]
@@ -35,21 +35,25 @@ class Wall:
 
     @property
     def length_m(self) -> float:
-        """Metres from corner to corner."""
+        """Length in metres."""
         return float(np.linalg.norm(self.end - self.start))
 
     @property
     def yaw(self) -> float:
-        """Direction of the wall's x axis in the world."""
+        """Direction of the wall's x axis in the world, in radians."""
         along = self.end - self.start
         return math.atan2(along[1], along[0])
 
+    def at(self, x: float) -> Float[np.ndarray, "2"]:
+        """Point on the floor at `x` metres along the wall."""
+        return self.start + (self.end - self.start) * (x / self.length_m)
+
     def frame(self, mesh: MeshBuilder) -> contextlib.AbstractContextManager[None]:
-        """What is added inside is in the wall's frame."""
+        """Context in which primitives are added in the wall's frame."""
         return mesh.placed(float(self.start[0]), float(self.start[1]), yaw=self.yaw)
 
     def is_free(self, low: float, high: float, bottom: float = 0.0, top: float = 9.0) -> bool:
-        """Whether no opening touches x in low..high at heights bottom..top."""
+        """Whether no opening overlaps x in low..high at heights bottom..top, in metres."""
         return all(
             high <= o.low - 0.1 or low >= o.high + 0.1 or top <= o.bottom or bottom >= o.top
             for o in self.openings
@@ -58,7 +62,7 @@ class Wall:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Opening:
-    """A rectangular hole in a wall, closed at `recess_m` behind its face."""
+    """A rectangular hole in a wall, in metres, closed at `recess_m` behind the wall's face."""
 
     low: float
     high: float
@@ -71,7 +75,7 @@ class Opening:
 
 @dataclasses.dataclass(slots=True)
 class Room:
-    """Everything that later steps need to know about the room being built."""
+    """A room under construction."""
 
     mesh: MeshBuilder
     footprint: Float[np.ndarray, "k 2"]
@@ -82,10 +86,10 @@ class Room:
     lights: list[Light] = dataclasses.field(default_factory=list)
     sun: Sun | None = None
     slope: tuple[float, float, float] | None = None
-    """A sloped ceiling: z <= a x + b y + c."""
+    """Sloped ceiling (a, b, c): z <= a x + b y + c in metres; None: flat."""
 
     def ceiling_at(self, x: float, y: float) -> float:
-        """Height of the ceiling over a place on the floor."""
+        """Height of the ceiling over a point of the floor, in metres."""
         if self.slope is None:
             return self.height_m
         a, b, c = self.slope
@@ -93,7 +97,7 @@ class Room:
 
 
 def make_room(rng: Rng) -> Room:
-    """A bare room: shape, height and materials; openings are added before `build_shell`."""
+    """Make a bare room; openings must be added before `build_shell`."""
     footprint = make_footprint(rng)
     main, accent = palette.wall(rng), palette.wall(rng)
     accented = int(rng.integers(len(footprint))) if rng.random() < 0.3 else -1
@@ -115,7 +119,7 @@ def make_room(rng: Rng) -> Room:
 
 
 def make_footprint(rng: Rng) -> Float[np.ndarray, "k 2"]:
-    """Rectangle, L, clipped corner, alcove or chimney breast; counter-clockwise, metres."""
+    """Random outline in metres, counter-clockwise: rectangle, L, cut corner, alcove or bay."""
     w, d = float(rng.uniform(2.8, 7.2)), float(rng.uniform(2.6, 5.8))
     if rng.random() < 0.12:
         w = float(rng.uniform(7.0, 9.0))
@@ -134,13 +138,13 @@ def make_footprint(rng: Rng) -> Float[np.ndarray, "k 2"]:
         b = a + float(rng.uniform(1.0, 1.8))
         points = [(0, 0), (w, 0), (w, d), (b, d), (b, d + out), (a, d + out), (a, d), (0, d)]
     shape = np.array(points, float)
-    if rng.random() < 0.5:  # mirrored, and listed backwards to stay counter-clockwise
+    if rng.random() < 0.5:  # mirrored, and reversed to stay counter-clockwise
         shape = shape[::-1] * np.array([-1.0, 1.0])
     return shape - (shape.min(axis=0) + shape.max(axis=0)) / 2
 
 
 def _attic_slope(rng: Rng, footprint: np.ndarray) -> tuple[float, float, float]:
-    """A roof rising from knee height at one side of the room."""
+    """Slope of a roof that rises from a low wall at one side of the room."""
     angle = float(rng.choice([0.0, 0.5, 1.0, 1.5])) * math.pi
     direction = np.array([math.cos(angle), math.sin(angle)])
     edge = float((footprint @ direction).min())
@@ -149,7 +153,7 @@ def _attic_slope(rng: Rng, footprint: np.ndarray) -> tuple[float, float, float]:
 
 
 def build_shell(room: Room, rng: Rng) -> None:
-    """Add floor, ceiling, walls, skirting and now and then mouldings or beams to the mesh."""
+    """Add floor, ceiling, walls, skirting, and in some rooms mouldings or beams."""
     _build_floor_and_ceiling(room, rng)
     skirting = rng.uniform(0.06, 0.14) if rng.random() < 0.85 else 0.0
     moulding = rng.uniform(0.04, 0.09) if rng.random() < 0.3 and room.slope is None else 0.0
@@ -191,10 +195,10 @@ def _build_floor_and_ceiling(room: Room, rng: Rng) -> None:
 
 
 def _build_wall(room: Room, wall: Wall, index: int) -> None:
-    """The wall's face around its openings, each opening's sides, and a strip behind its start.
+    """Add a wall's face around its openings, the openings' sides, and a strip behind its start.
 
-    At a corner that points into the room two walls meet edge on edge; the strip stands a little
-    behind that edge, so that a ray through the seam is still stopped.
+    At a corner that points into the room, two walls meet edge to edge. The strip stands slightly
+    behind that edge and stops rays through the seam.
     """
     mesh, length, top = room.mesh, wall.length_m, room.height_m + 0.05
     xs = sorted({-0.02 * _is_convex(room, index), length, *_cuts(wall, "low", "high")})
@@ -218,7 +222,7 @@ def _cuts(wall: Wall, *names: str) -> list[float]:
 
 
 def _is_convex(room: Room, index: int) -> bool:
-    """Whether the corner at a wall's start bulges out of the room (most do)."""
+    """Whether the corner at a wall's start points out of the room, as most do."""
     before, here, after = (room.footprint[(index + k) % len(room.footprint)] for k in (-1, 0, 1))
     a, b = here - before, after - here
     return bool(a[0] * b[1] - a[1] * b[0] > 0)
@@ -231,7 +235,7 @@ def _wall_piece(
     material: Material,
     surface: int,
 ) -> None:
-    """A rectangle of wall facing the room, with texture coordinates common to the whole wall."""
+    """Add a rectangle of wall, with texture coordinates of the whole wall."""
     columns = np.linspace(x[1], x[0], max(1, math.ceil((x[1] - x[0]) / _PIECE_M)) + 1)
     rows = np.linspace(z[0], z[1], max(1, math.ceil((z[1] - z[0]) / _PIECE_M)) + 1)
     texture = np.stack(np.meshgrid(columns, rows, indexing="ij"), axis=-1)
@@ -240,7 +244,7 @@ def _wall_piece(
 
 
 def _build_reveal(room: Room, wall: Wall, o: Opening) -> None:
-    """The sides, head and sill of an opening, reaching a little past its closed back."""
+    """Add the sides, head and sill of an opening, slightly deeper than its back."""
     depth = o.recess_m + 0.02
     material = wall.material if o.kind != "door" else room.trim
     width, height = o.high - o.low, o.top - o.bottom
@@ -254,7 +258,7 @@ def _build_reveal(room: Room, wall: Wall, o: Opening) -> None:
 
 
 def _build_skirting(room: Room, wall: Wall, height: float) -> None:
-    """A board along the foot of the wall, interrupted where openings reach the floor."""
+    """Add a board along the foot of the wall, interrupted at openings that reach the floor."""
     gaps = sorted((o.low, o.high) for o in wall.openings if o.bottom < height)
     position = 0.0
     for low, high in [*gaps, (wall.length_m + 0.07, math.inf)]:

@@ -1,6 +1,6 @@
 """Upholstered and other pieces: sofas, beds, a kitchen line, lamps, radiators, bins, boxes.
 
-Same frame as in `furniture`: x centred, y from the back to the front, z up.
+Pieces have the frame of `furniture`: x centred, y from back to front, z up.
 """
 
 import math
@@ -92,7 +92,7 @@ def bed(rng: Rng) -> Piece:
 
 
 def kitchen(rng: Rng, length: float) -> Piece:
-    """A kitchen line: base units 0.9 m high, tiles, wall units above, now and then a fridge."""
+    """A kitchen line: base units 0.9 m high, tiles, often wall units, sometimes a fridge."""
     base, face = palette.furniture_body(rng), palette.furniture_body(rng)
     stone = m.marble(palette.hue(rng, (0.0, 0.2), (0.25, 0.85)), colour(0.3, 0.3, 0.3))
     worktop = Material(stone, gloss=0.3, sharpness=80.0)
@@ -199,7 +199,7 @@ def pouf(rng: Rng) -> Piece:
 
 
 def toy_or_bag(rng: Rng) -> Piece:
-    """Something left on the floor: a bag, a pair of shoes, a ball, books."""
+    """An object left on the floor: a bag, a pair of shoes, a ball or books."""
     kind, cloth = int(rng.integers(4)), palette.cloth(rng)
 
     def build(room: Room) -> None:
@@ -221,7 +221,7 @@ def toy_or_bag(rng: Rng) -> Piece:
 
 
 def radiator(rng: Rng, width: float) -> Piece:
-    """A ribbed radiator, 0.45 to 0.6 m high, standing off the floor."""
+    """A ribbed radiator from 0.12 m above the floor to 0.55 to 0.72 m."""
     height = float(rng.uniform(0.55, 0.72))
     white = Material(m.plain(colour(0.9, 0.9, 0.88)), gloss=0.15)
 
@@ -238,7 +238,7 @@ def radiator(rng: Rng, width: float) -> Piece:
 
 
 def hanging_lamp(room: Room, rng: Rng, x: float, y: float) -> None:
-    """A ceiling light over (x, y): a pendant, a bowl under the ceiling, or a panel; usually lit."""
+    """Build a ceiling light over (x, y): a pendant, a bowl or a panel, usually lit."""
     top = room.ceiling_at(x, y)
     lit = bool(rng.random() < 0.8) or not room.lights
     warm = np.array([1.0, rng.uniform(0.82, 0.98), rng.uniform(0.6, 0.95)], np.float32)

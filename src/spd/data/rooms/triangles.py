@@ -1,15 +1,17 @@
-"""Array arithmetic on triangles and grids of points, for the mesh builder and the scene."""
+"""Array arithmetic on triangles and grids of points."""
 
 import functools
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from spd.data.rooms.materials import R2
+
 
 def facing_and_double_area(
     corners: Float[np.ndarray, "t 3 3"],
 ) -> tuple[Float[np.ndarray, "t 3"], Float[np.ndarray, "t"]]:
-    """Unit normals by the right-hand rule, and twice the areas, of triangles."""
+    """Unit normals of triangles by the right-hand rule, and twice their areas."""
     (ax, ay, az), (bx, by, bz) = (corners[:, k].T - corners[:, 0].T for k in (1, 2))
     raw = np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=-1)
     double_area = np.sqrt((raw * raw).sum(axis=-1))
@@ -17,7 +19,7 @@ def facing_and_double_area(
 
 
 def signed_power(value: np.ndarray, exponent: float) -> np.ndarray:
-    """A power of the magnitude that keeps the sign; rounding noise about 0 becomes 0."""
+    """Power of the magnitude with the sign of `value`; rounding noise around 0 becomes 0."""
     value = np.where(np.abs(value) < 1e-9, 0.0, value)
     return np.sign(value) * np.abs(value) ** exponent
 
@@ -32,12 +34,12 @@ def perpendicular(direction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def column_pairs(grid: np.ndarray) -> np.ndarray:
-    """[a, b, k] -> its b - 1 pairs of neighbouring columns, [b - 1, a, 2, k]."""
+    """Pairs of neighbouring columns, [b - 1, a, 2, k], of a grid [a, b, k]."""
     return np.stack([grid[:, :-1], grid[:, 1:]], axis=2).swapaxes(0, 1)
 
 
 def grid_triangles(grid: np.ndarray) -> np.ndarray:
-    """[..., a, b, k] -> the two triangles of every cell, [t, 3, k]."""
+    """Two triangles per cell, [t, 3, k], of a grid [..., a, b, k]."""
     a, b, k = grid.shape[-3:]
     index = _grid_index(a, b)
     return grid.reshape(-1, a * b, k)[:, index].reshape(-1, 3, k)
@@ -45,18 +47,18 @@ def grid_triangles(grid: np.ndarray) -> np.ndarray:
 
 @functools.lru_cache(maxsize=256)
 def _grid_index(a: int, b: int) -> Int[np.ndarray, "t 3"]:
-    """Corners of the triangles of an a x b grid of points, as indices into its flat list."""
+    """Corners of the triangles of an a x b grid of points, as flat indices."""
     first = (np.arange(a - 1)[:, None] * b + np.arange(b - 1)).reshape(-1, 1)
     return (first + np.array([0, b, b + 1, 0, b + 1, 1])).reshape(-1, 3)
 
 
 def box_projection(corners: np.ndarray) -> np.ndarray:
-    """Texture coordinates in metres: the two axes of the frame that the triangle faces least."""
+    """Texture coordinates in metres, on the two axes that each triangle faces least."""
     axis = np.abs(facing_and_double_area(corners)[0]).argmax(axis=1)
     pick = np.array([[1, 2], [0, 2], [0, 1]])[axis]
     return np.take_along_axis(corners, pick[:, None, :].repeat(3, axis=1), axis=2)
 
 
 def texture_shift(surface: Int[np.ndarray, "t"]) -> Float[np.ndarray, "t 2"]:
-    """A fixed shift per surface, so that two boards of one wood do not show the same grain."""
-    return surface[:, None] * np.array([0.7548776662, 0.5698402909]) % 1.0 * 7.0
+    """Shift of the texture per surface, so that two boards of one wood differ in grain."""
+    return surface[:, None] * np.array(R2) % 1.0 * 7.0

@@ -1,4 +1,4 @@
-"""Things on walls: pictures, mirrors' frames, clocks, shelves, televisions, switches."""
+"""Objects on walls: pictures, clocks, shelves, televisions, switches."""
 
 import math
 
@@ -13,7 +13,7 @@ Rng = np.random.Generator
 
 
 def hang_on_walls(room: Room, rng: Rng, blocked: list[list[tuple[float, float, float]]]) -> None:
-    """Decorate every wall; `blocked` lists, per wall, (low, high, top) of what stands before it."""
+    """Decorate every wall; `blocked` has (low, high, top) of the furniture at each wall."""
     for wall, standing in zip(room.walls, blocked, strict=True):
         with wall.frame(room.mesh):
             for opening in wall.openings:
@@ -34,11 +34,10 @@ def _hang_one(room: Room, wall: Wall, rng: Rng, standing: list[tuple[float, floa
     z = float(rng.uniform(1.2, 1.5) if is_shelf else 1.55 - height / 2 + rng.normal(0, 0.12))
     floor_z = max([t for a, b, t in standing if a < x + width and x < b], default=0.0)
     z = max(z, floor_z + 0.12)
-    ends = [wall.start + (wall.end - wall.start) * (s / wall.length_m) for s in (x, x + width)]
-    ceiling = min(room.ceiling_at(*end) for end in ends)
+    ceiling = min(room.ceiling_at(*wall.at(end)) for end in (x, x + width))
     if z + height > ceiling - 0.1 or not wall.is_free(x - 0.12, x + width + 0.12, z, z + height):
         return
-    standing.append((x - 0.05, x + width + 0.05, 9.0))  # nothing hangs over it again
+    standing.append((x - 0.05, x + width + 0.05, 9.0))  # nothing else is hung here
     with room.mesh.placed(x=x, z=z):
         if is_shelf:
             _wall_shelf(room, rng, width)
@@ -51,7 +50,7 @@ def _hang_one(room: Room, wall: Wall, rng: Rng, standing: list[tuple[float, floa
 
 
 def _picture(room: Room, rng: Rng, width: float, height: float) -> None:
-    """A framed picture, a poster without frame, or a picture with a mount."""
+    """Add a framed picture with or without mount, or a poster without frame."""
     mesh, framed = room.mesh, rng.random() < 0.8
     frame = palette.furniture_body(rng) if rng.random() < 0.7 else palette.metal(rng)
     border, thick = (rng.uniform(0.015, 0.05), rng.uniform(0.015, 0.03)) if framed else (0.0, 0.004)
@@ -78,7 +77,7 @@ def _picture(room: Room, rng: Rng, width: float, height: float) -> None:
 
 
 def _clock(room: Room, rng: Rng, size: float) -> None:
-    """A round clock with two hands."""
+    """Add a round clock with two hands."""
     mesh, r = room.mesh, size / 2
     rim, face = palette.furniture_body(rng), Material(m.plain(colour(0.93, 0.92, 0.9)))
     hand = Material(m.plain(colour(0.08, 0.08, 0.08)))
@@ -91,7 +90,7 @@ def _clock(room: Room, rng: Rng, size: float) -> None:
 
 
 def _television(room: Room, rng: Rng, width: float) -> None:
-    """A flat television, dark or showing something."""
+    """Add a flat television, switched on or off."""
     mesh, height = room.mesh, width * 0.57
     body = Material(m.plain(colour(0.05, 0.05, 0.06)), gloss=0.3)
     mesh.box((0, -0.005, 0), (width, 0.05, height), body)
@@ -105,7 +104,7 @@ def _television(room: Room, rng: Rng, width: float) -> None:
 
 
 def _wall_shelf(room: Room, rng: Rng, width: float) -> None:
-    """A board on brackets, with books or small things."""
+    """Add a board on brackets, with books or small objects."""
     mesh, depth, board = room.mesh, rng.uniform(0.18, 0.26), palette.furniture_body(rng)
     mesh.box((0, -0.005, 0), (width, depth, 0.025), board)
     bracket = palette.metal(rng)
@@ -119,7 +118,7 @@ def _wall_shelf(room: Room, rng: Rng, width: float) -> None:
 
 
 def _switch(room: Room, rng: Rng, x: float, z: float) -> None:
-    """A light switch beside a door."""
+    """Add a light switch beside a door."""
     white = Material(m.plain(colour(0.92, 0.92, 0.9)), gloss=0.1)
     room.mesh.box((x, -0.002, z), (x + 0.08, 0.01, z + 0.08), white)
     room.mesh.box((x + 0.02, 0, z + 0.015), (x + 0.06, 0.015, z + 0.065), white)

@@ -1,4 +1,4 @@
-"""HDF5 files, opened for one read each, with one-line errors that name them."""
+"""Reading HDF5 files, with one-line errors that name the file."""
 
 import contextlib
 import io
@@ -14,14 +14,10 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def open_hdf5(file: Path | io.BytesIO, name: str) -> Iterator["h5py.File"]:
-    """The file, open for reading; what fails while reading in it is the file's fault, too.
-
-    Args:
-        file: where it is, or its bytes.
-        name: what messages call it.
+    """Open a file, or its bytes, for reading; errors inside the block count as the file's.
 
     Raises:
-        DataError: if it is no HDF5 file, truncated or damaged.
+        DataError: if it is not an HDF5 file, truncated or damaged; the message names it `name`.
     """
     import h5py
 
@@ -30,26 +26,26 @@ def open_hdf5(file: Path | io.BytesIO, name: str) -> Iterator["h5py.File"]:
             yield opened
     except (OSError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        raise DataError(f"{name} is damaged, truncated or no HDF5 file ({reason})") from None
+        raise DataError(f"{name} is damaged, truncated or not an HDF5 file ({reason})") from None
 
 
 def dataset(file: "h5py.File", key: str, name: str) -> "h5py.Dataset":
-    """The data set of that key.
+    """Data set of that key.
 
     Raises:
-        DataError: if there is none, naming those there are.
+        DataError: if it does not exist, with the keys of the file.
     """
     import h5py
 
     found = file.get(key)
     if not isinstance(found, h5py.Dataset):
-        there_are = ", ".join(sorted(file)) or "nothing"
-        raise DataError(f"{name} has no data set {key!r}; it holds {there_are}")
+        keys = ", ".join(sorted(file)) or "nothing"
+        raise DataError(f"{name} has no data set {key!r}; it holds {keys}")
     return found
 
 
 def keys_of(file: Path) -> set[str]:
-    """What an HDF5 file holds at its root; nothing if it is none."""
+    """Keys at the root of an HDF5 file; empty for any other file."""
     import h5py
 
     try:

@@ -8,8 +8,8 @@ import pytest
 from helpers.frames import miniature_frames
 from helpers.same_frames import assert_same
 from helpers.write_general import npy_bytes, png_bytes, tiff_bytes, write_table
-from spd.data.forms import open_source
-from spd.data.forms.table import Table
+from spd.data.formats import open_source
+from spd.data.formats.table import CSVTable
 from spd.errors import DataError
 from spd.geometry import Intrinsics
 
@@ -41,7 +41,7 @@ def table(folder, text):
 def test_a_table_gives_the_same_frames(tmp_path):
     path = write_table(tmp_path / "mine", FRAMES)
     source = open_source(f"{path}:test,border=nyu")
-    assert isinstance(source, Table)
+    assert isinstance(source, CSVTable)
     assert [(f.name, f.split, f.scene) for f in source.frames] == [
         ("photos/0.jpg", "test", "kitchen_0004"),
         ("photos/45.jpg", "test", "bathroom_0009"),
@@ -106,13 +106,13 @@ def test_paths_may_start_from_another_folder_or_be_absolute(files, tmp_path_fact
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     path = table(elsewhere, f"image,depth\na.png,{files / 'a.depth.png'}\n")
     assert np.array_equal(open_source(f"{path},root={files}")[0].image, IMAGE)
-    with pytest.raises(DataError, match="lacks 1 file"):
+    with pytest.raises(DataError, match=r"1 file.* of the index are missing"):
         open_source(str(path))
 
 
 def test_missing_files_are_all_counted(files):
     path = table(files, "image,depth\na.png,no.png\nb.png,nor.png\nc.png,a.depth.png\n")
-    with pytest.raises(DataError, match=r"t.csv lacks 3 file\(s\) .*no.png, .*nor.png, .*c.png"):
+    with pytest.raises(DataError, match=r"t.csv: 3 file\(s\) .*no.png, .*nor.png, .*c.png"):
         open_source(str(path))
 
 
@@ -129,7 +129,7 @@ def test_missing_files_are_all_counted(files):
         ),
         ("image,depth,unit\na.png,a.depth.png,mm\n", "row 2: unit is 'mm', expected millimetre"),
         ("image,depth,unit\na.png,a.depth.png,-1\n", "row 2: unit is '-1', expected millimetre"),
-        ("image,depth\n\na.png,\n", "row 3 names no depth"),
+        ("image,depth\n\na.png,\n", "row 3 has no depth"),
         ("image,depth\na.png,a.depth.png,x\n", "row 2 has 3 values, the header 2"),
         ("image,depth\n", "t.csv has no frame"),
         ("image,depth\na.png,a.depth.png\na.png,m.npy\n", "names a.png twice"),
@@ -147,14 +147,14 @@ def test_what_is_wrong_in_a_row_is_named(files, text, message):
         (b"photo,depth\na,b\n", "header must name image once, it names photo, depth"),
         (b"image,depth,image\na,b,c\n", "header must name image once"),
         (b"", "header must name image once, it names nothing"),
-        (b"image,depth\n\xff\xfe,a\n", "is not a CSV file in UTF-8"),
-        (b'image,depth\n"a,b\n', "is not a CSV file in UTF-8"),
+        (b"image,depth\n\xff\xfe,a\n", "is not a readable CSV file in UTF-8"),
+        (b'image,depth\n"a,b\n', "is not a readable CSV file in UTF-8"),
     ],
 )
 def test_what_is_no_table_is_refused(tmp_path, content, message):
     (tmp_path / "t.csv").write_bytes(content)
     with pytest.raises(DataError, match=message) as caught:
-        open_source(f"{tmp_path / 't.csv'},form=table")
+        open_source(f"{tmp_path / 't.csv'},format=table")
     assert "\n" not in str(caught.value)
 
 
@@ -173,16 +173,18 @@ def test_names_that_are_times_too_far_apart_are_refused_by_row(tmp_path):
 
 def test_8_bit_depth_is_refused(files):
     source = open_source(str(table(files, "image,depth\na.png,grey.png\n")))
-    with pytest.raises(DataError, match=r"grey.png holds 8-bit depth, which has lost its metres"):
+    with pytest.raises(
+        DataError, match=r"grey.png holds 8-bit depth, which is too coarse for metres"
+    ):
         source[0]
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (",depth=raw", "table has no use for depth="),
-        (",camera=nyu,focal_px=500", "two cameras"),
-        (":night", "no frame of split 'night'; its splits are none"),
+        (",depth=raw", "table does not take depth="),
+        (",camera=nyu,focal_px=500", "both give a camera"),
+        (":night", "no frame in split 'night'; its splits are none"),
     ],
 )
 def test_options_that_do_not_apply_are_refused(files, options, message):

@@ -1,4 +1,4 @@
-"""Parquet tables: what is written in any of their layouts is read, at random and as a stream."""
+"""Parquet tables in all their layouts are read as they were written."""
 
 import pickle
 
@@ -20,8 +20,8 @@ from helpers.write_general import (
     write_parquet,
 )
 from spd.data import nyu_dataset as nyu
-from spd.data.forms import open_source
-from spd.data.forms.parquet import ParquetTables, stream
+from spd.data.formats import open_source
+from spd.data.formats.parquet import ParquetTables
 from spd.data.sample import valid_depth
 from spd.errors import DataError
 from spd.geometry import Intrinsics
@@ -116,25 +116,11 @@ def test_the_border_is_left_out_on_request_alone(hub_layout):
     assert np.array_equal(without[0].valid, valid_depth(FRAMES[4].depth_m))
 
 
-def test_a_stream_gives_the_same_samples_and_makes_no_copy(hub_layout, tmp_path):
-    text = f"{hub_layout}:train,camera=nyu"
-    streamed = list(stream(text))
-    assert list(tmp_path.rglob("*.arrow")) == []
-    source = open_source(text)
-    assert len(list(tmp_path.rglob("*.arrow"))) == 1
-    assert [sample.name for sample in streamed] == [frame.name for frame in source.frames]
-    for one, other in zip(streamed, source, strict=True):
-        assert np.array_equal(one.image, other.image)
-        assert np.array_equal(one.depth_m, other.depth_m)
-        assert np.array_equal(one.valid, other.valid)
-        assert one.intrinsics == other.intrinsics
-
-
-def test_a_stream_refuses_what_the_source_refuses(hub_layout):
-    with pytest.raises(DataError, match="no frame of split 'night'; its splits are test, train"):
-        stream(f"{hub_layout}:night")
-    with pytest.raises(DataError, match="no use for depth="):
-        stream(f"{hub_layout},depth=raw")
+def test_unknown_splits_and_options_of_other_formats_are_refused(hub_layout):
+    with pytest.raises(DataError, match="no frame in split 'night'; its splits are test, train"):
+        open_source(f"{hub_layout}:night")
+    with pytest.raises(DataError, match="does not take depth="):
+        open_source(f"{hub_layout},depth=raw")
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -183,7 +169,8 @@ def test_columns_may_say_camera_scene_split_and_name(tmp_path):
     for asked in ("val", "validation"):
         (frame,) = open_source(f"{tmp_path / 'a.parquet'}:{asked}").frames
         assert frame.name == "val/8"
-    assert [s.name for s in stream(f"{tmp_path / 'a.parquet'}:train")] == ["train/7", "train/7#2"]
+    names = [frame.name for frame in open_source(f"{tmp_path / 'a.parquet'}:train").frames]
+    assert names == ["train/7", "train/7#2"]
 
 
 def test_what_the_user_says_of_the_camera_goes_before_the_columns(tmp_path):
@@ -238,16 +225,16 @@ BAD_ROWS = {
     "8-bit numbers": ({"depth": nested([IMAGE[..., 0]])}, "holds 8-bit depth"),
     "half a TIFF": (
         {"depth": structs([tiff_bytes(DEPTH_MM)[:60]])},
-        "000000 is not a depth file that can be read; is it complete",
+        "000000 is not a readable depth file; is the file complete",
     ),
-    "half a npy": ({"depth": structs([npy_bytes(DEPTH_MM)[:150]])}, "is not a npy file"),
-    "npy of texts": ({"depth": structs([npy_bytes(np.array([["a"]]))])}, "which is no depth"),
+    "half a npy": ({"depth": structs([npy_bytes(DEPTH_MM)[:150]])}, "is not a readable npy file"),
+    "npy of texts": ({"depth": structs([npy_bytes(np.array([["a"]]))])}, "which cannot be depth"),
     "half a photo": (
         {"image": structs([TRAIN[0].jpeg[:9000]])},
         "a.parquet: 000000: the image is damaged or truncated",
     ),
-    "no photo": ({"image": structs([b"hello"])}, "000000 is not an image that can be read"),
-    "a path alone": ({"image": structs([None])}, "its image has no bytes, only the path"),
+    "no photo": ({"image": structs([b"hello"])}, "000000 is not a readable image"),
+    "a path alone": ({"image": structs([None])}, "its image has no bytes, only a file path"),
     "an empty cell": (
         {"depth": pa.array([None], pa.struct([("bytes", pa.binary())]))},
         "000000: its depth is empty",
@@ -291,10 +278,10 @@ def test_a_camera_that_cannot_be_is_refused_at_open(tmp_path, columns, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (",depth=filled", "parquet has no use for depth="),
-        (",root=x", "parquet has no use for root="),
-        (",camera=nyu,focal_px=500", "two cameras"),
-        (":night", "has no frame of split 'night'; its splits are none"),
+        (",depth=filled", "parquet does not take depth="),
+        (",root=x", "parquet does not take root="),
+        (",camera=nyu,focal_px=500", "both give a camera"),
+        (":night", "has no frame in split 'night'; its splits are none"),
     ],
 )
 def test_options_that_do_not_apply_are_refused(tmp_path, options, message):
@@ -317,18 +304,18 @@ def test_nyus_camera_is_refused_for_squeezed_frames(tmp_path):
 def test_a_table_without_the_columns_names_those_it_has(tmp_path):
     path = small(tmp_path / "a.parquet", depth=None, label=[1])
     with pytest.raises(DataError, match=r"must have a column image .*; it has image, label"):
-        open_source(f"{path},form=parquet")
-    with pytest.raises(DataError, match="of no known form"):
+        open_source(f"{path},format=parquet")
+    with pytest.raises(DataError, match="has no known format"):
         open_source(str(path))
 
 
 def test_truncated_files_and_files_without_a_table_are_named(tmp_path):
     path = small(tmp_path / "a.parquet")
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(DataError, match=r"a.parquet is not a parquet file .* complete"):
+    with pytest.raises(DataError, match=r"a.parquet is not a readable parquet file; .* complete"):
         open_source(str(path))
-    with pytest.raises(DataError, match="is no parquet file, and no folder with any"):
-        open_source(f"{tmp_path / 'nothing'},form=parquet")
+    with pytest.raises(DataError, match="is not a parquet file, nor a folder of parquet files"):
+        open_source(f"{tmp_path / 'nothing'},format=parquet")
 
 
 def test_files_of_one_split_that_differ_in_columns_are_refused_in_one_line(tmp_path):
@@ -348,9 +335,9 @@ def from_the_hub(monkeypatch, path, asked):
         datasets, "get_dataset_split_names", lambda name, **about: ["train", "validation"]
     )
 
-    def loader(path_or_name, *, split, streaming, **about):
-        asked.append((path_or_name, split, streaming, about))
-        return load("parquet", data_files=[str(path)], split="train", streaming=streaming)
+    def loader(path_or_name, *, split, **about):
+        asked.append((path_or_name, split, about))
+        return load("parquet", data_files=[str(path)], split="train")
 
     monkeypatch.setattr(datasets, "load_dataset", lambda path, **call: loader(path, **call))
 
@@ -360,21 +347,10 @@ def test_a_data_set_of_the_hub_is_asked_for_by_name_split_and_revision(tmp_path,
     from_the_hub(monkeypatch, small(tmp_path / "a.parquet"), asked)
     source = open_source("hf://datasets/someone/rooms@refs/convert/parquet:val,focal_px=7")
     (sample,) = source
-    assert asked == [("someone/rooms", "validation", False, {"revision": "refs/convert/parquet"})]
+    assert asked == [("someone/rooms", "validation", {"revision": "refs/convert/parquet"})]
     assert sample.name == "val/000000"
     assert sample.intrinsics == Intrinsics.centred(7.0, (6, 8))
     assert np.array_equal(sample.image, IMAGE)
-
-
-def test_a_data_set_of_the_hub_is_streamed_split_by_split(tmp_path, monkeypatch):
-    asked = []
-    from_the_hub(monkeypatch, small(tmp_path / "a.parquet"), asked)
-    names = [sample.name for sample in stream("hf://datasets/someone/rooms")]
-    assert names == ["train/000000", "val/000000"]
-    assert asked == [
-        ("someone/rooms", "train", True, {}),
-        ("someone/rooms", "validation", True, {}),
-    ]
 
 
 def test_what_the_hub_refuses_is_one_line(tmp_path, monkeypatch):
@@ -385,13 +361,15 @@ def test_what_the_hub_refuses_is_one_line(tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r"^hf://datasets/a/b cannot be read .* on the Hub$"):
         open_source("hf://datasets/a/b")
     from_the_hub(monkeypatch, tmp_path, [])
-    with pytest.raises(DataError, match=r"^hf://datasets/a/b has no frame of split 'test'"):
+    with pytest.raises(DataError, match=r"^hf://datasets/a/b has no frame in split 'test'"):
         open_source("hf://datasets/a/b:test")
 
 
 @pytest.mark.parametrize("name", ["", "a/b/c", "a b", "@main"])
 def test_what_is_no_name_of_the_hub_is_refused(name):
-    with pytest.raises(DataError, match="names no data set; expected hf://datasets/OWNER/NAME"):
+    with pytest.raises(
+        DataError, match="is not the name of a data set; expected hf://datasets/OWNER/NAME"
+    ):
         open_source(f"hf://datasets/{name}")
 
 
@@ -400,7 +378,6 @@ def test_a_table_damaged_in_the_middle_is_one_line(tmp_path):
     data = bytearray(path.read_bytes())
     data[10 : len(data) // 3] = bytes(len(data) // 3 - 10)
     path.write_bytes(data)
-    for read in (open_source, lambda text: list(stream(text))):
-        with pytest.raises(DataError, match=r"a.parquet cannot be read by the datasets") as caught:
-            read(str(path))
-        assert "\n" not in str(caught.value)
+    with pytest.raises(DataError, match=r"a.parquet cannot be read by the datasets") as caught:
+        open_source(str(path))
+    assert "\n" not in str(caught.value)

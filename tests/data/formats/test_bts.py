@@ -9,8 +9,8 @@ from PIL import Image
 from helpers.frames import miniature_frames
 from helpers.same_frames import assert_same
 from helpers.write_nyu import write_bts
-from spd.data.forms import open_source, recognise
-from spd.data.forms.bts import BTS
+from spd.data.formats import open_source, recognise
+from spd.data.formats.bts import BTS
 from spd.errors import DataError
 from spd.geometry import Intrinsics
 
@@ -68,7 +68,7 @@ def test_train_is_sync_where_there_is_one(bts, small):
         ("official_splits/train/kitchen/rgb_00002.jpg", 2)
     ]
     assert_same(train[0], FRAMES[0])
-    with pytest.raises(DataError, match=r"no frame of split 'val'; its splits are test, train"):
+    with pytest.raises(DataError, match=r"no frame in split 'val'; its splits are test, train"):
         open_source(f"{small}:val")
 
 
@@ -104,7 +104,7 @@ def test_lists_are_read_from_the_folders_around_them(bts):
         expected = [frame for frame in FRAMES if frame.split == split]
         for sample, frame in zip(source, expected, strict=True):
             assert_same(sample, frame)
-    with pytest.raises(DataError, match=r"no frame of split 'test'; its splits are train"):
+    with pytest.raises(DataError, match=r"no frame in split 'test'; its splits are train"):
         open_source(f"{bts}/{LISTS}/nyudepthv2_train_files_with_gt.txt:test")
 
 
@@ -143,7 +143,9 @@ def test_root_says_where_a_list_starts(small, tmp_path):
     assert_same(open_source(f"{path},root={small / 'sync'}")[0], FRAMES[0])
     with pytest.raises(DataError, match="no folder root=nowhere"):
         open_source(f"{path},root=nowhere")
-    with pytest.raises(DataError, match=r"lacks 2 file\(s\) of its index: .*small/kitchen_0028b"):
+    with pytest.raises(
+        DataError, match=r"2 file\(s\) of the index are missing: .*small/kitchen_0028b"
+    ):
         open_source(f"{path},root={small}")
 
 
@@ -184,11 +186,11 @@ def test_a_frame_named_twice_has_two_names(small):
             r"1 line\(s\) have no depth .*line 2",
         ),
         ("kitchen_0028b/rgb_00000.jpg", r"line 2 is 'kitchen_0028b/rgb_00000.jpg', expected NYU's"),
-        ("a/0000000005.png b/0000000005.png 721.5377", "line 2 is .*other data goes into a table"),
-        (f"{ONE} far", "line 2: focal length 'far' is no positive number"),
-        (f"{ONE} -518.8", "line 2: focal length '-518.8' is no positive number"),
-        (f"{ONE} nan", "line 2: focal length 'nan' is no positive number"),
-        (f"{ONE} inf", "line 2: focal length 'inf' is no positive number"),
+        ("a/0000000005.png b/0000000005.png 721.5377", "line 2 is .*put other data into a table"),
+        (f"{ONE} far", "line 2: focal length 'far' is not a positive number"),
+        (f"{ONE} -518.8", "line 2: focal length '-518.8' is not a positive number"),
+        (f"{ONE} nan", "line 2: focal length 'nan' is not a positive number"),
+        (f"{ONE} inf", "line 2: focal length 'inf' is not a positive number"),
     ],
 )
 def test_a_wrong_line_is_named(small, line, named):
@@ -211,11 +213,12 @@ def test_lists_of_nothing_and_of_bytes_are_refused(small):
 def test_all_missing_files_are_counted_when_opened(small):
     (small / "sync" / "kitchen_0028b" / "sync_depth_00000.png").unlink()
     (small / "official_splits" / "test" / "bathroom" / "rgb_00045.jpg").unlink()
-    lacks = r"lacks 2 file\(s\).*kitchen_0028b/sync_depth_00000\.png, .*bathroom/rgb_00045\.jpg"
+    missing = r"kitchen_0028b/sync_depth_00000\.png, .*bathroom/rgb_00045\.jpg"
+    lacks = rf"2 file\(s\) of the index are missing: .*{missing}"
     with pytest.raises(DataError, match=lacks):
-        open_source(f"{small},form=bts")
+        open_source(f"{small},format=bts")
     text = f"{ONE}\n{ONE.replace('00000', '00007')}\n"
-    with pytest.raises(DataError, match=r"lacks 3 file\(s\)"):
+    with pytest.raises(DataError, match=r"3 file\(s\) of the index are missing"):
         open_source(str(write_list(small, text)))
 
 
@@ -223,7 +226,7 @@ def test_damaged_files_are_named_when_read(small):
     source = open_source(f"{small}:test")
     folder = small / "official_splits" / "test" / "bathroom"
     for name, named in (
-        ("sync_depth_00045.png", r"bathroom/sync_depth_00045\.png is not a PNG that can be read"),
+        ("sync_depth_00045.png", r"bathroom/sync_depth_00045\.png is not a readable PNG"),
         ("rgb_00045.jpg", r"bathroom/rgb_00045\.jpg is damaged or truncated"),
     ):
         whole = (folder / name).read_bytes()
@@ -274,7 +277,7 @@ def test_the_users_word_on_unit_and_border_holds(bts):
     assert sample.valid[:7].any()
     assert_same(open_source(f"{bts}:test,border=none")[0], FRAMES[5], border=False)
     for option in ("depth=raw", "root=/", "camera=nyu"):
-        with pytest.raises(DataError, match=r"bts has no use for .*unit, focal_px, border"):
+        with pytest.raises(DataError, match=r"bts does not take .*unit, focal_px, border"):
             open_source(f"{bts},{option}")
 
 

@@ -14,8 +14,8 @@ from spd.config import CameraConfig
 from spd.data.check import check_source
 from spd.data.convert import convert
 from spd.data.evidence import preflight
-from spd.data.folder import RGBDFolder
-from spd.data.forms import open_source
+from spd.data.formats import open_source
+from spd.data.formats.rgbd_folder import RGBDFolder
 from spd.data.overlap import find_overlap, refuse_overlap
 from spd.data.sources import open_samples
 from spd.data.transforms import training_view
@@ -77,7 +77,7 @@ def test_photos_are_copied_unchanged(written, name, tmp_path):
 @pytest.mark.parametrize("name", WRITERS)
 def test_every_form_is_recognised_described_and_usable(written, name):
     report = check_source(written[name])
-    assert report.form == ("nyu-h5" if name == "tars" else name)
+    assert report.format == ("nyu-h5" if name == "tars" else name)
     assert report.recognised_by
     assert report.usable, report.problems
     assert set(report.splits) in ({"train", "test"}, {"train", "val"})
@@ -99,11 +99,11 @@ def test_a_test_scene_among_training_frames_is_refused(tmp_path):
     write_h5(tmp_path / "h5", [TRAIN, leak])
     report = check_source(f"{tmp_path / 'h5'}:train")
     assert not report.usable
-    assert "of scenes that NYU does not train on (bathroom_0009)" in report.problems[0]
-    with pytest.raises(DataError, match=r"scenes that NYU does not train on \(bathroom_0009\)"):
+    assert "from scenes outside NYU's training set (bathroom_0009)" in report.problems[0]
+    with pytest.raises(DataError, match=r"scenes outside NYU's training set \(bathroom_0009\)"):
         refuse_overlap(open_samples([f"{tmp_path / 'h5'}:train"]), None)
     write_bts(tmp_path / "bts", [TRAIN, leak])
-    with pytest.raises(DataError, match=r"1 training frame\(s\) are of NYU's official test set"):
+    with pytest.raises(DataError, match=r"1 training frame\(s\) belong to NYU's official test set"):
         refuse_overlap(open_samples([f"{tmp_path / 'bts' / 'official_splits' / 'train'}"]), None)
 
 
@@ -111,9 +111,9 @@ def test_a_test_frame_in_a_form_that_keeps_no_numbers_is_found_by_sight(written,
     leak = dataclasses.replace(TEST, split="train")
     folders = write_image_folders(tmp_path / "mixed", [TRAIN, FRAMES[2], leak])
     train, test = open_samples([f"{folders}:train"]), open_samples([f"{written['bts']}:test"])
-    assert find_overlap(train, test, fingerprints=False) == []
-    (found,) = find_overlap(train, test, fingerprints=True)
-    assert found.startswith("1 training frame(s) show what is tested on: ")
+    assert find_overlap(train, test, compare_images=False) == []
+    (found,) = find_overlap(train, test, compare_images=True)
+    assert found.startswith("1 training frame(s) show a test image: ")
     assert f"{TEST.number:05d}" in found
 
 

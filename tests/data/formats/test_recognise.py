@@ -10,7 +10,7 @@ from helpers.write_general import (
     write_table,
 )
 from helpers.write_nyu import write_bts, write_h5, write_h5_tars, write_labelled_mat
-from spd.data.forms import FORMS, open_source, recognise
+from spd.data.formats import FORMATS, open_source, recognise
 from spd.data.source_name import SourceName, SourceOptions
 from spd.errors import DataError
 
@@ -56,7 +56,7 @@ def test_an_option_that_does_not_exist_is_named(option):
 
 
 def test_forms_have_names_of_their_own():
-    assert len({form.form for form in FORMS}) == len(FORMS)
+    assert len({form.format for form in FORMATS}) == len(FORMATS)
 
 
 @pytest.mark.parametrize(
@@ -74,11 +74,11 @@ def test_forms_have_names_of_their_own():
 )
 def test_a_form_is_recognised_as_itself_alone(tmp_path, write, form):
     path = write(tmp_path / "a", miniature_frames())
-    assert [found.form for found in recognise(path)] == [form]
+    assert [found.format for found in recognise(path)] == [form]
 
 
 def test_a_folder_with_an_index_is_recognised(rgbd_folder):
-    assert {found.form: told for found, told in recognise(rgbd_folder).items()} == {
+    assert {found.format: told for found, told in recognise(rgbd_folder).items()} == {
         "rgbd-folder": "it holds frames.json"
     }
 
@@ -86,7 +86,7 @@ def test_a_folder_with_an_index_is_recognised(rgbd_folder):
 def test_an_index_goes_before_the_folders_it_tells_of(tmp_path):
     folder = write_image_folders(tmp_path / "a", FRAMES)
     (folder / "frames.json").write_text("[]")
-    assert [form.form for form in recognise(folder)] == ["rgbd-folder"]
+    assert [form.format for form in recognise(folder)] == ["rgbd-folder"]
 
 
 def test_two_forms_in_one_folder_are_named_and_one_is_chosen(tmp_path):
@@ -94,12 +94,12 @@ def test_two_forms_in_one_folder_are_named_and_one_is_chosen(tmp_path):
     with pytest.raises(DataError) as caught:
         open_source(str(folder))
     assert str(caught.value) == (
-        f"{folder} may be of several forms: "
+        f"{folder} matches several formats: "
         "parquet (its columns name image and depth_map); "
-        "image-depth-folders (it holds images/ and depth/); choose one with form="
+        "image-depth-folders (it holds images/ and depth/); choose one with format="
     )
-    chosen = open_source(f"{folder},form=image-depth-folders,camera=nyu")
-    assert (chosen.form, len(chosen)) == ("image-depth-folders", 1)
+    chosen = open_source(f"{folder},format=image-depth-folders,camera=nyu")
+    assert (chosen.format, len(chosen)) == ("image-depth-folders", 1)
 
 
 def test_what_is_of_no_form_lists_those_there_are(tmp_path):
@@ -109,15 +109,17 @@ def test_what_is_of_no_form_lists_those_there_are(tmp_path):
     (tmp_path / "images").mkdir()  # with nothing in it
     (tmp_path / "depth").mkdir()
     for path in (tmp_path, *(tmp_path / name for name in ("notes.txt", "noise", "empty"))):
-        with pytest.raises(DataError, match=r"is of no known form; there are rgbd-folder, .*table"):
+        with pytest.raises(
+            DataError, match=r"has no known format; the formats are rgbd-folder, .*table"
+        ):
             open_source(str(path))
 
 
 def test_what_is_not_there_is_named(tmp_path):
     with pytest.raises(DataError, match=r"no file or folder .*nothing$"):
         open_source(f"{tmp_path / 'nothing'}:train")
-    with pytest.raises(DataError, match="no form 'tfds'; there are rgbd-folder, "):
-        open_source(f"{tmp_path},form=tfds")
+    with pytest.raises(DataError, match="unknown format 'tfds'; the formats are rgbd-folder, "):
+        open_source(f"{tmp_path},format=tfds")
 
 
 def test_no_frame_is_opened_to_recognise_a_form(tmp_path, monkeypatch):
@@ -129,7 +131,7 @@ def test_no_frame_is_opened_to_recognise_a_form(tmp_path, monkeypatch):
 
     monkeypatch.setattr("builtins.open", refuse)
     monkeypatch.setattr("io.open", refuse)
-    assert [form.form for form in recognise(folder)] == ["image-depth-folders"]
+    assert [form.format for form in recognise(folder)] == ["image-depth-folders"]
 
 
 def test_a_folder_that_may_not_be_looked_into_is_one_line(tmp_path, monkeypatch):
@@ -137,5 +139,5 @@ def test_a_folder_that_may_not_be_looked_into_is_one_line(tmp_path, monkeypatch)
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("os.scandir", forbidden)
-    with pytest.raises(DataError, match=r"^cannot look into .*: permission denied$"):
+    with pytest.raises(DataError, match=r"^cannot read .*: permission denied$"):
         recognise(tmp_path)

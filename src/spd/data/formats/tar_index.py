@@ -1,4 +1,4 @@
-"""Uncompressed tar files read at random: headers once, then members by their offset."""
+"""Random access to uncompressed tar files: headers are read once, members by their offset."""
 
 import dataclasses
 import itertools
@@ -8,28 +8,30 @@ from pathlib import Path
 
 from spd.errors import DataError
 
-BLOCK = 512  # bytes; an empty block where a header would be ends the archive
-MOST_PADDING = 1 << 20  # bytes of zeros behind the last member; tar itself pads to 10 KiB
+BLOCK = 512  # bytes; a block of zeros in place of a header ends the archive
+MAX_PADDING = 1 << 20  # zeros behind the last member; tar itself pads to 10 KiB
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TarMember:
-    """One file in a tar; it needs no open file, so that it can go to another process."""
+    """One file in a tar, without an open file handle, so that another process can read it."""
 
     tar: Path
     name: str
-    """As the archive has it, without `./` before it."""
+    """Path in the archive, without a leading `./`."""
     offset: int
+    """Position of its first byte in the tar."""
     size: int
+    """Size in bytes."""
 
     def __str__(self) -> str:
         return f"{self.tar}: {self.name}"
 
     def read(self) -> bytes:
-        """Its bytes.
+        """Read its bytes.
 
         Raises:
-            DataError: if the archive has been shortened since it was indexed.
+            DataError: if the archive was shortened after it was indexed.
         """
         try:
             with open(self.tar, "rb") as file:
@@ -38,20 +40,20 @@ class TarMember:
         except OSError as error:
             raise DataError(f"{self.tar} cannot be read ({error.strerror})") from None
         if len(content) != self.size:
-            raise DataError(f"{self}: {len(content)} of {self.size} bytes are there; truncated")
+            raise DataError(f"{self}: truncated, {len(content)} of {self.size} bytes are left")
         return content
 
 
 def index_tar(path: Path, suffix: str) -> list[TarMember]:
-    """The files in a tar whose names end in `suffix`, sorted; of repeated ones the last.
+    """Files in a tar whose names end in `suffix`, sorted; a repeated name keeps its last file.
 
     Raises:
-        DataError: if it is no tar, compressed, or truncated, naming the last member.
+        DataError: if it is not a tar, compressed, or truncated, naming the last member.
     """
     found: dict[str, TarMember] = {}
     last = "its beginning"
     try:
-        # `r:` refuses compressed files, whose members have no offset to read them at.
+        # `r:` refuses compressed files, whose members cannot be read by their offset.
         with tarfile.open(path, "r:") as archive:
             for member in archive:
                 last = member.name
@@ -61,13 +63,13 @@ def index_tar(path: Path, suffix: str) -> list[TarMember]:
             end = archive.offset
     except (tarfile.TarError, OSError) as error:
         raise _unreadable(path, last, str(error)) from None
-    if not _ends_at(path, end):
+    if not ends_at(path, end):
         raise _unreadable(path, last, "it does not end as a tar does")
     return [found[name] for name in sorted(found)]
 
 
 def first_member(path: Path, suffix: str) -> str | None:
-    """The first file of that ending in a tar, of whose first members no more is read."""
+    """First file with that ending among the first 100 members of a tar."""
     try:
         with tarfile.open(path, "r:") as archive:
             members = itertools.islice(archive, 100)
@@ -78,23 +80,23 @@ def first_member(path: Path, suffix: str) -> str | None:
 
 
 def _is_wanted(name: str, suffix: str) -> bool:
-    """Not the `._` files that macOS adds."""
+    """Whether the ending fits and it is not one of the `._` files that macOS adds."""
     return name.endswith(suffix) and not posixpath.basename(name).startswith(".")
 
 
-def _ends_at(path: Path, end: int) -> bool:
-    """Whether only zeros follow the last member, a block or more and not a shard's worth.
+def ends_at(path: Path, end: int, max_padding: int = MAX_PADDING) -> bool:
+    """Whether at least one block and at most `max_padding` bytes follow `end`, all zeros.
 
-    `tarfile` itself takes a file that is cut in a header, or full of zeros from some point on, for
-    a whole archive.
+    `tarfile` itself takes a file that is cut in a header, or filled with zeros from some point on,
+    for a complete archive.
     """
     with open(path, "rb") as file:
         file.seek(end)
-        padding = file.read(MOST_PADDING + 1)
-    return BLOCK <= len(padding) <= MOST_PADDING and not any(padding)
+        padding = file.read(max_padding + 1)
+    return BLOCK <= len(padding) <= max_padding and not any(padding)
 
 
 def _unreadable(path: Path, last: str, reason: str) -> DataError:
     return DataError(
-        f"{path} is truncated, compressed or no tar: after {last}: {reason}; get it again"
+        f"{path} is truncated, compressed or not a tar: after {last}: {reason}; fetch it again"
     )

@@ -8,9 +8,9 @@ import pytest
 from helpers.frames import miniature_frames
 from helpers.same_frames import assert_same
 from helpers.write_general import npy_bytes, png_bytes, tiff_bytes, write_image_folders
-from spd.data.forms import open_source
-from spd.data.forms.image_folders import ImageDepthFolders
-from spd.data.forms.timestamps import nearest, timestamp_us
+from spd.data.formats import open_source
+from spd.data.formats.image_folders import ImageDepthFolders
+from spd.data.formats.timestamps import nearest, timestamp_us
 from spd.data.sample import valid_depth
 from spd.errors import DataError
 from spd.geometry import Intrinsics
@@ -111,7 +111,7 @@ def test_two_units_are_refused(tmp_path):
     folder = small(tmp_path)
     (folder / "a.yaml").write_text("depth_scale: 1000")
     (folder / "b.yaml").write_text("depth_scale: 5000")
-    with pytest.raises(DataError, match=r"a.yaml 1000, b.yaml 5000; say unit="):
+    with pytest.raises(DataError, match=r"a.yaml 1000, b.yaml 5000; pass unit="):
         open_source(str(folder))
     assert len(open_source(f"{folder},unit=1000")) == 1
 
@@ -132,9 +132,9 @@ def test_files_without_a_partner_are_counted_and_listed(tmp_path):
         open_source(str(folder))
     assert str(caught.value) == (
         f"{folder} has 7 image(s) without depth: train/10, train/11, train/12, train/13, "
-        "train/14, ... and 1 depth map(s) without image: train/x; the two of a pair have one name "
-        "below both folders but for its ending: add what is missing, move what has no partner "
-        "away, or list the pairs in a CSV file (docs/formats.md)"
+        "train/14, ... and 1 depth map(s) without image: train/x; both files of a pair must have "
+        "the same name except for the ending: add the missing files, move the others away, or "
+        "list the pairs in a CSV file (docs/formats.md)"
     )
     assert len(open_source(f"{folder}:val")) == 1
 
@@ -146,7 +146,7 @@ def test_hidden_files_are_no_frames(tmp_path):
 
 def test_two_files_of_one_name_are_refused(tmp_path):
     folder = small(tmp_path, ("images/a.png", "images/a.jpg"))
-    with pytest.raises(DataError, match=r"images/a.png and a.jpg are two files of one name"):
+    with pytest.raises(DataError, match=r"images/a.png and a.jpg have the same name"):
         open_source(str(folder))
 
 
@@ -155,12 +155,12 @@ def test_two_folders_of_images_are_refused(tmp_path):
     with pytest.raises(DataError, match=r"one folder named .*, has images, rgb"):
         open_source(str(folder))
     with pytest.raises(DataError, match=r"one folder named .*, has none"):
-        open_source(f"{folder / 'rgb'},form=image-depth-folders")
+        open_source(f"{folder / 'rgb'},format=image-depth-folders")
 
 
 def test_a_split_that_is_not_there_names_those_that_are(tmp_path):
     folder = write_image_folders(tmp_path / "nyu", FRAMES)
-    with pytest.raises(DataError, match="no frame of split 'test'; its splits are train, val"):
+    with pytest.raises(DataError, match="no frame in split 'test'; its splits are train, val"):
         open_source(f"{folder}:test")
 
 
@@ -202,8 +202,8 @@ def test_more_than_5_percent_left_over_are_refused_with_the_largest_gap(tmp_path
         open_source(str(tum(tmp_path, images, depths)))
     assert str(caught.value) == (
         f"{tmp_path}: 1 of 19 images have no depth map within 0.02 s; "
-        "the largest gap is 0.25 s, at 1305031118.000000; are both of one recording? list the "
-        "pairs in a CSV file (docs/formats.md)"
+        "the largest gap is 0.25 s, at 1305031118.000000; do both folders show the same "
+        "recording? otherwise list the pairs in a CSV file (docs/formats.md)"
     )
 
 
@@ -222,10 +222,16 @@ def test_the_nearest_time_is_found_at_both_ends_and_between():
 
 
 BAD_DEPTH = {
-    "8-bit grey": (png_bytes(IMAGE[..., 0]), "a.png holds 8-bit depth, which has lost its metres"),
-    "8-bit colour": (png_bytes(IMAGE), "a.png holds 8-bit depth, which has lost its metres"),
-    "truncated": (png_bytes(DEPTH_MM)[:60], "a.png is not a depth file .* is it complete"),
-    "empty": (b"", "a.png is not a depth file .* is it complete"),
+    "8-bit grey": (
+        png_bytes(IMAGE[..., 0]),
+        "a.png holds 8-bit depth, which is too coarse for metres",
+    ),
+    "8-bit colour": (png_bytes(IMAGE), "a.png holds 8-bit depth, which is too coarse for metres"),
+    "truncated": (
+        png_bytes(DEPTH_MM)[:60],
+        "a.png is not a readable depth file; is the file complete",
+    ),
+    "empty": (b"", "a.png is not a readable depth file; is the file complete"),
     "another shape": (png_bytes(DEPTH_MM[:3]), "must show the same field of view"),
 }
 
@@ -249,9 +255,9 @@ def test_a_truncated_photo_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("depth=raw", "image-depth-folders has no use for depth="),
-        ("root=x", "image-depth-folders has no use for root="),
-        ("camera=nyu,focal_px=500", "two cameras"),
+        ("depth=raw", "image-depth-folders does not take depth="),
+        ("root=x", "image-depth-folders does not take root="),
+        ("camera=nyu,focal_px=500", "both give a camera"),
         ("unit=0", "unit"),
     ],
 )

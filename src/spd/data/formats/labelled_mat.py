@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from spd.data import nyu_dataset as nyu
 from spd.data.depth_units import to_metres
-from spd.data.forms.hdf5 import dataset, keys_of, open_hdf5
-from spd.data.forms.nyu_source import NyuSource
+from spd.data.formats.hdf5 import dataset, keys_of, open_hdf5
+from spd.data.formats.nyu_source import NyuSource
 from spd.data.sample import RGBDSample
 from spd.data.source import Frame, no_such_split, refuse_options
 from spd.data.source_name import SourceOptions
@@ -23,19 +23,19 @@ KEYS = {"raw": "rawDepths", "filled": "depths"}
 class LabelledMat(NyuSource):
     """Frames of the labelled .mat file, or of its split `train` or `test`.
 
-    The path is the file, or a folder that holds it. `depth=raw`, which is meant without a word, is
-    the sensor's depth with holes, on which everybody scores; `depth=filled` has them painted over.
-    Splits are those of `splits.mat` beside the file, whose numbers count from 1. Without it, a
-    file of all 1,449 frames has the official ones, which are known here; no other file has any.
+    The path is the file, or a folder that holds it. `depth=raw`, the default, is the sensor's depth
+    with holes, on which published results are scored; `depth=filled` has the holes filled in.
+    Splits come from `splits.mat` beside the file, which counts from 1. Without it, a file of all
+    1,449 frames has the official splits, and any other file has none.
     """
 
-    form: ClassVar[str] = "nyu-labelled-mat"
+    format: ClassVar[str] = "nyu-labelled-mat"
 
     def __init__(
         self, path: str | Path, split: str | None = None, options: SourceOptions | None = None
     ) -> None:
         super().__init__(path, split, options)
-        refuse_options(self.form, self.options, ("depth", "focal_px", "border"))
+        refuse_options(self.format, self.options, ("depth", "focal_px", "border"))
         self.file = self.path / FILE if self.path.is_dir() else self.path
         if not self.file.is_file():
             raise DataError(f"no file {self.file}")
@@ -47,11 +47,11 @@ class LabelledMat(NyuSource):
         if split is not None and not splits:
             raise DataError(
                 f"{self.file} holds {count} of the {nyu.LABELLED_FRAMES} labelled frames, so split "
-                f"{split!r} needs a {SPLITS} beside it that counts within this file"
+                f"{split!r} needs a {SPLITS} beside it with the numbers of this file"
             )
         self.held = count
         self.numbers = [n for n in range(count) if split is None or splits.get(n) == split]
-        """Places in the file, from 0."""
+        """Index in the file of each frame, from 0."""
         if not self.numbers:
             raise no_such_split(self.file, split, list(splits.values()))
         whole = count == nyu.LABELLED_FRAMES
@@ -62,7 +62,7 @@ class LabelledMat(NyuSource):
 
     @classmethod
     def recognise(cls, path: Path) -> str | None:
-        """An HDF5 file with arrays of images and depths; damaged, it still has its name."""
+        """An HDF5 file with arrays of images and depths, or the published file name."""
         file = path / FILE if path.is_dir() else path
         if file.suffix != ".mat" or not file.is_file():
             return None
@@ -70,43 +70,43 @@ class LabelledMat(NyuSource):
         found = next((key for key in KEYS.values() if key in keys), None)
         if found and "images" in keys:
             return f"{file.name} holds images and {found}"
-        return f"a file is called {FILE}" if file.name == FILE else None
+        return f"a file is named {FILE}" if file.name == FILE else None
 
     @property
     def stored(self) -> str:
-        """Always metres; which of the two depths was chosen."""
+        """Type and unit of the stored depth, and which of the two depths is read."""
         holes = "holes filled" if self.depth_key == "depths" else "0 = no reading"
         return f"float32 {self.depth_key}, metres, {holes}"
 
     @property
     def notes(self) -> list[str]:
-        """What it means that no `splits.mat` lies beside the file, where none does."""
+        """Effect of a missing `splits.mat`."""
         if self.file.with_name(SPLITS).is_file():
             return []
         if self.held == nyu.LABELLED_FRAMES:
             train = nyu.LABELLED_FRAMES - nyu.TEST_FRAMES
             return [
-                f"no {SPLITS} beside it; all {self.held:,} frames are there, so the split is the "
-                f"official one, known here: train {train}, test {nyu.TEST_FRAMES}"
+                f"no {SPLITS} beside the file; it holds all {self.held:,} frames, so the official "
+                f"split is used: train {train}, test {nyu.TEST_FRAMES}"
             ]
         return [
             f"{self.held} of the {nyu.LABELLED_FRAMES:,} labelled frames and no {SPLITS} beside "
-            "them: there is no split to ask for, and which are test frames is not known by number; "
-            "put one there that counts within this file, or look with --against a test set"
+            "the file: it has no splits, and test frames cannot be told by number; add a "
+            f"{SPLITS} with the numbers of this file, or compare with --against a test set"
         ]
 
     def read(self, number: int) -> RGBDSample:
-        """The sample of that number; nothing of the file's other frames is read."""
+        """Read a sample; the other frames of the file are not read."""
         place, name = self.numbers[number], self.frames[number].name
         where = f"{self.file}: frame {place}"
         with open_hdf5(self.file, where) as opened:
-            # MATLAB counts columns first, so each array comes out with its axes reversed.
+            # MATLAB stores columns first, so the axes of each array are reversed.
             image = dataset(opened, "images", str(self.file))[place].transpose(2, 1, 0)
             stored = dataset(opened, self.depth_key, str(self.file))[place].T
         return self.sample(image, to_metres(stored, "metre", where), name, where=where)
 
     def _count(self, opened: "h5py.File") -> int:
-        """How many frames there are, once their arrays are of the shapes and types they must be."""
+        """Number of frames, after a check of the arrays' shapes and types."""
         images = dataset(opened, "images", str(self.file))
         depths = dataset(opened, self.depth_key, str(self.file))
         count = images.shape[0] if images.ndim else 0
@@ -123,7 +123,7 @@ class LabelledMat(NyuSource):
 
 
 def _scenes(opened: "h5py.File", count: int, name: str) -> list[str | None]:
-    """The scene of every frame: references to arrays of 16-bit characters."""
+    """Scene of every frame, stored as references to arrays of 16-bit characters."""
     if "scenes" not in opened:
         return [None] * count
     references = dataset(opened, "scenes", name)[()].ravel()
@@ -132,11 +132,13 @@ def _scenes(opened: "h5py.File", count: int, name: str) -> list[str | None]:
     try:
         return ["".join(map(chr, opened[reference][()].ravel())) for reference in references]
     except (ValueError, TypeError, AttributeError, KeyError):
-        raise DataError(f"{name}: scenes must be references to names; is it complete?") from None
+        raise DataError(
+            f"{name}: scenes must be references to names; is the file complete?"
+        ) from None
 
 
 def _splits(file: Path, count: int) -> dict[int, str]:
-    """The split of each place in the file: by `splits.mat`, else the official ones of them all."""
+    """Split by index in the file: from `splits.mat`, else the official one of a complete file."""
     beside = file.with_name(SPLITS)
     if beside.is_file():
         return _read_splits(beside, file, count)
@@ -163,7 +165,7 @@ def _read_splits(path: Path, file: Path, count: int) -> dict[int, str]:
 
 
 def _load_mat(path: Path) -> dict[str, Any]:
-    """The arrays of an old .mat file, which is not HDF5."""
+    """Arrays of a .mat file before version 7.3, which is not HDF5."""
     import zlib
 
     from scipy.io import loadmat
@@ -173,4 +175,6 @@ def _load_mat(path: Path) -> dict[str, Any]:
         return loadmat(path)
     except (MatReadError, OSError, ValueError, TypeError, NotImplementedError, zlib.error) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{path} is damaged or no MATLAB file before 7.3 ({reason})") from None
+        raise DataError(
+            f"{path} is damaged or not a MATLAB file before version 7.3 ({reason})"
+        ) from None

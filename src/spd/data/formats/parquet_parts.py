@@ -1,4 +1,4 @@
-"""The splits of parquet tables, opened through the `datasets` library: files here, or the hub."""
+"""Splits of parquet tables, opened by the `datasets` library from local files or the hub."""
 
 import contextlib
 import dataclasses
@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from spd.data.forms.parquet_rows import require_pixel_columns
-from spd.data.forms.stated import SPLITS, canonical_split
+from spd.data.formats.general import SPLITS, canonical_split
+from spd.data.formats.parquet_rows import require_pixel_columns
 from spd.data.source import no_such_split
 from spd.data.source_name import HUB
 from spd.errors import DataError, SPDError
@@ -19,55 +19,55 @@ MAGIC = b"PAR1"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Part:
-    """One split as files or hub name it."""
+    """One split of the files or of the hub's data set."""
 
     split: str | None
     rows: Any
-    """Of the library: a Dataset or an IterableDataset, whose rows are Arrow tables of one row."""
+    """A `datasets.Dataset`, each row of which is an Arrow table with one row."""
     image: str
+    """Name of the image column."""
     depth: str
+    """Name of the depth column."""
 
 
-def open_parts(address: str, split: str | None, *, streaming: bool) -> list[Part]:
-    """The parts that may hold the split, of files or of the hub.
+def open_parts(address: str, split: str | None) -> list[Part]:
+    """Open the parts that may hold the split.
 
     Args:
         address: a file, a folder, or `hf://datasets/NAME[@REVISION]`.
-        split: the split; None is all.
-        streaming: without a copy on disk, and so in order alone.
+        split: the split; None: all of them.
 
     Raises:
-        DataError: if files, columns or the split lack, or the library refuses.
+        DataError: if files, columns or the split are missing, or the library fails.
     """
-    with naming_the_source(address), _without_progress_bars(address):
-        calls = _hub_calls(address, split) if address.startswith(HUB) else _calls(address, split)
-        return [_part(name, call, address, streaming) for name, call in calls.items()]
-
-
-def _part(name: str | None, call: dict[str, Any], address: str, streaming: bool) -> Part:
     import datasets
 
-    rows = datasets.load_dataset(streaming=streaming, **call).with_format("arrow")
-    columns = rows.column_names  # None of a stream whose columns nobody has written down
-    if columns is None:
-        columns = next((row.column_names for row in rows), [])
-    return Part(canonical_split(name), rows, *require_pixel_columns(columns, address))
+    parts = []
+    with _library_errors(address), _without_progress_bars(address):
+        calls = _hub_calls(address, split) if address.startswith(HUB) else _calls(address, split)
+        for name, call in calls.items():
+            rows = datasets.load_dataset(**call).with_format("arrow")
+            columns = require_pixel_columns(rows.column_names, address)
+            parts.append(Part(canonical_split(name), rows, *columns))
+    return parts
 
 
 def _hub_calls(address: str, split: str | None) -> dict[str | None, dict[str, Any]]:
-    """How to ask the library for each split of a data set of the hub."""
+    """Arguments of `load_dataset` for each split of a data set of the hub."""
     import datasets
 
     repository, _, revision = address.removeprefix(HUB).partition("@")
     if re.fullmatch(r"[\w.-]+(/[\w.-]+)?", repository) is None:
-        raise DataError(f"{address} names no data set; expected {HUB}OWNER/NAME or {HUB}NAME")
+        raise DataError(
+            f"{address} is not the name of a data set; expected {HUB}OWNER/NAME or {HUB}NAME"
+        )
     about = {"revision": revision} if revision else {}
     names = _wanted(datasets.get_dataset_split_names(repository, **about), split, address)
     return {name: {"path": repository, "split": name, **about} for name in names}
 
 
 def _calls(address: str, split: str | None) -> dict[str | None, dict[str, Any]]:
-    """How to ask it for the files of each split; it takes their paths for patterns."""
+    """Arguments of `load_dataset` for local files; it takes paths as patterns, hence the escape."""
     return {
         name: {
             "path": "parquet",
@@ -79,22 +79,22 @@ def _calls(address: str, split: str | None) -> dict[str | None, dict[str, Any]]:
 
 
 def _local_files(address: str, split: str | None) -> dict[str | None, list[Path]]:
-    """The files that may hold the split."""
+    """Files that may hold the split."""
     by_split = files_by_split(Path(address))
     if not by_split:
-        raise DataError(f"{address} is no parquet file, and no folder with any")
+        raise DataError(f"{address} is not a parquet file, nor a folder of parquet files")
     columns = [columns_of(file) for files in by_split.values() for file in files]
     for names in columns:
         require_pixel_columns(names, address)
     if any("split" in names for names in columns) and canonical_split(split) not in {
         canonical_split(name) for name in by_split
     }:
-        return by_split  # the column may have it
+        return by_split  # the split may stand in the column
     return {name: by_split[name] for name in _wanted(list(by_split), split, address)}
 
 
 def _wanted(names: Sequence[str | None], split: str | None, address: str) -> Sequence[str | None]:
-    """The names that mean the split; all of them where none is asked for."""
+    """Names of the split, which may be written in two ways; all names for None."""
     if split is None:
         return names
     wanted = [name for name in names if canonical_split(name) == canonical_split(split)]
@@ -104,7 +104,7 @@ def _wanted(names: Sequence[str | None], split: str | None, address: str) -> Seq
 
 
 def files_by_split(path: Path) -> dict[str | None, list[Path]]:
-    """Parquet files by the split that their names tell; of a folder, or one level below it."""
+    """Parquet files of a folder or one level below it, by the split in their names."""
     if path.is_file():
         with path.open("rb") as opened:
             return {_split_of(path.stem): [path]} if opened.read(len(MAGIC)) == MAGIC else {}
@@ -130,7 +130,7 @@ def columns_of(file: Path) -> list[str]:
     """Names of a file's columns.
 
     Raises:
-        DataError: if its end, where a parquet file is described, is not there.
+        DataError: if the file is truncated or damaged.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -138,12 +138,12 @@ def columns_of(file: Path) -> list[str]:
     try:
         return list(pq.read_schema(file).names)
     except (pa.ArrowException, OSError):
-        raise DataError(f"{file} is not a parquet file that can be read; is it complete?") from None
+        raise DataError(f"{file} is not a readable parquet file; is the file complete?") from None
 
 
 @contextlib.contextmanager
-def naming_the_source(address: str) -> Iterator[None]:
-    """What the library refuses, in one line that names the source."""
+def _library_errors(address: str) -> Iterator[None]:
+    """Turn the library's errors into one line that names the source."""
     from datasets.exceptions import DatasetsError
 
     try:
@@ -157,10 +157,12 @@ def naming_the_source(address: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _without_progress_bars(address: str) -> Iterator[None]:
-    """Files on this machine are copied in silence; of a download the library tells."""
+    """Hide the library's progress bars for local files; a download shows them."""
     import datasets
 
-    insisted = datasets.config.HF_DATASETS_DISABLE_PROGRESS_BARS is False  # by its variable
+    insisted = (
+        datasets.config.HF_DATASETS_DISABLE_PROGRESS_BARS is False
+    )  # set by its environment variable
     if address.startswith(HUB) or insisted or datasets.are_progress_bars_disabled():
         yield
         return

@@ -1,7 +1,7 @@
-"""One row of a parquet table as pixels: bytes of image files, or nested numbers.
+"""Pixels and metadata of one row of a parquet table.
 
-Rows stay Arrow tables until here. Neither the `datasets` library nor anything else decodes an
-image before: what it makes of 16-bit depth depends on its version and on the schema's metadata.
+Rows stay Arrow tables until here, and only this module decodes their images: what the `datasets`
+library makes of 16-bit depth depends on its version and on the schema's metadata.
 """
 
 import dataclasses
@@ -9,40 +9,35 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 
-from spd.data.depth_units import Unit, to_metres, unit_of
-from spd.data.forms.depth_files import (
-    decode_depth,
-    decode_image,
-    describe_depth,
-    type_words,
-    unit_words,
-)
-from spd.data.forms.stated import (
+from spd.data.depth_units import Unit, to_metres, unit_of, unit_words
+from spd.data.formats.decoding import decode_depth, decode_image, describe_depth, type_words
+from spd.data.formats.general import (
     CAMERA_COLUMNS,
     FOCAL_COLUMNS,
-    StatedCamera,
+    CameraColumns,
+    camera_columns,
     canonical_split,
-    stated_camera,
 )
 from spd.errors import DataError
+from spd.photos.reading import RGBImage
 
 IMAGE_COLUMNS = ("image", "rgb")
 DEPTH_COLUMNS = ("depth_map", "depth")
 NAME_COLUMNS = ("name", "filename", "id")
-FACT_COLUMNS = ("split", "scene", *NAME_COLUMNS, *CAMERA_COLUMNS, *FOCAL_COLUMNS)
+METADATA_COLUMNS = ("split", "scene", *NAME_COLUMNS, *CAMERA_COLUMNS, *FOCAL_COLUMNS)
 
 
 def pixel_columns(columns: Sequence[str]) -> tuple[str, str] | None:
-    """The columns of images and of depth; None where either lacks."""
+    """Names of the image and depth columns; None where either is missing."""
     image = next((name for name in IMAGE_COLUMNS if name in columns), None)
     depth = next((name for name in DEPTH_COLUMNS if name in columns), None)
     return None if image is None or depth is None else (image, depth)
 
 
 def require_pixel_columns(columns: Sequence[str], address: str) -> tuple[str, str]:
-    """Likewise, refusing a table without them."""
+    """Names of the image and depth columns; a table without them is refused."""
     found = pixel_columns(columns)
     if found is None:
         raise DataError(
@@ -53,23 +48,23 @@ def require_pixel_columns(columns: Sequence[str], address: str) -> tuple[str, st
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class RowFacts:
-    """What a row says beside its pixels."""
+class RowMetadata:
+    """Metadata of a row; None where the table has no such column or the cell is empty."""
 
     split: str | None
     name: str | None
     scene: str | None
-    stated: StatedCamera
+    camera: CameraColumns
 
 
-def row_facts(cells: Mapping[str, object], where: str) -> RowFacts:
-    """The facts among a row's cells; columns it lacks say nothing."""
+def row_metadata(cells: Mapping[str, object], where: str) -> RowMetadata:
+    """Metadata in the cells of a row, which `where` names in messages."""
     names = (_text(cells.get(column)) for column in NAME_COLUMNS)
-    return RowFacts(
+    return RowMetadata(
         split=canonical_split(_text(cells.get("split"))),
         name=next((name for name in names if name is not None), None),
         scene=_text(cells.get("scene")),
-        stated=stated_camera(cells, where),
+        camera=camera_columns(cells, where),
     )
 
 
@@ -78,11 +73,11 @@ def _text(cell: object) -> str | None:
     return str(cell) if is_text and cell != "" else None
 
 
-def row_image(row: Any, column: str, name: str) -> UInt8[np.ndarray, "h w 3"]:
-    """The image of a table of one row.
+def row_image(row: Any, column: str, name: str) -> RGBImage:
+    """Image in a table of one row, uint8 `[H, W, 3]`.
 
     Raises:
-        DataError: if it is empty, damaged, or an array that is no RGB image.
+        DataError: if the cell is empty, damaged, or not an RGB image.
     """
     cell = _cell(row, column, name)
     if isinstance(cell, bytes):
@@ -104,10 +99,10 @@ def row_image(row: Any, column: str, name: str) -> UInt8[np.ndarray, "h w 3"]:
 
 
 def row_depth(row: Any, column: str, unit: Unit | None, name: str) -> Float[np.ndarray, "h w"]:
-    """The depth of a table of one row, in metres.
+    """Depth in a table of one row, in metres, float32.
 
     Raises:
-        DataError: if it is empty, damaged, 8-bit, or of another shape.
+        DataError: if the cell is empty, damaged, 8-bit, or of another shape.
     """
     cell = _cell(row, column, name)
     if isinstance(cell, bytes):
@@ -116,7 +111,7 @@ def row_depth(row: Any, column: str, unit: Unit | None, name: str) -> Float[np.n
 
 
 def describe_row_depth(row: Any, column: str, unit: Unit | None, name: str) -> str:
-    """How a row stores its depth, such as `float32 array, metres`."""
+    """Type and unit of a row's depth, such as `float32 array, metres`."""
     cell = _cell(row, column, name)
     if isinstance(cell, bytes):
         return describe_depth(cell, unit, name)
@@ -132,7 +127,7 @@ def _single_channel(array: np.ndarray) -> np.ndarray:
 
 
 def _cell(row: Any, column: str, name: str) -> bytes | np.ndarray:
-    """The bytes, or the numbers, of the only cell in a column."""
+    """Bytes or numbers in the only cell of a column."""
     import pyarrow as pa
 
     values = row.column(column).combine_chunks()
@@ -145,7 +140,7 @@ def _cell(row: Any, column: str, name: str) -> bytes | np.ndarray:
     if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
         data = values.field(kind.get_field_index("bytes"))[0].as_py()
         if not data:
-            raise DataError(f"{name}: its {column} has no bytes, only the path of a file")
+            raise DataError(f"{name}: its {column} has no bytes, only a file path")
         return data
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         return values[0].as_py()
@@ -153,7 +148,7 @@ def _cell(row: Any, column: str, name: str) -> bytes | np.ndarray:
 
 
 def _numbers(values: Any, column: str, name: str) -> np.ndarray:
-    """Nested lists of one length each as an array, without a Python object for every number."""
+    """Nested lists of equal lengths as an array, without a Python object for every number."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -10,8 +10,8 @@ from helpers.frames import miniature_frames
 from helpers.same_frames import assert_same
 from helpers.write_nyu import write_labelled_mat, write_mat_arrays, write_splits
 from spd.data.check import check_source
-from spd.data.forms import open_source, recognise
-from spd.data.forms.labelled_mat import LabelledMat
+from spd.data.formats import open_source, recognise
+from spd.data.formats.labelled_mat import LabelledMat
 from spd.errors import DataError
 from spd.geometry import Intrinsics
 
@@ -67,7 +67,7 @@ def test_splits_count_from_one_within_the_file(mat):
     assert [frame.name for frame in train.frames] == [f"labelled/{n:05d}" for n in range(4)]
     assert [frame.name for frame in test.frames] == ["labelled/00004", "labelled/00005"]
     assert_same(test[1], FRAMES[5])
-    with pytest.raises(DataError, match=r"no frame of split 'val'; its splits are test, train"):
+    with pytest.raises(DataError, match=r"no frame in split 'val'; its splits are test, train"):
         open_source(f"{mat}:val")
 
 
@@ -97,13 +97,13 @@ def test_a_split_needs_splits_mat_where_frames_are_missing(small_mat):
 def test_a_missing_splits_mat_is_noted_with_what_it_means(small_mat, whole_mat, mat):
     assert open_source(str(mat)).notes == []
     assert open_source(str(whole_mat)).notes == [
-        "no splits.mat beside it; all 1,449 frames are there, so the split is the official one, "
-        "known here: train 795, test 654"
+        "no splits.mat beside the file; it holds all 1,449 frames, so the official split is used: "
+        "train 795, test 654"
     ]
     (small_mat.parent / "splits.mat").unlink()
     (note,) = open_source(str(small_mat)).notes
-    assert note.startswith("1 of the 1,449 labelled frames and no splits.mat beside them: there is")
-    assert note.endswith("or look with --against a test set")
+    assert note.startswith("1 of the 1,449 labelled frames and no splits.mat beside the file: it")
+    assert note.endswith("or compare with --against a test set")
     assert note in check_source(str(small_mat)).notes
 
 
@@ -187,7 +187,7 @@ def test_the_users_word_on_camera_and_border_holds(mat):
     # The middle of 640x480 pixels whose centres are integers.
     assert_same(sample, FRAMES[0], camera=Intrinsics(500, 500, 319.5, 239.5), border=False)
     for option in ("unit=millimetre", "root=/", "camera=nyu"):
-        with pytest.raises(DataError, match=r"nyu-labelled-mat has no use for .*depth, foc"):
+        with pytest.raises(DataError, match=r"nyu-labelled-mat does not take .*depth, foc"):
             open_source(f"{mat},{option}")
 
 

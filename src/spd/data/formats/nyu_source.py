@@ -1,10 +1,9 @@
-"""What every form of NYU Depth V2 shares: its camera, its border, what a user may say instead."""
+"""Camera and border of NYU Depth V2, shared by its formats."""
 
 import numpy as np
 from jaxtyping import Float
 
 from spd.data import nyu_dataset as nyu
-from spd.data.depth_units import Unit
 from spd.data.sample import RGBDSample, valid_depth
 from spd.data.source import Source
 from spd.geometry import Intrinsics, Size
@@ -12,11 +11,11 @@ from spd.photos.reading import RGBImage
 
 
 class NyuSource(Source):
-    """Frames of NYU Depth V2; options `focal_px=` and `border=` hold for all its forms."""
+    """Frames of NYU Depth V2; all its formats take the options `focal_px=` and `border=`."""
 
     @property
     def is_nyu(self) -> bool:
-        """By its form."""
+        """Always true."""
         return True
 
     def sample(
@@ -28,17 +27,17 @@ class NyuSource(Source):
         where: str,
         camera: Intrinsics | None = None,
     ) -> RGBDSample:
-        """A sample with NYU's camera and without the readings of its border.
+        """Make a sample with NYU's camera, its border masked.
 
         Args:
-            image: as the file has it.
-            depth_m: likewise.
-            name: of the frame.
-            where: the file, for messages.
-            camera: what the files say of this frame, instead of NYU's.
+            image: RGB, uint8.
+            depth_m: camera z in metres, float32.
+            name: name of the frame.
+            where: name of the file in messages.
+            camera: camera of this frame from the files, if it is not NYU's.
 
         Raises:
-            DataError: if no camera is given and the image is no exact reduction of 480x640.
+            DataError: if no camera is given and the image is not an exact reduction of 480x640.
         """
         size = image.shape[0], image.shape[1]
         if self.options.focal_px is not None:
@@ -51,12 +50,7 @@ class NyuSource(Source):
         return RGBDSample(image, depth_m, valid, camera, name)
 
     def _has_border(self, size: Size) -> bool:
-        """What was said, else whether the frame has NYU's proportions: crops have lost it."""
+        """The option `border=`, else whether the frame has NYU's proportions; crops have not."""
         if self.options.border is not None:
             return self.options.border == "nyu"
         return abs(size[0] * nyu.SIZE[1] / (size[1] * nyu.SIZE[0]) - 1) <= 0.005
-
-
-def unit_words(unit: Unit) -> str:
-    """The unit as tables show it."""
-    return f"{unit:g} to the metre" if isinstance(unit, float) else f"{unit}s"

@@ -1,4 +1,4 @@
-"""One HDF5 file a frame, as sparse-to-dense and fast-depth published NYU; also in tar shards."""
+"""NYU as published by sparse-to-dense and fast-depth: one HDF5 file per frame, or tar shards."""
 
 import dataclasses
 import io
@@ -12,10 +12,10 @@ from typing import ClassVar
 import numpy as np
 
 from spd.data import nyu_dataset as nyu
-from spd.data.depth_units import to_metres
-from spd.data.forms.hdf5 import dataset, keys_of, open_hdf5
-from spd.data.forms.nyu_source import NyuSource, unit_words
-from spd.data.forms.tar_index import TarMember, first_member, index_tar
+from spd.data.depth_units import to_metres, unit_words
+from spd.data.formats.hdf5 import dataset, keys_of, open_hdf5
+from spd.data.formats.nyu_source import NyuSource
+from spd.data.formats.tar_index import TarMember, first_member, index_tar
 from spd.data.sample import RGBDSample
 from spd.data.source import Frame, no_such_split, refuse_options
 from spd.data.source_name import SourceOptions
@@ -23,23 +23,23 @@ from spd.errors import DataError
 
 SPLITS = {"train": "train", "val": "val", "validation": "val", "test": "test"}
 OFFICIAL = "official"  # the folder of the 654 test frames, below val
-DEEPEST = 3  # folders between the opened one and a file: nyudepthv2/train/kitchen_0004
+MAX_DEPTH = 3  # folders between the opened one and a file: nyudepthv2/train/kitchen_0004
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Place:
-    """One file, and what the folders it lies in say of it."""
+    """One file, with the metadata that its folders give."""
 
     file: Path | TarMember
     name: str
     stem: str
     folder: str | None
-    """The one it lies in; None where that tells nothing."""
+    """Name of its folder; None where that carries no meaning."""
     split: str | None
 
     @property
     def scene(self) -> str | None:
-        """Folders are scenes, besides those that are splits."""
+        """Name of the folder, unless it is a split."""
         return None if self.folder in (*SPLITS, OFFICIAL) else self.folder
 
 
@@ -50,18 +50,18 @@ class H5Frames(NyuSource):
     shards such as `train-000000.tar` (or the one above its `data`), or one shard. Shards are
     indexed when opened and then read at random; nothing is unpacked.
 
-    Files in `val/official` carry their number among the labelled frames, from 1 as in `splits.mat`
-    (00001, 00002, 00009, 00014, ...): that is their official number here, from 0, unless some
-    number is of no official test frame, which shows that somebody has counted anew.
+    Files in `val/official` are numbered among the labelled frames from 1, as in `splits.mat`
+    (00001, 00002, 00009, 00014, ...). The official number here is one less. If any number is not
+    that of an official test frame, the files were renumbered and have no official number.
     """
 
-    form: ClassVar[str] = "nyu-h5"
+    format: ClassVar[str] = "nyu-h5"
 
     def __init__(
         self, path: str | Path, split: str | None = None, options: SourceOptions | None = None
     ) -> None:
         super().__init__(path, split, options)
-        refuse_options(self.form, self.options, ("unit", "focal_px", "border"))
+        refuse_options(self.format, self.options, ("unit", "focal_px", "border"))
         if not self.path.exists():
             raise DataError(f"no file or folder {self.path}")
         places = _places(self.path)
@@ -76,26 +76,26 @@ class H5Frames(NyuSource):
 
     @classmethod
     def recognise(cls, path: Path) -> str | None:
-        """One of the first .h5 files holds `rgb` and `depth`, or the first shard holds any."""
+        """An .h5 file with `rgb` and `depth` among the first five, or any in the first shard."""
         if path.name.endswith((".tar.gz", ".tgz")) and path.is_file():
             return f"{path.name} is a packed archive"
         for shard in _shards(path)[:1]:
             member = first_member(shard, ".h5")
             return f"{shard.name} holds {member}" if member else None
-        # A damaged file among them must not hide what they are.
-        for file in itertools.islice(_h5_files(path, widest=8), 5):
+        # Several files, so that one damaged file does not hide the format.
+        for file in itertools.islice(_h5_files(path, max_width=8), 5):
             if {"rgb", "depth"} <= keys_of(file):
                 return f"{file.name} holds rgb and depth"
         return None
 
     @property
     def stored(self) -> str:
-        """As the data set is published, unless somebody said otherwise."""
+        """Type and unit of the stored depth; metres unless the user passed `unit=`."""
         unit = "metre" if self.options.unit is None else self.options.unit
         return f"float32 HDF5, {unit_words(unit)}"
 
     def read(self, number: int) -> RGBDSample:
-        """The sample of that number, from its file or its place in a shard."""
+        """Read a sample from its file or shard."""
         file, where = self.files[number], str(self.files[number])
         source = io.BytesIO(file.read()) if isinstance(file, TarMember) else file
         with open_hdf5(source, where) as opened:
@@ -109,18 +109,18 @@ class H5Frames(NyuSource):
 
 
 def _places(path: Path) -> list[_Place]:
-    """All frames, of files or of shards; both in one folder would be the same frames twice."""
+    """Frames of files or of shards; a folder with both is refused, as they may be the same."""
     if path.name.endswith((".tar.gz", ".tgz")):
         raise DataError(
-            f"{path} is compressed and cannot be read at random; unpack it (tar -xzf) and name "
-            "the folder"
+            f"{path} is compressed, so its files cannot be read at random; unpack it (tar -xzf) "
+            "and pass the folder"
         )
     shards = _shards(path)
     files = sorted(_h5_files(path))
     if shards and files:
         raise DataError(
             f"{path} holds {len(shards)} tar shard(s) and {len(files)} .h5 file(s), perhaps of the "
-            "same frames; move one of them into a folder of its own and name that"
+            "same frames; move the shards or the files into a folder of their own and pass that"
         )
     if shards:
         return [place for shard in shards for place in _places_in(shard)]
@@ -128,7 +128,7 @@ def _places(path: Path) -> list[_Place]:
 
 
 def _places_in(shard: Path) -> Iterator[_Place]:
-    """What a shard holds; its own name says the split where the folders in it do not."""
+    """Frames of a shard; its own name gives the split where the folders in it do not."""
     own = re.split(r"[^a-z]", shard.name)[0]
     for member in index_tar(shard, ".h5"):
         inside = PurePosixPath(member.name)
@@ -146,7 +146,7 @@ def _place_of(path: Path, file: Path) -> _Place:
     inside = file.relative_to(root)
     above = root.absolute()
     outer = [above.parent.name, above.name]
-    # The opened folder is a scene only where it lies in a split; else it is anybody's folder.
+    # The opened folder is a scene only inside a split; elsewhere its name means nothing.
     own = above.name if {above.parent.name, above.name} & {*SPLITS, OFFICIAL} else None
     return _Place(
         file=file,
@@ -158,15 +158,15 @@ def _place_of(path: Path, file: Path) -> _Place:
 
 
 def _split_of(folders: Sequence[str]) -> str | None:
-    """What the innermost folder with a split's name says."""
+    """Split of the innermost folder that is named after one."""
     return next((SPLITS[name] for name in reversed(folders) if name in SPLITS), None)
 
 
 def _official_numbers(places: Sequence[_Place]) -> dict[str, int]:
-    """By name, the official numbers, from 0, of the frames in `official`.
+    """Official numbers, from 0, of the frames in `official`, by name of the frame.
 
-    Shards may have lost that folder: frames of `val` without any are the official ones if they are
-    all 654 by number.
+    In shards that folder may be missing: frames of `val` without a folder are the official ones if
+    their numbers are those of all 654.
     """
     test = nyu.official_test_frames()
     official = [place for place in places if place.folder == OFFICIAL]
@@ -184,13 +184,11 @@ def _shards(path: Path) -> list[Path]:
     return sorted(path.glob("*.tar")) or sorted((path / "data").glob("*.tar"))
 
 
-def _h5_files(path: Path, widest: int | None = None, deepest: int = DEEPEST) -> Iterator[Path]:
-    """The .h5 files below, those of a folder itself first; links to folders are followed.
+def _h5_files(path: Path, max_width: int | None = None, depth: int = MAX_DEPTH) -> Iterator[Path]:
+    """The .h5 file `path`, or those below it, with a folder's own files first.
 
-    Args:
-        path: a folder, or one file.
-        widest: look into no more folders of a folder than these.
-        deepest: and no deeper.
+    Follows links to folders, enters at most `max_width` folders of each folder, and descends at
+    most `depth` levels.
     """
     if path.is_file() and path.suffix == ".h5":
         yield path
@@ -202,7 +200,7 @@ def _h5_files(path: Path, widest: int | None = None, deepest: int = DEEPEST) -> 
     for entry in entries:
         if entry.name.endswith(".h5") and not entry.name.startswith("."):
             yield Path(entry.path)
-        elif deepest and entry.is_dir():
+        elif depth and entry.is_dir():
             folders.append(Path(entry.path))
-    for folder in folders[:widest]:
-        yield from _h5_files(folder, widest, deepest - 1)
+    for folder in folders[:max_width]:
+        yield from _h5_files(folder, max_width, depth - 1)

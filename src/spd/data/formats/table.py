@@ -1,16 +1,17 @@
-"""A table of your own: a CSV file that names an image and a depth map in every row."""
+"""A CSV file that names an image and a depth map in every row."""
 
 import csv
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from spd.data.depth_units import Unit
-from spd.data.forms.file_pairs import FilePair, PairedFiles
-from spd.data.forms.stated import canonical_split, has_focal, stated_camera
-from spd.data.forms.timestamps import FURTHEST_STATED_US, timestamp_us
-from spd.data.source import Frame, missing_files
+from spd.data.formats.file_pairs import FilePair, FilePairSource
+from spd.data.formats.general import camera_columns, canonical_split
+from spd.data.formats.timestamps import FURTHEST_STATED_US, timestamp_us
+from spd.data.source import Frame, refuse_missing_files
 from spd.data.source_name import SourceOptions
 from spd.errors import DataError
 
@@ -18,17 +19,17 @@ REQUIRED = ("image", "depth")
 HEADER_BYTES = 4096
 
 
-class Table(PairedFiles):
-    """Rows of a CSV file: `image`, `depth` and, where wanted, more columns.
+class CSVTable(FilePairSource):
+    """Rows of a CSV file: `image`, `depth` and optional further columns.
 
-    `split`, `scene`, `name`, `unit`, and the camera as `fx`, `fy`, `cx`, `cy` or as `focal_px`;
-    other columns are ignored. Paths start from the table's folder, or from `root=`.
+    The optional columns are `split`, `scene`, `name`, `unit`, and the camera as `fx`, `fy`, `cx`,
+    `cy` or as `focal_px`; others are ignored. Paths are relative to the table's folder or `root=`.
 
     Raises:
         DataError: at once, if the table is malformed, naming the row, or files are missing.
     """
 
-    form: ClassVar[str] = "table"
+    format: ClassVar[str] = "table"
     extra_options = ("root",)
 
     def __init__(
@@ -36,15 +37,16 @@ class Table(PairedFiles):
     ) -> None:
         super().__init__(path, split, options)
         root = self.path.parent if self.options.root is None else Path(self.options.root)
-        rows = _read_rows(self.path)
-        pairs = [_pair(cells, root, self.options, where) for where, cells in rows]
-        self._keep(pairs)
-        _refuse_repeated_names(self.pairs, self.path)
-        _check_files(self.pairs, self.path)
+        self._set_pairs([self._pair(cells, root, where) for where, cells in _read_rows(self.path)])
+        for name, count in Counter(frame.name for frame in self.frames).items():
+            if count > 1:
+                raise DataError(f"{self.path} names {name} twice; give each row its own name")
+        files = (file for pair in self.pairs for file in (pair.image, pair.depth))
+        refuse_missing_files(self.path, files)
 
     @classmethod
     def recognise(cls, path: Path) -> str | None:
-        """The first line of the file names the columns."""
+        """Column names in the first line of the file."""
         if not path.is_file():
             return None
         with path.open("rb") as file:
@@ -55,20 +57,37 @@ class Table(PairedFiles):
             return None
         return "its header names image and depth" if set(REQUIRED) <= set(header) else None
 
+    def _pair(self, cells: Mapping[str, str], root: Path, where: str) -> FilePair:
+        for column in REQUIRED:
+            if not cells.get(column):
+                raise DataError(f"{where} has no {column}")
+        image, depth = cells["image"], cells["depth"]
+        _refuse_other_time(image, depth, where)
+        camera = camera_columns(cells, where)
+        frame = Frame(
+            name=cells.get("name") or image,
+            split=canonical_split(cells.get("split") or None),
+            scene=cells.get("scene") or None,
+            has_focal=self.has_focal(camera),
+        )
+        unit = _unit(cells.get("unit", ""), where)
+        unit = unit if self.options.unit is None else self.options.unit
+        return FilePair(frame, root / image, root / depth, unit, camera)
+
 
 def _header(cells: Sequence[str]) -> list[str]:
     return [cell.strip().lower() for cell in cells]
 
 
 def _read_rows(path: Path) -> list[tuple[str, dict[str, str]]]:
-    """Every row by column, behind the words that messages call it by."""
+    """Name of every row in messages, and its cells by column."""
     try:
-        # utf-8-sig: Excel puts a mark before the first column's name.
+        # utf-8-sig: Excel writes a byte order mark before the first column name.
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
             lines = [(reader.line_num, line) for line in reader if line]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is not a CSV file in UTF-8 that can be read ({error})") from None
+        raise DataError(f"{path} is not a readable CSV file in UTF-8 ({error})") from None
     header = _header(lines[0][1]) if lines else []
     for column in REQUIRED:
         if header.count(column) != 1:
@@ -84,28 +103,6 @@ def _read_rows(path: Path) -> list[tuple[str, dict[str, str]]]:
             )
         rows.append((where, dict(zip(header, (cell.strip() for cell in line), strict=False))))
     return rows
-
-
-def _pair(cells: Mapping[str, str], root: Path, options: SourceOptions, where: str) -> FilePair:
-    image, depth = (_required(cells, column, where) for column in REQUIRED)
-    _refuse_other_time(image, depth, where)
-    stated = stated_camera(cells, where)
-    frame = Frame(
-        name=cells.get("name") or image,
-        split=canonical_split(cells.get("split") or None),
-        scene=cells.get("scene") or None,
-        has_focal=has_focal(stated, options),
-    )
-    unit = _unit(cells.get("unit", ""), where)
-    unit = unit if options.unit is None else options.unit
-    return FilePair(frame, root / image, root / depth, unit, stated)
-
-
-def _required(cells: Mapping[str, str], column: str, where: str) -> str:
-    value = cells.get(column)
-    if not value:
-        raise DataError(f"{where} names no {column}")
-    return value
 
 
 def _unit(text: str, where: str) -> Unit | None:
@@ -133,18 +130,3 @@ def _refuse_other_time(image: str, depth: str, where: str) -> None:
                 f"{where} pairs {image} with {depth}, taken {gap_us / 1e6:g} s apart; "
                 f"expected at most {FURTHEST_STATED_US / 1e6:g} s"
             )
-
-
-def _refuse_repeated_names(pairs: Sequence[FilePair], path: Path) -> None:
-    seen: set[str] = set()
-    for pair in pairs:
-        if pair.frame.name in seen:
-            raise DataError(f"{path} names {pair.frame.name} twice; give each row its own name")
-        seen.add(pair.frame.name)
-
-
-def _check_files(pairs: Sequence[FilePair], path: Path) -> None:
-    named = [file for pair in pairs for file in (pair.image, pair.depth)]
-    missing = [str(file) for file in named if not file.is_file()]
-    if missing:
-        raise missing_files(path, missing)

@@ -12,9 +12,9 @@ from helpers.frames import miniature_frames
 from helpers.same_frames import assert_same
 from helpers.write_nyu import h5_bytes, hdf5_bytes, write_h5, write_h5_tars
 from spd.data import nyu_dataset as nyu
-from spd.data.forms import open_source, recognise
-from spd.data.forms.h5_frames import H5Frames
-from spd.data.forms.tar_index import index_tar
+from spd.data.formats import open_source, recognise
+from spd.data.formats.h5_frames import H5Frames
+from spd.data.formats.tar_index import index_tar
 from spd.errors import DataError
 from spd.geometry import Intrinsics
 
@@ -124,13 +124,13 @@ def test_a_flat_folder_has_neither_scene_nor_split(tmp_path):
     assert (source.frames[0].name, source.frames[0].scene, source.frames[0].split) == (
         *("7", None, None),
     )
-    with pytest.raises(DataError, match="no frame of split 'train'; its splits are none"):
+    with pytest.raises(DataError, match="no frame in split 'train'; its splits are none"):
         open_source(f"{flat}:train")
 
 
 def test_splits_are_train_and_val(folder):
     assert (len(open_source(f"{folder}:train")), len(open_source(f"{folder}:val"))) == (4, 2)
-    with pytest.raises(DataError, match="no frame of split 'test'; its splits are train, val"):
+    with pytest.raises(DataError, match="no frame in split 'test'; its splits are train, val"):
         open_source(f"{folder}:test")
 
 
@@ -202,7 +202,7 @@ def test_a_truncated_file_is_named(tmp_path):
         ),
         (
             {"rgb": np.zeros((3, 480, 640), np.uint8), "depth": np.ones((480, 640), np.uint8)},
-            "8-bit depth, which has lost its metres",
+            "8-bit depth, which is too coarse for metres",
         ),
         (
             {"rgb": np.zeros((3, 480, 640), np.uint8), "depth": np.ones((480, 480), "f4")},
@@ -249,7 +249,9 @@ def test_a_shard_shortened_after_it_was_opened_is_named_with_its_member(tmp_path
     source = open_source(str(path))
     with open(path / "val-000000.tar", "r+b") as file:
         file.truncate(source.files[1].offset + 10)
-    with pytest.raises(DataError, match=r"val-000000\.tar: val/official/00046\.h5: 10 of \d+ byt"):
+    with pytest.raises(
+        DataError, match=r"val-000000\.tar: val/official/00046\.h5: truncated, 10 of \d+ byt"
+    ):
         source[1]
     assert_same(source[0], FRAMES[4])
 
@@ -270,7 +272,7 @@ def test_compressed_archives_are_sent_back(tmp_path, shards):
     with pytest.raises(DataError, match=r"cannot be read at random; unpack it \(tar -xzf\)"):
         open_source(str(packed))
     packed.rename(tmp_path / "val.tar")  # compressed all the same
-    with pytest.raises(DataError, match=r"val\.tar is truncated, compressed or no tar"):
+    with pytest.raises(DataError, match=r"val\.tar is truncated, compressed or not a tar"):
         H5Frames(tmp_path / "val.tar")
 
 
@@ -304,7 +306,7 @@ def test_the_users_word_on_camera_border_and_unit_holds(folder):
     assert wrong.stored == "float32 HDF5, millimetres"
     np.testing.assert_allclose(wrong[0].depth_m * 1000, FRAMES[4].depth_m, rtol=1e-6)
     for option in ("depth=raw", "root=/", "camera=nyu"):
-        with pytest.raises(DataError, match=r"nyu-h5 has no use for .*unit, focal_px, border"):
+        with pytest.raises(DataError, match=r"nyu-h5 does not take .*unit, focal_px, border"):
             open_source(f"{folder},{option}")
     with pytest.raises(DataError, match=r"no file or folder .*nowhere"):
         H5Frames(folder / "nowhere")

@@ -1,7 +1,7 @@
 """Two folders side by side: images in one, depth maps of the same names in the other.
 
-As Ultralytics ships NYU (`images/train`, `depth/train`), and as TUM RGB-D comes (`rgb`, `depth`),
-whose names are the times at which the two were taken.
+Examples are the NYU of Ultralytics (`images/train`, `depth/train`) and TUM RGB-D (`rgb`, `depth`),
+whose file names are the times of capture.
 """
 
 import math
@@ -12,11 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from spd.data.folder import INDEX
-from spd.data.forms.file_pairs import FilePair, PairedFiles
-from spd.data.forms.stated import SPLITS, canonical_split, has_focal
-from spd.data.forms.timestamps import FURTHEST_PAIR_US, nearest, timestamp_us
-from spd.data.source import Frame, no_such_split
+from spd.data.formats.file_pairs import FilePair, FilePairSource
+from spd.data.formats.general import SPLITS, canonical_split
+from spd.data.formats.timestamps import FURTHEST_PAIR_US, nearest, timestamp_us
+from spd.data.frame_index import INDEX
+from spd.data.source import Frame, listed, no_such_split
 from spd.data.source_name import SourceOptions
 from spd.errors import DataError
 
@@ -24,23 +24,23 @@ IMAGE_FOLDERS = ("image", "images", "rgb", "color", "colour")
 DEPTH_FOLDERS = ("depth", "depths")
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png")
 DEPTH_ENDINGS = (".png", ".tif", ".tiff", ".npy")
-MOST_LEFT_OVER = 0.05
-"""Share of images without a depth map in time beyond which something else is wrong."""
+MAX_UNPAIRED_SHARE = 0.05
+"""Largest share of images without a depth map near in time; beyond it the folders do not match."""
 
 
-class ImageDepthFolders(PairedFiles):
-    """Images and depth maps that belong together by name, or by time.
+class ImageDepthFolders(FilePairSource):
+    """Images and depth maps that are paired by name, or by time.
 
-    A pair has the same path below both folders but for its ending, such as `train/00001`; a first
-    folder called train, val, validation or test is the split, any folder below it the scene. Where
-    all names are times and differ, each image takes the nearest depth map of its folder; images
-    that have none within 0.02 s are left out, and named in `left_over`.
+    Both files of a pair have the same path below their folder except for the ending, such as
+    `train/00001`. A first folder called train, val, validation or test is the split, any folder
+    below it the scene. Where all names are times and differ, each image takes the nearest depth
+    map of its folder. Images without one within 0.02 s are left out and listed in `left_over`.
 
     Raises:
-        DataError: at once, with every file that has no partner counted.
+        DataError: at once, with the number of files that have no partner.
     """
 
-    form: ClassVar[str] = "image-depth-folders"
+    format: ClassVar[str] = "image-depth-folders"
 
     def __init__(
         self, path: str | Path, split: str | None = None, options: SourceOptions | None = None
@@ -58,8 +58,8 @@ class ImageDepthFolders(PairedFiles):
             raise no_such_split(self.path, split, known)
         stems, self.left_over = _pair(self.path, images, depths)
         unit = self.options.unit if self.options.unit is not None else _yaml_unit(self.path)
-        known_focal = has_focal(None, self.options)
-        self._keep(
+        known_focal = self.has_focal(None)
+        self._set_pairs(
             [
                 FilePair(_frame(stem, known_focal), images[stem], depths[depth_stem], unit)
                 for stem, depth_stem in stems
@@ -68,7 +68,7 @@ class ImageDepthFolders(PairedFiles):
 
     @classmethod
     def recognise(cls, path: Path) -> str | None:
-        """A folder of images lies beside a folder of depth maps, and no index tells of them."""
+        """A folder of images beside a folder of depth maps, without an index of frames."""
         if not path.is_dir() or (path / INDEX).is_file():
             return None
         found = []
@@ -100,13 +100,13 @@ def _folders(path: Path, names: Sequence[str]) -> list[Path]:
 def _only_folder(path: Path, names: Sequence[str]) -> Path:
     found = _folders(path, names) if path.is_dir() else []
     if len(found) != 1:
-        there = ", ".join(folder.name for folder in found) or "none"
-        raise DataError(f"{path} must hold one folder named {' or '.join(names)}, has {there}")
+        held = ", ".join(folder.name for folder in found) or "none"
+        raise DataError(f"{path} must hold one folder named {' or '.join(names)}, has {held}")
     return found[0]
 
 
 def _files(folder: Path, endings: Sequence[str]) -> Iterator[str]:
-    """Paths below a folder, at any depth; hidden files are some system's own."""
+    """Paths below a folder, at any depth, without hidden files."""
     for parent, _, names in os.walk(folder, followlinks=True):
         below = Path(parent).relative_to(folder).as_posix()
         before = "" if below == "." else f"{below}/"
@@ -122,7 +122,7 @@ def _by_stem(folder: Path, endings: Sequence[str]) -> dict[str, Path]:
         stem = name.rpartition(".")[0]
         if stem in files:
             other = files[stem].name
-            raise DataError(f"{folder / name} and {other} are two files of one name; keep one")
+            raise DataError(f"{folder / name} and {other} have the same name; keep one of them")
         files[stem] = folder / name
     return files
 
@@ -130,25 +130,21 @@ def _by_stem(folder: Path, endings: Sequence[str]) -> dict[str, Path]:
 def _pair(
     path: Path, images: Mapping[str, Path], depths: Mapping[str, Path]
 ) -> tuple[list[tuple[str, str]], list[str]]:
-    """Stems of images and depth maps that belong together, and images that are left over."""
+    """Stems of paired images and depth maps, and stems of the images that are left over."""
     if images.keys() == depths.keys():
         return [(stem, stem) for stem in images], []
     if all(_time(stem) >= 0 for stem in (*images, *depths)):
         return _pair_in_time(path, list(images), list(depths))
     alone = (
-        _alone("image(s) without depth", sorted(images.keys() - depths.keys())),
-        _alone("depth map(s) without image", sorted(depths.keys() - images.keys())),
+        ("image(s) without depth", sorted(images.keys() - depths.keys())),
+        ("depth map(s) without image", sorted(depths.keys() - images.keys())),
     )
+    unpaired = [f"{len(stems)} {what}: {listed(stems, 5)}" for what, stems in alone if stems]
     raise DataError(
-        f"{path} has {' and '.join(text for text in alone if text)}; the two of a pair have one "
-        "name below both folders but for its ending: add what is missing, move what has no "
-        "partner away, or list the pairs in a CSV file (docs/formats.md)"
+        f"{path} has {' and '.join(unpaired)}; both files of a pair must have the same name except "
+        "for the ending: add the missing files, move the others away, or list the pairs in a CSV "
+        "file (docs/formats.md)"
     )
-
-
-def _alone(what: str, stems: Sequence[str]) -> str:
-    listed = ", ".join(stems[:5]) + (", ..." if len(stems) > 5 else "")
-    return f"{len(stems)} {what}: {listed}" if stems else ""
 
 
 def _pair_in_time(
@@ -167,12 +163,13 @@ def _pair_in_time(
             pairs.append((stem, by_folder[_folder(stem)][place]))
         else:
             gaps[stem] = gap_us
-    if not pairs or len(gaps) > MOST_LEFT_OVER * len(images):
+    if not pairs or len(gaps) > MAX_UNPAIRED_SHARE * len(images):
         worst = max(gaps, key=lambda stem: gaps[stem])
         raise DataError(
             f"{path}: {len(gaps)} of {len(images)} images have no depth map within "
             f"{FURTHEST_PAIR_US / 1e6:g} s; the largest gap is {gaps[worst] / 1e6:g} s, at "
-            f"{worst}; are both of one recording? list the pairs in a CSV file (docs/formats.md)"
+            f"{worst}; do both folders show the same recording? otherwise list the pairs in a CSV "
+            "file (docs/formats.md)"
         )
     return pairs, list(gaps)
 
@@ -182,21 +179,21 @@ def _folder(stem: str) -> str:
 
 
 def _time(stem: str) -> int:
-    """Microseconds; -1 for a name that is no time."""
+    """Time in microseconds; -1 for a name that is not a time."""
     time_us = timestamp_us(stem.rpartition("/")[2])
     return -1 if time_us is None else time_us
 
 
 def _yaml_unit(path: Path) -> float | None:
-    """Units per metre from `depth_scale:` of a YAML file beside the folders."""
+    """Stored units per metre from `depth_scale:` in a YAML file beside the folders."""
     found: dict[float, Path] = {}
     for file in sorted((*path.glob("*.yaml"), *path.glob("*.yml"))):
         text = file.read_text(encoding="utf-8", errors="replace")
         for value in re.findall(r"(?m)^depth_scale[ \t]*:[ \t]*([^#\r\n]*)", text):
             found[_scale(value.strip(), file)] = file
     if len(found) > 1:
-        told = ", ".join(f"{file.name} {scale:g}" for scale, file in found.items())
-        raise DataError(f"{path} has different values of depth_scale: {told}; say unit=")
+        values = ", ".join(f"{file.name} {scale:g}" for scale, file in found.items())
+        raise DataError(f"{path} has different values of depth_scale: {values}; pass unit=")
     return next(iter(found), None)
 
 

@@ -1,13 +1,13 @@
-"""File names that are times, as TUM RGB-D has them: colour and depth were taken moments apart."""
+"""File names that are time stamps, as in TUM RGB-D, where colour and depth differ slightly."""
 
 import re
 from bisect import bisect_left
 from collections.abc import Sequence
 
 FURTHEST_PAIR_US = 20_000
-"""Colour and depth further apart than this, 0.02 s, are not paired; TUM's own tools agree."""
+"""Largest gap, 0.02 s, at which colour and depth are paired; TUM's own tools use it too."""
 FURTHEST_STATED_US = 50_000
-"""A pair that somebody states may be 0.05 s apart; beyond that it is a mistake."""
+"""Largest gap, 0.05 s, within a pair that the user lists; a larger one is a mistake."""
 
 
 def timestamp_us(stem: str) -> int | None:
@@ -19,7 +19,10 @@ def timestamp_us(stem: str) -> int | None:
 
 
 def nearest(time_us: int, ascending_us: Sequence[int]) -> int | None:
-    """The nearest of some ascending times, the earlier where two are as near; None of none."""
+    """Nearest of several ascending times, the earlier one of two at equal distance.
+
+    Returns None for an empty sequence.
+    """
     after = bisect_left(ascending_us, time_us)
     return min(
         ascending_us[max(after - 1, 0) : after + 1],

@@ -1,0 +1,235 @@
+"""NYU as unpacked by BTS, which most later work trains and tests on: folders and lists."""
+
+import dataclasses
+import math
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import ClassVar
+
+from spd.data import nyu_dataset as nyu
+from spd.data.depth_png import read_depth_png
+from spd.data.depth_units import unit_words
+from spd.data.formats.decoding import read_image_file
+from spd.data.formats.nyu_source import NyuSource
+from spd.data.sample import RGBDSample
+from spd.data.source import Frame, no_such_split, refuse_missing_files, refuse_options
+from spd.data.source_name import SourceOptions
+from spd.errors import DataError
+from spd.geometry import Intrinsics
+
+IMAGE = re.compile(r"rgb_(\d+)\.(?:jpg|jpeg|png)")
+DEPTH = re.compile(r"(?:sync_)?depth\w*_(\d+)\.png")
+SCENE_TYPE = re.compile(r"[a-z]+(?:_[a-z]+)*")  # the name of a raw scene ends in a number
+SPLITS = {"train": "train", "sync": "train", "test": "test"}
+ROOTS = ("sync", "official_splits/test", "official_splits/train")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Pair:
+    """Files of one frame, and the split of their folder."""
+
+    root: Path
+    split: str | None
+    image: str
+    """Path of the image, relative to `root`."""
+    depth: str
+    """Path of the depth map, relative to `root`."""
+    focal_px: float | None = None
+    """Focal length in the list; 0: NYU's own; None: not given."""
+
+
+class BTS(NyuSource):
+    """Frames of BTS's folders, of one of them, or of one of its lists.
+
+    The path is the folder that holds `sync` or `official_splits`, either of these, the folder of a
+    split, or a list of lines `IMAGE DEPTH [FOCAL]`. `train` is `sync` if it exists, else
+    `official_splits/train`; `test` is `official_splits/test`. In `official_splits`, whose folders
+    are types of rooms, the number in a file name is the official one. Paths in a list are relative
+    to `root=`, else to the first folder around the list in which its first image lies.
+    """
+
+    format: ClassVar[str] = "bts"
+
+    def __init__(
+        self, path: str | Path, split: str | None = None, options: SourceOptions | None = None
+    ) -> None:
+        super().__init__(path, split, options)
+        is_list = not self.path.is_dir()
+        allowed = ("unit", "focal_px", "border", *(["root"] if is_list else []))
+        refuse_options(self.format, self.options, allowed)
+        self.unit = "millimetre" if self.options.unit is None else self.options.unit
+        pairs = _read_list(self.path, self.options.root) if is_list else list(_scan(self.path))
+        self.pairs = [pair for pair in pairs if split is None or pair.split == split]
+        if not self.pairs:
+            raise no_such_split(self.path, split, [pair.split for pair in pairs])
+        files = (pair.root / name for pair in self.pairs for name in (pair.image, pair.depth))
+        refuse_missing_files(self.path, files)
+        self.frames = []
+        seen: Counter[str] = Counter()  # a list may name an image twice: `x.jpg`, `x.jpg#2`
+        for pair in self.pairs:
+            file = pair.root / pair.image
+            name = pair.image if is_list else file.relative_to(self.path).as_posix()
+            seen[name] += 1
+            unique = name if seen[name] == 1 else f"{name}#{seen[name]}"
+            self.frames.append(_frame(unique, pair))
+
+    @classmethod
+    def recognise(cls, path: Path) -> str | None:
+        """Folders with `rgb_NUMBER.jpg`, or a text file with such names and their depth maps."""
+        if path.is_file():
+            first = _first_line(path) if path.suffix == ".txt" else ""
+            return f"it lists {first.split()[0]}" if _is_pair(first.split()[:2]) else None
+        for folder, _ in _split_folders(path) if path.is_dir() else ():
+            for scene in _folders(folder)[:3]:
+                for name in sorted(os.listdir(scene)):
+                    if IMAGE.fullmatch(name):
+                        return f"it holds {(scene / name).relative_to(path).as_posix()}"
+        return None
+
+    @property
+    def stored(self) -> str:
+        """Type and unit of the stored depth; BTS wrote millimetres."""
+        return f"16-bit PNG, {unit_words(self.unit)}"
+
+    def read(self, number: int) -> RGBDSample:
+        """Read a sample from disk."""
+        pair, path = self.pairs[number], self.image_file(number)
+        image = read_image_file(path)
+        depth_m = read_depth_png(pair.root / pair.depth, self.unit)
+        camera = None
+        if pair.focal_px is not None and self.options.focal_px is None:
+            camera = _camera(pair.focal_px, (image.shape[0], image.shape[1]), path)
+        return self.sample(image, depth_m, self.frames[number].name, where=str(path), camera=camera)
+
+    def image_file(self, number: int) -> Path:
+        """Image file of a frame."""
+        return self.pairs[number].root / self.pairs[number].image
+
+
+def _frame(name: str, pair: _Pair) -> Frame:
+    image = PurePosixPath(pair.image)
+    folder, match = image.parent.name, IMAGE.fullmatch(image.name)
+    number = int(match[1]) if match else nyu.LABELLED_FRAMES
+    is_type = SCENE_TYPE.fullmatch(folder) is not None and folder not in SPLITS
+    official = number if is_type and number < nyu.LABELLED_FRAMES else None
+    return Frame(name, pair.split, None if is_type or not folder else folder, official)
+
+
+def _camera(focal_px: float, size: tuple[int, int], path: Path) -> Intrinsics | None:
+    """Camera from the focal length in the list; None: NYU's own."""
+    if focal_px == 0 and size != nyu.SIZE:
+        raise DataError(
+            f"{path} is {size[0]}x{size[1]} and its list gives focal length 0, which means NYU's "
+            "only at 480x640; pass the correct one with focal_px="
+        )
+    if focal_px == 0 or math.isclose(focal_px, nyu.CAMERA.fx, abs_tol=0.01):
+        return None
+    return Intrinsics.centred(focal_px, size)
+
+
+def _split_folders(path: Path) -> list[tuple[Path, str | None]]:
+    """Folders of scenes in this folder, each with its split."""
+    sync, official = path / "sync", path / "official_splits"
+    found: list[tuple[Path, str | None]]
+    if sync.is_dir() or official.is_dir():
+        train = sync if sync.is_dir() else official / "train"
+        found = [(train, "train"), (official / "test", "test")]
+    elif (path / "train").is_dir() or (path / "test").is_dir():
+        found = [(path / "train", "train"), (path / "test", "test")]
+    else:
+        found = [(path, SPLITS.get(path.absolute().name))]
+    return [(folder, split) for folder, split in found if folder.is_dir()]
+
+
+def _folders(path: Path) -> list[Path]:
+    with os.scandir(path) as entries:
+        return sorted(Path(entry.path) for entry in entries if entry.is_dir())
+
+
+def _scan(path: Path) -> Iterator[_Pair]:
+    """Pairs of each split's folder; a frame counts if its image or its depth map exists."""
+    for folder, split in _split_folders(path):
+        for scene in _folders(folder):
+            images: dict[str, str] = {}
+            for name in os.listdir(scene):
+                if match := IMAGE.fullmatch(name):
+                    images[match[1]] = name
+                elif match := re.fullmatch(r"sync_depth_(\d+)\.png", name):
+                    images.setdefault(match[1], f"rgb_{match[1]}.jpg")
+            for n in sorted(images):
+                image, depth = f"{scene.name}/{images[n]}", f"{scene.name}/sync_depth_{n}.png"
+                yield _Pair(folder, split, image, depth)
+
+
+def _first_line(path: Path) -> str:
+    with open(path, encoding="utf-8-sig", errors="replace") as file:
+        return file.read(4096).strip().partition("\n")[0]
+
+
+def _is_pair(columns: Sequence[str]) -> bool:
+    """Whether these are BTS's names for NYU's frames; its lists for KITTI have others."""
+    names = [PurePosixPath(column).name for column in columns]
+    return (
+        len(names) == 2
+        and IMAGE.fullmatch(names[0]) is not None
+        and (DEPTH.fullmatch(names[1]) is not None or names[1] == "None")
+    )
+
+
+def _read_list(path: Path, root: str | None) -> list[_Pair]:
+    """Pairs in a list; text after the focal length is ignored."""
+    if not path.is_file():
+        raise DataError(f"no file or folder {path}")
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not a text file ({error})") from None
+    rows = [(number, line.split()) for number, line in enumerate(lines, 1) if line.strip()]
+    without = [number for number, columns in rows if columns[1:2] == ["None"]]
+    if without:
+        raise DataError(
+            f"{path}: {len(without)} line(s) have no depth (None), the first is line {without[0]}; "
+            "remove them"
+        )
+    found = [_parse(f"{path}: line {number}", columns) for number, columns in rows]
+    folder = _find_root(path, root, found[0][0]) if found else path.parent
+    split = SPLITS.get(folder.absolute().name)
+    return [_Pair(folder, split, *columns) for columns in found]
+
+
+def _find_root(path: Path, root: str | None, image: str) -> Path:
+    """Folder that the paths in a list, such as that of its first image, are relative to."""
+    if root is not None:
+        if not Path(root).is_dir():
+            raise DataError(f"{path}: no folder root={root}")
+        return Path(root)
+    around = [path.absolute().parent, *path.absolute().parent.parents][:3]
+    for folder in (around[0], *(above / name for above in around for name in ROOTS)):
+        if (folder / image).is_file():
+            return folder
+    raise DataError(
+        f"{path}: no {image} in {around[0]}, nor in {', '.join(ROOTS)} of "
+        f"{', '.join(map(str, around))}; pass the folder that the paths are relative to with root="
+    )
+
+
+def _parse(where: str, columns: Sequence[str]) -> tuple[str, str, float | None]:
+    """Image, depth map and focal length in pixels of one line."""
+    if not _is_pair(columns[:2]):
+        raise DataError(
+            f"{where} is {' '.join(columns[:3])!r}, expected NYU's rgb_NUMBER.jpg "
+            "sync_depth_NUMBER.png FOCAL; put other data into a table (docs/formats.md)"
+        )
+    image, depth = (column.lstrip("/") for column in columns[:2])
+    if len(columns) < 3:
+        return image, depth, None
+    try:
+        focal_px = float(columns[2])
+    except ValueError:
+        focal_px = math.nan
+    if not 0 <= focal_px < math.inf:
+        raise DataError(f"{where}: focal length {columns[2]!r} is not a positive number of pixels")
+    return image, depth, focal_px
