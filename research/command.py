@@ -22,13 +22,11 @@ def run(
     Returns:
         The exit code: 0; 2 after a wrong input, which is one line on stderr; 130 after Ctrl-C.
     """
-    from spd.train import StoppedError  # loads torch
-
     options = parser.parse_args(arguments)
     try:
         work(options)
     except SPDError as error:
-        return _fail(str(error), 130 if isinstance(error, StoppedError) else 2)
+        return _fail(str(error), error.exit_code)
     except KeyboardInterrupt as error:
         return _fail(str(error) or "interrupted", 130)
     return 0
