@@ -87,7 +87,7 @@ class Experiment:
         path = folder / CONFIG
         if not path.is_file():
             raise DataError(
-                f"{folder} holds no experiment; start one with: python -m research.experiment -o FOLDER"
+                f"{folder} holds no experiment; start one: python -m research.experiment -o FOLDER"
             )
         try:
             about = json.loads(path.read_text(encoding="utf-8"))

@@ -1,6 +1,7 @@
 """The steps that `spd benchmark` times: encode, queries, the dense map and a training step."""
 
 import dataclasses
+import functools
 import importlib.util
 import os
 import warnings
@@ -143,7 +144,7 @@ def _inference_steps(predictor: Any, size: Size) -> Iterator[tuple[str, Call]]:
     scene = predictor.encode(photo, focal_px=focal_px)
     for count in POINTS:
         points = rng.random((count, 2)) * (size[1] - 1, size[0] - 1)
-        yield f"query, K = {count:,}", lambda points=points: scene.depth_at(points)
+        yield f"query, K = {count:,}", functools.partial(scene.depth_at, points)
     yield "dense map", lambda: scene.depth_map(fast=True)
 
 
