@@ -1,23 +1,22 @@
 """Change one thing of v15.2's local path at a time, on an experiment's cached maps.
 
-What helped most is then given to v15.1 as well, so that the comparison stays a fair one.
+The change that helps most is applied to v15.1 as well, which keeps the comparison fair. Each change
+is trained from random weights with the experiment's own loop and seeds, and scored at the same
+pixels of the held-out rooms. A change and the specification share a seed's rooms, order and points,
+so their differences are paired.
 
-Each change is trained from random weights with the experiment's own loop and seeds, and scored at
-the same pixels of the held-out rooms; a change and the specification share a seed's rooms, order
-and points, so their differences are paired. Changes live here and not in the package until one
-earns its place.
-
-Run it as `python tools/head_study.py out/experiment` after that experiment; it goes on where it
-was stopped, and prints a table of what `out/experiment/study` holds.
+Run `python -m research.head_study out/experiment` after that experiment. The same command continues
+an interrupted study and prints a table of the results in `out/experiment/study`.
 """
 
+import argparse
 import concurrent.futures
 import dataclasses
 import json
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -26,9 +25,11 @@ import torch
 from scipy.stats import t
 from torch import Tensor, nn
 
+from research.command import run
 from research.experiment.cache import MapCache
 from research.experiment.heads import fit_on_maps
 from research.experiment.run import Experiment
+from research.markdown import table
 from spd.config import ModelConfig
 from spd.data.sources import open_samples
 from spd.data.views import middle_placement
@@ -41,12 +42,12 @@ from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
 
 CELL_PX = 3.5
-"""Of L1, in pixels of the model's view: four cells to a patch of 14."""
+"""Side of a cell of L1 in pixels of the model's input: four cells to a patch of 14."""
 NUMBERS = ("AbsRel", *(f"AbsRel {band_name(band)}" for band in BANDS_PX))
 
 
 class StartAtZero(CrossAttentionPath):
-    """The query begins as zeros: all it knows it has read by attention."""
+    """The query starts as zeros, so all it knows comes from attention."""
 
     def _windows(
         self, maps: FeatureMaps, points: Tensor
@@ -56,7 +57,7 @@ class StartAtZero(CrossAttentionPath):
 
 
 class StartAtL1(CrossAttentionPath):
-    """The query begins at L1's feature, the finest there is, in place of the stride-8 map's."""
+    """The query starts as L1's feature, the finest, instead of the stride-8 map's."""
 
     def _windows(
         self, maps: FeatureMaps, points: Tensor
@@ -66,7 +67,7 @@ class StartAtL1(CrossAttentionPath):
 
 
 class StartAtBoth(CrossAttentionPath):
-    """The query begins at the sum of the stride-8 map's feature and L1's."""
+    """The query starts as the sum of the stride-8 map's feature and L1's."""
 
     def _windows(
         self, maps: FeatureMaps, points: Tensor
@@ -76,7 +77,7 @@ class StartAtBoth(CrossAttentionPath):
 
 
 class WithoutEmbeddings(CrossAttentionPath):
-    """Keys know neither their map nor their place in the window."""
+    """Keys have no embedding of their map or their place in the window."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config)
@@ -86,25 +87,25 @@ class WithoutEmbeddings(CrossAttentionPath):
 
 
 class NearCentres(MapCache):
-    """The same maps; of each room only the points nearest to centres of L1's cells.
+    """A cache with only the points of each room that are nearest to centres of L1's cells.
 
-    That is where the dense objective asks: keys are then seen at few sub-cell phases.
+    The dense objective asks there too, so keys are then seen at few sub-cell phases.
     """
 
-    KEPT = 128
+    POINTS_PER_ROOM = 128
 
     def points(self, rooms: np.ndarray) -> Tensor:
-        """As the cache gives them, the nearest ones."""
+        """The nearest exact points of these rooms: u, v, depth_m."""
         points = super().points(rooms)
         off = (points[..., :2] + 0.5) / CELL_PX - 0.5
         away = (off - off.round()).abs().amax(dim=-1)
-        nearest = away.argsort(dim=1)[:, : self.KEPT, None].expand(-1, -1, 3)
+        nearest = away.argsort(dim=1)[:, : self.POINTS_PER_ROOM, None].expand(-1, -1, 3)
         return points.gather(1, nearest)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Change:
-    """What is other than specified."""
+    """One difference from the specification."""
 
     about: str
     path: Callable[[ModelConfig], nn.Module] = CrossAttentionPath
@@ -113,7 +114,7 @@ class Change:
     steps: float = 1.0
     near_centres: bool = False
     against: str = "specified"
-    """Whose numbers the differences are from."""
+    """The change that this one is compared with."""
 
 
 CHANGES = {
@@ -140,17 +141,17 @@ CHANGES = {
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Room:
-    """A held-out room as it is asked."""
+    """Maps and points of one held-out room."""
 
     maps: FeatureMaps
     points: Tensor
     truth_m: np.ndarray
     distance_px: np.ndarray
-    """Of the points to the nearest true edge, in pixels of the photo."""
+    """Distance of each point to the nearest true edge, in pixels of the photo."""
 
 
 def held_out_rooms(trunk: SPD, folder: Path, points: int) -> list[Room]:
-    """Every held-out room's maps, and so many of its readings drawn without return."""
+    """Maps of every held-out room, with `points` of its readings drawn without replacement."""
     rooms = []
     for number, sample in enumerate(open_samples([f"{folder / 'held_out'}:val"])):
         placement = middle_placement(sample, trunk.config.camera)
@@ -168,7 +169,7 @@ def held_out_rooms(trunk: SPD, folder: Path, points: int) -> list[Room]:
 
 
 def scores(path: LocalPath, rooms: list[Room]) -> dict[str, float]:
-    """AbsRel over all readings and by distance to the edge, per room then mean."""
+    """AbsRel over all readings and by distance to the edge, the mean over rooms."""
     found: dict[str, list[float]] = {number: [] for number in NUMBERS}
     with torch.inference_mode():
         for room in rooms:
@@ -182,7 +183,7 @@ def scores(path: LocalPath, rooms: list[Room]) -> dict[str, float]:
 
 
 def do_seed(folder: Path, seed: int, points: int) -> None:
-    """Every change with one seed, in a process of its own; what is there is kept."""
+    """Train and score every missing change with one seed, in a process of its own."""
     torch.set_num_threads(1)
     experiment = Experiment.open(folder)
     trunk, rooms = experiment.trunk(), None
@@ -206,11 +207,8 @@ def do_seed(folder: Path, seed: int, points: int) -> None:
         print(f"{out.stem}: AbsRel {found['AbsRel']:.4f}", file=sys.stderr, flush=True)
 
 
-def table(folder: Path, seeds: int) -> str:
-    """Means, and the paired difference to what each is against with its 95 % interval.
-
-    Of the seeds that are there: a study may be looked at before its end.
-    """
+def results(folder: Path, seeds: int) -> str:
+    """Means over the finished seeds, and paired differences with their 95 % intervals."""
     found: dict[str, dict[int, dict[str, float]]] = {
         name: {
             seed: json.loads(path.read_text())
@@ -219,10 +217,8 @@ def table(folder: Path, seeds: int) -> str:
         }
         for name in CHANGES
     }
-    lines = [
-        "| changed | seeds | AbsRel | difference | AbsRel 0-1 px | difference | AbsRel >8 px |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    head = ("changed", "seeds", "AbsRel", "difference", "AbsRel 0-1 px", "difference")
+    lines = []
     for name, rows in found.items():
         if len(rows) < 2:
             continue
@@ -232,8 +228,8 @@ def table(folder: Path, seeds: int) -> str:
             cells.append(f"{values.mean():.4f} ± {values.std(ddof=1):.4f}")
             cells.append(_difference(rows, found[CHANGES[name].against], number))
         cells.append(f"{np.mean([row[NUMBERS[-1]] for row in rows.values()]):.4f}")
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+        lines.append(cells)
+    return table([*head, "AbsRel >8 px"], lines)
 
 
 def _difference(
@@ -247,15 +243,25 @@ def _difference(
 
 
 def study(folder: Path, points: int = 4000) -> str:
-    """Do what is missing, one process a core, and return the table of what is there."""
+    """Train and score missing changes, one process a core, and return the table of results."""
     seeds = Experiment.open(folder).config.seeds
     (folder / "study").mkdir(exist_ok=True)
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
         for job in [pool.submit(do_seed, folder, seed, points) for seed in range(seeds)]:
             job.result()
-    return table(folder / "study", seeds)
+    return results(folder / "study", seeds)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the arguments, do what is missing, and print the table; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m research.head_study",
+        description="Change one thing of v15.2's local path at a time, on an experiment's maps.",
+    )
+    parser.add_argument("folder", type=Path, help="folder of a finished experiment")
+    return run(lambda options: print(study(options.folder)), parser, arguments)
 
 
 if __name__ == "__main__":
-    print(study(Path(sys.argv[1])))
+    sys.exit(main())

@@ -54,7 +54,14 @@ def commands(text: str) -> list[list[str]]:
     return [c.split("#")[0].split()[1:] for c in (*lines, *quoted) if c.startswith("spd ")]
 
 
-@pytest.mark.parametrize("name", ["../README.md", *sorted(p.name for p in DOCS.glob("*.md"))])
+WITH_COMMANDS = [
+    "../README.md",
+    *sorted(path.name for path in DOCS.glob("*.md")),
+    *sorted(f"../research/{path.name}" for path in (ROOT / "research").glob("*.md")),
+]
+
+
+@pytest.mark.parametrize("name", WITH_COMMANDS)
 def test_commands_and_their_options_exist(name):
     for words in commands(page(name)):
         command = typer.main.get_command(app)

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 import spd
+from helpers.paths import ROOT
 
 PACKAGE = Path(spd.__file__).parent
+RESEARCH = ROOT / "research"
 # A module imports from its own row and the rows above it, never from below.
 LAYERS = [
     {"errors", "terminal", "memory", "_version"},
@@ -46,9 +48,9 @@ def modules() -> list[Path]:
     return sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 
 
-def imports_of(module: Path) -> Iterator[str]:
+def imports_of(module: Path, package: Path = PACKAGE) -> Iterator[str]:
     """Everything a module imports: at its head, inside functions, and for types only."""
-    for node in ast.walk(ast.parse((PACKAGE / module).read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse((package / module).read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -57,33 +59,34 @@ def imports_of(module: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def graph(*, rooms: bool) -> dict[str, set[str]]:
-    """What each module imports of ours when it runs, lazy imports included; or each room."""
-    names = {dotted(module): module for module in modules()}
+def graph(package: Path, *, rooms: bool) -> dict[str, set[str]]:
+    """The modules of a package that each of them imports when it runs, lazily too; or its rooms."""
+    paths = [path.relative_to(package) for path in package.rglob("*.py")]
+    names = {dotted(package.name, path): path for path in paths}
     found: dict[str, set[str]] = {}
     for name, module in names.items():
-        if name == "spd":  # its lazy public names: every import of ours goes through it
+        if name == package.name:  # spd's lazy public names: every import of ours goes through it
             continue
-        imported = {other for other in run_time_imports(module) if other in names}
+        imported = {other for other in run_time_imports(package / module) if other in names}
         own = ".".join(name.split(".")[:2]) if rooms else name
         others = {".".join(other.split(".")[:2]) for other in imported} if rooms else imported
-        found.setdefault(own, set()).update(others - {own, "spd"})
+        found.setdefault(own, set()).update(others - {own, package.name})
     return found
 
 
-def dotted(module: Path) -> str:
-    return ".".join(("spd", *module.with_suffix("").parts)).removesuffix(".__init__")
+def dotted(package: str, module: Path) -> str:
+    return ".".join((package, *module.with_suffix("").parts)).removesuffix(".__init__")
 
 
-def to_path(name: str) -> Path:
-    """The file or folder of a module, below the package's parent."""
-    path = Path(*name.split("."))
-    return path if (PACKAGE.parent / path).is_dir() else path.with_suffix(".py")
+def exists(name: str) -> bool:
+    """Whether a module of ours has this name."""
+    path = (ROOT if name.startswith("research") else PACKAGE.parent) / Path(*name.split("."))
+    return path.is_dir() or path.with_suffix(".py").is_file()
 
 
-def run_time_imports(module: Path) -> Iterator[str]:
+def run_time_imports(path: Path) -> Iterator[str]:
     """As `imports_of`, without what only a type checker reads, and with imports by a string."""
-    tree = ast.parse((PACKAGE / module).read_text(encoding="utf-8"))
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             node.body = [ast.Pass()]
@@ -92,13 +95,13 @@ def run_time_imports(module: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             whole = [f"{node.module}.{alias.name}" for alias in node.names]
-            submodules = [name for name in whole if (PACKAGE.parent / to_path(name)).exists()]
-            yield from submodules or [str(node.module)]
+            yield from [name for name in whole if exists(name)] or [str(node.module)]
         elif isinstance(node, ast.Call) and re.search("import", ast.unparse(node.func)):
             yield from (
                 str(word.value)
                 for word in node.args
-                if isinstance(word, ast.Constant) and str(word.value).startswith("spd")
+                if isinstance(word, ast.Constant)
+                and str(word.value).startswith(("spd", "research"))
             )
 
 
@@ -121,10 +124,18 @@ def circle_in(arrows: dict[str, set[str]]) -> list[str]:
 
 
 @pytest.mark.parametrize("rooms", [False, True], ids=["modules", "rooms"])
-def test_imports_form_no_circle(rooms):
-    arrows = graph(rooms=rooms)
-    assert len(arrows) > 25
+@pytest.mark.parametrize("package", [PACKAGE, RESEARCH], ids=["spd", "research"])
+def test_imports_form_no_circle(package, rooms):
+    arrows = graph(package, rooms=rooms)
+    assert len(arrows) > (25 if package == PACKAGE else 5)
+    assert any(arrows.values())
     assert " -> ".join(circle_in(arrows)) == ""
+
+
+def test_the_package_never_imports_research():
+    for module in modules():
+        for imported in (*imports_of(module), *run_time_imports(PACKAGE / module)):
+            assert imported.split(".")[0] != "research", f"{module} imports {imported}"
 
 
 def test_a_circle_would_be_found():

@@ -2,7 +2,9 @@
 
 import dataclasses
 import multiprocessing
+import resource
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -11,7 +13,7 @@ from typing import Any
 
 import torch
 
-from spd.benchmark.machine import machine, peak_bytes
+from spd.benchmark.machine import machine
 from spd.data.loader import ViewStream, batches
 from spd.data.sources import open_samples
 from spd.recipes import Recipe
@@ -100,6 +102,18 @@ def _measure_steps(recipe: dict[str, Any], data: list[str], steps: int, device: 
             chosen, chosen.train.batch_size // chosen.train.accumulate
         ).total,
     )
+
+
+def peak_bytes(device: torch.device) -> int:
+    """The most memory so far: of the GPU's allocator, or of this process on the CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    status = Path("/proc/self/status")
+    if status.is_file():  # ru_maxrss would hold what the process had before it was this program
+        fields = dict(line.split(":", 1) for line in status.read_text("utf-8").splitlines())
+        return int(fields["VmHWM"].split()[0]) * 1024
+    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is bytes there, kilobytes elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def training_benchmark(

@@ -7,7 +7,11 @@ import pytest
 
 from helpers.doc_pages import PAGES, ROOT, anchors, links, name_of
 
-WRITTEN = [*PAGES, *sorted((ROOT / "examples").rglob("README.md"))]
+WRITTEN = [
+    *PAGES,
+    *sorted((ROOT / "examples").rglob("README.md")),
+    *sorted((ROOT / "research").rglob("*.md")),
+]
 EXTERNAL = re.compile(r"https://[\w-]+(\.[\w-]+)+(/[^\s<>\"]*)?")
 
 
