@@ -27,7 +27,7 @@ from spd.files import check_writable, write_text
 from spd.pixels import Size
 
 if TYPE_CHECKING:
-    from spd.predictors.loading import AnyPredictor
+    from spd.predictors.model_options import AnyPredictor
 
 FACTORS = (0.5, 0.7, 0.85, 1.0, 1.2, 1.4, 2.0)
 """Focal lengths, in multiples of the training one."""
@@ -211,12 +211,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _focal(options: argparse.Namespace) -> None:
-    from spd.cli.devices import choose_device
     from spd.predictors.loading import load
 
     if options.out is not None:
         check_writable(options.out, ".json")
-    predictor = load(options.model, device=choose_device(options.device))
+    predictor = load(options.model, device=options.device, runtime="torch")
     with stage("rendering and scoring rooms") as progress:
         rows = focal_table(predictor, options.rooms, progress=progress)
     print(format_table(rows))

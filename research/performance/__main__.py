@@ -19,12 +19,12 @@ from research.performance.timing import Effort
 from research.performance.training import format_benchmark, training_benchmark
 from spd.checkpoints.checkpoint import load_checkpoint
 from spd.checkpoints.folder import find_checkpoint
-from spd.cli.devices import choose_device
 from spd.cli.early import check_sources
 from spd.config import ModelConfig
 from spd.errors import ConfigError, InputError
 from spd.files import check_folder, check_writable, write_text
 from spd.pixels import Size, check_image_size
+from spd.predictors.devices import choose_device
 from spd.recipes import override, recipe
 
 PAGE = Path("research/performance.md")

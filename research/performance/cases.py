@@ -23,9 +23,9 @@ from spd.errors import MeasurementError
 from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
 from spd.runtimes.engines import open_engine
+from spd.runtimes.export_predictor import QUERY_CHUNK
 from spd.runtimes.folder import ExportFolder
 from spd.runtimes.kernel import with_kernel
-from spd.runtimes.predictor import QUERY_CHUNK
 
 Row = dict[str, Any]
 Call = Callable[[], object]

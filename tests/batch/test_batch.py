@@ -157,7 +157,7 @@ def test_a_stopped_batch_resumes_and_ends_with_the_same_bytes(table, model, monk
     assert summary.rows_before == 5 + 5  # photos 0 and 2; of 24 rows photo 4 has four
     assert bytes_of(out) == bytes_of(whole)
     opened = []
-    monkeypatch.setattr("spd.batch.tasks.load", lambda *a, **k: opened.append(a))
+    monkeypatch.setattr("spd.predictors.model_options.ModelLocation.load", opened.append)
     assert answer(out, model, table, photos_per_part=1).rows_before == 24
     assert opened == []
     assert not list(out.glob(".writing-*"))

@@ -69,7 +69,10 @@ def test_a_warning_of_the_model_is_printed_once(command, table, model):
         (["table.parquet", "-o", "photos"], "photos exists and is not empty"),
         (["table.parquet", "-o", "table.parquet"], "not a folder that can be written"),
         (["table.parquet", "-o", "out", "-m", "none/here"], "none/here"),
-        (["table.parquet", "-o", "out", "--device", "abacus"], "no device 'abacus' here"),
+        (
+            ["table.parquet", "-o", "out", "--device", "abacus"],
+            "no device 'abacus' on this machine",
+        ),
         (["photos", "-o", "out", "--grid", "0x4"], "--grid 0x4: write COLUMNSxROWS"),
         (["photos", "-o", "out", "--points", "3"], "point '3' is not u,v"),
         (["photos", "-o", "out", "--points", "3,4", "--grid", "2x2"], "exclude each other"),

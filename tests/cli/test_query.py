@@ -213,7 +213,7 @@ def test_points_of_a_parquet_table(ask, here):
         (["--map", "d.png", "--png-unit", "1e9"], "do not fit 16 bits"),
         (["--points", "3,4", "--json", "-o", "a.csv"], "says csv and --json another"),
         (["--points", "3,4", "--csv", "-o", "a.parquet"], "says parquet and --csv another"),
-        (["--points", "3,4", "--distortion", "0,0,0,0"], "needs --intrinsics"),
+        (["--points", "3,4", "--distortion", "0,0,0,0"], "distortion needs intrinsics"),
         (["--points", "3,4", "--intrinsics", "52,52,32"], "is not fx,fy,cx,cy"),
         (["--points", "3,4", "--intrinsics", "52,52,32,24", *FOCAL], "give one of focal_px"),
         (["--points", "3,4", "--intrinsics", "52,52,32,24", "--distortion", "1,2"], "4, 5 or 8"),

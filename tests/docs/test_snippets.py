@@ -5,7 +5,6 @@ runs what is cheap: with small data of the same names, and the model that ships 
 the runs that a reader would have trained.
 """
 
-import functools
 import re
 import shlex
 import shutil
@@ -17,8 +16,8 @@ import torch
 from PIL import Image
 
 import spd
-import spd.predictors.loading
 from helpers.doc_pages import DOCS, PAGES, blocks, name_of
+from helpers.loaded_once import load_once
 from helpers.samples import write_rgbd_folder
 from spd.cli import run
 from spd.config import EncoderConfig
@@ -35,7 +34,6 @@ LONG = "trains or renders for minutes to hours; tests/training and tests/data do
 NYU = "needs NYU Depth V2, or frames called so"
 HUB = "fetches from the hub"
 MAKE = "sets up this project itself; .ci/run does so"
-LOAD = functools.cache(spd.predictors.loading.load)
 
 NOT_RUN_ANYWHERE = {
     "make ": MAKE,
@@ -109,7 +107,7 @@ PYTHON = [
 def workplace(tmp_path, monkeypatch) -> Path:
     """A folder with small files of the names that the pages use."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("spd.cli.query.computed.load", LOAD)
+    load_once(monkeypatch)
     noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)
     Image.fromarray(noise).save("photo.jpg")
     shipped = Path(spd.__file__).parent / "shipped"

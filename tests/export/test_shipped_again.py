@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from spd.checkpoints.folder import shipped_folder
-from spd.predictors.loading import BESIDE
+from spd.predictors.model_options import EXPORT_FOLDER
 from spd.runtimes.engines import open_engine
 from spd.runtimes.folder import ENCODE, QUERY, ExportFolder
 
@@ -28,7 +28,7 @@ def again(tmp_path_factory) -> ExportFolder:
 
 @pytest.fixture(scope="module")
 def shipped() -> ExportFolder:
-    return ExportFolder.read(shipped_folder() / BESIDE)
+    return ExportFolder.read(shipped_folder() / EXPORT_FOLDER)
 
 
 def weights(path: Path) -> dict[str, np.ndarray]:

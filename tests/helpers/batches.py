@@ -10,7 +10,7 @@ from pyarrow import parquet
 
 from helpers.checkpoints import save_checkpoint
 from spd.batch import BatchInput, BatchSettings, BatchSummary, run_batch
-from spd.batch.tasks import Computation
+from spd.predictors.model_options import ModelOptions
 
 SIZE = (30, 40)
 FOCAL_PX = 33.0
@@ -44,11 +44,11 @@ def write_table(path: Path, photos: list[str], rows: int, **columns) -> pa.Table
 
 def answer(out: Path, model: Path, *inputs, given=None, progress=None, **settings) -> BatchSummary:
     """Run a batch in this process, on the CPU."""
-    computed = Computation(model=str(model), device="cpu", threads=1)
+    options = ModelOptions(model=str(model), device="cpu", threads=1)
     names = tuple(str(name) for name in inputs)
     return run_batch(
         BatchInput(inputs=names, **(given or {})),
-        BatchSettings(out=out, computed=computed, **settings),
+        BatchSettings(out=out, model=options, **settings),
         progress,
     )
 

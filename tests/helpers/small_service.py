@@ -12,9 +12,8 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from helpers import exports
-from spd.photos.focal import Focal
-from spd.photos.reading import read_photo
 from spd.predictors.torch_predictor import Predictor
+from spd.scenes.photo_predictor import PhotoPredictor
 from spd.scenes.scene import PhotoScene
 from spd.serve.app import create_app
 from spd.serve.config import ServeConfig
@@ -79,23 +78,22 @@ class RampScene(PhotoScene):
         return (1 + 0.01 * points[:, 0]).astype(np.float32)
 
 
-class Held:
-    """A network of somebody else's that answers when `go` is set."""
+class Held(PhotoPredictor):
+    """A network that prepares its own input and answers when `go` is set."""
 
-    kind, device, source, config = "metric", "cpu", "held", None
+    device, source, config = "cpu", "held", None
 
     def __init__(self) -> None:
+        super().__init__()
         self.go = threading.Event()
         self.began = threading.Semaphore(0)
         self.encoded = 0
 
-    def encode(self, image, *, focal_px=None, fov_deg=None, intrinsics=None):
+    def encode_many(self, photos):
         self.began.release()
         assert self.go.wait(30)
-        self.encoded += 1
-        size = read_photo(image).size
-        focal = None if focal_px is None else Focal.centred(focal_px, "given", size)
-        return RampScene(size, focal)
+        self.encoded += len(photos)
+        return [RampScene(photo.pixels.shape[:2], photo.focal) for photo in photos]
 
 
 class Failing(Held):
@@ -105,5 +103,5 @@ class Failing(Held):
         super().__init__()
         self.error = error
 
-    def encode(self, image, *, focal_px=None, fov_deg=None, intrinsics=None):
+    def encode_many(self, photos):
         raise self.error

@@ -5,8 +5,8 @@ import torch
 
 from helpers.samples import random_maps
 from spd.checkpoints.checkpoint import default_device
-from spd.cli.devices import choose_device
 from spd.errors import ConfigError
+from spd.predictors.devices import choose_device
 
 
 @pytest.mark.parametrize("name", ["cuda", "mps"])

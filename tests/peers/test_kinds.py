@@ -5,7 +5,8 @@ import json
 import pytest
 
 from spd.errors import CheckpointError, InputError
-from spd.peers.kinds import read_peer, refuse_relative
+from spd.peers.kinds import read_peer
+from spd.scenes.depth_kind import refuse_relative
 
 
 def read(tmp_path, **config):

@@ -11,7 +11,7 @@ from PIL import Image
 from helpers.photo_files import FOCAL_35_MM, picture, with_exif
 from spd.config import CameraConfig
 from spd.errors import InputError
-from spd.photos.focal import choose_focal
+from spd.photos.camera import CameraOptions
 from spd.photos.plan import ImagePlan
 from spd.photos.reading import read_photo
 from spd.pixels import Intrinsics
@@ -124,8 +124,8 @@ def test_contradictions_and_impossible_cameras_are_refused(predictor, options, s
 
 
 def test_an_impossible_angle_in_exif_is_passed_over():
-    assert choose_focal((1000, 1000), 1.0) is None
-    assert choose_focal((1000, 1000), 1000.0).source == "exif"
+    assert CameraOptions().focal((1000, 1000), 1.0) is None
+    assert CameraOptions().focal((1000, 1000), 1000.0).source == "exif"
 
 
 def test_a_view_far_from_training_is_told_once(predictor):
@@ -135,12 +135,12 @@ def test_a_view_far_from_training_is_told_once(predictor):
         warnings.simplefilter("error")
         predictor.encode(picture(*SIZE), **near)
         predictor.encode(picture(*SIZE), fov_deg=126.5)
-    with pytest.warns(UserWarning, match="covers 32 degrees.* learnt from 63; .* extrapolated"):
+    with pytest.warns(UserWarning, match="covers 32 degrees.* trained on 63; .* extrapolated"):
         predictor.encode(picture(*SIZE), **far)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         predictor.encode(picture(*SIZE), fov_deg=140.0)  # told of one, told of all
-    assert ImagePlan.make(SIZE, CameraConfig(), 500.0).extrapolation(CameraConfig())
+    assert "extrapolation" in ImagePlan.make(SIZE, CameraConfig(), 500.0).warnings(CameraConfig())
 
 
 def test_the_working_resolution_is_told():

@@ -93,5 +93,5 @@ def test_what_is_no_calibration_is_refused_before_the_model_is_loaded(tmp_path):
 
 def test_a_model_without_metres_cannot_be_calibrated(tmp_path):
     relative = write_peer(tmp_path / "peer", *depth_anything())
-    with pytest.raises(InputError, match="has no scale, so it cannot say metres"):
+    with pytest.raises(InputError, match="has no scale, so metres cannot be"):
         spd.load(relative, device="cpu", calibration=FOUND)

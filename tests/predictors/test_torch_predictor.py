@@ -34,15 +34,15 @@ def test_nyu_is_scaled_to_the_models_pixels_per_radian():
     assert plan.scale == pytest.approx(0.75)
     assert plan.model_size == (364, 490)  # 360 and 480 padded up
     assert plan.depth_factor == 1
-    assert plan.focal_known
+    assert plan.focal.known
 
 
 def test_an_unknown_focal_length_is_the_training_field_of_view():
     plan = ImagePlan.make((480, 640), CAMERA, None)
-    assert plan.focal_px == pytest.approx(518.9, rel=1e-3)
+    assert plan.focal.px == pytest.approx(518.9, rel=1e-3)
     upright = ImagePlan.make((640, 480), CAMERA, None)
-    assert upright.focal_px == plan.focal_px  # along the longer side
-    assert not plan.focal_known
+    assert upright.focal.px == plan.focal.px  # along the longer side
+    assert not plan.focal.known
 
 
 def test_forbidden_scales_are_corrected_in_the_answer():
@@ -150,13 +150,15 @@ def test_range_is_depth_along_the_ray(predictor):
 
 
 def test_unknown_focal_length_is_told_once(predictor):
-    with pytest.warns(UserWarning, match="focal length unknown: assuming 63.3 degrees"):
+    with pytest.warns(
+        UserWarning, match="focal length unknown: assuming a field of view of 63.3 degrees"
+    ):
         scene = predictor.encode(noise(30, 40))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         predictor.encode(noise(30, 40))
         predictor.encode(noise(30, 40), focal_px=33.0)
-    with pytest.raises(InputError, match="range needs"):
+    with pytest.raises(InputError, match="the focal length of the photo is unknown"):
         scene.range_at([(1, 1)])
 
 

@@ -59,7 +59,7 @@ def test_the_predictor_of_an_export_asks_it_and_answers_as_torch_does():
     photo = np.random.default_rng(1).integers(0, 256, (120, 160, 3), dtype=np.uint8)
     points = [(0.0, 0.0), (100.5, 60.25), (159.0, 119.0)]
     answers = [
-        load("shipped", device="cpu").encode(photo, focal_px=130.0).depth_at(points),
+        load("shipped", runtime="torch").encode(photo, focal_px=130.0).depth_at(points),
         load("shipped", runtime="onnxruntime").encode(photo, focal_px=130.0).depth_at(points),
     ]
     np.testing.assert_allclose(*answers, rtol=1e-5)
@@ -100,7 +100,7 @@ def test_weights_of_another_count_never_reach_the_kernel(graphs, tmp_path):
 
 @needs_compiler
 def test_torch_packs_as_many_weights_as_the_kernel_reads():
-    model = load("shipped", device="cpu")._model
+    model = load("shipped", runtime="torch")._model
     packed = model.local_path.packed()
     assert packed.shape == (weight_count(model.local_path.shape),)
     written = np.fromfile(shipped().graph(QUERY_WEIGHTS), dtype="<f4")

@@ -17,7 +17,7 @@ from spd.cli import run
 from spd.memory import OutOfMemoryError, in_parts, memory_for
 from spd.predictors.torch_predictor import Predictor
 from spd.runtimes import open_export
-from spd.runtimes.predictor import RuntimePredictor
+from spd.runtimes.export_predictor import RuntimePredictor
 
 CPU = "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."
 

@@ -112,7 +112,7 @@ def test_an_export_of_other_weights_beside_a_checkpoint(capsys, photo, tmp_path)
     for words in ([], ["--runtime", "onnxruntime"]):
         said = query_fails(capsys, photo, "-m", folder, *words)
         assert "was exported from other weights" in said
-        assert "remove it and export again, or take the runtime torch" in said
+        assert "remove it and export again, or use the runtime torch" in said
 
 
 @pytest.mark.parametrize("local_path", ["conv", "bilinear_mlp"])

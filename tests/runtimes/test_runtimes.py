@@ -17,7 +17,6 @@ from helpers.checkpoints import save_checkpoint
 from spd.cli import run
 from spd.errors import CheckpointError, ConfigError, InputError, PointError
 from spd.evaluation.settings import EvaluationSettings
-from spd.photos.plan import PlanWarnings
 from spd.predictors.torch_predictor import Predictor
 from spd.runtimes import open_export
 from spd.runtimes.engines import check_bfloat16, openvino_core
@@ -103,8 +102,10 @@ def test_points_are_refused_or_nan_as_by_torch(runtime):
 
 def test_an_unknown_focal_length_is_told_once(runtime, recwarn, monkeypatch):
     predictor = exports.opened(runtime)
-    monkeypatch.setattr(predictor, "_warnings", PlanWarnings(predictor.config.camera))
-    with pytest.warns(UserWarning, match="focal length unknown: assuming 63.3 degrees"):
+    monkeypatch.setattr(predictor, "_warned", set())
+    with pytest.warns(
+        UserWarning, match="focal length unknown: assuming a field of view of 63.3 degrees"
+    ):
         predictor.encode(exports.noise(30, 40))
     recwarn.clear()
     predictor.encode(exports.noise(30, 40))
@@ -169,7 +170,7 @@ def test_load_takes_exports_and_says_what_computes():
     settings = EvaluationSettings.of(predictor, data="x")
     assert settings.weights_sha256 == file_sha256(exports.exported() / EXPORT)
     for asked, pattern in [
-        ({"runtime": "torch"}, "is an exported model, which torch does not run"),
+        ({"runtime": "torch"}, "is an exported model, which torch cannot run"),
         ({"runtime": "tflite"}, "no runtime 'tflite'"),
         ({"precision": "float16"}, "no precision 'float16'"),
         ({"precision": "bfloat16", "runtime": "onnxruntime"}, "no bfloat16 on a CPU"),
@@ -214,7 +215,7 @@ def test_weights_are_torchs_unless_an_export_of_them_lies_beside(tmp_path):
     data["weights_sha256"] = file_sha256(folder / "model.safetensors")
     (folder / "onnx" / EXPORT).write_text(json.dumps(data))
     assert spd.load(folder, runtime="onnxruntime").device == "cpu, onnxruntime float32"
-    assert isinstance(spd.load(folder, device="cpu"), Predictor)
+    assert isinstance(spd.load(folder, runtime="torch"), Predictor)
 
 
 @pytest.mark.parametrize("name", [ENCODE, QUERY])

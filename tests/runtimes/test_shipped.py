@@ -12,13 +12,13 @@ from PIL import Image
 import spd
 from helpers import exports
 from spd.checkpoints.folder import WEIGHTS, shipped_folder
-from spd.predictors.loading import BESIDE, quickest_runtime
+from spd.predictors.model_options import EXPORT_FOLDER, ModelOptions
 from spd.runtimes.folder import ENCODE, QUERY, QUERY_WEIGHTS, ExportFolder, file_sha256
 
 
 def test_the_shipped_export_is_of_the_shipped_weights_and_the_package_stays_small():
     folder = shipped_folder()
-    exported = ExportFolder.read(folder / BESIDE)
+    exported = ExportFolder.read(folder / EXPORT_FOLDER)
     assert exported.weights_sha256 == file_sha256(folder / WEIGHTS)
     assert set(exported.digests) == {ENCODE, QUERY, QUERY_WEIGHTS}
     for name in exported.digests:
@@ -41,12 +41,18 @@ def test_the_shipped_export_gives_the_metres_of_torch(runtime):
     np.testing.assert_allclose(got, expected, **exports.CLOSE)
 
 
-def test_one_photo_is_asked_through_the_export_unless_another_device_or_runtime_is_named():
+def test_the_export_answers_unless_another_device_or_runtime_is_named(monkeypatch):
     pytest.importorskip("onnxruntime", reason='pip install "spd[export]"')
-    assert quickest_runtime(None, None, None) == "onnxruntime"
-    assert quickest_runtime("shipped", None, "cpu") == "onnxruntime"
-    assert quickest_runtime(None, None, "cuda") == "torch"
-    assert quickest_runtime(None, "torch", None) == "torch"
+    monkeypatch.setattr("spd.predictors.model_options.gpu_present", lambda: False)
+    assert ModelOptions().locate().runtime == "onnxruntime"
+    assert ModelOptions(model="shipped", device="cpu").locate().runtime == "onnxruntime"
+    assert ModelOptions(device="cuda").locate().runtime == "torch"
+    assert ModelOptions(runtime="torch").locate().runtime == "torch"
+    monkeypatch.setattr("spd.predictors.model_options.gpu_present", lambda: True)
+    assert ModelOptions().locate().runtime == "torch"
+    assert ModelOptions(device="cpu").locate().runtime == "onnxruntime"
+    monkeypatch.setattr("spd.predictors.model_options.installed_runtimes", lambda precision: [])
+    assert ModelOptions(device="cpu").locate().runtime == "torch"
 
 
 QUERY_IT = """

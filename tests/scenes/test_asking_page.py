@@ -1,6 +1,5 @@
 """Every command and the Python of docs/asking.md run, with the model that ships."""
 
-import functools
 import re
 import shlex
 from pathlib import Path
@@ -9,19 +8,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import spd.predictors.loading
+from helpers.loaded_once import load_once
 from helpers.paths import DOCS
 from spd.cli import run
 
 TEXT = (DOCS / "asking.md").read_text(encoding="utf-8")
 COMMANDS = [line for line in TEXT.splitlines() if line.startswith("spd ")]
-LOAD = functools.cache(spd.predictors.loading.load)
 
 
 @pytest.fixture
 def photos(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("spd.cli.query.computed.load", LOAD)
+    load_once(monkeypatch)
     noise = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
     for name in ("photo.jpg", "other.jpg"):
         Image.fromarray(noise).save(name)

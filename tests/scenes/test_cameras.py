@@ -5,9 +5,10 @@ import pytest
 
 from helpers.formula_scenes import wall
 from spd.errors import InputError, PointError
+from spd.photos.camera import CameraOptions
+from spd.photos.distortion import UNDONE_WITHIN_PX
 from spd.pixels import Intrinsics
 from spd.scenes import Distortion, rays_at
-from spd.scenes.cameras import UNDONE_WITHIN_PX, lens_doubt
 
 # x = 0.3, y = -0.2: r2 = 0.13, r4 = 0.0169, r6 = 0.002197.
 RAY = np.array([[0.3, -0.2]])
@@ -67,7 +68,7 @@ def test_a_pixel_that_no_ray_reaches_is_named():
     # r (1 - r2) has its highest value, 0.385, at r = 0.577: nothing arrives beyond it.
     camera = Intrinsics(100.0, 100.0, 0.0, 0.0)
     points = np.array([[30.0, 0.0], [50.0, 0.0]])
-    with pytest.raises(PointError, match=r"cannot be undone at point 1, \(50, 0\)"):
+    with pytest.raises(PointError, match=r"cannot be inverted at point 1, \(50, 0\)"):
         rays_at(points, camera, (-1.0, 0, 0, 0))
     # r - r3 = 0.3 at r = 0.3389 and again at 0.7864, past the fold: a camera sees the first.
     ray = rays_at(points[:1], camera, (-1.0, 0, 0, 0))[0]
@@ -83,7 +84,7 @@ def test_range_is_along_the_ray_that_the_lens_took():
     assert scene.range_at([(30, 0)], camera) == pytest.approx(depth_m * 1.09**0.5, rel=1e-6)
     xyz = scene.points_3d([(30, 0)], camera, (-1.0, 0, 0, 0))
     assert range_m == pytest.approx(np.linalg.norm(xyz), rel=1e-6)
-    with pytest.raises(PointError, match="cannot be undone"):
+    with pytest.raises(PointError, match="cannot be inverted"):
         scene.range_at([(50, 0)], camera, (-1.0, 0, 0, 0))
 
 
@@ -103,6 +104,7 @@ def test_other_coefficients_are_refused(coefficients, pattern):
 
 def test_intrinsics_of_another_size_are_doubted():
     camera = Intrinsics(520.0, 520.0, 320.0, 240.0)
-    assert lens_doubt(camera, (480, 640)) is None
-    assert "are the intrinsics of this size" in str(lens_doubt(camera, (240, 320)))
-    assert "are the intrinsics of this size" in str(lens_doubt(camera, (960, 1280 * 2)))
+    options = CameraOptions(intrinsics=camera)
+    assert options.warning((480, 640)) is None
+    assert "are the intrinsics of this size" in str(options.warning((240, 320)))
+    assert "are the intrinsics of this size" in str(options.warning((960, 1280 * 2)))

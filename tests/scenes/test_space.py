@@ -50,11 +50,11 @@ def test_a_line_is_as_long_as_its_parts():
 
 
 def test_what_has_no_answer_says_why():
-    with pytest.raises(InputError, match="need the photo's focal length"):
+    with pytest.raises(InputError, match="the focal length of the photo is unknown"):
         wall(focal_px=None).distance_m((1, 1), (2, 2))
     with pytest.raises(PointError, match=r"point 1 is \(60, 1\), outside"):
         wall().distance_m((1, 1), (60, 1))
-    with pytest.raises(PointError, match="two points or more, got 1"):
+    with pytest.raises(PointError, match="at least two points, got 1"):
         length_m(wall(), [(1, 1)])
     with pytest.raises(PointError, match=r"\[N, 2, 2\]"):
         distances_m(wall(), [(1, 1)])

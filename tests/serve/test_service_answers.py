@@ -244,10 +244,10 @@ def test_a_million_points_in_one_request():
 
 def test_values_that_are_not_finite_become_null():
     class Blind(Held):
-        def encode(self, *args, **kwargs):
-            scene = super().encode(*args, **kwargs)
+        def encode_many(self, photos):
+            (scene,) = super().encode_many(photos)
             scene._ask = lambda points: np.full(len(points), [np.nan, np.inf, 2][:1], np.float32)
-            return scene
+            return [scene]
 
     blind = Blind()
     blind.go.set()

@@ -12,7 +12,9 @@ from spd.predictors.torch_predictor import Predictor
 from spd.runtimes import open_export
 from spd.serve.encoding import EncodeQueue
 from spd.serve.metrics import Metrics
-from spd.serve.photo import Camera, read
+from spd.photos.camera import CameraOptions
+from spd.photos.reading import read_photo
+from spd.serve.photo import read
 
 # Sums of float32 in another order, as between runtimes (tests/helpers/exports.py).
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
@@ -27,9 +29,13 @@ def network(request):
     return open_export(shipped_folder() / "onnx", request.param, threads=1)
 
 
+def prepare(network, seed: int, focal_px: float):
+    return network.prepare(read_photo(photo(seed=seed)), CameraOptions(focal_px=focal_px))
+
+
 def test_photos_encoded_together_answer_as_if_alone(network):
     focals = [60.0, 60.3, 90.0]
-    prepared = [network.prepare(photo(seed=n), focal_px=focal) for n, focal in enumerate(focals)]
+    prepared = [prepare(network, n, focal) for n, focal in enumerate(focals)]
     sizes = {p.plan.model_size for p in prepared[:2]}
     assert len(sizes) == 1
     for n, scene in enumerate(network.encode_many(prepared[:2])):
@@ -41,7 +47,7 @@ def test_photos_encoded_together_answer_as_if_alone(network):
 
 
 def test_a_scene_does_not_keep_the_maps_of_its_batch(network):
-    prepared = [network.prepare(photo(seed=n), focal_px=60.0) for n in range(2)]
+    prepared = [prepare(network, n, 60.0) for n in range(2)]
     for scene in network.encode_many(prepared):
         maps = scene._maps
         parts = maps if isinstance(maps, tuple) else (maps.stride_8_map, maps.l2, maps.l1)
@@ -82,7 +88,7 @@ def queue_of(recorder, **changes) -> EncodeQueue:
 
 
 def ready(recorder, height=48, width=64, seed=0):
-    return read(photo(height, width, seed), Camera(focal_px=60.0), recorder, 10**7)
+    return read(photo(height, width, seed), CameraOptions(focal_px=60.0), recorder, 10**7)
 
 
 def test_photos_of_one_size_are_encoded_together_oldest_first(recorder):
@@ -142,7 +148,8 @@ def test_cancelled_photos_make_room_in_the_queue(recorder):
 def test_an_error_reaches_the_whole_batch_and_the_queue_continues(recorder):
     queue = queue_of(recorder)
     inner, recorder.inner = recorder.inner, None  # what has no encode_many
-    futures = [queue.submit(read(photo(), Camera(focal_px=60.0), inner, 10**7)) for _ in range(2)]
+    camera = CameraOptions(focal_px=60.0)
+    futures = [queue.submit(read(photo(), camera, inner, 10**7)) for _ in range(2)]
     recorder.go.set()
     queue.start()
     for future in futures:

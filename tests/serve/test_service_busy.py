@@ -148,8 +148,8 @@ def test_pictures_that_wait_at_shutdown_get_503():
     go, began = threading.Event(), threading.Semaphore(0)
 
     class Slow(Held):
-        def encode(self, *args, **kwargs):
-            scene = super().encode(*args, **kwargs)
+        def encode_many(self, photos):
+            (scene,) = super().encode_many(photos)
 
             def depth_map(fast):
                 began.release()
@@ -157,7 +157,7 @@ def test_pictures_that_wait_at_shutdown_get_503():
                 return np.ones(scene.size, np.float32)
 
             scene.depth_map = depth_map
-            return scene
+            return [scene]
 
     slow = Slow()
     slow.go.set()

@@ -134,10 +134,10 @@ def test_invalid_points_of_an_overlay(client, image, point):
 
 def test_a_depth_map_that_does_not_fit_16_bits():
     class Far(Held):
-        def encode(self, *args, **kwargs):
-            scene = super().encode(*args, **kwargs)
+        def encode_many(self, photos):
+            (scene,) = super().encode_many(photos)
             scene.depth_map = lambda fast: np.full(scene.size, 100.0, np.float32)
-            return scene
+            return [scene]
 
     far = Far()
     far.go.set()

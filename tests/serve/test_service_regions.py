@@ -123,8 +123,8 @@ def test_distortion_is_null_where_none_was_given(client, image):
 @pytest.mark.parametrize(
     ("camera", "pattern"),
     [
-        ({"distortion": "0,0,0,0"}, "distortion needs fx, fy, cx and cy"),
-        ({"distortion": "0,0,0,0", "focal_px": 60}, "distortion needs fx, fy, cx and cy"),
+        ({"distortion": "0,0,0,0"}, "distortion needs intrinsics"),
+        ({"distortion": "0,0,0,0", "focal_px": 60}, "distortion needs intrinsics"),
         (PINHOLE | {"distortion": "0,0,0"}, "4, 5 or 8 numbers"),
         (PINHOLE | {"distortion": "a,b,c,d"}, "4, 5 or 8 numbers"),
         (PINHOLE | {"distortion": "nan,0,0,0"}, "must be finite"),
@@ -142,7 +142,7 @@ def test_a_pixel_where_distortion_cannot_be_undone(client):
     answer = client.post(f"/v1/images/{image}/points", json={"points": [[30, 22], [63, 47]]})
     status, kind, message = error_of(answer)
     assert (status, kind) == (400, "bad_point")
-    assert "cannot be undone at point 1, (63, 47)" in message
+    assert "cannot be inverted at point 1, (63, 47)" in message
 
 
 @pytest.mark.parametrize(

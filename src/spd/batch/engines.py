@@ -12,28 +12,29 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING
 
 from spd.batch.grouping import PhotoPoints
-from spd.batch.tasks import Computation, Task, TaskAnswer, answer_task
+from spd.predictors.model_options import ModelOptions
+from spd.batch.tasks import Task, TaskAnswer, answer_task, limit_threads, limited_threads
 from spd.errors import BatchError, SPDError
 from spd.terminal import interrupts_held
 
 if TYPE_CHECKING:
-    from spd.predictors.loading import AnyPredictor
+    from spd.predictors.model_options import AnyPredictor
 
 _AHEAD = 3  # tasks queued for each process, so that it never waits
 
 
 def answers_here(
-    computed: Computation, photo_points: PhotoPoints, tasks: Sequence[int]
+    model: ModelOptions, photo_points: PhotoPoints, tasks: Sequence[int]
 ) -> Generator[TaskAnswer, None, None]:
     """Answer the tasks in this process."""
-    with computed.limited():
-        predictor = computed.open()
+    with limited_threads(model):
+        predictor = model.load()
         for task in tasks:
             yield answer_task(predictor, photo_points.task(task))
 
 
 def answers_of_processes(
-    computed: Computation, photo_points: PhotoPoints, tasks: Sequence[int], workers: int
+    model: ModelOptions, photo_points: PhotoPoints, tasks: Sequence[int], workers: int
 ) -> Generator[TaskAnswer, None, None]:
     """Answer the tasks in `workers` processes of this machine, each with the network.
 
@@ -44,7 +45,7 @@ def answers_of_processes(
         min(workers, len(tasks)),
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_start,
-        initargs=(computed,),
+        initargs=(model,),
     )
     waiting: set[concurrent.futures.Future[TaskAnswer]] = set()
     todo = iter(tasks)
@@ -74,13 +75,13 @@ def answers_of_processes(
 _predictor: "AnyPredictor | SPDError"
 
 
-def _start(computed: Computation) -> None:
+def _start(model: ModelOptions) -> None:
     """Load the network once, and make this process end when its parent is killed."""
     global _predictor
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    computed.limit()
+    limit_threads(model)
     try:
-        _predictor = computed.open()
+        _predictor = model.load()
     except SPDError as error:  # raised here it would only be reported as a dead process
         _predictor = error
 

@@ -5,12 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from spd._version import __version__
-from spd.batch.tasks import Computation
-from spd.checkpoints.folder import WEIGHTS, find_checkpoint
 from spd.errors import BatchError
 from spd.files import UNFINISHED, write_text
-from spd.predictors.loading import find_export, runtime_of
-from spd.runtimes.folder import ExportFolder, file_sha256
+from spd.predictors.model_options import ModelOptions
 
 BATCH = "batch.json"
 LOCK = "lock"
@@ -26,7 +23,7 @@ _DESCRIPTIONS = {
 
 
 def manifest(
-    computed: Computation,
+    model: ModelOptions,
     *,
     input_sha256: str,
     rows: int,
@@ -41,14 +38,14 @@ def manifest(
     It leaves out the engine and the numbers of processes and threads, which change only the last
     bits of the answers.
     """
-    runtime = runtime_of(computed.model, computed.runtime)
+    located = model.locate()
     return {
         "schema": SCHEMA,
-        "model": computed.model or "shipped",
-        "model_sha256": model_sha256(computed),
-        "runtime": runtime,
-        "precision": computed.precision or "float32",
-        "device": computed.device,
+        "model": model.name,
+        "model_sha256": located.sha256(),
+        "runtime": located.runtime,
+        "precision": model.precision or "float32",
+        "device": model.device,
         "input_sha256": input_sha256,
         "rows": rows,
         "photos": photos,
@@ -57,13 +54,6 @@ def manifest(
         "maps": maps,
         "columns": columns,
     }
-
-
-def model_sha256(computed: Computation) -> str:
-    """Digest of the weights, or of an export's graphs."""
-    if runtime_of(computed.model, computed.runtime) != "torch":
-        return ExportFolder.read(find_export(computed.model)).sha256()
-    return file_sha256(find_checkpoint(computed.model) / WEIGHTS)
 
 
 def check_batch_folder(folder: Path) -> None:

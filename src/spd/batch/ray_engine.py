@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from spd.batch.grouping import PhotoPoints
-from spd.batch.tasks import Computation, TaskAnswer, answer_task
+from spd.predictors.model_options import ModelOptions
+from spd.batch.tasks import TaskAnswer, answer_task, limit_threads
 from spd.errors import BatchError, ConfigError, SPDError
 
 _MOST_BLOCKS = 10_000  # each costs Ray memory
@@ -31,7 +32,7 @@ def check_ray() -> None:
 
 
 def answers_of_ray(
-    computed: Computation, photo_points: PhotoPoints, tasks: Sequence[int], workers: int
+    model: ModelOptions, photo_points: PhotoPoints, tasks: Sequence[int], workers: int
 ) -> Generator[TaskAnswer, None, None]:
     """Answer the tasks in up to `workers` actors of the cluster at RAY_ADDRESS or of a local one.
 
@@ -41,7 +42,7 @@ def answers_of_ray(
     import ray
 
     started = not ray.is_initialized()
-    threads = computed.threads or 1  # cores that an actor reserves and may use
+    threads = model.threads or 1  # cores that an actor reserves and may use
     if started:
         _connect(workers * threads)
     context = ray.data.DataContext.get_current()
@@ -55,10 +56,10 @@ def answers_of_ray(
             batch_size=1,
             batch_format="pyarrow",
             fn_args=([ray.put(photo_points)],),  # in a list it is sent as a reference
-            fn_constructor_args=(computed,),
+            fn_constructor_args=(model,),
             compute=ray.data.ActorPoolStrategy(min_size=1, max_size=min(workers, len(tasks))),
             num_cpus=threads,
-            num_gpus=1 if str(computed.device).startswith("cuda") else None,
+            num_gpus=1 if str(model.device).startswith("cuda") else None,
         )
         for table in answered.iter_batches(batch_size=None, batch_format="pyarrow"):
             yield from _answers(table)
@@ -89,11 +90,11 @@ def _connect(cpus: int) -> None:
 class TaskActor:
     """A Ray actor: the network, and all photos with their points from its first task on."""
 
-    def __init__(self, computed: Computation) -> None:
-        computed.limit()
+    def __init__(self, model: ModelOptions) -> None:
+        limit_threads(model)
         self._failed: str | None = None
         try:
-            self._predictor = computed.open()
+            self._predictor = model.load()
         except SPDError as error:  # raised here it would be reported with a page of Ray's own text
             self._failed = str(error)
         self._photo_points: PhotoPoints | None = None

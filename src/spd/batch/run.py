@@ -17,7 +17,8 @@ from spd.batch.manifest import LOCK, check_batch_folder, manifest, write_or_comp
 from spd.batch.maps import MAPS, MapFiles, MapForm
 from spd.batch.parts import columns_of, count_errors, existing_parts, write_part
 from spd.batch.ray_engine import answers_of_ray, check_ray
-from spd.batch.tasks import Computation, TaskAnswer
+from spd.predictors.model_options import ModelOptions
+from spd.batch.tasks import TaskAnswer
 from spd.errors import BatchError, ConfigError
 from spd.files import check_folder, remove_unfinished
 
@@ -31,7 +32,7 @@ class BatchSettings:
     """Model, engine and output of a batch."""
 
     out: Path
-    computed: Computation = dataclasses.field(default_factory=Computation)
+    model: ModelOptions = ModelOptions()
     engine: Engine = "local"
     workers: int = 1
     photos_per_part: int = 256
@@ -50,8 +51,8 @@ class BatchSettings:
         for name in ("workers", "photos_per_part"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.computed.threads is not None and self.computed.threads < 1:
-            raise ConfigError(f"threads must be at least 1, got {self.computed.threads}")
+        if self.model.threads is not None and self.model.threads < 1:
+            raise ConfigError(f"threads must be at least 1, got {self.model.threads}")
         if self.engine == "ray":
             check_ray()
         check_folder(self.out)
@@ -108,7 +109,7 @@ def run_batch(
         write_or_compare(
             settings.out,
             manifest(
-                settings.computed,
+                settings.model,
                 input_sha256=digest,
                 rows=len(rows),
                 photos=plan.photos,
@@ -190,10 +191,10 @@ def _answers(
 ) -> Generator[TaskAnswer, None, None]:
     if not tasks:
         return
-    computed, workers = settings.computed, settings.workers
+    model, workers = settings.model, settings.workers
     if settings.engine == "ray":
-        yield from answers_of_ray(computed, plan.photo_points, tasks, workers)
+        yield from answers_of_ray(model, plan.photo_points, tasks, workers)
     elif workers > 1:
-        yield from answers_of_processes(computed, plan.photo_points, tasks, workers)
+        yield from answers_of_processes(model, plan.photo_points, tasks, workers)
     else:
-        yield from answers_here(computed, plan.photo_points, tasks)
+        yield from answers_here(model, plan.photo_points, tasks)

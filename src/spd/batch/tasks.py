@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import warnings
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,59 +11,31 @@ from spd.batch.cells import storable
 from spd.batch.maps import MapFiles
 from spd.errors import InputError, SPDError
 from spd.pixels import inside_image, outside_error
-from spd.predictors.loading import find_export, load, runtime_of
-
-if TYPE_CHECKING:  # at run time this loads torch
-    from spd.predictors.loading import AnyPredictor
+from spd.predictors.model_options import AnyPredictor, ModelOptions
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Computation:
-    """What answers, and on what; None is the default."""
-
-    model: str | None = None
-    device: str | None = None
-    runtime: str | None = None
-    precision: str | None = None
-    threads: int | None = None
-    """Of each process."""
-
-    def open(self) -> "AnyPredictor":
-        """The predictor.
-
-        Raises:
-            CheckpointError: if there is none.
-            ConfigError: if it does not run there.
-        """
-        runtime = runtime_of(self.model, self.runtime)
-        if runtime != "torch" and self.threads is not None:
-            from spd.runtimes.predictor import open_export
-
-            precision = self.precision or "float32"
-            return open_export(find_export(self.model), runtime, precision, self.threads)
-        return load(self.model, device=self.device, runtime=runtime, precision=self.precision)
-
-    def limit(self) -> None:
-        """Let torch take so many threads in this process, for good."""
-        if self.threads is not None and runtime_of(self.model, self.runtime) == "torch":
-            import torch
-
-            torch.set_num_threads(self.threads)
-
-    @contextlib.contextmanager
-    def limited(self) -> Iterator[None]:
-        """Let it take so many in here."""
-        if self.threads is None or runtime_of(self.model, self.runtime) != "torch":
-            yield
-            return
+def limit_threads(model: ModelOptions) -> None:
+    """Set the number of torch's threads in this process; does nothing for an export."""
+    if model.threads is not None and model.locate().runtime == "torch":
         import torch
 
-        before = torch.get_num_threads()
-        self.limit()
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
+        torch.set_num_threads(model.threads)
+
+
+@contextlib.contextmanager
+def limited_threads(model: ModelOptions) -> Iterator[None]:
+    """Limit torch's threads inside the block."""
+    if model.threads is None or model.locate().runtime != "torch":
+        yield
+        return
+    import torch
+
+    before = torch.get_num_threads()
+    limit_threads(model)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -17,10 +17,9 @@ from spd.checkpoints.folder import SHIPPED
 from spd.config import PATCH
 from spd.errors import SPDError
 from spd.pixels import Size
-from spd.predictors.loading import find_export, load
+from spd.predictors.model_options import ModelOptions
 from spd.runtimes.engines import installed_runtimes
 from spd.runtimes.folder import is_export
-from spd.runtimes.predictor import open_export
 
 POINTS = (1, 256, 1024, 16384)
 """Points of a query."""
@@ -101,7 +100,7 @@ class Benchmark:
                 skipped[name] = 'not installed; pip install "spd[export]"'
             else:
                 try:
-                    find_export(self.model)
+                    ModelOptions(model=self.model, runtime=name).locate()
                     names.append(name)
                 except SPDError as error:
                     skipped[name] = str(error)
@@ -115,12 +114,13 @@ class Benchmark:
 
     def _open(self, runtime: str, threads: int) -> Any:
         """A predictor in one runtime with that many threads."""
-        if runtime != "torch":
-            return open_export(find_export(self.model), runtime, threads=threads)
-        import torch
+        if runtime == "torch":
+            import torch
 
-        torch.set_num_threads(threads)
-        return load(self.model, runtime="torch", device=self.device)
+            torch.set_num_threads(threads)
+        return ModelOptions(
+            model=self.model, runtime=runtime, device=self.device, threads=threads
+        ).load()
 
 
 def _row(runtime: str, step: str, timing: Timing) -> dict[str, Any]:

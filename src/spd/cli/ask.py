@@ -105,7 +105,8 @@ def query(
 
     Example: `spd query photo.jpg --points 320,240 100.5,57 --model runs/rooms_tiny`
     """
-    from spd.cli.query import Computed, Lens, Typed, Written, query_image
+    from spd.cli.query import Typed, Written, parse_camera, query_image
+    from spd.predictors.model_options import ModelOptions
 
     if as_json and as_csv:
         raise typer.BadParameter("--json and --csv exclude each other")
@@ -127,9 +128,11 @@ def query(
         distance=distance or (),
         line=line or (),
     )
-    computed = Computed(model=model, device=device, runtime=runtime, precision=precision)
-    lens = Lens.typed(focal_px, fov_deg, intrinsics, distortion, calibration)
-    query_image(image, typed, computed, lens, written)
+    options = ModelOptions(
+        model=model, device=device, runtime=runtime, precision=precision, calibration=calibration
+    )
+    camera = parse_camera(focal_px, fov_deg, intrinsics, distortion)
+    query_image(image, typed, options, camera, written)
 
 
 def calibrate(

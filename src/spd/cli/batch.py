@@ -71,23 +71,23 @@ def batch(
     Example: `spd batch detections.parquet -o out/depths --model runs/rooms_tiny`
     """
     from spd.batch import BatchInput, BatchSettings
-    from spd.batch.tasks import Computation
-    from spd.cli.query import parse_fields, parse_point
+    from spd.cli.points import parse_grid, parse_point
+    from spd.predictors.model_options import ModelOptions
 
     if points and grid:
         raise typer.BadParameter("--points and --grid exclude each other")
     batch_input = BatchInput(
         inputs=tuple(inputs),
         points=tuple(parse_point(text) for text in points or []),
-        grid=parse_fields(grid) if grid is not None else None,
+        grid=parse_grid(grid) if grid is not None else None,
         root=root,
     )
-    computed = Computation(
+    options = ModelOptions(
         model=model, device=device, runtime=runtime, precision=precision, threads=threads
     )
     settings = BatchSettings(
         out=out,
-        computed=computed,
+        model=options,
         engine=engine,
         workers=workers,
         photos_per_part=photos_per_part,
@@ -104,22 +104,14 @@ def batch(
 
 def _check(settings: "BatchSettings") -> None:
     """Check the settings, the model and the device before anything is loaded."""
-    from spd.cli.query import Computed
-    from spd.predictors.loading import runtime_of
-
     settings.check()
-    computed = settings.computed
-    Computed(
-        model=computed.model,
-        device=computed.device,
-        runtime=computed.runtime,
-        precision=computed.precision,
-    ).check()
-    on_torch = runtime_of(computed.model, computed.runtime) == "torch"
-    if computed.device is not None and on_torch and settings.engine == "local":
-        from spd.cli.devices import choose_device
+    location = settings.model.locate()
+    location.refuse_relative()
+    device = settings.model.device
+    if device is not None and location.runtime == "torch" and settings.engine == "local":
+        from spd.predictors.devices import choose_device
 
-        choose_device(computed.device)
+        choose_device(device)
 
 
 def _run(batch_input: "BatchInput", settings: "BatchSettings") -> "BatchSummary":

@@ -5,11 +5,12 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from spd.cli.query import Computed
 from spd.errors import PointError
 from spd.files import check_writable
+from spd.photos.camera import CameraOptions
 from spd.photos.reading import read_photo
 from spd.pixels import as_points, check_inside
+from spd.predictors.model_options import ModelOptions
 from spd.scenes.calibration import Calibration, calibrate
 
 
@@ -34,12 +35,12 @@ def calibrate_photo(
         photo = read_photo(image)
     points = [(u, v) for u, v, _ in asked]
     check_inside(as_points(points), photo.size)
-    computed = Computed(model=model, device=device, runtime=None, precision=None)
-    computed.check()
-    predictor = computed.load()
+    located = ModelOptions(model=model, device=device).locate()
+    located.refuse_relative()
+    predictor = located.load()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        scene = predictor.encode(photo, focal_px=focal_px, fov_deg=fov_deg)
+        scene = predictor.encode_photo(photo, CameraOptions(focal_px=focal_px, fov_deg=fov_deg))
     for warning in caught:
         print(f"warning: {warning.message}", file=sys.stderr)
     fitted = calibrate(

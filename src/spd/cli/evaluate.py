@@ -67,11 +67,11 @@ def evaluate(
     check_sources([*data, *(training_data or [])])
     check_folder(out)  # everything above is checked before torch is loaded
 
-    from spd.cli.devices import choose_device
     from spd.data.sources import open_samples
     from spd.evaluate import choose_protocols, evaluate_all
     from spd.evaluation.baselines import median_of_training_data
     from spd.predictors.loading import load
+    from spd.runtimes.folder import is_export
     from spd.terminal import progress_bar
 
     samples = open_samples(data)
@@ -79,7 +79,8 @@ def evaluate(
     constant = None
     if training_data:
         constant = median_of_training_data(open_samples(training_data), " ".join(training_data))
-    predictor = load(model, device=choose_device(device))
+    runtime = None if is_export(model) else "torch"  # benchmark figures come from one runtime
+    predictor = load(model, device=device, runtime=runtime)
     with progress_bar("predicting") as progress:
         folder, reports = evaluate_all(
             predictor,

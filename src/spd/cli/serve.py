@@ -12,7 +12,7 @@ from spd.cli.options import Device, Model, Precision, Runtime
 from spd.errors import ConfigError
 
 if TYPE_CHECKING:
-    from spd.cli.query import Computed
+    from spd.predictors.model_options import ModelOptions
     from spd.serve.config import ServeConfig
 
 _LIBRARIES = ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "cachetools")
@@ -69,7 +69,7 @@ def serve(
     Example: `spd serve --port 8000 --model runs/rooms_tiny`
     """
     _check_installed()
-    from spd.cli.query import Computed
+    from spd.predictors.model_options import ModelOptions
     from spd.serve.config import ServeConfig
     from spd.serve.security import read_token
 
@@ -84,8 +84,8 @@ def serve(
         body_seconds=timeout,
     )
     token = read_token(token_file)
-    computed = Computed(model=model, device=device, runtime=runtime, precision=precision)
-    _serve(computed.for_one_photo(), config, host, port, token)
+    options = ModelOptions(model=model, device=device, runtime=runtime, precision=precision)
+    _serve(options, config, host, port, token)
 
 
 def _check_installed() -> None:
@@ -97,17 +97,17 @@ def _check_installed() -> None:
 
 
 def _serve(
-    computed: "Computed", config: "ServeConfig", host: str, port: int, token: str | None
+    options: "ModelOptions", config: "ServeConfig", host: str, port: int, token: str | None
 ) -> None:
     """Bind first, so that a port in use is reported before the model is loaded; then answer."""
-    from spd.predictors.loading import runtime_of
     from spd.serve.allocator import return_large_blocks
     from spd.serve.app import create_app
     from spd.serve.security import is_loopback
     from spd.serve.server import bind, server_of, url_of
     from spd.serve.service import ServedModel
 
-    computed.check()
+    location = options.locate()
+    location.refuse_relative()
     with bind(host, port) as bound:
         if token is None and not is_loopback(host):
             _note(
@@ -116,15 +116,14 @@ def _serve(
             )
         return_large_blocks()
         warnings.filterwarnings("ignore", module="PIL")  # about metadata; real problems are errors
-        runtime = runtime_of(computed.model, computed.runtime, computed.precision)
         served = ServedModel(
-            predictor=computed.load(),
-            name=Path(computed.model or SHIPPED).name,
-            runtime=runtime,
-            precision=computed.precision or "float32",
+            predictor=location.load(),
+            name=Path(options.name).name,
+            runtime=location.runtime,
+            precision=options.precision or "float32",
         )
         app = create_app(served, config, token)
-        _note(f"{served.name} on {runtime} answers at {url_of(bound)} (Ctrl-C stops it)")
+        _note(f"{served.name} on {location.runtime} answers at {url_of(bound)} (Ctrl-C stops it)")
         server_of(app).run(sockets=[bound])
         _note("stopped")
 

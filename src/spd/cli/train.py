@@ -135,7 +135,7 @@ def check_new_run(
 
 
 def _print_plan(new: NewRun, overfit: bool, device: str | None) -> None:
-    from spd.cli.devices import choose_device
+    from spd.predictors.devices import choose_device
     from spd.training.parallel import launched_processes
     from spd.training.plan import plan_text
 
@@ -148,7 +148,7 @@ def _print_plan(new: NewRun, overfit: bool, device: str | None) -> None:
 def _start(new: NewRun, overfit: bool, device: str | None) -> None:
     """Check the data, make the run's folder, and train."""
     from spd.checkpoints.run_folder import check_free
-    from spd.cli.devices import choose_device
+    from spd.predictors.devices import choose_device
     from spd.train import Trainer
     from spd.training.parallel import is_main_process
     from spd.training.runs import Run
@@ -171,7 +171,7 @@ def _resume(folder: Path, device: str | None) -> None:
     from spd.checkpoints.run_folder import check_run
 
     check_run(folder)
-    from spd.cli.devices import choose_device
+    from spd.predictors.devices import choose_device
     from spd.train import Trainer
     from spd.training.parallel import is_main_process
     from spd.training.runs import Run

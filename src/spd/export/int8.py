@@ -22,8 +22,8 @@ from spd.errors import ConfigError, InputError
 from spd.export.half_weights import widen_weights
 from spd.export.scoring import EngineScore, score_engine, working_plan
 from spd.runtimes.engines import installed_runtimes, open_engine
+from spd.runtimes.export_predictor import network_input
 from spd.runtimes.folder import ENCODE, ENCODE_INT8, ExportFolder
-from spd.runtimes.predictor import network_input
 
 if TYPE_CHECKING:
     from spd.data.sample import RGBDSample

@@ -10,8 +10,8 @@ import numpy as np
 from spd.evaluation.metrics.edges import edge_distance_px
 from spd.photos.plan import ImagePlan
 from spd.runtimes.engines import Engine
+from spd.runtimes.export_predictor import RuntimeScene, network_input, plan_for
 from spd.runtimes.folder import ExportFolder
-from spd.runtimes.predictor import RuntimeScene, network_input, plan_for
 
 if TYPE_CHECKING:
     from spd.data.sample import RGBDSample

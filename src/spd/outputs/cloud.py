@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from spd.errors import InputError
+from spd.photos.distortion import DistortionLike, rays_at
 from spd.photos.focal import IntrinsicsLike, as_intrinsics
-from spd.scenes.cameras import DistortionLike, rays_at
 
 EDGE_RATIO = 1.05
 """Depth factor between neighbours above which there is an edge.

@@ -8,13 +8,11 @@ import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from spd.checkpoints.folder import CONFIG
-from spd.errors import CheckpointError, InputError
-
-DepthKind = Literal["metric", "relative-depth", "relative-disparity"]
-"""What a network's numbers are: metres; depth up to scale and shift; its inverse, likewise."""
+from spd.errors import CheckpointError
+from spd.scenes.depth_kind import DepthKind
 
 STATED = "depth_estimation_type"
 """The key of `config.json` that says so: transformers' for Depth Anything, ours for the rest."""
@@ -54,22 +52,6 @@ def read_peer(folder: Path) -> Peer | None:
             f"and, of transformers, {', '.join(sorted(_KIND_OF))}, each ForDepthEstimation"
         )
     return Peer(folder, model_type, _KIND_OF[model_type](config, path), config)
-
-
-def refuse_relative(kind: DepthKind, source: str) -> None:
-    """Refuse to ask metres of a model that has none.
-
-    Raises:
-        InputError: naming what to do instead.
-    """
-    if kind == "metric":
-        return
-    protocol = "native-lsq" if kind == "relative-depth" else "native-lsq-disparity"
-    raise InputError(
-        f"{source} answers {kind.replace('-', ' ')}, which has no scale, so it cannot say metres; "
-        "take a metric model (such as depth-anything/Depth-Anything-V2-Metric-Indoor-Small-hf), or "
-        f"score this one with an alignment: spd evaluate --protocol {protocol}"
-    )
 
 
 def _is_depth_model(config: Mapping[str, Any]) -> bool:

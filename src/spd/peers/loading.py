@@ -9,7 +9,7 @@ import torch
 from spd.checkpoints.folder import WEIGHTS
 from spd.errors import CheckpointError
 from spd.peers.kinds import Peer
-from spd.peers.predictor import PeerConfig, PeerPredictor
+from spd.peers.peer_predictor import PeerConfig, PeerPredictor
 from spd.peers.processing import open_processing
 
 _CLASSES = {

@@ -26,7 +26,7 @@ MAX_INPUT_PX = 1536 * 1536
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Prepared:
+class NetworkInput:
     """A network's input, and where the photo lies in it."""
 
     pixel_values: Tensor
@@ -49,17 +49,17 @@ class Prepared:
 class Processing(Protocol):
     """How one family's photos are prepared and its maps are read."""
 
-    def prepare(self, pixels: RGBImage) -> Prepared:
+    def prepare(self, pixels: RGBImage) -> NetworkInput:
         """The network's input for a photo."""
 
     def read(
-        self, output: Any, prepared: Prepared, size: Size, focal_px: float | None
+        self, output: Any, network_input: NetworkInput, size: Size, focal_px: float | None
     ) -> tuple[Tensor, float | None]:
         """The map of a photo of `size`, and the focal length it rests on if the network has one."""
 
 
 class _ByProcessor:
-    """Prepared by a processor of transformers; the map enlarged bicubically."""
+    """Photos prepared by a processor of transformers; maps enlarged bicubically."""
 
     def __init__(self, processor: Any) -> None:
         self._processor = processor
@@ -70,20 +70,20 @@ class _ByProcessor:
             pixels, input_data_format="channels_last", return_tensors="pt", **changes
         )["pixel_values"]
 
-    def prepare(self, pixels: RGBImage) -> Prepared:
+    def prepare(self, pixels: RGBImage) -> NetworkInput:
         size = (pixels.shape[0], pixels.shape[1])
-        return Prepared(self._run(pixels), canvas=size, margin=(0, 0), inner=size)
+        return NetworkInput(self._run(pixels), canvas=size, margin=(0, 0), inner=size)
 
     def read(
-        self, output: Any, prepared: Prepared, size: Size, focal_px: float | None
+        self, output: Any, network_input: NetworkInput, size: Size, focal_px: float | None
     ) -> tuple[Tensor, float | None]:
-        return prepared.read(output.predicted_depth, size), None
+        return network_input.read(output.predicted_depth, size), None
 
 
 class _Dpt(_ByProcessor):
     """DPT and Depth Anything; some pad to whole patches, which transformers does not undo."""
 
-    def prepare(self, pixels: RGBImage) -> Prepared:
+    def prepare(self, pixels: RGBImage) -> NetworkInput:
         multiple = self._processor.size_divisor
         if not (self._processor.do_pad and multiple):
             return super().prepare(pixels)
@@ -91,19 +91,19 @@ class _Dpt(_ByProcessor):
         inner = (values.shape[-2], values.shape[-1])
         (top, bottom), (left, right) = (_around(side, multiple) for side in inner)
         values = F.pad(values, (left, right, top, bottom))
-        return Prepared(values, (values.shape[-2], values.shape[-1]), (top, left), inner)
+        return NetworkInput(values, (values.shape[-2], values.shape[-1]), (top, left), inner)
 
 
 class _Zoe(_ByProcessor):
     """ZoeDepth: the photo mirrored at its borders, then resized."""
 
-    def prepare(self, pixels: RGBImage) -> Prepared:
+    def prepare(self, pixels: RGBImage) -> NetworkInput:
         size = (pixels.shape[0], pixels.shape[1])
         margin = (0, 0)
         if self._processor.do_pad:
             margin = (_mirrored(size[0]), _mirrored(size[1]))
         canvas = (size[0] + 2 * margin[0], size[1] + 2 * margin[1])
-        return Prepared(self._run(pixels), canvas, margin, inner=size)
+        return NetworkInput(self._run(pixels), canvas, margin, inner=size)
 
 
 class _DepthPro:
@@ -121,14 +121,14 @@ class _DepthPro:
         self._mean = torch.tensor(mean)[:, None, None] * per_unit
         self._deviation = torch.tensor(deviation)[:, None, None] * per_unit
 
-    def prepare(self, pixels: RGBImage) -> Prepared:
+    def prepare(self, pixels: RGBImage) -> NetworkInput:
         size = (pixels.shape[0], pixels.shape[1])
         values = torch.from_numpy(pixels.copy()).permute(2, 0, 1).float()
         values = ((values - self._mean) / self._deviation)[None]
-        return Prepared(resize_bilinear(values, self._size), size, margin=(0, 0), inner=size)
+        return NetworkInput(resize_bilinear(values, self._size), size, margin=(0, 0), inner=size)
 
     def read(
-        self, output: Any, prepared: Prepared, size: Size, focal_px: float | None
+        self, output: Any, network_input: NetworkInput, size: Size, focal_px: float | None
     ) -> tuple[Tensor, float | None]:
         predicted = None
         if focal_px is None and output.field_of_view is not None:
@@ -145,7 +145,7 @@ class _DepthPro:
 
 
 def open_processing(folder: Path, model_type: str) -> Processing:
-    """How this model's photos are prepared, from what was published beside its weights.
+    """How this model's photos are network_input, from what was published beside its weights.
 
     Raises:
         CheckpointError: if that is missing, damaged, or of another kind of processor.

@@ -1,19 +1,11 @@
 """A published model's map of one photo, read where somebody asks."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import ArrayLike
 
-from spd.errors import InputError
-from spd.geometry import Intrinsics
-from spd.peers.kinds import DepthKind
 from spd.photos.focal import Focal
+from spd.scenes.depth_kind import DepthKind
 from spd.scenes.scene import PhotoScene
-
-if TYPE_CHECKING:
-    from spd.scenes.cameras import DistortionLike
 
 
 class PeerScene(PhotoScene):
@@ -32,24 +24,13 @@ class PeerScene(PhotoScene):
     def __init__(
         self, depth: Float[np.ndarray, "h w"], kind: DepthKind, focal: Focal | None
     ) -> None:
-        super().__init__((depth.shape[0], depth.shape[1]), focal)
+        super().__init__((depth.shape[0], depth.shape[1]), focal, kind)
         self._depth = depth
-        self.kind = kind
 
-    def range_at(
-        self,
-        points: ArrayLike,
-        intrinsics: Intrinsics | None = None,
-        distortion: "DistortionLike | None" = None,
-    ) -> Float[np.ndarray, " k"]:
-        """Distance in metres along the ray to each point, as of any photo.
-
-        Raises:
-            InputError: if the numbers are not metres, or no focal length is known.
-        """
-        if self.kind != "metric":
-            raise InputError(f"range needs metres, and this model answers {self.kind}")
-        return super().range_at(points, intrinsics, distortion)
+    @property
+    def nbytes(self) -> int:
+        """Memory held by the map, in bytes."""
+        return self._depth.nbytes
 
     def depth_map(self, *, fast: bool = False) -> Float[np.ndarray, "h w"]:
         """The network's map at every pixel of the photo; `fast` or not, it is the same."""

@@ -1,63 +1,46 @@
-"""A predictor whose metres are multiplied by what `spd calibrate` found."""
+"""A predictor whose depths are multiplied by the factor of a calibration."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
-from spd.peers.kinds import DepthKind, refuse_relative
-from spd.photos.focal import Focal
+from spd.photos.camera import CameraOptions
 from spd.photos.reading import Photo
 from spd.scenes.calibration import CalibratedScene, Calibration
-from spd.scenes.photo_predictor import PhotoPredictor
-
-if TYPE_CHECKING:  # at run time some of these load torch
-    from spd.config import ModelConfig
-    from spd.peers.predictor import PeerConfig, PeerPredictor
-    from spd.predictors.torch_predictor import Predictor
-    from spd.runtimes.predictor import RuntimePredictor
+from spd.scenes.depth_kind import refuse_relative
+from spd.scenes.photo_predictor import NetworkConfig, NetworkPhoto, PhotoPredictor
+from spd.scenes.scene import PhotoScene
 
 
 class CalibratedPredictor(PhotoPredictor[CalibratedScene]):
-    """A predictor that answers in true metres, as far as one factor brings it there.
+    """A predictor with a calibration: every depth is multiplied by its factor.
 
     Args:
-        predictor: whose metres they are.
+        predictor: the predictor to calibrate.
         calibration: made with this model, on a photo of the same camera.
 
     Raises:
-        InputError: if the model answers no metres. `encode` raises it too, for a photo whose focal
-            length is known where that of the calibration's photo was not, or the other way round.
+        InputError: if the model is relative. `encode` raises it too if the focal length is known
+            for the photo and was not for the calibration's, or the reverse.
     """
 
-    kind: DepthKind = "metric"
-
-    def __init__(
-        self,
-        predictor: "Predictor | PeerPredictor | RuntimePredictor",
-        calibration: Calibration,
-    ) -> None:
+    def __init__(self, predictor: PhotoPredictor[PhotoScene], calibration: Calibration) -> None:
+        super().__init__()
         refuse_relative(predictor.kind, predictor.source)
         self.predictor = predictor
-        """As the model answers."""
+        """The predictor before calibration."""
         self.calibration = calibration
+        self.source = predictor.source
+        self.device = predictor.device
+        self.training_median_m = predictor.training_median_m
 
     @property
-    def config(self) -> "ModelConfig | PeerConfig":
+    def config(self) -> NetworkConfig:
         """The model's configuration."""
         return self.predictor.config
 
-    @property
-    def device(self) -> Any:
-        """What computes it."""
-        return self.predictor.device
+    def prepare(self, photo: Photo, camera: CameraOptions) -> NetworkPhoto:
+        """Prepare a photo as the model does."""
+        return self.predictor.prepare(photo, camera)
 
-    @property
-    def source(self) -> str:
-        """Where the model comes from."""
-        return self.predictor.source
-
-    @property
-    def training_median_m(self) -> float | None:
-        """Of the depth it learnt from, where that is known; not multiplied."""
-        return getattr(self.predictor, "training_median_m", None)
-
-    def _encode(self, photo: Photo, focal: Focal | None) -> CalibratedScene:
-        return self.calibration.apply(self.predictor._encode(photo, focal))
+    def encode_many(self, photos: Sequence[NetworkPhoto]) -> list[CalibratedScene]:
+        """Encode photos together, with calibrated depths."""
+        return [self.calibration.apply(scene) for scene in self.predictor.encode_many(photos)]

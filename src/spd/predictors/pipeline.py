@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, TypedDict, overload
 from PIL import Image
 
 from spd.outputs.steps import STEPS_PER_METRE, to_steps
-from spd.peers.kinds import refuse_relative
 from spd.photos.reading import ImageLike
 from spd.predictors.loading import load
+from spd.scenes.depth_kind import refuse_relative
 
 if TYPE_CHECKING:  # at run time this loads torch
     import torch
 
-    from spd.predictors.loading import AnyPredictor
+    from spd.predictors.model_options import AnyPredictor
 
 
 class Estimate(TypedDict):

@@ -16,33 +16,31 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from spd.checkpoints.checkpoint import default_device, load_checkpoint
-from spd.checkpoints.folder import SHIPPED, find_checkpoint
+from spd.checkpoints.checkpoint import load_checkpoint
 from spd.config import ModelConfig
 from spd.geometry import Size, resize_bilinear
 from spd.memory import memory_for
 from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
-from spd.peers.kinds import DepthKind, read_peer
-from spd.photos.focal import Focal
 from spd.photos.plan import ImagePlan as ImagePlan
-from spd.photos.plan import PlanWarnings
 from spd.pixels import lattice, read_lattice
-from spd.scenes.photo_predictor import PlannedPredictor, Prepared
+from spd.predictors.devices import choose_device
+from spd.scenes.photo_predictor import NetworkPhoto, PlannedPredictor, plans_of
 from spd.scenes.scene import PhotoScene
 
-if TYPE_CHECKING:
-    from spd.peers.predictor import PeerPredictor
+if TYPE_CHECKING:  # at run time it imports other models of transformers
+    from spd.peers.kinds import Peer
+    from spd.peers.peer_predictor import PeerPredictor
 
 
 class Scene(PhotoScene):
     """One encoded photo; ask it as often as you like. Nothing in it changes when asked."""
 
     def __init__(self, model: SPD, maps: FeatureMaps, size: Size, plan: ImagePlan) -> None:
-        super().__init__(size, plan.focal)
+        super().__init__(size, plan.focal, plan=plan)
+        self._plan = plan
         self._model = model
         self._maps = maps
-        self.plan = plan
 
     @property
     def nbytes(self) -> int:
@@ -63,24 +61,22 @@ class Scene(PhotoScene):
         advice = "free some, or ask points, or every pixel (fast=False)"
         with torch.inference_mode(), memory_for(f"the map of {height}x{width}", advice):
             full = resize_bilinear(self._model.dense(self._maps), self._maps.image_size)
-        rows, columns = (self.plan.to_model(np.arange(pixels)) for pixels in (height, width))
+        rows, columns = (self._plan.to_model(np.arange(pixels)) for pixels in (height, width))
         depth_m = read_lattice(full[0, 0].float().cpu().numpy(), rows, columns)
-        return depth_m * np.float32(self.plan.depth_factor)
+        return depth_m * np.float32(self._plan.depth_factor)
 
     def _ask(self, points: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
             depth_m = self._model.query(self._maps, self._to_model(points)[None])[0]
-        return depth_m.float().cpu().numpy() * np.float32(self.plan.depth_factor)
+        return depth_m.float().cpu().numpy() * np.float32(self._plan.depth_factor)
 
     def _to_model(self, points: np.ndarray) -> Tensor:
         """Coordinates of the photo in pixels of the model's input, by the scale alone."""
-        return torch.from_numpy(self.plan.to_model(points)).to(self._maps.l1.device, torch.float32)
+        return torch.from_numpy(self._plan.to_model(points)).to(self._maps.l1.device, torch.float32)
 
 
 class Predictor(PlannedPredictor[Scene]):
     """A loaded model that takes photos of any size."""
-
-    kind: DepthKind = "metric"
 
     def __init__(
         self,
@@ -89,21 +85,20 @@ class Predictor(PlannedPredictor[Scene]):
         source: str,
         training_median_m: float | None = None,
     ) -> None:
+        super().__init__()
         self._model = model.to(device).eval()
         self.device = device
         self.source = source
         self.training_median_m = training_median_m
-        """Of the depth it learnt from, where that is known: the constant that it has to beat."""
-        super().__init__(PlanWarnings(model.config.camera))
 
     @property
     def config(self) -> ModelConfig:
         """The model's configuration."""
         return self._model.config
 
-    def encode_many(self, prepared: Sequence[Prepared]) -> list[Scene]:
-        """Photos whose inputs have one size (`plan.model_size`), through the network together."""
-        pixels = np.stack([photo.pixels for photo in prepared])
+    def encode_many(self, photos: Sequence[NetworkPhoto]) -> list[Scene]:
+        """Encode photos whose inputs have the same size (`plan.model_size`) in one batch."""
+        pixels = np.stack([photo.pixels for photo in photos])
         count, height, width, _ = pixels.shape
         what = f"the encoding of {count} image(s) of {height}x{width} on {self.device}"
         advice = "free some, crop the photo, or take another device or runtime"
@@ -111,12 +106,9 @@ class Predictor(PlannedPredictor[Scene]):
             tensor = torch.from_numpy(pixels).to(self.device).permute(0, 3, 1, 2)
             maps = self._model.encode(tensor.to(self._model.dtype) / 255)
             return [
-                Scene(self._model, _one_of(maps, n), photo.plan.photo_size, photo.plan)
-                for n, photo in enumerate(prepared)
+                Scene(self._model, _one_of(maps, n), plan.photo_size, plan)
+                for n, plan in enumerate(plans_of(photos))
             ]
-
-    def _plan(self, size: Size, focal: Focal | None) -> ImagePlan:
-        return ImagePlan.make(size, self.config.camera, focal)
 
 
 def _one_of(maps: FeatureMaps, number: int) -> FeatureMaps:
@@ -132,25 +124,25 @@ def _one_of(maps: FeatureMaps, number: int) -> FeatureMaps:
     )
 
 
-def load_torch(
-    source: str | Path | None = None, *, device: str | torch.device | None = None
+def open_torch(
+    folder: Path, peer: "Peer | None", source: str, device: str | torch.device | None = None
 ) -> "Predictor | PeerPredictor":
-    """What `spd.load` gives where torch computes.
+    """A predictor that computes with torch.
 
     Args:
-        source: where the weights are: a file, a directory, a training run, or a hub id.
-        device: by default CUDA or MPS where present, else the CPU.
+        folder: folder of the checkpoint.
+        peer: published depth model in that folder; None for an SPD.
+        source: name of the model, for messages and reports.
+        device: device; by default CUDA or MPS where present, else the CPU.
 
     Raises:
-        CheckpointError: if there is no usable checkpoint there.
+        CheckpointError: if there is no usable checkpoint.
+        ConfigError: if this machine has no such device.
     """
-    source = SHIPPED if source is None else source
-    folder = find_checkpoint(source)
-    chosen = torch.device(device) if device is not None else default_device()
-    peer = read_peer(folder)
+    chosen = choose_device(device)
     if peer is not None:
-        from spd.peers.loading import load_peer  # brings other models of transformers along
+        from spd.peers.loading import load_peer  # imports other models of transformers
 
-        return load_peer(peer, chosen, str(source))
+        return load_peer(peer, chosen, source)
     model, about = load_checkpoint(folder)
-    return Predictor(model, chosen, str(source), about.get("training_median_m"))
+    return Predictor(model, chosen, source, about.get("training_median_m"))

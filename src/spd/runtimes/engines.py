@@ -42,25 +42,28 @@ class Engine(Protocol):
         ...
 
 
-def installed_runtimes() -> list[RuntimeName]:
-    """The runtimes that are installed, the one to prefer first; none is loaded."""
+def installed_runtimes(precision: str | None = None) -> list[RuntimeName]:
+    """Installed runtimes, the preferred one for a precision first; loads none of them."""
     from importlib.util import find_spec
 
-    return [name for name in get_args(RuntimeName) if find_spec(name) is not None]
+    installed = [name for name in get_args(RuntimeName) if find_spec(name) is not None]
+    if precision == "bfloat16":  # ONNX Runtime does not compute it on a CPU
+        installed.sort(key=lambda name: name != "openvino")
+    return installed
 
 
-def check_asked(runtime: str, precision: str) -> None:
-    """Refuse names that are none, before anything is loaded.
+def check_names(runtime: str | None, precision: str | None) -> None:
+    """Refuse unknown names of a runtime or a precision; None is the default.
 
     Raises:
-        ConfigError: naming those there are.
+        ConfigError: naming the known ones.
     """
-    if runtime not in get_args(RuntimeName):
+    if runtime not in (None, "torch", *get_args(RuntimeName)):
         raise ConfigError(
-            f"no runtime {runtime!r}; take torch, or for an export onnxruntime or openvino"
+            f"no runtime {runtime!r}; use torch, or for an export onnxruntime or openvino"
         )
-    if precision not in get_args(Precision):
-        raise ConfigError(f"no precision {precision!r}; take float32, bfloat16 or int8")
+    if precision not in (None, *get_args(Precision)):
+        raise ConfigError(f"no precision {precision!r}; use float32, bfloat16 or int8")
 
 
 def open_engine(
@@ -72,7 +75,7 @@ def open_engine(
         ConfigError: if the runtime is not installed or cannot do that precision here.
         CheckpointError: if a graph is missing, changed, or refused by the runtime.
     """
-    check_asked(runtime, precision)
+    check_names(runtime, precision)
     if precision == "int8" and ENCODE_INT8[runtime] not in folder.digests:
         raise ConfigError(
             f"{folder.path} has no int8 encoder for {runtime}; write one with: spd export "

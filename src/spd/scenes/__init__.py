@@ -4,7 +4,7 @@ Everything here asks an encoded photo through `depth_at`, whichever network stan
 needs numpy alone.
 """
 
-from spd.scenes.cameras import Distortion, rays_at
+from spd.photos.distortion import Distortion, rays_at
 from spd.scenes.regions import (
     MOST_POINTS,
     Box,

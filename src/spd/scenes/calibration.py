@@ -110,11 +110,15 @@ class CalibratedScene(PhotoScene):
     """A scene whose metres are multiplied by a calibration's factor."""
 
     def __init__(self, scene: PhotoScene, calibration: Calibration) -> None:
-        super().__init__(scene.size, scene.focal)
-        self.plan = getattr(scene, "plan", None)
+        super().__init__(scene.size, scene.focal, scene.kind, scene.plan)
         self.scene = scene
-        """As the model answers."""
+        """The scene before calibration."""
         self.calibration = calibration
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held by the scene, in bytes."""
+        return self.scene.nbytes
 
     def depth_map(self, *, fast: bool = False) -> Float[np.ndarray, "h w"]:
         """Depth in metres at every pixel, as the scene's own."""

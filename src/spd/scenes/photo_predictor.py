@@ -1,25 +1,67 @@
-"""What every predictor does with a photo before its network sees it.
+"""The interface of every predictor: photos in, scenes out.
 
-A predictor takes photos of any size and gives scenes, which answer at the photo's own pixels. No
-torch here: an exported model is asked without it.
+It needs no torch, so that exported models work without it.
 """
 
 import abc
 import dataclasses
-from collections.abc import Sequence
-from typing import Generic, TypeVar
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any, Generic, Protocol, TypeVar
 
-from spd.photos.focal import Focal, IntrinsicsLike, choose_focal
-from spd.photos.plan import ImagePlan, PlanWarnings
+from spd.config import ModelConfig
+from spd.photos.camera import CameraOptions
+from spd.photos.focal import Focal, IntrinsicsLike
+from spd.photos.plan import ImagePlan
 from spd.photos.reading import Channels, ImageLike, Photo, RGBImage, read_photo, resample
 from spd.pixels import Size
+from spd.scenes.depth_kind import DepthKind
 from spd.scenes.scene import PhotoScene
 
-SceneT = TypeVar("SceneT", bound=PhotoScene)
+SceneT = TypeVar("SceneT", bound=PhotoScene, covariant=True)
+
+
+class NetworkConfig(Protocol):
+    """The configuration of any network."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class NetworkPhoto:
+    """A photo that is ready for the network."""
+
+    pixels: RGBImage
+    """Pixels resampled by the plan, borders repeated; without a plan the photo's own."""
+    focal: Focal | None
+    """Focal length; None where it is unknown."""
+    plan: ImagePlan | None = None
+    """Resampling plan; None where the network prepares its own input."""
+    warnings: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Reasons to doubt the metres of this photo, by kind."""
 
 
 class PhotoPredictor(abc.ABC, Generic[SceneT]):
     """A loaded model that takes photos of any size."""
+
+    kind: DepthKind = "metric"
+    """What the model answers: metres, or depth or inverse depth without a scale."""
+    training_median_m: float | None = None
+    """Median training depth in metres: the constant baseline; None where it is unknown."""
+    source: str
+    """Name or path that the model was loaded from."""
+    device: Any
+    """Device that computes: a `torch.device`, or text for an export."""
+
+    def __init__(self) -> None:
+        self._warned: set[str] = set()
+
+    @property
+    @abc.abstractmethod
+    def config(self) -> NetworkConfig:
+        """The model's configuration."""
 
     def encode(
         self,
@@ -30,93 +72,73 @@ class PhotoPredictor(abc.ABC, Generic[SceneT]):
         intrinsics: IntrinsicsLike | None = None,
         channels: Channels = "rgb",
     ) -> SceneT:
-        """Read a photo and pay everything that is paid once.
+        """Read a photo and run the encoder once.
 
         Args:
             image: a path, bytes, an open file, a PIL image, an array or a tensor
                 (`spd.photos.reading.read_photo`).
-            focal_px: the photo's focal length in its own pixels. Metres depend on it; of published
-                networks only Depth Pro's do (`docs/peers.md`). Where nothing is given the file's
-                EXIF is taken; where that says nothing, an SPD assumes its training camera's field
-                of view along the longer side, with a warning.
-            fov_deg: instead, its field of view along the longer side, in degrees.
-            intrinsics: instead, its whole camera, or the 3x3 matrix of it.
-            channels: order of an array's or tensor's channels; "bgr" is OpenCV's.
+            focal_px: focal length in pixels of the photo. Metres scale with it; of published
+                networks only Depth Pro uses it (`docs/peers.md`). By default the file's EXIF is
+                used; without EXIF an SPD assumes the training camera's field of view along the
+                longer side and warns.
+            fov_deg: field of view along the longer side in degrees, instead of `focal_px`.
+            intrinsics: camera or its 3x3 matrix, instead of `focal_px`.
+            channels: channel order of an array or tensor; "bgr" is OpenCV's.
 
         Raises:
-            InputError: if the image cannot be read or is of a size that the model does not take;
-                if more than one of `focal_px`, `fov_deg` and `intrinsics` is given, or it cannot
-                be; if the model can say no metres without it.
+            InputError: if the image cannot be read or has a size that the model does not take; if
+                more than one of `focal_px`, `fov_deg` and `intrinsics` is given, or it is
+                impossible; if the model needs a focal length and none is known.
         """
-        photo = read_photo(image, channels=channels)
-        focal = _focal_of(photo, focal_px, fov_deg, intrinsics)
-        return self._encode(photo, focal)
+        camera = CameraOptions.of(focal_px=focal_px, fov_deg=fov_deg, intrinsics=intrinsics)
+        return self.encode_photo(read_photo(image, channels=channels), camera)
+
+    def encode_photo(self, photo: Photo, camera: CameraOptions) -> SceneT:
+        """`encode` for a photo that has been read."""
+        ready = self.prepare(photo, camera)
+        for kind, text in ready.warnings.items():
+            if kind not in self._warned:  # once a predictor, however many photos follow
+                self._warned.add(kind)
+                warnings.warn(text, stacklevel=3)
+        return self.encode_many([ready])[0]
+
+    def prepare(self, photo: Photo, camera: CameraOptions) -> NetworkPhoto:
+        """Do everything that `encode` does before the network runs.
+
+        Raises:
+            InputError: if the photo's size or the camera is impossible.
+        """
+        return NetworkPhoto(photo.pixels, camera.focal(photo.size, photo.exif_focal_px))
 
     @abc.abstractmethod
-    def _encode(self, photo: Photo, focal: Focal | None) -> SceneT:
-        """The scene of a photo whose focal length is said by somebody, or by nobody."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Prepared:
-    """A photo that has been read and resampled: the network is all that is missing."""
-
-    pixels: RGBImage
-    """What the network sees, borders repeated to the plan's size."""
-    plan: ImagePlan
+    def encode_many(self, photos: Sequence[NetworkPhoto]) -> list[SceneT]:
+        """Encode photos together; those with a plan must agree in `plan.model_size`."""
 
 
 class PlannedPredictor(PhotoPredictor[SceneT]):
-    """One of ours: photos are resampled to the training camera's pixels per radian.
+    """A predictor for SPD networks: it resamples photos to the training camera's scale."""
 
-    Args:
-        doubts: who is told what a plan rests on.
-    """
-
-    def __init__(self, doubts: PlanWarnings) -> None:
-        self._warnings = doubts
-
-    def prepare(
-        self,
-        image: ImageLike,
-        *,
-        focal_px: float | None = None,
-        fov_deg: float | None = None,
-        intrinsics: IntrinsicsLike | None = None,
-        channels: Channels = "rgb",
-    ) -> Prepared:
-        """What `encode` does before the network runs; the same arguments, the same errors."""
-        photo = read_photo(image, channels=channels)
-        return self._prepare(photo, _focal_of(photo, focal_px, fov_deg, intrinsics))
-
+    @property
     @abc.abstractmethod
-    def encode_many(self, prepared: Sequence[Prepared]) -> list[SceneT]:
-        """Photos whose inputs have one size (`plan.model_size`), through the network together."""
+    def config(self) -> ModelConfig:
+        """The model's configuration."""
 
-    @abc.abstractmethod
-    def _plan(self, size: Size, focal: Focal | None) -> ImagePlan:
-        """How a photo of that size becomes an input."""
+    def prepare(self, photo: Photo, camera: CameraOptions) -> NetworkPhoto:
+        """Plan and resample a photo.
 
-    def _prepare(self, photo: Photo, focal: Focal | None) -> Prepared:
+        Raises:
+            InputError: if the photo's size or the camera is impossible.
+        """
+        focal = camera.focal(photo.size, photo.exif_focal_px)
         plan = self._plan(photo.size, focal)
-        return Prepared(resample(photo.pixels, plan.scale, plan.model_size), plan)
+        pixels = resample(photo.pixels, plan.scale, plan.model_size)
+        return NetworkPhoto(pixels, plan.focal, plan, plan.warnings(self.config.camera))
 
-    def _encode(self, photo: Photo, focal: Focal | None) -> SceneT:
-        prepared = self._prepare(photo, focal)
-        self._warnings.tell(prepared.plan)
-        return self.encode_many([prepared])[0]
+    def _plan(self, size: Size, focal: Focal | None) -> ImagePlan:
+        """Resampling plan for a photo of `size`."""
+        return ImagePlan.make(size, self.config.camera, focal)
 
 
-def _focal_of(
-    photo: Photo,
-    focal_px: float | None,
-    fov_deg: float | None,
-    intrinsics: IntrinsicsLike | None,
-) -> Focal | None:
-    return choose_focal(
-        photo.size,
-        photo.exif_focal_px,
-        focal_px=focal_px,
-        fov_deg=fov_deg,
-        intrinsics=intrinsics,
-    )
+def plans_of(photos: Sequence[NetworkPhoto]) -> list[ImagePlan]:
+    """Resampling plan of each photo of a planned predictor."""
+    return [photo.plan for photo in photos if photo.plan is not None]

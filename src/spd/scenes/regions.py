@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from spd.errors import InputError, PointError
 from spd.photos.reading import read_mask_pixels
 from spd.pixels import Size, as_points, check_inside, inside_image, lattice, side_centres
+from spd.scenes.depth_kind import refuse_relative
 
 if TYPE_CHECKING:
     from spd.scenes.scene import PhotoScene
@@ -175,6 +176,7 @@ def region(
     Raises:
         InputError: if it is no region of this photo.
     """
+    refuse_relative(scene.kind)
     if most_points < 1:
         raise InputError(f"most_points must be at least 1, got {most_points}")
     points = as_region(where).sample(scene.size, most_points)

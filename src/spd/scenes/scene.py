@@ -1,4 +1,4 @@
-"""One encoded photo and what may be asked of it, whichever network stands behind it."""
+"""The interface of every scene: one encoded photo, queried at its own pixels."""
 
 import abc
 from typing import Literal
@@ -7,28 +7,46 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from spd.errors import InputError
+from spd.photos.distortion import DistortionLike, ray_lengths, rays_at
 from spd.photos.focal import Focal, IntrinsicsLike
+from spd.photos.plan import ImagePlan
 from spd.pixels import Intrinsics, Size, as_points, check_inside, check_outside, inside_image
-from spd.scenes.cameras import DistortionLike, ray_lengths, rays_at
+from spd.scenes.depth_kind import DepthKind, refuse_relative
 from spd.scenes.regions import RegionLike, RegionStatistics, region
-from spd.scenes.space import distances_m, points_3d
+from spd.scenes.space import camera_of, distances_m, points_3d
 
 
 class PhotoScene(abc.ABC):
-    """One encoded photo; ask it as often as you like. Nothing in it changes when asked.
+    """One encoded photo. Queries do not change it.
 
     Args:
         size: (height, width) of the photo.
-        focal: its focal length and camera, known or assumed; None where neither.
+        focal: focal length and camera, known or assumed; None where the network uses none.
+        kind: what `depth_at` answers; methods that need metres refuse relative kinds.
+        plan: how the photo became the network's input; None where the network does that itself.
     """
 
-    def __init__(self, size: Size, focal: Focal | None) -> None:
+    def __init__(
+        self,
+        size: Size,
+        focal: Focal | None,
+        kind: DepthKind = "metric",
+        plan: ImagePlan | None = None,
+    ) -> None:
         self.size = size
         self.focal = focal
-        """The photo's focal length and camera, known or assumed; None where neither."""
+        """Focal length and camera, known or assumed; None where the network uses none."""
         self.focal_source = None if focal is None else focal.source
-        """Who said the focal length; None where nobody did and the network does not use it."""
+        """Source of the focal length; None where the network uses none."""
+        self.kind = kind
+        """Kind of the answers of `depth_at`: metres, or depth or inverse depth without scale."""
+        self.plan = plan
+        """How the photo became the network's input; None where the network does that itself."""
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held by the encoded photo, in bytes; by default that of a float32 map."""
+        return 4 * self.size[0] * self.size[1]
 
     @property
     def focal_px(self) -> float | None:
@@ -37,12 +55,12 @@ class PhotoScene(abc.ABC):
 
     @property
     def assumed_focal_px(self) -> float | None:
-        """What metres rest on where it is not known; None where the network does not use it."""
+        """Focal length assumed or predicted where it is not known; else None."""
         return self.focal.px if self.focal is not None and not self.focal.known else None
 
     @property
     def intrinsics(self) -> Intrinsics | None:
-        """The photo's camera in its own pixels; None where its focal length is not known."""
+        """Pinhole camera in pixels of the photo; None where the focal length is not known."""
         return self.focal.intrinsics if self.focal is not None and self.focal.known else None
 
     def depth_at(
@@ -50,9 +68,15 @@ class PhotoScene(abc.ABC):
     ) -> Float[np.ndarray, " k"]:
         """Depth (camera z) in metres at `[K, 2]` points `(u, v)` of the photo.
 
+        A relative model answers depth or inverse depth without a scale instead (`kind`).
+
+        Args:
+            points: pixels `(u, v)` = (column, row); integers are pixel centres.
+            outside: "nan" answers NaN for points outside the photo instead of raising.
+
         Raises:
             PointError: on another shape, or naming the first point that is not finite or outside
-                the photo, unless `outside="nan"`.
+                the photo (unless `outside="nan"`).
         """
         asked = as_points(points)
         check_outside(outside)
@@ -68,27 +92,24 @@ class PhotoScene(abc.ABC):
     def range_at(
         self,
         points: ArrayLike,
-        intrinsics: Intrinsics | None = None,
+        intrinsics: IntrinsicsLike | None = None,
         distortion: DistortionLike | None = None,
     ) -> Float[np.ndarray, " k"]:
-        """Distance in metres along the ray to each point; "how far is that" means this.
+        """Distance in metres from the camera to each point, along its ray.
 
         Args:
             points: as for `depth_at`.
-            intrinsics: the photo's camera; by default the one it was encoded with, or its focal
-                length with the principal point in the middle.
-            distortion: the lens: OpenCV's 4, 5 or 8 coefficients. By default there is none.
+            intrinsics: camera of the photo or its 3x3 matrix; by default the one it was encoded
+                with, or its focal length with the principal point in the centre.
+            distortion: OpenCV's 4, 5 or 8 coefficients; by default none.
 
         Raises:
-            InputError: if neither intrinsics nor the photo's focal length are known.
-            PointError: as `depth_at`, or if a point's distortion cannot be undone.
+            InputError: if no focal length is known, or the model is relative.
+            PointError: as `depth_at`, or if distortion cannot be inverted at a point.
         """
-        if intrinsics is None:
-            if self.intrinsics is None:
-                raise InputError("range needs the photo's focal length; encode with focal_px=...")
-            intrinsics = self.intrinsics
-        asked = as_points(points)
-        lengths = ray_lengths(rays_at(asked, intrinsics, distortion))
+        refuse_relative(self.kind)
+        camera, asked = camera_of(self, intrinsics), as_points(points)
+        lengths = ray_lengths(rays_at(asked, camera, distortion))
         return (self.depth_at(asked) * lengths).astype(np.float32)
 
     def points_3d(
@@ -107,11 +128,11 @@ class PhotoScene(abc.ABC):
         intrinsics: IntrinsicsLike | None = None,
         distortion: DistortionLike | None = None,
     ) -> float:
-        """Metres in space between two pixels; of many pairs see `spd.scenes.distances_m`."""
+        """Distance in metres between two pixels in space; for many use `spd.scenes.distances_m`."""
         return float(distances_m(self, [[first, second]], intrinsics, distortion)[0])
 
     def region(self, where: RegionLike) -> RegionStatistics:
-        """How far a box, a mask or a line is (`spd.scenes.region`)."""
+        """Depth quantiles of a box, a mask or a line in metres (`spd.scenes.region`)."""
         return region(self, where)
 
     @abc.abstractmethod
@@ -119,9 +140,9 @@ class PhotoScene(abc.ABC):
         """Depth in metres at every pixel: `depth_map()[v, u] == depth_at([(u, v)])[0]`.
 
         Args:
-            fast: take the network's own map where that is quicker than asking every pixel.
+            fast: resize the network's own map instead of querying every pixel.
         """
 
     @abc.abstractmethod
     def _ask(self, points: np.ndarray) -> np.ndarray:
-        """Metres at points that are known to lie inside the photo."""
+        """Depth at `[K, 2]` points that lie inside the photo."""

@@ -1,7 +1,7 @@
-"""Points in space, and lengths between them: x right, y down, z forward from the camera, metres.
+"""Points in space and distances between them, in metres: x right, y down, z forward.
 
-z is the depth that `depth_at` answers; x and y are the pixel's ray times z. Whatever is said of
-lengths rests on the photo's focal length, so it has to be known.
+z is the depth from `depth_at`; x and y are the pixel's ray times z. All of it scales with the
+photo's focal length, so the focal length must be known.
 """
 
 from typing import TYPE_CHECKING
@@ -11,9 +11,10 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from spd.errors import InputError, PointError
+from spd.photos.distortion import DistortionLike, rays_at
 from spd.photos.focal import IntrinsicsLike, as_intrinsics
 from spd.pixels import Intrinsics, as_points
-from spd.scenes.cameras import DistortionLike, rays_at
+from spd.scenes.depth_kind import refuse_relative
 
 if TYPE_CHECKING:
     from spd.scenes.scene import PhotoScene
@@ -25,26 +26,33 @@ def points_3d(
     intrinsics: IntrinsicsLike | None = None,
     distortion: DistortionLike | None = None,
 ) -> Float[np.ndarray, "k 3"]:
-    """`(x, y, z)` in metres of each pixel asked.
+    """Position `(x, y, z)` in metres of each pixel.
 
     Args:
         scene: an encoded photo.
         points: `[K, 2]` of `(u, v)`, inside the photo.
-        intrinsics: its camera, or the 3x3 matrix; by default the one it was encoded with.
-        distortion: the lens: OpenCV's 4, 5 or 8 coefficients. By default there is none.
+        intrinsics: its camera or the 3x3 matrix; by default the one it was encoded with.
+        distortion: OpenCV's 4, 5 or 8 coefficients; by default none.
 
     Raises:
-        InputError: if no camera is known.
-        PointError: if a point is outside the photo, or its distortion cannot be undone.
+        InputError: if no camera is known, or the model is relative.
+        PointError: if a point is outside the photo, or its distortion cannot be inverted.
     """
-    asked = as_points(points)
-    camera = camera_of(scene, intrinsics)
-    depth_m = scene.depth_at(asked)
-    rays = rays_at(asked, camera, distortion)
-    return (
-        np.concatenate([rays, np.ones((len(asked), 1))], axis=1).astype(np.float32)
-        * (depth_m[:, None])
-    )
+    refuse_relative(scene.kind)
+    camera, asked = camera_of(scene, intrinsics), as_points(points)
+    return lift(asked, scene.depth_at(asked), camera, distortion)
+
+
+def lift(
+    points: Float[np.ndarray, "k 2"],
+    depth_m: Float[np.ndarray, " k"],
+    camera: Intrinsics,
+    distortion: DistortionLike | None = None,
+) -> Float[np.ndarray, "k 3"]:
+    """`(x, y, z)` in metres, float32, of pixels whose depth is known."""
+    rays = rays_at(points, camera, distortion)
+    ones = np.ones((len(points), 1))
+    return np.concatenate([rays, ones], axis=1).astype(np.float32) * depth_m[:, None]
 
 
 def distances_m(
@@ -53,18 +61,24 @@ def distances_m(
     intrinsics: IntrinsicsLike | None = None,
     distortion: DistortionLike | None = None,
 ) -> Float[np.ndarray, " n"]:
-    """Metres in space between the two pixels of each of `[N, 2, 2]` pairs, in a straight line.
+    """Straight-line distance in metres between the two pixels of each of `[N, 2, 2]` pairs.
 
     Raises:
-        InputError: if no camera is known.
+        InputError: if no camera is known, or the model is relative.
         PointError: on another shape, or a point outside the photo.
     """
     asked = np.asarray(pairs, dtype=np.float64)
     if asked.ndim != 3 or asked.shape[1:] != (2, 2):
-        raise PointError(f"pairs must be [N, 2, 2] of two (u, v) each, got {asked.shape}")
-    xyz = points_3d(scene, asked.reshape(-1, 2), intrinsics, distortion).astype(np.float64)
-    ends = xyz.reshape(-1, 2, 3)
-    return np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1)
+        raise PointError(f"pairs must be [N, 2, 2], two points (u, v) each, got {asked.shape}")
+    ends = points_3d(scene, asked.reshape(-1, 2), intrinsics, distortion).reshape(-1, 2, 3)
+    return apart_m(ends[:, 0], ends[:, 1])
+
+
+def apart_m(
+    first: Float[np.ndarray, "n 3"], second: Float[np.ndarray, "n 3"]
+) -> Float[np.ndarray, " n"]:
+    """Straight-line distances in metres between points `(x, y, z)`."""
+    return np.linalg.norm(second.astype(np.float64) - first.astype(np.float64), axis=1)
 
 
 def length_m(
@@ -73,30 +87,30 @@ def length_m(
     intrinsics: IntrinsicsLike | None = None,
     distortion: DistortionLike | None = None,
 ) -> float:
-    """Metres along a polyline: from each of its points straight to the next, in space.
+    """Length in metres of a polyline through the points' positions in space.
 
     Raises:
-        InputError: if no camera is known.
+        InputError: if no camera is known, or the model is relative.
         PointError: on fewer than two points, or one outside the photo.
     """
     asked = as_points(points)
     if len(asked) < 2:
-        raise PointError(f"a line has two points or more, got {len(asked)}")
-    steps = np.stack([asked[:-1], asked[1:]], axis=1)
-    return float(distances_m(scene, steps, intrinsics, distortion).sum())
+        raise PointError(f"a line needs at least two points, got {len(asked)}")
+    xyz = points_3d(scene, asked, intrinsics, distortion)
+    return float(apart_m(xyz[:-1], xyz[1:]).sum())
 
 
 def camera_of(scene: "PhotoScene", intrinsics: IntrinsicsLike | None = None) -> Intrinsics:
-    """The camera that is given, or the one that the photo was encoded with.
+    """Given intrinsics, or those that the photo was encoded with.
 
     Raises:
-        InputError: if there is neither.
+        InputError: if neither is known.
     """
     if intrinsics is not None:
         return as_intrinsics(intrinsics)
     if scene.intrinsics is None:
         raise InputError(
-            "places in space need the photo's focal length; encode with focal_px=... or "
-            "intrinsics=... (spd query: --focal-px, --intrinsics)"
+            "the focal length of the photo is unknown, and distances in space need it; pass "
+            "focal_px or intrinsics to encode (spd query: --focal-px, --intrinsics)"
         )
     return scene.intrinsics

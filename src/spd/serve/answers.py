@@ -9,9 +9,9 @@ import numpy as np
 from pydantic_core import to_json
 
 from spd.errors import InputError
+from spd.photos.distortion import ray_lengths, rays_at
 from spd.pixels import Intrinsics, check_inside
 from spd.scenes import Box, Line, Mask, RegionStatistics, distances_m, grid, length_m, region
-from spd.scenes.cameras import ray_lengths, rays_at
 from spd.scenes.scene import PhotoScene
 from spd.serve.cache import EncodedPhoto
 from spd.serve.config import ServeConfig

@@ -32,9 +32,7 @@ class EncodedPhoto:
     @property
     def nbytes(self) -> int:
         """Memory held, in bytes."""
-        height, width = self.scene.size
-        depth_map = 4 * height * width  # the estimate for a scene that does not report its size
-        return self.preview.nbytes + int(getattr(self.scene, "nbytes", depth_map))
+        return self.preview.nbytes + self.scene.nbytes
 
 
 class SceneCache(TTLCache[str, tuple[EncodedPhoto, float]]):

@@ -8,18 +8,16 @@ import dataclasses
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from spd.scenes.photo_predictor import Prepared
 from spd.scenes.scene import PhotoScene
 from spd.serve.metrics import Metrics
-from spd.serve.photo import PhotoInput, RawPhoto
+from spd.serve.photo import PhotoInput
 from spd.serve.refusals import busy, stopping
 
 if TYPE_CHECKING:
-    from spd.predictors.loading import AnyPredictor
+    from spd.predictors.model_options import AnyPredictor
 
 BATCH_PIXELS = 1_000_000
 """Pixels of all inputs of a batch; attention's memory grows with each."""
@@ -114,7 +112,7 @@ class EncodeQueue:
     def _answer(self, jobs: list[_Job]) -> None:
         started = time.perf_counter()
         try:
-            scenes = self._encode([job.photo.item for job in jobs])
+            scenes = self._predictor.encode_many([job.photo.item for job in jobs])
         except BaseException as error:  # whatever it is, the waiting requests must get it
             if isinstance(error, MemoryError) and len(jobs) > 1:
                 for job in jobs:
@@ -127,20 +125,3 @@ class EncodeQueue:
         self._metrics.encode_seconds.observe(time.perf_counter() - started)
         for job, scene in zip(jobs, scenes, strict=True):
             job.future.set_result(scene)
-
-    def _encode(self, items: Sequence[Prepared | RawPhoto]) -> Sequence[PhotoScene]:
-        together = [item for item in items if isinstance(item, Prepared)]
-        if together:
-            encode_many: Callable[[Sequence[Prepared]], Sequence[PhotoScene]]
-            encode_many = self._predictor.encode_many  # type: ignore[union-attr]  # see Prepared
-            return encode_many(together)
-        return [
-            self._predictor.encode(
-                item.photo,
-                focal_px=item.camera.focal_px,
-                fov_deg=item.camera.fov_deg,
-                intrinsics=item.camera.intrinsics,
-            )
-            for item in items
-            if isinstance(item, RawPhoto)
-        ]

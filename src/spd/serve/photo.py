@@ -2,88 +2,67 @@
 
 import dataclasses
 import io
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
 from spd.errors import InputError
-from spd.photos.focal import IntrinsicsLike
+from spd.photos.camera import CameraOptions
 from spd.photos.heif import is_heif, register_heif
 from spd.photos.reading import FORMATS, Photo, read_photo
 from spd.pixels import Intrinsics
+from spd.predictors.model_options import AnyPredictor
 from spd.scenes import Distortion, Mask, read_mask
-from spd.scenes.cameras import lens_doubt, parse_distortion
-from spd.scenes.photo_predictor import Prepared
+from spd.scenes.photo_predictor import NetworkPhoto
 from spd.serve.refusals import bad_image, from_error, too_large
-
-if TYPE_CHECKING:
-    from spd.predictors.loading import AnyPredictor
 
 PREVIEW_PX = 900
 """Longer side of the preview that pictures are drawn on."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Camera:
-    """The camera given with a photo; at most one of the first three."""
+def camera_options(
+    focal_px: float | None,
+    fov_deg: float | None,
+    pinhole: tuple[float | None, float | None, float | None, float | None],
+    distortion: str | None,
+) -> CameraOptions:
+    """Camera options from the parameters of a request.
 
-    focal_px: float | None = None
-    fov_deg: float | None = None
-    intrinsics: IntrinsicsLike | None = None
-    distortion: Distortion | None = None
-    """Lens distortion of the given intrinsics; it moves rays, not depth."""
-
-    @classmethod
-    def of(
-        cls,
-        focal_px: float | None,
-        fov_deg: float | None,
-        pinhole: tuple[float | None, float | None, float | None, float | None],
-        distortion: str | None,
-    ) -> "Camera":
-        """From the parameters of a request.
-
-        Raises:
-            RefusalError: if one of fx, fy, cx, cy is missing, or the camera is invalid.
-        """
-        known = [value for value in pinhole if value is not None]
-        try:
-            if len(known) not in (0, 4):
-                raise InputError(f"fx, fy, cx and cy belong together, got {len(known)} of the four")
-            if distortion is not None and not known:
-                raise InputError("distortion needs fx, fy, cx and cy: one calibration gives both")
-            intrinsics = Intrinsics(*known) if known else None
-            lens = None if distortion is None else parse_distortion(distortion)
-        except InputError as error:
-            raise from_error(error, "bad_camera") from None
-        return cls(focal_px=focal_px, fov_deg=fov_deg, intrinsics=intrinsics, distortion=lens)
-
-
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class RawPhoto:
-    """A photo for a predictor that prepares its own input."""
-
-    photo: Photo
-    camera: Camera
+    Raises:
+        RefusalError: if one of fx, fy, cx, cy is missing, or the camera is invalid.
+    """
+    known = [value for value in pinhole if value is not None]
+    try:
+        if len(known) not in (0, 4):
+            raise InputError(f"fx, fy, cx and cy belong together, got {len(known)} of the four")
+        return CameraOptions(
+            focal_px=focal_px,
+            fov_deg=fov_deg,
+            intrinsics=Intrinsics(*known) if known else None,
+            distortion=None if distortion is None else Distortion.parse(distortion),
+        )
+    except InputError as error:
+        raise from_error(error, "bad_camera") from None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class PhotoInput:
     """A decoded photo that waits to be encoded."""
 
-    item: Prepared | RawPhoto
+    item: NetworkPhoto
     preview: UInt8[np.ndarray, "h w 3"]
     warnings: tuple[str, ...]
 
     @property
     def input_size(self) -> tuple[int, int] | None:
         """(height, width) of the network's input; None where only the predictor knows it."""
-        return self.item.plan.model_size if isinstance(self.item, Prepared) else None
+        return None if self.item.plan is None else self.item.plan.model_size
 
 
-def read(data: bytes, camera: Camera, predictor: "AnyPredictor", most_pixels: int) -> PhotoInput:
+def read(
+    data: bytes, camera: CameraOptions, predictor: AnyPredictor, most_pixels: int
+) -> PhotoInput:
     """Decode a photo and prepare its input.
 
     Raises:
@@ -95,10 +74,11 @@ def read(data: bytes, camera: Camera, predictor: "AnyPredictor", most_pixels: in
     except InputError as error:
         raise bad_image(str(error)) from None
     try:
-        item = _prepare(photo, camera, predictor)
+        item = predictor.prepare(photo, camera)
     except InputError as error:
         raise from_error(error, "bad_camera") from None
-    return PhotoInput(item, _preview(photo), tuple(_warnings(item, photo, camera, predictor)))
+    found = (camera.warning(photo.size), *item.warnings.values())
+    return PhotoInput(item, _preview(photo), tuple(text for text in found if text is not None))
 
 
 def mask(data: bytes, most_pixels: int) -> Mask:
@@ -142,28 +122,6 @@ def _too_many(found: str, most_pixels: int) -> str:
         f"the photo has {found} and the service takes {most_pixels / 1e6:g} megapixels; resize it, "
         "and scale its focal length in pixels with it"
     )
-
-
-def _prepare(photo: Photo, camera: Camera, predictor: "AnyPredictor") -> Prepared | RawPhoto:
-    prepare = getattr(predictor, "prepare", None)
-    if prepare is None:
-        return RawPhoto(photo, camera)
-    return prepare(
-        photo, focal_px=camera.focal_px, fov_deg=camera.fov_deg, intrinsics=camera.intrinsics
-    )
-
-
-def _warnings(
-    item: Prepared | RawPhoto, photo: Photo, camera: Camera, predictor: "AnyPredictor"
-) -> list[str]:
-    """Warnings about the accuracy of this photo's metres."""
-    found: list[str | None] = []
-    if isinstance(camera.intrinsics, Intrinsics):
-        found.append(lens_doubt(camera.intrinsics, photo.size))
-    if isinstance(item, Prepared):
-        trained = predictor.config.camera  # type: ignore[union-attr]  # SPD's own predictors have it
-        found += [item.plan.assumption(trained), item.plan.extrapolation(trained)]
-    return [text for text in found if text is not None]
 
 
 def _preview(photo: Photo) -> UInt8[np.ndarray, "h w 3"]:

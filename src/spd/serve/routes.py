@@ -122,7 +122,7 @@ def _add_images(router: APIRouter, service: Service) -> None:
         cy: _Pinhole = None,
         distortion: _Distortion = None,
     ) -> ImageInfo:
-        camera = photo.Camera.of(focal_px, fov_deg, (fx, fy, cx, cy), distortion)
+        camera = photo.camera_options(focal_px, fov_deg, (fx, fy, cx, cy), distortion)
         async with _file_in(service, request, PHOTO) as data:
             item = await service.work.read(
                 photo.read, data, camera, service.model.predictor, config.max_pixels

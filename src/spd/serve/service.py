@@ -14,7 +14,7 @@ from spd.serve.schemas import Limits, ModelInfo
 from spd.serve.work import Workers
 
 if TYPE_CHECKING:
-    from spd.predictors.loading import AnyPredictor
+    from spd.predictors.model_options import AnyPredictor
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from spd.serve.photo import PhotoInput
 from spd.serve.refusals import stopping, too_slow
 
 if TYPE_CHECKING:
-    from spd.predictors.loading import AnyPredictor
+    from spd.predictors.model_options import AnyPredictor
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -1,109 +1,73 @@
-"""What a user says of the photo's camera."""
+"""Camera options of `spd query`, and what it reports about the focal length."""
 
-import dataclasses
 import sys
 import warnings
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from spd.errors import InputError
-from spd.photos.focal import SOURCE_WORDS, choose_focal
+from spd.photos.camera import CameraOptions
+from spd.photos.distortion import Distortion
+from spd.photos.focal import SOURCE_WORDS
 from spd.photos.reading import Photo
 from spd.pixels import Intrinsics
-from spd.scenes.calibration import Calibration
-from spd.scenes.cameras import Distortion, lens_doubt, parse_distortion
+from spd.predictors.model_options import AnyPredictor
 from spd.scenes.scene import PhotoScene
 
-if TYPE_CHECKING:  # at run time this may load torch
-    from spd.predictors.loading import AnyPredictor
 
+def parse_camera(
+    focal_px: float | None, fov_deg: float | None, intrinsics: str | None, distortion: str | None
+) -> CameraOptions:
+    """Camera options from the command line.
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Lens:
-    """The photo's camera; at most one of the first three."""
-
-    focal_px: float | None = None
-    fov_deg: float | None = None
-    intrinsics: Intrinsics | None = None
-    distortion: Distortion | None = None
-    calibration: Path | None = None
-    """What `spd calibrate` wrote."""
-
-    @classmethod
-    def typed(
-        cls,
-        focal_px: float | None,
-        fov_deg: float | None,
-        intrinsics: str | None,
-        distortion: str | None,
-        calibration: Path | None,
-    ) -> "Lens":
-        """From options as they were typed.
-
-        Raises:
-            InputError: if numbers are missing, or distortion comes without intrinsics.
-        """
-        if distortion is not None and intrinsics is None:
-            raise InputError("--distortion needs --intrinsics: one calibration gives both")
-        camera = None
-        if intrinsics is not None:
-            numbers = _numbers(intrinsics)
-            if len(numbers) != 4:
-                raise InputError(
-                    f"--intrinsics {intrinsics} is not fx,fy,cx,cy with four numbers in pixels, "
-                    "such as 520,520,320,240"
-                )
-            camera = Intrinsics(*numbers)
-        lens = None if distortion is None else parse_distortion(distortion)
-        return cls(
-            focal_px=focal_px,
-            fov_deg=fov_deg,
-            intrinsics=camera,
-            distortion=lens,
-            calibration=calibration,
-        )
-
-    def check(self, photo: Photo, *, needed_for: str | None) -> None:
-        """Refuse what cannot be this photo's camera, or is missing; say what looks wrong.
-
-        Args:
-            photo: the photo that is asked.
-            needed_for: what cannot be said without a camera; None: nothing.
-
-        Raises:
-            InputError: if it cannot be, or is needed and unknown.
-        """
-        focal = choose_focal(
-            photo.size,
-            photo.exif_focal_px,
-            focal_px=self.focal_px,
-            fov_deg=self.fov_deg,
-            intrinsics=self.intrinsics,
-        )
-        if focal is None and needed_for is not None:
+    Raises:
+        InputError: if numbers are missing, or options contradict each other.
+    """
+    camera = None
+    if intrinsics is not None:
+        numbers = _numbers(intrinsics)
+        if len(numbers) != 4:
             raise InputError(
-                f"{needed_for} needs the photo's focal length, which its file does not say; give "
-                "--focal-px, --fov-deg or --intrinsics"
+                f"--intrinsics {intrinsics} is not fx,fy,cx,cy with four numbers in pixels, "
+                "such as 520,520,320,240"
             )
-        if self.intrinsics is not None:
-            doubt = lens_doubt(self.intrinsics, photo.size)
-            if doubt is not None:
-                note(f"warning: {doubt}")
+        camera = Intrinsics(*numbers)
+    return CameraOptions(
+        focal_px=focal_px,
+        fov_deg=fov_deg,
+        intrinsics=camera,
+        distortion=None if distortion is None else Distortion.parse(distortion),
+    )
 
-    def encode(self, predictor: "AnyPredictor", photo: Photo) -> PhotoScene:
-        """The encoded photo; what it warns of is said before any answer."""
-        calibration = None if self.calibration is None else Calibration.read(self.calibration)
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            scene = predictor.encode(
-                photo, focal_px=self.focal_px, fov_deg=self.fov_deg, intrinsics=self.intrinsics
-            )
-        for warning in caught:
-            note(f"warning: {warning.message}")
-        plan = getattr(scene, "plan", None)  # other people's models have none
-        if plan is not None:
-            note(plan.describe())
-        return scene if calibration is None else calibration.apply(scene)
+
+def check_camera(camera: CameraOptions, photo: Photo, *, needed_for: str | None) -> None:
+    """Refuse an impossible or missing camera; print a warning about a suspicious one.
+
+    Args:
+        camera: options of the user.
+        photo: the photo to query.
+        needed_for: output that needs the focal length; None where nothing does.
+
+    Raises:
+        InputError: if the camera is impossible, or needed and unknown.
+    """
+    if camera.focal(photo.size, photo.exif_focal_px) is None and needed_for is not None:
+        raise InputError(
+            f"{needed_for} needs the photo's focal length, and its EXIF has none; pass --focal-px, "
+            "--fov-deg or --intrinsics"
+        )
+    if (warning := camera.warning(photo.size)) is not None:
+        note(f"warning: {warning}")
+
+
+def encode(predictor: AnyPredictor, photo: Photo, camera: CameraOptions) -> PhotoScene:
+    """Encode a photo; print warnings and how the network sees it to stderr."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        scene = predictor.encode_photo(photo, camera)
+    for warning in caught:
+        note(f"warning: {warning.message}")
+    if scene.plan is not None:
+        note(scene.plan.describe())
+    return scene
 
 
 def focal_text(scene: PhotoScene) -> str:

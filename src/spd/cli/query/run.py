@@ -3,16 +3,17 @@
 import warnings
 from pathlib import Path
 
-from spd.cli.query.computed import Computed
-from spd.cli.query.lens import Lens
+from spd.cli.query.lens import check_camera, encode
 from spd.cli.query.questions import Question, Typed
 from spd.cli.query.written import Written
 from spd.errors import PointError
+from spd.photos.camera import CameraOptions
 from spd.photos.reading import read_photo
+from spd.predictors.model_options import ModelOptions
 
 
 def query_image(
-    image: Path, typed: Typed, computed: Computed, lens: Lens, written: Written
+    image: Path, typed: Typed, model: ModelOptions, camera: CameraOptions, written: Written
 ) -> None:
     """Ask one photo and print, write or draw the answer.
 
@@ -32,12 +33,12 @@ def query_image(
         photo = read_photo(image)
     if question is not None:
         question.check(photo.size)
-    lens.check(photo, needed_for=_needs_camera(question, written))
-    computed = computed.for_one_photo()
-    computed.check()
-    scene = lens.encode(computed.load(), photo)
-    answered = None if question is None else question.ask(scene, lens.distortion)
-    written.pictures(answered, scene, photo, image.name, lens.distortion)
+    check_camera(camera, photo, needed_for=_needs_camera(question, written))
+    located = model.locate()
+    located.refuse_relative()
+    scene = encode(located.load(), photo, camera)
+    answered = None if question is None else question.ask(scene, camera.distortion)
+    written.pictures(answered, scene, photo, image.name, camera.distortion)
     if question is not None and answered is not None:
         written.table(answered, question.noun)
 

@@ -1,18 +1,19 @@
 """A published depth model that takes photos of any size and answers at the pixels asked."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
 from spd.errors import InputError
 from spd.geometry import Size
-from spd.peers.kinds import DepthKind
-from spd.peers.processing import Prepared, Processing, check_input
+from spd.peers.processing import NetworkInput, Processing, check_input
 from spd.peers.scene import PeerScene
 from spd.photos.focal import Focal
-from spd.photos.reading import Photo, RGBImage
-from spd.scenes.photo_predictor import PhotoPredictor
+from spd.photos.reading import RGBImage
+from spd.scenes.depth_kind import DepthKind
+from spd.scenes.photo_predictor import NetworkPhoto, PhotoPredictor
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -50,35 +51,42 @@ class PeerPredictor(PhotoPredictor[PeerScene]):
         device: torch.device,
         source: str,
     ) -> None:
+        super().__init__()
         self._network = network.to(device).eval()
         self._processing = processing
-        self.config = config
+        self._config = config
+        self.kind = config.kind
         self.device = device
         self.source = source
 
     @property
-    def kind(self) -> DepthKind:
-        """Whether it answers metres, or numbers without a scale."""
-        return self.config.kind
+    def config(self) -> PeerConfig:
+        """The model's family, kind and `config.json`."""
+        return self._config
 
-    def _encode(self, photo: Photo, focal: Focal | None) -> PeerScene:
-        size, known_px = photo.size, None if focal is None else focal.px
-        prepared = self._prepare(photo.pixels, size)
+    def encode_many(self, photos: Sequence[NetworkPhoto]) -> list[PeerScene]:
+        """Encode photos one after the other; their inputs may have any sizes."""
+        return [self._encode(photo.pixels, photo.focal) for photo in photos]
+
+    def _encode(self, pixels: RGBImage, focal: Focal | None) -> PeerScene:
+        size = (pixels.shape[0], pixels.shape[1])
+        network_input = self._network_input(pixels, size)
         with torch.inference_mode():
-            output = self._network(pixel_values=prepared.pixel_values.to(self.device))
-            depth, predicted_px = self._processing.read(output, prepared, size, known_px)
+            output = self._network(pixel_values=network_input.pixel_values.to(self.device))
+            known_px = None if focal is None else focal.px
+            depth, predicted_px = self._processing.read(output, network_input, size, known_px)
         if focal is None and predicted_px is not None:
             focal = Focal.centred(predicted_px, "predicted", size)
         return PeerScene(depth.cpu().numpy(), self.kind, focal)
 
-    def _prepare(self, pixels: RGBImage, size: Size) -> Prepared:
+    def _network_input(self, pixels: RGBImage, size: Size) -> NetworkInput:
         try:
-            prepared = self._processing.prepare(pixels)
+            network_input = self._processing.prepare(pixels)
         except Exception as error:  # processors raise many kinds for a side that becomes nothing
             reason = " ".join(f"{error}".split()) or type(error).__name__
             raise InputError(
                 f"a photo of {size[1]}x{size[0]} pixels cannot be prepared for a "
                 f"{self.config.model_type}: {reason}"
             ) from None
-        check_input(prepared.pixel_values, size)
-        return prepared
+        check_input(network_input.pixel_values, size)
+        return network_input

@@ -13,15 +13,14 @@ from jaxtyping import Float
 
 from spd.config import ModelConfig
 from spd.memory import in_parts
-from spd.peers.kinds import DepthKind
 from spd.photos.focal import Focal
-from spd.photos.plan import ImagePlan, PlanWarnings
+from spd.photos.plan import ImagePlan
 from spd.photos.reading import RGBImage, resample
 from spd.pixels import Size, lattice, read_lattice, side_centres
 from spd.runtimes.engines import Engine, Maps, open_engine
 from spd.runtimes.folder import ExportFolder
 from spd.runtimes.kernel import with_kernel
-from spd.scenes.photo_predictor import PlannedPredictor, Prepared
+from spd.scenes.photo_predictor import NetworkPhoto, PlannedPredictor, plans_of
 from spd.scenes.scene import PhotoScene
 
 QUERY_CHUNK = 16_384
@@ -33,10 +32,10 @@ class RuntimeScene(PhotoScene):
     """One encoded photo; ask it as often as you like. Nothing in it changes when asked."""
 
     def __init__(self, engine: Engine, maps: Maps, size: Size, plan: ImagePlan) -> None:
-        super().__init__(size, plan.focal)
+        super().__init__(size, plan.focal, plan=plan)
+        self._plan = plan
         self._engine = engine
         self._maps = maps
-        self.plan = plan
 
     @property
     def nbytes(self) -> int:
@@ -53,17 +52,17 @@ class RuntimeScene(PhotoScene):
         height, width = self.size
         if not fast:
             return self.depth_at(lattice(np.arange(width), np.arange(height))).reshape(self.size)
-        (rows, columns), model_size = self._maps[2].shape[1:3], self.plan.model_size
+        (rows, columns), model_size = self._maps[2].shape[1:3], self._plan.model_size
         cells = lattice(side_centres(columns, model_size[1]), side_centres(rows, model_size[0]))
         grid_m = self._query(cells).reshape(rows, columns)
         full_m = read_lattice(
             grid_m, side_centres(model_size[0], rows), side_centres(model_size[1], columns)
         )
-        asked = (self.plan.to_model(np.arange(pixels)) for pixels in self.size)
-        return read_lattice(full_m, *asked) * np.float32(self.plan.depth_factor)
+        asked = (self._plan.to_model(np.arange(pixels)) for pixels in self.size)
+        return read_lattice(full_m, *asked) * np.float32(self._plan.depth_factor)
 
     def _ask(self, points: np.ndarray) -> np.ndarray:
-        return self._query(self.plan.to_model(points)) * np.float32(self.plan.depth_factor)
+        return self._query(self._plan.to_model(points)) * np.float32(self._plan.depth_factor)
 
     def _query(self, points: np.ndarray) -> np.ndarray:
         """Metres, before `depth_factor`, at points of the model's input."""
@@ -86,16 +85,13 @@ class RuntimePredictor(PlannedPredictor[RuntimeScene]):
         device: what computes it, in words.
     """
 
-    kind: DepthKind = "metric"
-
-    def __init__(self, folder: ExportFolder, engine: Engine, device: str) -> None:
+    def __init__(self, folder: ExportFolder, engine: Engine, device: str, source: str) -> None:
+        super().__init__()
         self._folder = folder
         self._engine = engine
         self.device = device
-        self.source = str(folder.path)
+        self.source = source
         self.training_median_m = folder.training_median_m
-        """Of the depth it learnt from, where that is known: the constant that it has to beat."""
-        super().__init__(PlanWarnings(folder.config.camera))
 
     @property
     def config(self) -> ModelConfig:
@@ -107,13 +103,12 @@ class RuntimePredictor(PlannedPredictor[RuntimeScene]):
         """(height, width) of the one input that the encoder takes; None: any."""
         return self._folder.image_size
 
-    def encode_many(self, prepared: Sequence[Prepared]) -> list[RuntimeScene]:
-        """Photos whose inputs have one size (`plan.model_size`), through the network together."""
-        inputs = np.concatenate([as_input(photo.pixels) for photo in prepared])
-        maps = self._engine.encode(inputs)
+    def encode_many(self, photos: Sequence[NetworkPhoto]) -> list[RuntimeScene]:
+        """Encode photos whose inputs have the same size (`plan.model_size`) in one batch."""
+        maps = self._engine.encode(np.concatenate([as_input(photo.pixels) for photo in photos]))
         return [
-            RuntimeScene(self._engine, _one_of(maps, n), photo.plan.photo_size, photo.plan)
-            for n, photo in enumerate(prepared)
+            RuntimeScene(self._engine, _one_of(maps, n), plan.photo_size, plan)
+            for n, plan in enumerate(plans_of(photos))
         ]
 
     def _plan(self, size: Size, focal: Focal | None) -> ImagePlan:
@@ -121,27 +116,30 @@ class RuntimePredictor(PlannedPredictor[RuntimeScene]):
 
 
 def open_export(
-    folder: str | Path,
+    folder: str | Path | ExportFolder,
     runtime: str = "onnxruntime",
     precision: str = "float32",
     threads: int | None = None,
+    source: str | None = None,
 ) -> RuntimePredictor:
     """A predictor from a folder that `spd export onnx` wrote.
 
     Args:
-        folder: the folder, or its `export.json`.
+        folder: the folder, its `export.json`, or the export as read.
         runtime: `onnxruntime` or `openvino`.
         precision: of the encoder: `float32`; `bfloat16` (OpenVINO, on CPUs that have it); `int8`
             where it was exported.
         threads: to compute with; by default what the runtime chooses.
+        source: name of the model, for messages and reports; by default the folder.
 
     Raises:
         CheckpointError: if a file is missing, truncated, changed, or of another version.
         ConfigError: if the runtime is not installed or cannot do that precision here.
     """
-    export = ExportFolder.read(folder)
+    export = folder if isinstance(folder, ExportFolder) else ExportFolder.read(folder)
     engine = with_kernel(open_engine(export, runtime, precision, threads), export, threads)
-    return RuntimePredictor(export, engine, f"cpu, {runtime} {precision}")
+    device = f"cpu, {runtime} {precision}"
+    return RuntimePredictor(export, engine, device, source or str(export.path))
 
 
 def plan_for(folder: ExportFolder, size: Size, focal: Focal | float | None) -> ImagePlan:

@@ -1,6 +1,6 @@
-"""Rays of pixels: a pinhole camera, and the distortion of its lens as OpenCV has it.
+"""Rays of pixels: the pinhole camera, and lens distortion in OpenCV's model.
 
-A calibration gives both together: `cv2.calibrateCamera`'s matrix and its `distCoeffs`.
+`cv2.calibrateCamera` returns both: the camera matrix and `distCoeffs`.
 """
 
 import dataclasses
@@ -11,12 +11,12 @@ import numpy as np
 from jaxtyping import Float
 
 from spd.errors import InputError, PointError
-from spd.pixels import Intrinsics, Size
+from spd.pixels import Intrinsics
 
 MOST_ROUNDS = 200
-"""Of fixed-point iteration; ordinary lenses take ten to thirty."""
+"""Limit of the fixed-point iteration; ordinary lenses need ten to thirty rounds."""
 UNDONE_WITHIN_PX = 1e-6
-"""How close an undistorted point, distorted again, comes to where it was asked."""
+"""Tolerance in pixels: an undistorted point, distorted again, lies this close to the original."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Distortion:
 
     @classmethod
     def of(cls, coefficients: "DistortionLike | None") -> "Distortion":
-        """From itself or from a list of 4, 5 or 8 numbers; None is no distortion.
+        """Distortion from 4, 5 or 8 numbers in OpenCV's order; None means no distortion.
 
         Raises:
             InputError: on another count, such as the 12 or 14 of a thin prism or tilted sensor.
@@ -58,8 +58,21 @@ class Distortion:
             )
         return cls(*values)
 
+    @classmethod
+    def parse(cls, text: str) -> "Distortion":
+        """Distortion from text such as `k1,k2,p1,p2`.
+
+        Raises:
+            InputError: if the text does not hold 4, 5 or 8 numbers.
+        """
+        try:
+            values = [float(part) for part in text.split(",")]
+        except ValueError:
+            values = []
+        return cls.of(values)
+
     def apply(self, rays: Float[np.ndarray, "k 2"]) -> Float[np.ndarray, "k 2"]:
-        """Where the lens puts rays `(x, y)` at z = 1."""
+        """Distorted rays: where the lens images undistorted rays `(x, y)` at z = 1."""
         x, y = rays.T
         radial, shift_x, shift_y = self._parts(x, y)
         return np.stack([x * radial + shift_x, y * radial + shift_y], axis=1)
@@ -67,13 +80,13 @@ class Distortion:
     def undo(
         self, distorted: Float[np.ndarray, "k 2"], within: float
     ) -> tuple[Float[np.ndarray, "k 2"], np.ndarray]:
-        """Rays that the lens puts there, and for which points they were found.
+        """Undistorted rays, and a mask of the points where the iteration converged.
 
-        Fixed-point iteration. A ray beyond the fold of a radial lens, where two rays meet in a
-        pixel, repels it, so what it settles on is the ray that a camera sees.
+        Fixed-point iteration. Rays beyond the fold of a radial lens, where two rays share a pixel,
+        repel it, so it converges to the ray that the camera sees.
         """
         rays = distorted.copy()
-        with np.errstate(all="ignore"):  # what runs away is told below
+        with np.errstate(all="ignore"):  # `found` below excludes what diverges
             for _ in range(MOST_ROUNDS):
                 radial, shift_x, shift_y = self._parts(*rays.T)
                 moved = (distorted - np.stack([shift_x, shift_y], axis=1)) / radial[:, None]
@@ -86,7 +99,7 @@ class Distortion:
         return rays, found
 
     def _parts(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The radial factor, and how far tangential distortion shifts along x and y."""
+        """Radial factor, and tangential shifts along x and y."""
         r2 = x * x + y * y
         above = 1 + r2 * (self.k1 + r2 * (self.k2 + r2 * self.k3))
         below = 1 + r2 * (self.k4 + r2 * (self.k5 + r2 * self.k6))
@@ -98,25 +111,12 @@ class Distortion:
 DistortionLike: TypeAlias = Distortion | Sequence[float] | np.ndarray
 
 
-def parse_distortion(text: str) -> Distortion:
-    """`k1,k2,p1,p2` and so on, as it is typed.
-
-    Raises:
-        InputError: if that is no distortion.
-    """
-    try:
-        values = [float(part) for part in text.split(",")]
-    except ValueError:
-        values = []
-    return Distortion.of(values)
-
-
 def rays_at(
     points: Float[np.ndarray, "k 2"],
     intrinsics: Intrinsics,
     distortion: DistortionLike | None = None,
 ) -> Float[np.ndarray, "k 2"]:
-    """The ray of each pixel as `(x, y)` at z = 1, x right and y down.
+    """Ray `(x, y)` of each pixel at z = 1, x right and y down.
 
     Raises:
         InputError: if distortion is not 4, 5 or 8 finite numbers.
@@ -134,26 +134,12 @@ def rays_at(
         index = int(np.flatnonzero(known)[np.argmin(found)])
         u, v = points[index]
         raise PointError(
-            f"the distortion cannot be undone at point {index}, ({u:g}, {v:g}): no ray is found "
-            "there; are coefficients and intrinsics of this camera, and in OpenCV's order?"
+            f"the distortion cannot be inverted at point {index}, ({u:g}, {v:g}): no ray maps to "
+            "it; check that coefficients and intrinsics are of this camera, in OpenCV's order"
         )
     return rays
 
 
 def ray_lengths(rays: Float[np.ndarray, "k 2"]) -> Float[np.ndarray, " k"]:
-    """Range per metre of depth along rays `(x, y)` at z = 1."""
+    """Ratio of range to depth along rays `(x, y)` at z = 1."""
     return np.sqrt(1 + (rays**2).sum(axis=1))
-
-
-def lens_doubt(intrinsics: Intrinsics, size: Size) -> str | None:
-    """What speaks against intrinsics belonging to a photo of `size`; None where nothing does.
-
-    A principal point far from the middle is mostly that of the photo before it was resized.
-    """
-    height, width = size
-    if 0.25 <= intrinsics.cx / width <= 0.75 and 0.25 <= intrinsics.cy / height <= 0.75:
-        return None
-    return (
-        f"the principal point ({intrinsics.cx:g}, {intrinsics.cy:g}) is far from the middle of the "
-        f"photo of {width}x{height}; are the intrinsics of this size?"
-    )

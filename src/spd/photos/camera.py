@@ -1,0 +1,113 @@
+"""The camera of a photo as its user describes it."""
+
+import dataclasses
+
+from spd.errors import InputError
+from spd.photos.distortion import Distortion, DistortionLike
+from spd.photos.focal import (
+    NARROWEST_FOV_DEG,
+    WIDEST_FOV_DEG,
+    Focal,
+    IntrinsicsLike,
+    as_intrinsics,
+    check_focal,
+    view_deg,
+)
+from spd.pixels import Intrinsics, Size, focal_from_fov
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CameraOptions:
+    """Camera options of one photo: at most one of focal length, field of view and intrinsics.
+
+    Raises:
+        InputError: if more than one of them is given, pixels are far from square, or distortion
+            comes without intrinsics.
+    """
+
+    focal_px: float | None = None
+    """Focal length in pixels of the photo."""
+    fov_deg: float | None = None
+    """Field of view along the longer side, in degrees."""
+    intrinsics: Intrinsics | None = None
+    """Focal lengths and principal point in pixels of the photo."""
+    distortion: Distortion | None = None
+    """Lens distortion; it changes the rays of pixels, not their depth."""
+
+    def __post_init__(self) -> None:
+        names = ("focal_px", "fov_deg", "intrinsics")
+        given = [name for name in names if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise InputError(
+                f"give one of focal_px, fov_deg and intrinsics, got {' and '.join(given)}"
+            )
+        if self.intrinsics is not None:
+            as_intrinsics(self.intrinsics)
+        if self.distortion is not None and self.intrinsics is None:
+            raise InputError(
+                "distortion needs intrinsics (fx, fy, cx, cy): a calibration gives both together"
+            )
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        focal_px: float | None = None,
+        fov_deg: float | None = None,
+        intrinsics: IntrinsicsLike | None = None,
+        distortion: DistortionLike | None = None,
+    ) -> "CameraOptions":
+        """Camera options from keyword arguments; intrinsics may be a 3x3 matrix.
+
+        Raises:
+            InputError: if the options contradict each other or have another form.
+        """
+        return cls(
+            focal_px=focal_px,
+            fov_deg=fov_deg,
+            intrinsics=None if intrinsics is None else as_intrinsics(intrinsics),
+            distortion=None if distortion is None else Distortion.of(distortion),
+        )
+
+    def focal(self, size: Size, exif_px: float | None = None) -> Focal | None:
+        """Focal length of a photo; None where neither the options nor its file state one.
+
+        Args:
+            size: (height, width) of the upright photo.
+            exif_px: focal length in pixels from the file's EXIF; used only if no option is given.
+
+        Raises:
+            InputError: if the focal length or field of view is impossible for this photo.
+        """
+        if self.intrinsics is not None:
+            check_focal(self.intrinsics.focal_px, size)
+            return Focal(self.intrinsics.focal_px, "intrinsics", self.intrinsics)
+        if self.fov_deg is not None:
+            if not NARROWEST_FOV_DEG <= self.fov_deg <= WIDEST_FOV_DEG:
+                raise InputError(
+                    f"fov_deg must be at least {NARROWEST_FOV_DEG:g} and at most "
+                    f"{WIDEST_FOV_DEG:g} degrees, along the longer side, got {self.fov_deg:g}"
+                )
+            return Focal.centred(focal_from_fov(self.fov_deg, size), "fov", size)
+        if self.focal_px is not None:
+            check_focal(self.focal_px, size)
+            return Focal.centred(self.focal_px, "given", size)
+        if exif_px is None or view_deg(exif_px, size) > WIDEST_FOV_DEG:
+            return None
+        return Focal.centred(exif_px, "exif", size)
+
+    def warning(self, size: Size) -> str | None:
+        """Warning if the intrinsics seem to belong to another size than `size`; else None.
+
+        A principal point far from the centre usually belongs to the photo before a resize.
+        """
+        if self.intrinsics is None:
+            return None
+        cx, cy = self.intrinsics.cx, self.intrinsics.cy
+        height, width = size
+        if 0.25 <= cx / width <= 0.75 and 0.25 <= cy / height <= 0.75:
+            return None
+        return (
+            f"the principal point ({cx:g}, {cy:g}) is far from the centre of the "
+            f"{width}x{height} photo; are the intrinsics of this size?"
+        )

@@ -1,0 +1,208 @@
+"""Which model answers and what computes it: from the options of a user to a predictor.
+
+Nothing here loads torch before a torch model is opened.
+"""
+
+import dataclasses
+import os
+from importlib import metadata, util
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from spd.checkpoints.folder import SHIPPED, WEIGHTS, find_checkpoint
+from spd.errors import CheckpointError, ConfigError
+from spd.peers.kinds import Peer, read_peer
+from spd.predictors.calibrated import CalibratedPredictor
+from spd.runtimes.engines import check_names, installed_runtimes
+from spd.runtimes.folder import ExportFolder, file_sha256, is_export
+from spd.scenes.calibration import Calibration
+from spd.scenes.depth_kind import refuse_relative
+from spd.scenes.photo_predictor import PhotoPredictor
+from spd.scenes.scene import PhotoScene
+
+if TYPE_CHECKING:  # at run time it is loaded only where torch computes
+    import torch
+
+AnyPredictor: TypeAlias = PhotoPredictor[PhotoScene]
+
+EXPORT_FOLDER = "onnx"  # an export in this folder of a checkpoint belongs to its weights
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ModelOptions:
+    """A model, and the device, runtime and precision to compute it with; None is the default."""
+
+    model: str | Path | None = None
+    """Checkpoint, training run, export or hub id; None is the shipped model."""
+    device: "str | torch.device | None" = None
+    """Device of torch; exports take only the CPU."""
+    runtime: str | None = None
+    """`torch`, `onnxruntime` or `openvino`; by default the quickest with the same metres."""
+    precision: str | None = None
+    """Precision of an export's encoder: `float32` (the default), `bfloat16` or `int8`."""
+    calibration: "str | Path | Calibration | None" = None
+    """Calibration that scales every depth, or its file."""
+    threads: int | None = None
+    """Threads of an export's runtime; by default what the runtime chooses."""
+
+    @property
+    def name(self) -> str:
+        """Name of the model for messages and reports."""
+        return str(self.model or SHIPPED)
+
+    def locate(self) -> "ModelLocation":
+        """Find the model and choose its runtime, without loading it.
+
+        Without a runtime, an export answers if the model is one, or if one for any photo size
+        lies beside the weights, a runtime for it is installed, and neither another device than
+        the CPU is named nor a GPU is present. Else torch does.
+
+        Raises:
+            CheckpointError: if there is no such model, or its export is of other weights.
+            ConfigError: if the runtime or precision is not available for it.
+        """
+        check_names(self.runtime, self.precision)
+        calibration = self._read_calibration()
+        if is_export(self.model):
+            return self._exported(ExportFolder.read(str(self.model)), None, calibration)
+        folder = find_checkpoint(self.model)
+        export = self._export_beside(folder)
+        if export is not None:
+            return self._exported(export, folder, calibration)
+        if self.precision not in (None, "float32"):
+            raise ConfigError(
+                f"torch answers in float32, not in {self.precision}; export the model (spd export "
+                "onnx) and ask the export"
+            )
+        return ModelLocation(self, "torch", folder, None, read_peer(folder), calibration)
+
+    def load(self) -> AnyPredictor:
+        """Load the model.
+
+        Raises:
+            CheckpointError: if there is no usable model.
+            ConfigError: if the device, runtime or precision is not available.
+            InputError: if the calibration cannot be read, or the model is relative.
+        """
+        return self.locate().load()
+
+    def _read_calibration(self) -> Calibration | None:
+        given = self.calibration
+        return given if given is None or isinstance(given, Calibration) else Calibration.read(given)
+
+    def _export_beside(self, folder: Path) -> ExportFolder | None:
+        """The export beside the weights, if it answers; None where torch does."""
+        beside = folder / EXPORT_FOLDER
+        if self.runtime == "torch":
+            return None
+        if self.runtime is None:
+            quicker = is_export(beside) and self._on_cpu() and installed_runtimes(self.precision)
+            if not quicker:
+                return None
+        elif not is_export(beside):
+            raise CheckpointError(
+                f"{self.name} is a checkpoint without an export; write one with: spd export onnx "
+                f"{self.name} -o FOLDER"
+            )
+        export = ExportFolder.read(beside)
+        if self.runtime is None and export.image_size is not None:
+            return None  # padding photos to one size changes the metres
+        if export.weights_sha256 != file_sha256(folder / WEIGHTS):
+            raise CheckpointError(
+                f"{beside} was exported from other weights than {folder / WEIGHTS}; remove it and "
+                "export again, or use the runtime torch"
+            )
+        return export
+
+    def _exported(
+        self, export: ExportFolder, folder: Path | None, calibration: Calibration | None
+    ) -> "ModelLocation":
+        if self.runtime == "torch":
+            raise ConfigError(
+                f"{self.name} is an exported model, which torch cannot run; use the checkpoint it "
+                "was made from, or leave the runtime out"
+            )
+        installed = installed_runtimes(self.precision)
+        if self.runtime is None and not installed:
+            raise ConfigError(
+                f'{self.name} needs onnxruntime or openvino; pip install "spd[export]" brings both'
+            )
+        runtime = self.runtime or installed[0]
+        if self.device is not None and str(self.device) != "cpu":
+            device = str(self.device)
+            raise ConfigError(f"{runtime} computes on the CPU; leave device={device!r} out")
+        return ModelLocation(self, runtime, folder, export, None, calibration)
+
+    def _on_cpu(self) -> bool:
+        """Whether torch would compute on the CPU."""
+        return str(self.device) == "cpu" if self.device is not None else not gpu_present()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ModelLocation:
+    """A model that was found: its files are known, and none of its weights is loaded."""
+
+    options: ModelOptions
+    runtime: str
+    """What computes it: `torch`, `onnxruntime` or `openvino`."""
+    folder: Path | None
+    """Folder of the weights; None for an export without them."""
+    export: ExportFolder | None
+    """Export that answers; None where torch does."""
+    peer: Peer | None
+    """Published depth model in the folder; None for an SPD."""
+    calibration: Calibration | None
+    """Calibration that scales every depth."""
+
+    def refuse_relative(self) -> None:
+        """Refuse a model that answers without a scale.
+
+        Raises:
+            InputError: naming what to do instead.
+        """
+        if self.peer is not None:
+            refuse_relative(self.peer.kind, self.options.name)
+
+    def sha256(self) -> str:
+        """Digest of the weights, or of the export's graphs."""
+        if self.export is not None:
+            return self.export.sha256()
+        return file_sha256(Path(str(self.folder)) / WEIGHTS)
+
+    def load(self) -> AnyPredictor:
+        """Load the model.
+
+        Raises:
+            CheckpointError: if a file of it is missing or damaged.
+            ConfigError: if the device, runtime or precision is not available.
+            InputError: if the calibration cannot be read, or the model is relative.
+        """
+        predictor = self._open()
+        return CalibratedPredictor(predictor, self.calibration) if self.calibration else predictor
+
+    def _open(self) -> AnyPredictor:
+        options = self.options
+        if self.export is not None:
+            from spd.runtimes.export_predictor import open_export
+
+            return open_export(
+                self.export,
+                self.runtime,
+                options.precision or "float32",
+                options.threads,
+                options.name if self.folder is not None else None,
+            )
+        from spd.predictors.torch_predictor import open_torch
+
+        return open_torch(Path(str(self.folder)), self.peer, options.name, options.device)
+
+
+def gpu_present() -> bool:
+    """Whether torch would find a GPU, told without importing it: CUDA, or MPS on Apple silicon."""
+    if util.find_spec("torch") is None:
+        return False
+    if os.uname().sysname == "Darwin":
+        return os.uname().machine == "arm64"
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
+    built_for_cpu = metadata.version("torch").endswith("+cpu")
+    return not hidden and not built_for_cpu and Path("/dev/nvidiactl").exists()
