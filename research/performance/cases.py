@@ -22,8 +22,7 @@ from spd.cost.grids import Grid, Size
 from spd.errors import MeasurementError
 from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
-from spd.runtimes.engines import open_engine
-from spd.runtimes.export_predictor import QUERY_CHUNK
+from spd.runtimes.engines import QUERY_CHUNK, open_engine
 from spd.runtimes.folder import ExportFolder
 from spd.runtimes.kernel import with_kernel
 

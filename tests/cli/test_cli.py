@@ -9,11 +9,13 @@ import sys
 
 import numpy as np
 import pytest
+import typer.main
 from PIL import Image
 
 import spd
 from helpers.checkpoints import save_checkpoint
 from spd.cli import run, spread_lists
+from spd.cli.commands import app
 
 
 @pytest.fixture
@@ -43,26 +45,42 @@ def assert_one_line_error(result: tuple[int, str, str], pattern: str, code: int 
     assert re.search(pattern, lines[0]), lines[0]
 
 
-def test_lists_are_spread_and_negative_points_are_no_options():
-    got = spread_lists(["query", "a.png", "--points", "3,4", "-0.5,3", "-.5,2", "--json"])
+def spread(*words: str) -> list[str]:
+    return spread_lists(words, typer.main.get_command(app))
+
+
+def test_lists_are_spread_and_negative_points_are_values():
+    got = spread("query", "a.png", "--points", "3,4", "-0.5,3", "-.5,2", "--json")
     assert got == ["query", "a.png", "--points=3,4", "--points=-0.5,3", "--points=-.5,2", "--json"]
 
 
-def test_a_photo_behind_the_points_is_no_point():
-    got = spread_lists(["query", "--points", "3,4", "5,6", "photo.jpg", "--set", "a=1", "b=2"])
-    assert got == ["query", "--points=3,4", "--points=5,6", "photo.jpg", "--set=a=1", "--set=b=2"]
+def test_a_photo_behind_the_points_is_an_argument():
+    got = spread("query", "--points", "3,4", "5,6", "photo.jpg", "--map", "a.npy", "--json")
+    assert got == ["query", "--points=3,4", "--points=5,6", "photo.jpg", "--map", "a.npy", "--json"]
+    got = spread("train", "--set", "a=1", "b=2", "--data", "x", "y:val", "--plan")
+    assert got == ["train", "--set=a=1", "--set=b=2", "--data=x", "--data=y:val", "--plan"]
 
 
-def test_an_option_behind_a_list_is_no_part_of_it():
-    got = spread_lists(
-        ["query", "--distance", "-10,0", "480,310", "--intrinsics=520,520,320,240", "-5,1"]
-    )
+def test_an_option_behind_a_list_ends_it():
+    got = spread("query", "--distance", "-10,0", "480,310", "--intrinsics=520,520,320,240", "-5,1")
     assert got == [
         "query", "--distance=-10,0", "--distance=480,310", "--intrinsics=520,520,320,240", "-5,1",
     ]  # fmt: skip
-    for first in ("--points", "--known", "--box", "--line", "--distance", "--set", "--data"):
-        assert spread_lists([first, "--points-file=a,b.csv"])[-1] == "--points-file=a,b.csv"
-        assert spread_lists([first, "1,2", "--map=a,b.npy"])[1:] == ["--map=a,b.npy"]
+    lists = {"query": ("--points", "--box", "--line", "--distance"), "calibrate": ("--known",)}
+    for command, options in lists.items():
+        for option in options:
+            assert spread(command, option, "1,2", "--map=a,b.npy")[2:] == ["--map=a,b.npy"]
+            assert spread(command, option, "--out=a,b.csv")[-1] == "--out=a,b.csv"
+
+
+def test_every_list_of_text_takes_several_values_unless_its_metavar_names_one():
+    assert spread("score", "x", "--protocol", "native", "y")[2:] == ["--protocol", "native", "y"]
+    for command, option in (
+        ("train", "--data"), ("train", "--val"), ("train", "--set"), ("evaluate", "--data"),
+        ("evaluate", "--training-data"), ("score", "--data"), ("batch", "--points"),
+    ):  # fmt: skip
+        got = spread(command, option, "1,2", "3,4")
+        assert got == [command, f"{option}=1,2", f"{option}=3,4"]
 
 
 def test_query_answers_what_python_answers(capsys, model, photo):

@@ -184,7 +184,7 @@ def test_points_of_a_parquet_table(ask, here):
     code, out, _ = ask("--points-file", "p.parquet", *FOCAL, "--json")
     assert (code, json.loads(out)[0]["u"]) == (0, 3.0)
     pq.write_table(pa.table({"x": [3.0]}), "p.parquet")
-    assert "points are columns u and v" in ask("--points-file", "p.parquet")[2]
+    assert "expected columns u and v" in ask("--points-file", "p.parquet")[2]
     pq.write_table(pa.table({"u": [3.0, None], "v": [4.0, 1.0]}), "p.parquet")
     assert "row 1: u is None" in ask("--points-file", "p.parquet")[2]
     (here / "p.parquet").write_bytes(b"PAR1 and nothing")
@@ -194,7 +194,7 @@ def test_points_of_a_parquet_table(ask, here):
 @pytest.mark.parametrize(
     ("words", "pattern"),
     [
-        (["--points", "3,4", "--box", "1,1,5,5"], "one kind of question a command, got --points"),
+        (["--points", "3,4", "--box", "1,1,5,5"], "one kind of question per command, got --points"),
         (["--box", "1,1,5"], "is not x0,y0,x1,y1"),
         (["--box", "5,1,1,5"], "x0 < x1"),
         (["--box", "70,1,80,5"], "70,1,80,5: .* outside the photo of 64 columns"),
@@ -202,7 +202,7 @@ def test_points_of_a_parquet_table(ask, here):
         (["--mask", "none.png"], "no image file"),
         (["--grid", "4"], "write COLUMNSxROWS"),
         (["--grid", "4000x3000"], "more than 1,000,000 points"),
-        (["--distance", "3,4"], "in pairs"),
+        (["--distance", "3,4"], "an even number of points"),
         (["--distance", "3,4", "5,6"], "needs the photo's focal length"),
         (["--map", "c.ply"], r"a point cloud \(c\.ply\) needs the photo's focal length"),
         (["--line", "3,4"], "two points or more"),
@@ -211,8 +211,8 @@ def test_points_of_a_parquet_table(ask, here):
         (["--map", "d.png", "--png-unit", "0"], "positive"),
         (["--map", "d.npy", "-o", "a.csv"], "no points"),
         (["--map", "d.png", "--png-unit", "1e9"], "do not fit 16 bits"),
-        (["--points", "3,4", "--json", "-o", "a.csv"], "says csv and --json another"),
-        (["--points", "3,4", "--csv", "-o", "a.parquet"], "says parquet and --csv another"),
+        (["--points", "3,4", "--json", "-o", "a.csv"], "means csv, which contradicts --json"),
+        (["--points", "3,4", "--csv", "-o", "a.parquet"], "means parquet, which contradicts --csv"),
         (["--points", "3,4", "--distortion", "0,0,0,0"], "distortion needs intrinsics"),
         (["--points", "3,4", "--intrinsics", "52,52,32"], "is not fx,fy,cx,cy"),
         (["--points", "3,4", "--intrinsics", "52,52,32,24", *FOCAL], "give one of focal_px"),
@@ -238,6 +238,4 @@ def test_intrinsics_of_another_size_are_warned_of(ask):
 def test_help_says_what_shipped_is(capsys):
     assert run(["query", "--help"]) == 0
     said = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert "`shipped`: the model that comes with the package" in said.replace(
-        "shipped:", "`shipped`:"
-    )
+    assert "`shipped` (the model of the package)" in said.replace("shipped:", "`shipped`:")

@@ -6,10 +6,12 @@ import sys
 
 import numpy as np
 import pytest
+import typer.main
 
 from helpers.checkpoints import save_checkpoint
 from helpers.fakes import FakePredictor, MapPredictor, make_sample, map_sample
 from spd.cli import run, spread_lists
+from spd.cli.commands import app
 from spd.evaluate import evaluate
 from spd.evaluation.baselines import ConstantDepth
 
@@ -58,14 +60,16 @@ def test_one_pass_with_several_protocols_baselines_and_boundaries(
 
 
 def test_the_boundaries_option_takes_a_mode_or_none():
+    parser = typer.main.get_command(app)
     for words, expected in (
         (["--boundaries"], ["--boundaries=sparse"]),
         (["--boundaries", "-o", "x"], ["--boundaries=sparse", "-o", "x"]),
         (["--boundaries", "dense", "-o", "x"], ["--boundaries", "dense", "-o", "x"]),
         (["--data", "a", "b", "--boundaries"], ["--data=a", "--data=b", "--boundaries=sparse"]),
     ):
-        assert spread_lists(["evaluate", *words]) == ["evaluate", *expected]
-    assert spread_lists(["score", "x", "--boundaries"]) == ["score", "x", "--boundaries"]
+        assert spread_lists(["evaluate", *words], parser) == ["evaluate", *expected]
+    words = ["score", "x", "--boundaries"]
+    assert spread_lists(words, parser) == words
 
 
 def test_scoring_again_needs_neither_network_nor_torch(tmp_path):

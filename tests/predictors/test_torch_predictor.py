@@ -150,9 +150,7 @@ def test_range_is_depth_along_the_ray(predictor):
 
 
 def test_unknown_focal_length_is_told_once(predictor):
-    with pytest.warns(
-        UserWarning, match="focal length unknown: assuming .* of 63.3 degrees"
-    ):
+    with pytest.warns(UserWarning, match="focal length unknown: assuming .* of 63.3 degrees"):
         scene = predictor.encode(noise(30, 40))
     with warnings.catch_warnings():
         warnings.simplefilter("error")

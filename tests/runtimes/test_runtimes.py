@@ -103,9 +103,7 @@ def test_points_are_refused_or_nan_as_by_torch(runtime):
 def test_an_unknown_focal_length_is_told_once(runtime, recwarn, monkeypatch):
     predictor = exports.opened(runtime)
     monkeypatch.setattr(predictor, "_warned", set())
-    with pytest.warns(
-        UserWarning, match="focal length unknown: assuming .* of 63.3 degrees"
-    ):
+    with pytest.warns(UserWarning, match="focal length unknown: assuming .* of 63.3 degrees"):
         predictor.encode(exports.noise(30, 40))
     recwarn.clear()
     predictor.encode(exports.noise(30, 40))

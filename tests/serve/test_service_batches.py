@@ -8,12 +8,12 @@ import pytest
 from helpers.small_service import photo, posted, predictor, small_service
 from spd.checkpoints.folder import shipped_folder
 from spd.memory import OutOfMemoryError
+from spd.photos.camera import CameraOptions
+from spd.photos.reading import read_photo
 from spd.predictors.torch_predictor import Predictor
 from spd.runtimes import open_export
 from spd.serve.encoding import EncodeQueue
 from spd.serve.metrics import Metrics
-from spd.photos.camera import CameraOptions
-from spd.photos.reading import read_photo
 from spd.serve.photo import read
 
 # Sums of float32 in another order, as between runtimes (tests/helpers/exports.py).

@@ -12,9 +12,9 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING
 
 from spd.batch.grouping import PhotoPoints
-from spd.predictors.model_options import ModelOptions
 from spd.batch.tasks import Task, TaskAnswer, answer_task, limit_threads, limited_threads
 from spd.errors import BatchError, SPDError
+from spd.predictors.model_options import ModelOptions
 from spd.terminal import interrupts_held
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from spd.batch.grouping import PhotoPoints
-from spd.predictors.model_options import ModelOptions
 from spd.batch.tasks import TaskAnswer, answer_task, limit_threads
 from spd.errors import BatchError, ConfigError, SPDError
+from spd.predictors.model_options import ModelOptions
 
 _MOST_BLOCKS = 10_000  # each costs Ray memory
 

@@ -17,10 +17,10 @@ from spd.batch.manifest import LOCK, check_batch_folder, manifest, write_or_comp
 from spd.batch.maps import MAPS, MapFiles, MapForm
 from spd.batch.parts import columns_of, count_errors, existing_parts, write_part
 from spd.batch.ray_engine import answers_of_ray, check_ray
-from spd.predictors.model_options import ModelOptions
 from spd.batch.tasks import TaskAnswer
 from spd.errors import BatchError, ConfigError
 from spd.files import check_folder, remove_unfinished
+from spd.predictors.model_options import ModelOptions
 
 Engine = Literal["local", "ray"]
 Progress = Callable[[int, int, int], None]
@@ -32,7 +32,7 @@ class BatchSettings:
     """Model, engine and output of a batch."""
 
     out: Path
-    model: ModelOptions = ModelOptions()
+    model: ModelOptions = dataclasses.field(default_factory=ModelOptions)
     engine: Engine = "local"
     workers: int = 1
     photos_per_part: int = 256

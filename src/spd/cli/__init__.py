@@ -1,17 +1,16 @@
-"""The command line: `spd query`, `train`, `evaluate`, `report`, `benchmark`, `cost`, ...
+"""The command line: `spd query`, `train`, `evaluate`, ...
 
-Each command is one typed function that imports what it needs when it runs, so that `spd --help`
-loads neither torch nor transformers.
+Each command imports what it needs when it runs, so that `spd --help` loads neither torch nor
+transformers.
 """
 
+import inspect
 import itertools
 import re
 import sys
+import typing
 from collections.abc import Sequence
-
-_POINTS = ("--points", "--known", "--box", "--line", "--distance")  # lists of numbers with commas
-_LISTS = (*_POINTS, "--data", "--val", "--set", "--training-data")  # take several values
-_BOUNDARIES = ("sparse", "dense")  # what evaluate --boundaries takes; alone it is the first
+from typing import Any
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -20,51 +19,81 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Run one command; what a user got wrong becomes one line on stderr. Returns the exit code."""
+    """Run one command; a wrong input becomes one line on stderr. Returns the exit code."""
     import typer.exceptions
+    import typer.main
 
     from spd.cli.commands import app
     from spd.errors import SPDError
 
+    command = typer.main.get_command(app)
     try:
-        code = app(spread_lists(argv), prog_name="spd", standalone_mode=False)
+        words = spread_lists(argv, command)
+        code = command.main(words, prog_name="spd", standalone_mode=False)
     except typer.exceptions.TyperException as error:
         message = error.format_message().strip()
-        if not message:  # plain `spd`: the help has been shown
+        if not message:  # plain `spd`, which has printed the help
             return error.exit_code
         return _fail(f"{' '.join(message.split())} (see spd --help)")
     except SPDError as error:
-        return _fail(str(error), 130 if type(error).__name__ == "StoppedError" else 2)
+        return _fail(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.exceptions.Abort):
         return _fail("interrupted", 130)
     return code if isinstance(code, int) else 0
 
 
-def spread_lists(argv: Sequence[str]) -> list[str]:
-    """`--points 3,4 -0.5,3` as `--points=3,4 --points=-0.5,3`, which every parser understands."""
+def spread_lists(argv: Sequence[str], command: Any) -> list[str]:
+    """Rewrite `--points 3,4 -0.5,3` as `--points=3,4 --points=-0.5,3`, which the parser takes.
+
+    Options that are `list[str]` take several values, unless a metavar without "..." names one; a
+    comma in the metavar means numbers with commas. An option whose metavar is in square
+    brackets, such as `[sparse|dense]`, may stand alone, which means its first value.
+
+    Args:
+        argv: words of the command line.
+        command: the parser, a group of commands.
+    """
+    options = _options(argv, command)
     spread: list[str] = []
-    option: str | None = None
-    first = False
-    evaluates = list(argv[:1]) == ["evaluate"]
+    name, first = "", False
     for token, following in itertools.zip_longest(argv, argv[1:], fillvalue=""):
-        if evaluates and token == "--boundaries" and following not in _BOUNDARIES:
-            option = None
-            spread.append(f"{token}={_BOUNDARIES[0]}")
-        elif token in _LISTS:
-            option, first = token, True
-        elif option and (_goes_on(option, token) or (first and not token.startswith("-"))):
-            spread.append(f"{option}={token}")
+        metavar = options.get(token)
+        if metavar is not None and metavar.startswith("["):
+            name, values = "", metavar.strip("[]").split("|")
+            spread.append(token if following in values else f"{token}={values[0]}")
+        elif metavar is not None:
+            name, first = token, True
+        elif name and (_continues(options[name], token) or (first and not token.startswith("-"))):
+            spread.append(f"{name}={token}")
             first = False
         else:
-            option = None
+            name = ""
             spread.append(token)
     return spread
 
 
-def _goes_on(option: str, token: str) -> bool:
-    """Whether a word belongs to the list before it: no option, and of a form that it may hold."""
-    if option in _POINTS:
-        # `-10,0` goes on; `--intrinsics=520,520,320,240` has commas too, and is an option.
+def _options(argv: Sequence[str], command: Any) -> dict[str, str]:
+    """Metavars of the named command's options that `spread_lists` rewrites, by name."""
+    for word in argv:
+        if word not in getattr(command, "commands", {}):
+            break
+        command = command.commands[word]
+    found: dict[str, str] = {}
+    for annotation in inspect.unwrap(command.callback).__annotations__.values():
+        if typing.get_origin(annotation) is not typing.Annotated:
+            continue
+        kind, option = typing.get_args(annotation)
+        metavar = getattr(option, "metavar", None) or ""
+        several = kind in (list[str], list[str] | None) and (not metavar or "..." in metavar)
+        if several or metavar.startswith("["):
+            names = (option.default, *(option.param_decls or ()))  # in Annotated, one is there
+            found |= dict.fromkeys((n for n in names if str(n).startswith("--")), metavar)
+    return found
+
+
+def _continues(metavar: str, token: str) -> bool:
+    """Whether a word is a further value of a list option rather than an option or an argument."""
+    if "," in metavar:  # `-10,0` is a value; `--intrinsics=520,520,320,240` is an option
         return not token.startswith("--") and re.fullmatch(r"-?[\d.]+|.*,.*", token) is not None
     return not token.startswith("-")
 

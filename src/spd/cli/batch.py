@@ -21,7 +21,9 @@ def batch(
     out: Annotated[Path, typer.Option("--out", "-o", help="Output folder for the parts.")],
     points: Annotated[
         list[str] | None,
-        typer.Option("--points", help="Points u,v to query on every photo, without a table."),
+        typer.Option(
+            "--points", metavar="U,V ...", help="Points to query on every photo, without a table."
+        ),
     ] = None,
     grid: Annotated[
         str | None,

@@ -1,63 +1,103 @@
-"""What `spd calibrate` does: what can be refused at once first, then one photo and its factor."""
+"""`spd calibrate`: one factor for depth, from distances measured in a photo."""
 
-import sys
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from spd.errors import PointError
-from spd.files import check_writable
-from spd.photos.camera import CameraOptions
-from spd.photos.reading import read_photo
-from spd.pixels import as_points, check_inside
-from spd.predictors.model_options import ModelOptions
-from spd.scenes.calibration import Calibration, calibrate
+import typer
+
+from spd.cli.options import Device, FocalPx, FovDeg, Model
+
+if TYPE_CHECKING:  # imported when the command runs, so that `spd --help` stays quick
+    from spd.photos.camera import CameraOptions
+    from spd.predictors.model_options import ModelOptions
+
+
+def calibrate(
+    image: Annotated[Path, typer.Argument(help="Photo with known distances.")],
+    known: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--known",
+            metavar="U,V,METRES ...",
+            help="Pixels and their measured distance from the camera, in metres.",
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="JSON file to write.")] = Path(
+        "calibration.json"
+    ),
+    model: Model = None,
+    focal_px: FocalPx = None,
+    fov_deg: FovDeg = None,
+    along_axis: Annotated[
+        bool,
+        typer.Option("--along-axis", help="Known metres are depth (camera z), not distance."),
+    ] = False,
+    device: Device = None,
+) -> None:
+    """Fit one factor between the model's depth and measured distances, and test the fit.
+
+    Example: `spd calibrate photo.jpg --known 320,240,2.5 100,57,3.1 500,400,1.8`
+    """
+    from spd.photos.camera import CameraOptions
+    from spd.predictors.model_options import ModelOptions
+
+    calibrate_photo(
+        image,
+        known or [],
+        out,
+        ModelOptions(model=model, device=device),
+        CameraOptions(focal_px=focal_px, fov_deg=fov_deg),
+        along_axis=along_axis,
+    )
 
 
 def calibrate_photo(
     image: Path,
     known: Sequence[str],
     out: Path,
+    model: "ModelOptions",
+    camera: "CameraOptions",
     *,
-    model: str | None,
-    focal_px: float | None,
-    fov_deg: float | None,
     along_axis: bool,
-    device: str | None,
-) -> Calibration:
-    """Fit a factor to known distances in one photo, say whether it fits, and keep it."""
-    asked = [parse_known(text) for text in known]
-    if not asked:
+) -> None:
+    """Fit a factor to known distances in one photo, print the result and write it.
+
+    Raises:
+        SPDError: on the first wrong input.
+    """
+    from spd.cli.photo import encode, read_file
+    from spd.errors import PointError
+    from spd.files import check_writable
+    from spd.pixels import as_points, check_inside
+    from spd.scenes.calibration import calibrate as fit_scene
+
+    measured = [parse_known(text) for text in known]
+    if not measured:
         raise PointError("no known distances; name some with --known 320,240,2.5 100,57,3.1")
     check_writable(out, ".json")
-    with warnings.catch_warnings():  # of Pillow, about metadata; what matters is an error
-        warnings.simplefilter("ignore")
-        photo = read_photo(image)
-    points = [(u, v) for u, v, _ in asked]
+    photo = read_file(image)
+    points = [(u, v) for u, v, _ in measured]
     check_inside(as_points(points), photo.size)
-    located = ModelOptions(model=model, device=device).locate()
-    located.refuse_relative()
-    predictor = located.load()
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        scene = predictor.encode_photo(photo, CameraOptions(focal_px=focal_px, fov_deg=fov_deg))
-    for warning in caught:
-        print(f"warning: {warning.message}", file=sys.stderr)
-    fitted = calibrate(
-        scene,
-        points,
-        [metres for _, _, metres in asked],
-        model=predictor.source,
-        along_axis=along_axis,
-    )
+    location = model.locate()
+    location.refuse_relative()
+    predictor = location.load()
+    scene = encode(predictor, photo, camera)
+    metres = [distance_m for _, _, distance_m in measured]
+    fitted = fit_scene(scene, points, metres, model=predictor.source, along_axis=along_axis)
     fitted.write(out)
     print(fitted.verdict())
     print(f"the calibration is in {out}; apply it with: spd query --calibration {out}")
-    return fitted
 
 
 def parse_known(text: str) -> tuple[float, float, float]:
-    """`u,v,metres` as three numbers."""
+    """Pixel and distance from text `u,v,metres`.
+
+    Raises:
+        PointError: if the text is not three numbers.
+    """
+    from spd.errors import PointError
+
     try:
         u, v, metres = (float(part) for part in text.split(","))
     except ValueError:

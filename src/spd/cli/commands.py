@@ -1,19 +1,17 @@
-"""Every command's options and help; the work is done elsewhere and imported when it is asked for.
-
-Help texts keep their line breaks (backslash-b paragraphs), each with one example.
-"""
+"""The list of commands. `cli/NAME.py` holds the options, help and work of `spd NAME`."""
 
 from typing import Annotated
 
 import typer
 
 from spd.cli import data, export
-from spd.cli.ask import calibrate, query
 from spd.cli.batch import batch
 from spd.cli.benchmark import benchmark
+from spd.cli.calibrate import calibrate
 from spd.cli.cost import cost
 from spd.cli.evaluate import evaluate
 from spd.cli.pack import pack
+from spd.cli.query import query
 from spd.cli.report import report
 from spd.cli.score import score
 from spd.cli.serve import serve
@@ -25,8 +23,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="markdown",
 )
-app.add_typer(data.app, name="data")
-app.add_typer(export.app, name="export")
+COMMANDS = (query, calibrate, batch, serve, benchmark, train, evaluate, score, report, pack, cost)
 
 
 def _version(shown: bool) -> None:
@@ -46,20 +43,7 @@ def options(
     """Metric depth at exactly the pixels you ask for."""
 
 
-app.command()(query)
-app.command()(calibrate)
-app.command()(batch)
-app.command()(serve)
-app.command()(benchmark)
-app.command()(train)
-
-
-app.command()(evaluate)
-app.command()(score)
-app.command()(report)
-
-
-app.command()(pack)
-
-
-app.command()(cost)
+for command in COMMANDS:
+    app.command()(command)
+app.add_typer(data.app, name="data")
+app.add_typer(export.app, name="export")

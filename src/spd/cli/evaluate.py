@@ -15,6 +15,7 @@ ProtocolNames = Annotated[
     list[str] | None,
     typer.Option(
         "--protocol",
+        metavar="NAME",
         help="How predictions are scored: native, bts, ... (docs/evaluation.md); by default bts "
         "for NYU frames and native for other data.",
     ),
@@ -32,6 +33,7 @@ def evaluate(
         Literal["sparse", "dense"] | None,
         typer.Option(
             "--boundaries",
+            metavar="[sparse|dense]",
             help="Also measure depth edges: sparse (the default) queries every pixel, dense reads "
             "the dense map alone.",
         ),

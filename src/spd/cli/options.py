@@ -1,30 +1,41 @@
-"""Options that several commands take."""
+"""Options that several commands share."""
 
 from typing import Annotated
 
 import typer
 
-MODEL_HELP = (
-    "Checkpoint, training run, export, hub id, or `shipped`: the model that comes with the package."
-)
+MODEL_HELP = "Checkpoint, training run, export, hub id or `shipped` (the model of the package)."
 
-Model = Annotated[
-    str | None,
-    typer.Option("--model", "-m", help=f"{MODEL_HELP} Without it, that one."),
-]
+Model = Annotated[str | None, typer.Option("--model", "-m", help=f"{MODEL_HELP} Default: shipped.")]
 Device = Annotated[
     str | None,
-    typer.Option("--device", help="cpu, cuda, mps; by default the best there is."),
+    typer.Option("--device", help="cpu, cuda or mps. Default: the quickest that is present."),
+]
+_CAMERA = "Camera of the photo"
+FocalPx = Annotated[
+    float | None,
+    typer.Option(
+        "--focal-px",
+        help="Focal length in pixels of the photo. Default: EXIF, else assumed with a warning.",
+        rich_help_panel=_CAMERA,
+    ),
 ]
 FovDeg = Annotated[
     float | None,
-    typer.Option("--fov-deg", help="Or its field of view along the longer side, in degrees."),
+    typer.Option(
+        "--fov-deg",
+        help="Field of view along the longer side in degrees, instead of --focal-px.",
+        rich_help_panel=_CAMERA,
+    ),
 ]
 Runtime = Annotated[
     str | None,
-    typer.Option("--runtime", help="torch, onnxruntime or openvino (docs/export.md)."),
+    typer.Option(
+        "--runtime",
+        help="torch, onnxruntime or openvino. Default: the quickest with the same metres.",
+    ),
 ]
 Precision = Annotated[
     str | None,
-    typer.Option("--precision", help="Of an export: float32, bfloat16 or int8."),
+    typer.Option("--precision", help="Precision of an export: float32 (default), bfloat16, int8."),
 ]

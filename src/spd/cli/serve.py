@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spd.checkpoints.folder import SHIPPED
 from spd.cli.options import Device, Model, Precision, Runtime
 from spd.errors import ConfigError
 

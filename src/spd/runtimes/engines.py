@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from spd.errors import CheckpointError, ConfigError
-from spd.memory import memory_for
+from spd.memory import in_parts, memory_for
 from spd.runtimes.blocks import PointBlocks
 from spd.runtimes.folder import ENCODE, ENCODE_INT8, MAP_NAMES, QUERY, ExportFolder
 
@@ -25,6 +25,9 @@ RuntimeName = Literal["onnxruntime", "openvino"]
 Precision = Literal["float32", "bfloat16", "int8"]
 Maps = tuple[np.ndarray, np.ndarray, np.ndarray]
 """The stride-8 map, L2 and L1, each `[B, rows, columns, D]`."""
+
+QUERY_CHUNK = 16_384
+"""Points that a graph answers together; fewer where memory does not suffice."""
 
 _ONE_CORE = threading.Lock()  # `functools.cache` alone would let two threads make one each
 _REASON = 160  # characters of what a runtime said; what counts comes last
@@ -91,7 +94,40 @@ def open_engine(
     return OnnxRuntimeEngine(encode, query, precision, threads)
 
 
-class OnnxRuntimeEngine:
+class _Graph(Protocol):
+    """A graph that a runtime has loaded; an `onnxruntime.InferenceSession` is one."""
+
+    def run(self, names: Sequence[str], given: dict[str, np.ndarray], /) -> Sequence[np.ndarray]:
+        """Outputs of those names for the inputs."""
+        ...
+
+
+class _GraphEngine:
+    """An engine whose query is a graph: blocks of points, one thread each."""
+
+    _query: _Graph
+    _blocks: PointBlocks
+
+    def query(self, maps: Maps, points: Float[np.ndarray, "b k 2"]) -> Float[np.ndarray, "b k"]:
+        """Depth in metres at points in pixels of the encoded images; NaN outside.
+
+        Raises:
+            OutOfMemoryError: if memory does not suffice even for one point.
+        """
+        given = dict(zip(MAP_NAMES, maps, strict=True))
+
+        def answer(block: np.ndarray) -> np.ndarray:
+            return self._query.run(["depth_m"], given | {"points": block})[0]
+
+        def part(where: slice) -> np.ndarray:
+            what = f"the query of {where.stop - where.start} point(s)"
+            with memory_for(what, "free some, or ask fewer"):
+                return self._blocks.ask(answer, points[:, where])
+
+        return np.concatenate(in_parts(part, points.shape[1], QUERY_CHUNK), axis=1)
+
+
+class OnnxRuntimeEngine(_GraphEngine):
     """ONNX Runtime on the CPU."""
 
     def __init__(self, encode: Path, query: Path, precision: str, threads: int | None) -> None:
@@ -120,18 +156,8 @@ class OnnxRuntimeEngine:
             s8, l2, l1 = self._encode.run(MAP_NAMES, {"image": images})
         return s8, l2, l1
 
-    def query(self, maps: Maps, points: Float[np.ndarray, "b k 2"]) -> Float[np.ndarray, "b k"]:
-        """Metres at points in pixels of the encoded images; NaN outside."""
-        given = dict(zip(MAP_NAMES, maps, strict=True))
 
-        def answer(block: np.ndarray) -> np.ndarray:
-            return self._query.run(["depth_m"], given | {"points": block})[0]
-
-        with _memory_for_points(points):
-            return self._blocks.ask(answer, points)
-
-
-class OpenVINOEngine:
+class OpenVINOEngine(_GraphEngine):
     """OpenVINO on the CPU; bfloat16 where the CPU has instructions for it.
 
     What an int8 encoder leaves in floating point is computed in bfloat16 there too.
@@ -165,16 +191,6 @@ class OpenVINOEngine:
         with self._lock, _memory_for_images(images):
             s8, l2, l1 = self._encode.run(MAP_NAMES, {"image": images})
         return s8, l2, l1
-
-    def query(self, maps: Maps, points: Float[np.ndarray, "b k 2"]) -> Float[np.ndarray, "b k"]:
-        """Metres at points in pixels of the encoded images; NaN outside."""
-        given = dict(zip(MAP_NAMES, maps, strict=True))
-
-        def answer(block: np.ndarray) -> np.ndarray:
-            return self._query.run(["depth_m"], given | {"points": block})[0]
-
-        with _memory_for_points(points):
-            return self._blocks.ask(answer, points)
 
 
 class _OpenVINOGraph:
@@ -270,10 +286,6 @@ def _memory_for_images(images: np.ndarray) -> contextlib.AbstractContextManager[
         f"the encoding of {count} image(s) of {height}x{width}",
         "free some, crop the photo, or take another runtime",
     )
-
-
-def _memory_for_points(points: np.ndarray) -> contextlib.AbstractContextManager[None]:
-    return memory_for(f"the query of {points.shape[1]} point(s)", "free some, or ask fewer")
 
 
 def _import(name: str) -> ModuleType:

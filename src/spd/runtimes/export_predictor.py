@@ -12,7 +12,6 @@ import numpy as np
 from jaxtyping import Float
 
 from spd.config import ModelConfig
-from spd.memory import in_parts
 from spd.photos.focal import Focal
 from spd.photos.plan import ImagePlan
 from spd.photos.reading import RGBImage, resample
@@ -22,10 +21,6 @@ from spd.runtimes.folder import ExportFolder
 from spd.runtimes.kernel import with_kernel
 from spd.scenes.photo_predictor import NetworkPhoto, PlannedPredictor, plans_of
 from spd.scenes.scene import PhotoScene
-
-QUERY_CHUNK = 16_384
-"""Points asked together, of which an engine's threads take a block each; fewer where that is too
-much for memory."""
 
 
 class RuntimeScene(PhotoScene):
@@ -62,18 +57,12 @@ class RuntimeScene(PhotoScene):
         return read_lattice(full_m, *asked) * np.float32(self._plan.depth_factor)
 
     def _ask(self, points: np.ndarray) -> np.ndarray:
-        return self._query(self._plan.to_model(points)) * np.float32(self._plan.depth_factor)
+        depth_m = self._query(self._plan.to_model(points))
+        return depth_m * np.float32(self._plan.depth_factor)
 
     def _query(self, points: np.ndarray) -> np.ndarray:
         """Metres, before `depth_factor`, at points of the model's input."""
-        asked = points.astype(np.float32)
-        depth_m = np.empty(len(asked), dtype=np.float32)
-
-        def ask(part: slice) -> None:
-            depth_m[part] = self._engine.query(self._maps, asked[None, part])[0]
-
-        in_parts(ask, len(asked), QUERY_CHUNK)
-        return depth_m
+        return self._engine.query(self._maps, points.astype(np.float32)[None])[0]
 
 
 class RuntimePredictor(PlannedPredictor[RuntimeScene]):

@@ -1,7 +1,6 @@
-"""Exported models whose questions the compiled kernel answers (`spd.models.kernel`), without torch.
+"""Exported models whose points the compiled kernel queries (`spd.models.kernel`), without torch.
 
-The graph of the query stays beside it: it answers where there is no C compiler, and wherever else
-an export is taken.
+Without a C compiler the export's query graph answers instead.
 """
 
 import os
@@ -9,6 +8,7 @@ import os
 import numpy as np
 from jaxtyping import Float
 
+from spd.config import PATCH
 from spd.errors import CheckpointError
 from spd.models.kernel.ask import ask
 from spd.models.kernel.build import kernel, shape_of, weight_count
@@ -16,12 +16,9 @@ from spd.pixels import Size, inside_image
 from spd.runtimes.engines import Engine, Maps
 from spd.runtimes.folder import QUERY_WEIGHTS, ExportFolder
 
-CELL_PX = 7
-"""Of the stride-8 map, in pixels of the image: two cells to a patch."""
-
 
 class KernelEngine:
-    """Images through a runtime, points through the kernel."""
+    """An engine that encodes in a runtime and queries in the compiled kernel."""
 
     def __init__(
         self, runtime: Engine, folder: ExportFolder, weights: np.ndarray, threads: int
@@ -32,12 +29,13 @@ class KernelEngine:
         self._threads = threads
 
     def encode(self, images: Float[np.ndarray, "b 3 h w"]) -> Maps:
-        """Everything that is paid once per image, of RGB in 0..1."""
+        """Encode RGB images in 0..1."""
         return self._runtime.encode(images)
 
     def query(self, maps: Maps, points: Float[np.ndarray, "b k 2"]) -> Float[np.ndarray, "b k"]:
-        """Metres at points in pixels of the encoded images; NaN outside."""
-        size: Size = (CELL_PX * maps[0].shape[1], CELL_PX * maps[0].shape[2])
+        """Depth in metres at points in pixels of the encoded images; NaN outside."""
+        rows, columns = maps[0].shape[1:3]  # the stride-8 map has two cells per patch
+        size: Size = (rows * PATCH // 2, columns * PATCH // 2)
         inside = inside_image(points[..., 0], points[..., 1], size)
         asked = np.where(inside[..., None], points, np.float32(0))
         depth_m = ask(self._shape, self._weights, maps, size, asked, self._threads)
@@ -45,13 +43,13 @@ class KernelEngine:
 
 
 def with_kernel(engine: Engine, folder: ExportFolder, threads: int | None = None) -> Engine:
-    """The engine with the kernel for its questions; as it is where there is no kernel.
+    """Let the kernel answer an engine's queries; returns the engine itself without a kernel.
 
     Raises:
-        CheckpointError: if the export's weights for it are missing, truncated or changed.
+        CheckpointError: if the export's weights for the kernel are missing, truncated or changed.
     """
     if QUERY_WEIGHTS not in folder.digests:
-        return engine  # an export from before there was one
+        return engine  # an export of a version without the kernel
     path = folder.graph(QUERY_WEIGHTS)
     if isinstance(kernel(shape_of(folder.config)), str):
         return engine
@@ -59,7 +57,6 @@ def with_kernel(engine: Engine, folder: ExportFolder, threads: int | None = None
     wanted = weight_count(shape_of(folder.config))
     if len(weights) != wanted:
         raise CheckpointError(
-            f"{path} holds {len(weights)} numbers where its model has {wanted}; export the model "
-            "again"
+            f"{path} holds {len(weights)} numbers, expected {wanted}; export the model again"
         )
     return KernelEngine(engine, folder, weights, threads or os.cpu_count() or 1)

@@ -1,4 +1,4 @@
-"""Where answers go: a table, a picture, maps and clouds of the whole photo."""
+"""Outputs of `spd query`: a table, a picture, maps and point clouds of the whole photo."""
 
 import dataclasses
 from collections.abc import Callable
@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from spd.cli.query.lens import focal_text, note
-from spd.cli.query.questions import Answered
+from spd.cli.photo import focal_text, note
+from spd.cli.questions import Answer
 from spd.errors import InputError
 from spd.files import check_writable
 from spd.outputs.cloud import EDGE_RATIO, PointCloud, cloud_of
@@ -27,10 +27,11 @@ _PRINTED = {"csv": csv_text, "json": json_text, "table": table_text}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """What a user wants to have."""
+class OutputOptions:
+    """Options of `spd query` that name tables, pictures and maps to write."""
 
     form: Literal["json", "csv"] | None = None
+    """Format of the table; None: by the ending of `out`, else plain text."""
     out: Path | None = None
     overlay: Path | None = None
     maps: tuple[Path, ...] = ()
@@ -39,11 +40,11 @@ class Written:
     png_unit: float = STEPS_PER_METRE
 
     def check(self) -> None:
-        """Refuse places and forms that a later write would fail at.
+        """Refuse paths and formats that could not be written later.
 
         Raises:
-            DataError: if a place cannot be written.
-            InputError: if forms contradict each other, or there is no such form.
+            DataError: if a path cannot be written.
+            InputError: if formats contradict each other or are unknown, or a number is impossible.
         """
         if self.out is not None:
             check_writable(self.out)
@@ -52,7 +53,7 @@ class Written:
         self.table_form()
         for path in self.maps:
             if path.suffix.lower() not in MAP_FORMS:
-                raise InputError(f"--map {path}: the ending is one of {', '.join(MAP_FORMS)}")
+                raise InputError(f"--map {path}: the ending must be one of {', '.join(MAP_FORMS)}")
             check_writable(path)
         if not self.edge_ratio > 1:
             raise InputError(f"--edge-ratio must be above 1 (inf keeps all), got {self.edge_ratio}")
@@ -60,57 +61,58 @@ class Written:
             raise InputError(f"--png-unit must be a positive number, got {self.png_unit}")
 
     def table_form(self) -> str:
-        """`table`, `csv`, `json` or `parquet`: by the file's ending, else as asked.
+        """Format of the table: `table`, `csv`, `json` or `parquet`.
 
         Raises:
-            InputError: if the ending says one form and an option another.
+            InputError: if the ending of the file contradicts `form`.
         """
         ending = None if self.out is None else TABLE_FORMS.get(self.out.suffix.lower())
         if ending is not None and self.form not in (None, ending):
             raise InputError(
-                f"-o {self.out} says {ending} and --{self.form} another; leave one out"
+                f"-o {self.out} means {ending}, which contradicts --{self.form}; leave one out"
             )
         return ending or self.form or "table"
 
     @property
-    def cloud(self) -> Path | None:
-        """The first cloud that is wanted."""
-        return next((path for path in self.maps if path.suffix.lower() in _CLOUDS), None)
+    def needs_camera_for(self) -> str | None:
+        """Output that needs the focal length, in words; None where none does."""
+        clouds = [path for path in self.maps if path.suffix.lower() in _CLOUDS]
+        return f"a point cloud ({clouds[0]})" if clouds else None
 
     @property
     def of_the_whole_photo(self) -> bool:
-        """Whether there is something to write without a question."""
+        """Whether a map or picture is written, which needs no question."""
         return bool(self.maps) or self.overlay is not None
 
-    def table(self, answered: Answered, noun: str) -> None:
+    def write_table(self, answer: Answer, noun: str) -> None:
         """Print or write the rows."""
         if self.out is None:
-            print(_PRINTED[self.table_form()](answered.rows))
+            print(_PRINTED[self.table_form()](answer.rows))
             return
-        write_table(answered.rows, self.out, self.table_form())
-        print(f"{len(answered.rows)} {noun} are in {self.out}")
+        write_table(answer.rows, self.out, self.table_form())
+        print(f"{len(answer.rows)} {noun} are in {self.out}")
 
-    def pictures(
+    def write_pictures(
         self,
-        answered: Answered | None,
+        answer: Answer | None,
         scene: PhotoScene,
         photo: Photo,
         name: str,
         distortion: Distortion | None,
     ) -> None:
-        """Draw and write what is of the whole photo."""
+        """Draw the picture and write the maps."""
         if not self.of_the_whole_photo:
             return
         depth_m = scene.depth_map(fast=not self.every_pixel)
         if self.overlay is not None:
-            self._draw(self.overlay, answered, scene, photo, name, depth_m)
+            self._draw(self.overlay, answer, scene, photo, name, depth_m)
         for path in self.maps:
             self._write(path, depth_m, scene, photo, distortion)
 
     def _draw(
         self,
         path: Path,
-        answered: Answered | None,
+        answer: Answer | None,
         scene: PhotoScene,
         photo: Photo,
         name: str,
@@ -118,7 +120,7 @@ class Written:
     ) -> None:
         from spd.figures import point_overlay
 
-        shown = answered or Answered(rows=[], points=np.empty((0, 2)), depth_m=np.empty(0))
+        shown = answer or Answer(rows=[], points=np.empty((0, 2)), depth_m=np.empty(0))
         title = [name, shown.sentence, focal_text(scene)]
         point_overlay(
             photo.pixels,

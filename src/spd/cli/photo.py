@@ -1,16 +1,28 @@
-"""Camera options of `spd query`, and what it reports about the focal length."""
+"""A photo and its camera as a command takes them."""
 
 import sys
 import warnings
+from pathlib import Path
 
 from spd.errors import InputError
 from spd.photos.camera import CameraOptions
 from spd.photos.distortion import Distortion
 from spd.photos.focal import SOURCE_WORDS
-from spd.photos.reading import Photo
+from spd.photos.reading import Photo, read_photo
 from spd.pixels import Intrinsics
 from spd.predictors.model_options import AnyPredictor
 from spd.scenes.scene import PhotoScene
+
+
+def read_file(path: Path) -> Photo:
+    """Read a photo, without Pillow's warnings about metadata.
+
+    Raises:
+        InputError: if it cannot be read.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return read_photo(path)
 
 
 def parse_camera(
@@ -23,14 +35,15 @@ def parse_camera(
     """
     camera = None
     if intrinsics is not None:
-        numbers = _numbers(intrinsics)
-        if len(numbers) != 4:
+        try:
+            fx, fy, cx, cy = (float(part) for part in intrinsics.split(","))
+        except ValueError:
             raise InputError(
                 f"--intrinsics {intrinsics} is not fx,fy,cx,cy with four numbers in pixels, "
                 "such as 520,520,320,240"
-            )
-        camera = Intrinsics(*numbers)
-    return CameraOptions(
+            ) from None
+        camera = Intrinsics(fx, fy, cx, cy)
+    return CameraOptions.of(
         focal_px=focal_px,
         fov_deg=fov_deg,
         intrinsics=camera,
@@ -59,34 +72,25 @@ def check_camera(camera: CameraOptions, photo: Photo, *, needed_for: str | None)
 
 
 def encode(predictor: AnyPredictor, photo: Photo, camera: CameraOptions) -> PhotoScene:
-    """Encode a photo; print warnings and how the network sees it to stderr."""
+    """Encode a photo, and print its warnings to stderr."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         scene = predictor.encode_photo(photo, camera)
     for warning in caught:
         note(f"warning: {warning.message}")
-    if scene.plan is not None:
-        note(scene.plan.describe())
     return scene
 
 
 def focal_text(scene: PhotoScene) -> str:
-    """What metres rest on, for people."""
+    """Focal length of a scene and its source, for people."""
     if scene.focal is not None and scene.focal.known:
         return f"focal length {scene.focal.px:.1f} px, {SOURCE_WORDS[scene.focal.source]}"
     if scene.assumed_focal_px is not None:
-        scale = "assumed (--focal-px): metres rest on it"
+        scale = "assumed (--focal-px): depth scales with it"
         return f"focal length {scene.assumed_focal_px:.1f} px, {scale}"
-    return "focal length not asked for by this model"
+    return "focal length not used by this model"
 
 
 def note(message: str) -> None:
-    """Say something that is no answer."""
+    """Print a line that is not part of the answer to stderr."""
     print(message, file=sys.stderr)
-
-
-def _numbers(text: str) -> list[float]:
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        return []

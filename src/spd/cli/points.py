@@ -1,0 +1,177 @@
+"""Points, boxes and grids from the command line or a file."""
+
+import csv
+import dataclasses
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from spd.errors import InputError, PointError
+from spd.pixels import Size, inside_image, outside_error
+from spd.scenes import Box
+
+MOST_GRID_POINTS = 1_000_000
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PhotoPoint:
+    """One point of a photo."""
+
+    u: float
+    v: float
+    place: str = ""
+    """Origin, such as `points.csv, line 3`; empty for the command line."""
+
+
+def parse_point(text: str) -> tuple[float, float]:
+    """Point `(u, v)` from text `u,v`.
+
+    Raises:
+        PointError: if the text is not two numbers.
+    """
+    try:
+        u, v = (float(part) for part in text.split(","))
+    except ValueError:
+        raise PointError(f"point {text!r} is not u,v with two numbers, such as 320,240") from None
+    return u, v
+
+
+def parse_box(text: str) -> Box:
+    """Box from text `x0,y0,x1,y1`.
+
+    Raises:
+        PointError: if the text is not four numbers, or they are not a box.
+    """
+    try:
+        x0, y0, x1, y1 = (float(part) for part in text.split(","))
+    except ValueError:
+        raise PointError(
+            f"box {text!r} is not x0,y0,x1,y1 with four numbers, such as 100,50,220,310"
+        ) from None
+    return Box(x0, y0, x1, y1)
+
+
+def parse_grid(text: str) -> tuple[int, int]:
+    """Columns and rows from text `COLUMNSxROWS`.
+
+    Raises:
+        PointError: if the text has another form, or the grid has more than a million points.
+    """
+    columns, cross, rows = text.lower().partition("x")
+    if not (cross and columns.isdecimal() and rows.isdecimal() and int(columns) and int(rows)):
+        raise PointError(f"--grid {text}: write COLUMNSxROWS, such as 8x6")
+    if int(columns) * int(rows) > MOST_GRID_POINTS:
+        raise PointError(
+            f"--grid {text} has more than {MOST_GRID_POINTS:,} points; for every pixel write a map"
+        )
+    return int(columns), int(rows)
+
+
+def check_points(points: Sequence[PhotoPoint], size: Size) -> None:
+    """Refuse points outside a photo of `size`.
+
+    Raises:
+        PointError: naming the first one and its origin.
+    """
+    uv = as_array(points)
+    outside = np.flatnonzero(~inside_image(uv[:, 0], uv[:, 1], size))
+    if len(outside):
+        first = points[outside[0]]
+        error = outside_error(int(outside[0]), first.u, first.v, size)
+        raise PointError(f"{first.place}: {error}") if first.place else error
+
+
+def as_array(points: Sequence[PhotoPoint]) -> Float[np.ndarray, "n 2"]:
+    """Points as an array of `(u, v)`."""
+    return np.array([(point.u, point.v) for point in points], dtype=np.float64).reshape(-1, 2)
+
+
+def read_points(path: Path) -> list[PhotoPoint]:
+    """Read points from a CSV (with or without a header u,v), a JSON list or a Parquet table.
+
+    Raises:
+        InputError: if the file is missing or of another format.
+        PointError: naming the first line, counted from 1, that is not a point.
+    """
+    if not path.is_file():
+        raise InputError(f"no points file {path}; check the path")
+    data = path.read_bytes()
+    if data[:4] == b"PAR1":
+        return _from_parquet(path)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not text; expected CSV, JSON or parquet") from None
+    return _from_json(path, text) if text.lstrip().startswith(("[", "{")) else _from_csv(path, text)
+
+
+def _from_json(path: Path, text: str) -> list[PhotoPoint]:
+    expected = "expected JSON such as [[320, 240], [100.5, 57]]"
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise PointError(f"{path}: line {error.lineno}: {error.msg.lower()}; {expected}") from None
+    items = data.get("points") if isinstance(data, dict) else data
+    if not isinstance(items, list):
+        raise PointError(f"{path}: {expected}")
+    points = []
+    for number, item in enumerate(items, start=1):
+        place = f"{path}, point {number} of {len(items)}"
+        try:
+            u, v = (item["u"], item["v"]) if isinstance(item, dict) else item
+            points.append(PhotoPoint(float(u), float(v), place))
+        except (KeyError, TypeError, ValueError):
+            raise PointError(f"{place} is {json.dumps(item)}; {expected}") from None
+    return points
+
+
+def _from_csv(path: Path, text: str) -> list[PhotoPoint]:
+    reader = csv.reader(io.StringIO(text, newline=""))
+    columns: tuple[int, int] | None = None
+    points = []
+    for row in reader:
+        if not any(cell.strip() for cell in row):
+            continue
+        if columns is None:
+            names = [cell.strip().lower() for cell in row]
+            if "u" in names and "v" in names:
+                columns = (names.index("u"), names.index("v"))
+                continue
+            columns = (0, 1)
+        place = f"{path}, line {reader.line_num}"
+        try:
+            points.append(PhotoPoint(float(row[columns[0]]), float(row[columns[1]]), place))
+        except (IndexError, ValueError):
+            raise PointError(
+                f"{place} is {','.join(row)!r}, expected u,v (a header is also u,v)"
+            ) from None
+    return points
+
+
+def _from_parquet(path: Path) -> list[PhotoPoint]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException):
+        raise InputError(f"{path} is damaged or not a Parquet file") from None
+    if not {"u", "v"} <= set(table.column_names):
+        raise PointError(
+            f"{path} has columns {', '.join(table.column_names)}; expected columns u and v"
+        )
+    pairs: Any = zip(table["u"].to_pylist(), table["v"].to_pylist(), strict=True)
+    points = []
+    for row, (u, v) in enumerate(pairs):
+        try:
+            points.append(PhotoPoint(float(u), float(v), f"{path}, row {row}"))
+        except (TypeError, ValueError):
+            raise PointError(
+                f"{path}, row {row}: u is {u!r} and v is {v!r}; expected numbers"
+            ) from None
+    return points

@@ -1,0 +1,194 @@
+"""`spd query`: depth at points, regions and lines of one photo, or of the whole photo."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from spd.cli.options import Device, FocalPx, FovDeg, Model, Precision, Runtime
+
+if TYPE_CHECKING:  # imported when the command runs, so that `spd --help` stays quick
+    from spd.cli.outputs import OutputOptions
+    from spd.cli.questions import Question
+    from spd.photos.camera import CameraOptions
+    from spd.predictors.model_options import ModelOptions
+
+
+def _question(*names: str, help: str, metavar: str | None = None) -> Any:
+    panel = "Questions, one kind per command"
+    return typer.Option(*names, help=help, metavar=metavar, rich_help_panel=panel)
+
+
+def _camera(*names: str, help: str) -> Any:
+    return typer.Option(*names, help=help, rich_help_panel="Camera of the photo")
+
+
+def _output(*names: str, help: str) -> Any:
+    return typer.Option(*names, help=help, rich_help_panel="Output")
+
+
+def query(
+    image: Annotated[Path, typer.Argument(help="Photo to query.")],
+    points: Annotated[
+        list[str] | None,
+        _question(
+            "--points",
+            metavar="U,V ...",
+            help="Points (column,row) in pixels; integers are pixel centres.",
+        ),
+    ] = None,
+    points_file: Annotated[
+        Path | None,
+        _question("--points-file", help="CSV or Parquet with columns u,v, or JSON of [u, v]."),
+    ] = None,
+    grid: Annotated[
+        str | None, _question("--grid", help="Centres of COLUMNSxROWS cells, such as 8x6.")
+    ] = None,
+    boxes: Annotated[
+        list[str] | None,
+        _question(
+            "--box",
+            metavar="X0,Y0,X1,Y1 ...",
+            help="Boxes (left,top,right,bottom): median depth and quantiles.",
+        ),
+    ] = None,
+    masks: Annotated[
+        list[Path] | None,
+        _question("--mask", help="PNG of the photo's size; inside is not black. Repeatable."),
+    ] = None,
+    distance: Annotated[
+        list[str] | None,
+        _question(
+            "--distance", metavar="U,V ...", help="Pairs of points: distance in space, in metres."
+        ),
+    ] = None,
+    line: Annotated[
+        list[str] | None,
+        _question(
+            "--line", metavar="U,V ...", help="Polyline: depth quantiles, and length in space."
+        ),
+    ] = None,
+    focal_px: FocalPx = None,
+    fov_deg: FovDeg = None,
+    intrinsics: Annotated[
+        str | None,
+        _camera("--intrinsics", help="fx,fy,cx,cy in pixels of the photo, instead of --focal-px."),
+    ] = None,
+    distortion: Annotated[
+        str | None,
+        _camera("--distortion", help="OpenCV's k1,k2,p1,p2[,k3[,k4,k5,k6]], with --intrinsics."),
+    ] = None,
+    calibration: Annotated[
+        Path | None,
+        _camera("--calibration", help="Scale depth by a calibration file of spd calibrate."),
+    ] = None,
+    as_json: Annotated[bool, _output("--json", help="Print JSON.")] = False,
+    as_csv: Annotated[bool, _output("--csv", help="Print CSV.")] = False,
+    out: Annotated[
+        Path | None,
+        _output("--out", "-o", help="Write the table to a .csv, .json or .parquet file instead."),
+    ] = None,
+    overlay: Annotated[
+        Path | None,
+        _output("--overlay", help="Draw the depth map and the answers to this PNG."),
+    ] = None,
+    maps: Annotated[
+        list[Path] | None,
+        _output(
+            "--map",
+            help="Write depth of every pixel: depth.npy, depth.png (16-bit), cloud.ply, "
+            "cloud.glb. Repeatable.",
+        ),
+    ] = None,
+    every_pixel: Annotated[
+        bool,
+        _output("--every-pixel", help="Query every pixel of the map: sharper edges, minutes."),
+    ] = False,
+    edge_ratio: Annotated[
+        float,
+        _output("--edge-ratio", help="Drop cloud points at depth jumps above this ratio."),
+    ] = 1.05,
+    png_unit: Annotated[
+        float, _output("--png-unit", help="PNG steps per metre; 1000 is millimetres.")
+    ] = 1000.0,
+    model: Model = None,
+    device: Device = None,
+    runtime: Runtime = None,
+    precision: Precision = None,
+) -> None:
+    """Query depth in metres at points, regions or lines of a photo, or at every pixel.
+
+    Example: `spd query photo.jpg --points 320,240 100.5,57 --model runs/rooms_tiny`
+    """
+    from spd.cli.outputs import OutputOptions
+    from spd.cli.photo import parse_camera
+    from spd.cli.questions import QueryOptions
+    from spd.predictors.model_options import ModelOptions
+
+    if as_json and as_csv:
+        raise typer.BadParameter("--json and --csv exclude each other")
+    outputs = OutputOptions(
+        form="json" if as_json else "csv" if as_csv else None,
+        out=out,
+        overlay=overlay,
+        maps=tuple(maps or ()),
+        every_pixel=every_pixel,
+        edge_ratio=edge_ratio,
+        png_unit=png_unit,
+    )
+    options = QueryOptions(
+        points=points or (),
+        points_file=points_file,
+        grid=grid,
+        boxes=boxes or (),
+        masks=masks or (),
+        distance=distance or (),
+        line=line or (),
+    )
+    loaded = ModelOptions(
+        model=model, device=device, runtime=runtime, precision=precision, calibration=calibration
+    )
+    camera = parse_camera(focal_px, fov_deg, intrinsics, distortion)
+    query_photo(image, options.question(), loaded, camera, outputs)
+
+
+def query_photo(
+    image: Path,
+    question: "Question | None",
+    model: "ModelOptions",
+    camera: "CameraOptions",
+    outputs: "OutputOptions",
+) -> None:
+    """Query one photo and print, write or draw the answer; errors come before the model loads.
+
+    Raises:
+        SPDError: on the first wrong input.
+    """
+    import numpy as np
+
+    from spd.cli.photo import check_camera, encode, note, read_file
+    from spd.errors import PointError
+
+    if question is None and (outputs.out is not None or not outputs.of_the_whole_photo):
+        raise PointError(
+            "no points; name some with --points 320,240 100.5,57 or --points-file; other questions "
+            "are --box, --mask, --grid, --distance and --line"
+        )
+    outputs.check()
+    photo = read_file(image)
+    parts = [] if question is None else question.points(photo.size)
+    needs_camera = None if question is None else question.needs_camera_for
+    check_camera(camera, photo, needed_for=needs_camera or outputs.needs_camera_for)
+    location = model.locate()
+    location.refuse_relative()
+    scene = encode(location.load(), photo, camera)
+    if scene.plan is not None:
+        note(scene.plan.describe())
+    answer = None
+    if question is not None:
+        depth_m = scene.depth_at(np.concatenate(parts), outside="nan")
+        depths = np.split(depth_m, np.cumsum([len(part) for part in parts])[:-1])
+        answer = question.answer(parts, depths, scene, camera.distortion)
+    outputs.write_pictures(answer, scene, photo, image.name, camera.distortion)
+    if question is not None and answer is not None:
+        outputs.write_table(answer, question.noun)
