@@ -176,9 +176,9 @@ def test_some_broken_frames_are_left_out_when_allowed_and_listed(opens, tmp_path
 
 def test_a_folder_of_another_source_or_of_anything_else_is_refused(rgbd_folder, tmp_path):
     convert(f"{rgbd_folder}:train", tmp_path / "new", workers=1)
-    with pytest.raises(DataError, match="converted with source_split 'train', this call has 'val'"):
+    with pytest.raises(DataError, match="written with source_split 'train', this call has 'val'"):
         convert(f"{rgbd_folder}:val", tmp_path / "new", workers=1)
-    with pytest.raises(DataError, match="converted with split None, this call has 'mine'"):
+    with pytest.raises(DataError, match="written with split None, this call has 'mine'"):
         convert(f"{rgbd_folder}:train", tmp_path / "new", workers=1, split="mine")
     with pytest.raises(DataError, match="is not an empty folder"):
         convert(f"{rgbd_folder}:train", rgbd_folder, workers=1)

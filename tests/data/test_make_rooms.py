@@ -109,7 +109,7 @@ def test_other_settings_are_refused(rooms, tmp_path):
     with pytest.raises(DataError, match="choose another folder"):
         make_rooms(rooms, 2, size=(28, 28))
     (tmp_path / "mine.txt").touch()
-    with pytest.raises(DataError, match="holds no rooms"):
+    with pytest.raises(DataError, match="is not an empty folder"):
         make_rooms(tmp_path, 2)
 
 

@@ -21,6 +21,7 @@ class FakeSource(Source):
     """
 
     format: ClassVar[str] = "fake"
+    allowed_options = ("unit",)
 
     def __init__(
         self,
@@ -38,6 +39,9 @@ class FakeSource(Source):
         self.nyu = nyu
         self.frames = frames or [Frame(f"frame-{n}") for n in range(len(self.depths))]
         self.reads = 0
+
+    def _open(self) -> None:
+        pass
 
     @classmethod
     def recognise(cls, path: Path) -> str | None:

@@ -11,12 +11,11 @@ from spd.data.rooms.floor_plan import FloorPlan, Rectangle
 from spd.data.rooms.furniture import Piece
 from spd.data.rooms.geometry import RoomGeometry
 from spd.data.rooms.lighting import Light
-from spd.data.rooms.materials import Material
+from spd.data.rooms.materials import Material, Rng
 from spd.data.rooms.openings import build_openings, choose_openings
 from spd.data.rooms.shell import Room, Wall, build_shell, make_room
 from spd.data.rooms.wall_objects import hang_on_walls
 
-Rng = np.random.Generator
 Maker = Callable[[Rng], Piece]
 
 
