@@ -1,4 +1,4 @@
-"""A source in memory, for what is judged of sources whatever their form."""
+"""A source in memory, for tests that do not depend on a format."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,9 +15,9 @@ from spd.geometry import Intrinsics
 
 
 class FakeSource(Source):
-    """Frames of these stored depth maps, read in the unit that their type says or `unit` does.
+    """Frames with the given stored depth maps, in `unit` or the unit of their type.
 
-    A `None` among them is a frame that cannot be read.
+    A `None` among them is an unreadable frame.
     """
 
     format: ClassVar[str] = "fake"

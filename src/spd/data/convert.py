@@ -19,9 +19,9 @@ from PIL import Image
 from spd.data import nyu_dataset as nyu
 from spd.data.depth_png import write_depth_png
 from spd.data.evidence import FrameEvidence, evenly_spread, problems, read_evidence
-from spd.data.folder import frame_entry, write_points
+from spd.data.folder import frame_entry, write_index, write_points
 from spd.data.formats import open_source
-from spd.data.frame_index import INDEX, write_index
+from spd.data.frame_index import INDEX
 from spd.data.parallel import Progress, map_frames
 from spd.data.resumable import claim_folder
 from spd.data.sample import RGBDSample, valid_depth

@@ -9,8 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from spd._version import __version__
-from spd.data.folder import frame_entry, write_frame
-from spd.data.frame_index import write_index
+from spd.data.folder import frame_entry, write_frame, write_index
 from spd.data.parallel import Progress, process_pool
 from spd.data.resumable import claim_folder
 from spd.data.rooms import RoomFrame, render_room

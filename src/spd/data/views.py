@@ -225,7 +225,7 @@ def _inverse(matrix: np.ndarray, shift: np.ndarray) -> tuple[np.ndarray, np.ndar
 def _lattice(
     matrix: np.ndarray, shift: np.ndarray, u: np.ndarray, v: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Where every crossing of columns `u` and rows `v` goes, `[rows, columns]` each.
+    """Map a lattice of columns `u` and rows `v` by an affine map, to `[rows, columns]` each.
 
     Without a roll a column stays a column: one row and one column are enough, and broadcast.
     """

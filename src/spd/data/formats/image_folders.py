@@ -24,7 +24,7 @@ DEPTH_FOLDERS = ("depth", "depths")
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png")
 DEPTH_ENDINGS = (".png", ".tif", ".tiff", ".npy")
 MAX_UNPAIRED_SHARE = 0.05
-"""Largest share of images without a depth map near in time; beyond it the folders do not match."""
+"""Largest share of images without a depth map near in time; above it the folders do not match."""
 
 
 class ImageDepthFolders(FilePairSource):

@@ -87,7 +87,7 @@ class LabelledMat(NyuSource):
             ]
         return [
             f"{self.held} of the {nyu.LABELLED_FRAMES:,} labelled frames and no {SPLITS} beside "
-            "the file: it has no splits, and test frames cannot be told by number; add a "
+            "the file: it has no splits, and numbers do not identify test frames; add a "
             f"{SPLITS} with the numbers of this file, or compare with --against a test set"
         ]
 
