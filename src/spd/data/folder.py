@@ -13,7 +13,7 @@ from spd.data.depth_png import write_depth_png
 from spd.data.frame_index import INDEX, UNIT
 from spd.data.sample import RGBDSample
 from spd.files import atomic_path, write_text
-from spd.geometry import Intrinsics, Size
+from spd.pixels import Intrinsics, Size
 
 
 def write_frame(sample: RGBDSample, folder: Path) -> None:

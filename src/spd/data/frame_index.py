@@ -8,7 +8,7 @@ from pydantic import ConfigDict, model_validator
 
 from spd.config import Frozen, Int
 from spd.errors import ConfigError, DataError
-from spd.geometry import Intrinsics
+from spd.pixels import Intrinsics
 
 INDEX = "frames.json"
 UNIT: Literal["millimetre, 0 = no reading"] = "millimetre, 0 = no reading"

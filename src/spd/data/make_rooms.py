@@ -14,7 +14,7 @@ from spd.data.parallel import Progress, process_pool
 from spd.data.resumable import claim_folder
 from spd.data.rooms import RoomFrame, render_room
 from spd.data.rooms.render import NYU_FOCAL_SHARE
-from spd.geometry import Intrinsics, Size
+from spd.pixels import Intrinsics, Size
 from spd.terminal import interrupts_held
 
 SETTINGS = "rooms.json"

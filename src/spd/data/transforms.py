@@ -13,7 +13,7 @@ from spd.config import CameraConfig
 from spd.data.augment import UNCHANGED, lit, random_light, roll_and_mirror
 from spd.data.sample import RGBDSample, valid_depth
 from spd.data.views import Placement, random_placement
-from spd.geometry import Intrinsics
+from spd.pixels import Intrinsics
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

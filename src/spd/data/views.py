@@ -15,9 +15,8 @@ from PIL import Image
 from spd.config import CameraConfig
 from spd.data.sample import RGBDSample
 from spd.errors import DataError
-from spd.geometry import Intrinsics, Size
 from spd.photos.reading import resample
-from spd.pixels import inside_image, rescale, side_centres
+from spd.pixels import Intrinsics, Size, inside_image, rescale, side_centres
 
 MAX_SQUEEZE = 0.01  # difference of fx and fy; 0.0012 for NYU's own camera
 

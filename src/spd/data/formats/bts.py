@@ -17,7 +17,7 @@ from spd.data.formats.nyu_source import NyuSource
 from spd.data.sample import RGBDSample
 from spd.data.source import Frame, no_such_split, refuse_missing_files, refuse_options
 from spd.errors import DataError
-from spd.geometry import Intrinsics
+from spd.pixels import Intrinsics
 
 IMAGE = re.compile(r"rgb_(\d+)\.(?:jpg|jpeg|png)")
 DEPTH = re.compile(r"(?:sync_)?depth\w*_(\d+)\.png")

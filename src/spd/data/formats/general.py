@@ -16,8 +16,8 @@ from spd.data.frame_index import CameraEntry
 from spd.data.sample import RGBDSample, valid_depth
 from spd.data.source import Source
 from spd.errors import DataError
-from spd.geometry import Intrinsics
 from spd.photos.reading import RGBImage
+from spd.pixels import Intrinsics
 
 CameraColumns = CameraEntry | float | None
 """Camera in a row of data: all four numbers, a focal length in pixels, or nothing."""

@@ -13,7 +13,7 @@ from spd.data.frame_index import INDEX, read_index
 from spd.data.sample import RGBDSample, check_exact_points, valid_depth
 from spd.data.source import Frame, Source, no_such_split, refuse_missing_files
 from spd.errors import DataError
-from spd.geometry import Size
+from spd.pixels import Size
 
 
 class RGBDFolder(Source):
