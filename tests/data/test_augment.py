@@ -17,7 +17,7 @@ STEP_M = 1e-5
 
 
 def coded_sample(size=(480, 640), camera=NYU) -> RGBDSample:
-    """Every depth pixel has a depth of its own, which says where in the frame it is."""
+    """A sample in which every depth value identifies its pixel."""
     depth_m = (1 + STEP_M * np.arange(size[0] * size[1]).reshape(size)).astype(np.float32)
     image = np.zeros((*size, 3), np.uint8)
     return RGBDSample(image, depth_m, np.ones(size, bool), camera, "coded")
@@ -49,7 +49,7 @@ def roll_of(view) -> np.ndarray:
     return matrix.T
 
 
-def test_points_are_turned_as_the_camera_rolls_exactly():
+def test_points_follow_a_roll_exactly():
     mirrored, rolls_deg = [], []
     for seed in range(12):
         matrix = roll_of(augmented(seed))
@@ -225,7 +225,7 @@ def test_rolls_and_mirrors_are_drawn_from_their_ranges():
     assert abs(sum(placement.mirrored for placement in drawn) - 500) < 80  # 5 sigma
 
 
-def test_one_generator_one_view():
+def test_the_same_generator_gives_the_same_view():
     sample = slanted_sample(size=(96, 128))
     camera = CameraConfig(focal_px=80.0, crop_height_px=56, crop_width_px=84)
     first, again, other = (

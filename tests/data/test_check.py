@@ -40,7 +40,7 @@ def test_a_folder_is_described_by_its_numbers(rgbd_folder):
     assert (report.problems, report.notes, report.broken) == ([], [], [])
 
 
-def test_the_text_says_what_the_report_holds(rgbd_folder):
+def test_the_text_contains_the_report(rgbd_folder):
     lines = format_check(check_source(f"{rgbd_folder}:val")).splitlines()
     assert lines[0] == f"{rgbd_folder}:val: rgbd-folder (it holds frames.json)"
     assert lines[1] == "  frames        2 (val 2); all read"
@@ -48,7 +48,7 @@ def test_the_text_says_what_the_report_holds(rgbd_folder):
     assert any("51.8 px, 63.4 degrees wide" in line for line in lines)
 
 
-def test_options_said_on_the_command_line_reach_the_reader(rgbd_folder):
+def test_options_on_the_command_line_reach_the_reader(rgbd_folder):
     assert (
         check_source(f"{rgbd_folder},format=rgbd-folder").recognised_by
         == "format given by the user"
@@ -57,7 +57,7 @@ def test_options_said_on_the_command_line_reach_the_reader(rgbd_folder):
         check_source(f"{rgbd_folder},unit=metre")
 
 
-def test_holes_and_other_sizes_are_told(rgbd_folder):
+def test_holes_and_other_sizes_are_reported(rgbd_folder):
     half = np.full((48, 64), 1500, np.uint16)
     half[:24] = 0
     Image.fromarray(half).save(rgbd_folder / "frame-0.depth.png")
@@ -66,7 +66,7 @@ def test_holes_and_other_sizes_are_told(rgbd_folder):
     assert "16.7% holes" in format_check(report)
 
 
-def test_what_is_neither_valid_nor_a_hole_is_accounted_for(tmp_path):
+def test_readings_outside_the_range_and_in_the_border_are_reported(tmp_path):
     depth_mm = np.full((480, 640), 2000, np.uint16)
     depth_mm[100:148] = 12_000
     folder = tmp_path / "nyu"
@@ -86,7 +86,7 @@ def test_what_is_neither_valid_nor_a_hole_is_accounted_for(tmp_path):
     ) in format_check(report).splitlines()
 
 
-def test_readings_that_are_all_valid_need_no_account(rgbd_folder):
+def test_shares_of_unused_readings_are_left_out_if_zero(rgbd_folder):
     lines = format_check(check_source(str(rgbd_folder))).splitlines()
     assert "  readings      100.0% valid, 0.0% holes" in lines
 
@@ -118,7 +118,7 @@ def test_truncated_frames_are_listed_and_make_a_source_not_usable(rgbd_folder):
     assert "  broken: 1 more" in format_check(report, most=1)
 
 
-def test_full_reads_every_frame_and_the_plain_check_a_spread(rgbd_folder, monkeypatch):
+def test_full_reads_every_frame_and_the_default_a_few(rgbd_folder, monkeypatch):
     monkeypatch.setattr(check, "SAMPLED", 3)
     (rgbd_folder / "frame-1.png").write_bytes(b"")
     seen = []
@@ -138,7 +138,7 @@ def test_eight_bit_depth_is_refused_by_name(rgbd_folder):
     assert "8 bits are too coarse for depth in metres" in report.broken[0][1]
 
 
-def test_what_the_values_say_is_part_of_the_report(rgbd_folder):
+def test_evidence_from_the_values_is_part_of_the_report(rgbd_folder):
     for number in range(5):
         far = Image.fromarray(np.full((48, 64), 30_000, np.uint16))
         far.save(rgbd_folder / f"frame-{number}.depth.png")
@@ -160,7 +160,7 @@ def test_test_frames_in_training_data_are_a_problem(rgbd_folder):
     assert check_source(str(rgbd_folder)).usable
 
 
-def test_numbers_of_nyu_are_compared_with_the_sets_that_go_round(rgbd_folder):
+def test_counts_of_nyu_are_compared_with_the_published_sets(rgbd_folder):
     change_index(rgbd_folder, dataset=["NYU"] * 5)
     report = check_source(str(rgbd_folder))
     assert report.notes[0] == (
@@ -172,14 +172,14 @@ def test_numbers_of_nyu_are_compared_with_the_sets_that_go_round(rgbd_folder):
     assert note == "3 training frames: a subset of the labelled training set with its 795 frames"
 
 
-def test_a_scene_of_two_splits_is_noted(rgbd_folder):
+def test_a_scene_in_two_splits_is_remarked(rgbd_folder):
     change_index(rgbd_folder, scene=["hall", "attic", "attic", "attic", "cellar"])
     report = check_source(str(rgbd_folder))
     assert report.scenes == 3
     assert report.notes == ["1 scene(s) are in train and in val, which training refuses: attic"]
 
 
-def test_unknown_focal_lengths_are_counted_with_what_to_say(rgbd_folder):
+def test_unknown_focal_lengths_are_counted_with_what_to_pass(rgbd_folder):
     change_index(rgbd_folder, intrinsics=[None] * 5)
     report = check_source(str(rgbd_folder))
     assert (report.without_focal_length, report.focal_px) == (5, [])

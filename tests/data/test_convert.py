@@ -21,7 +21,7 @@ from spd.errors import DataError
 
 @pytest.fixture
 def opens(monkeypatch):
-    """Makes `convert` open the given source, whatever it is called."""
+    """Make `convert` open the given source under any name."""
 
     def use(source) -> None:
         monkeypatch.setattr(module, "open_source", lambda text: source)
@@ -76,7 +76,7 @@ def test_image_files_are_copied_byte_by_byte(rgbd_folder, tmp_path):
     assert copied == (rgbd_folder / "photo.JPG").read_bytes()
 
 
-def test_readings_beyond_ten_metres_stay_and_those_that_16_bits_cannot_hold_go(opens, tmp_path):
+def test_readings_beyond_ten_metres_are_kept_up_to_what_16_bits_hold(opens, tmp_path):
     stored = room()
     stored[0, :3] = (12.345, 65.5, 70.0)
     opens(FakeSource([stored]))
@@ -95,14 +95,14 @@ class Masked(FakeSource):
         return dataclasses.replace(sample, valid=valid)
 
 
-def test_what_the_source_masks_is_masked_in_the_folder(opens, tmp_path):
+def test_readings_masked_by_the_source_are_masked_in_the_folder(opens, tmp_path):
     source = Masked([room()])
     opens(source)
     convert("fake", tmp_path / "new", workers=1)
     assert np.array_equal(RGBDFolder(tmp_path / "new")[0].valid, source[0].valid)
 
 
-def test_nyu_is_called_so_and_its_border_is_masked_unless_somebody_said_none(opens, tmp_path):
+def test_nyu_is_marked_and_its_border_masked_unless_border_is_none(opens, tmp_path):
     frames = [Frame("f", "train", "kitchen_0028b", 2)]
     source = FakeSource([corner_room(20, (480, 640)).astype(np.float32)], frames=frames, nyu=True)
     opens(source)
@@ -141,7 +141,7 @@ def test_names_become_safe_and_distinct_paths(opens, tmp_path):
     assert [entry.model_extra["source_name"] for entry in folder.entries] == names
 
 
-def test_an_interrupted_conversion_goes_on_where_it_stopped(opens, tmp_path):
+def test_an_interrupted_conversion_resumes(opens, tmp_path):
     stored = [room(20), room(50), None, room(130)]
     source = FakeSource(stored)
     opens(source)
@@ -174,17 +174,17 @@ def test_some_broken_frames_are_left_out_when_allowed_and_listed(opens, tmp_path
     ]  # fmt: skip
 
 
-def test_a_folder_of_another_source_or_of_anything_else_is_refused(rgbd_folder, tmp_path):
+def test_a_folder_with_other_content_is_refused(rgbd_folder, tmp_path):
     convert(f"{rgbd_folder}:train", tmp_path / "new", workers=1)
-    with pytest.raises(DataError, match="converted with source_split 'train', this call has 'val'"):
+    with pytest.raises(DataError, match="written with source_split 'train', this call has 'val'"):
         convert(f"{rgbd_folder}:val", tmp_path / "new", workers=1)
-    with pytest.raises(DataError, match="converted with split None, this call has 'mine'"):
+    with pytest.raises(DataError, match="written with split None, this call has 'mine'"):
         convert(f"{rgbd_folder}:train", tmp_path / "new", workers=1, split="mine")
     with pytest.raises(DataError, match="is not an empty folder"):
         convert(f"{rgbd_folder}:train", rgbd_folder, workers=1)
 
 
-def test_what_is_no_metric_depth_is_refused_before_anything_is_written(opens, tmp_path):
+def test_values_that_are_not_metric_depth_are_refused_before_writing(opens, tmp_path):
     opens(FakeSource([room(yaw) * 1000 for yaw in (20, 50)]))
     with pytest.raises(DataError, match="pass unit=millimetre"):
         convert("fake", tmp_path / "new", workers=1)
@@ -215,7 +215,7 @@ def test_several_processes_write_the_same_folder(tmp_path):
     assert one == two
 
 
-def test_the_command_says_what_it_did(capsys, rgbd_folder, tmp_path):
+def test_the_command_reports_the_result(capsys, rgbd_folder, tmp_path):
     (rgbd_folder / "frame-3.png").write_bytes(b"")
     words = ["data", "convert", str(rgbd_folder), str(tmp_path / "new"), "--workers", "1"]
     assert run(words) == 2

@@ -1,4 +1,4 @@
-"""What depth values say of themselves: unit, kind, and what was lost on the way."""
+"""Checks of depth values: unit, depth or disparity, and lost precision."""
 
 import dataclasses
 
@@ -111,7 +111,7 @@ def test_real_frames_are_depth_and_their_inverse_is_disparity(shared_frames):
     assert "disparity" in problems(inverse)[0]
 
 
-def test_millimetres_read_as_metres_say_unit_millimetre():
+def test_millimetres_read_as_metres_suggest_unit_millimetre():
     found = only_problem(*[millimetres(room).astype(np.float32) for room in ROOMS])
     assert "beyond 3," in found  # half of the readings of these rooms are beyond 3 m
     assert found.endswith("pass unit=millimetre")
@@ -119,7 +119,7 @@ def test_millimetres_read_as_metres_say_unit_millimetre():
     assert only_problem(*whole, unit="metre").endswith("pass unit=millimetre")
 
 
-def test_metres_read_as_millimetres_say_unit_metre():
+def test_metres_read_as_millimetres_suggest_unit_metre():
     found = only_problem(*[room.astype(np.float32) for room in ROOMS], unit="millimetre")
     # The farthest corner of these rooms is about 6.3 m away.
     assert "all depth is below 0.00" in found
@@ -134,7 +134,7 @@ def test_another_scale_that_puts_most_beyond_ten_metres_is_a_problem():
     assert problems(looked_at(*stored, unit=5000.0)) == []
 
 
-def test_a_kinects_raw_disparity_is_told_by_its_2047():
+def test_raw_kinect_disparity_is_recognised_by_the_value_2047():
     raw = [np.where(room > 4, 2047, 1090 - 350 / room).astype(np.uint16) for room in ROOMS]
     for stored in raw:
         stored[:, :10] = 2047  # the part that the projector does not reach
@@ -199,7 +199,7 @@ def test_numbers_are_spread_from_the_first_to_the_last():
     assert evenly_spread(0, 4) == []
 
 
-def test_preflight_names_the_source_and_reads_no_more_than_it_was_told():
+def test_preflight_names_the_source_and_reads_only_a_few_frames():
     good = FakeSource([millimetres(ROOMS[n % 4]) for n in range(20)], path="good")
     bad = FakeSource([room.astype(np.float32) * 1000 for room in ROOMS], path="bad.mat")
     preflight(Samples([good]), count=5)
@@ -208,7 +208,7 @@ def test_preflight_names_the_source_and_reads_no_more_than_it_was_told():
         preflight(Samples([good, bad]), count=5)
 
 
-def test_preflight_notes_a_source_of_which_hardly_anything_is_a_metre_away():
+def test_preflight_remarks_on_depth_nearer_than_a_metre():
     metre_rooms = [millimetres(room) for room in ROOMS]
     near = FakeSource([(room / 10).astype(np.uint16) for room in metre_rooms], path="cm")
     (note,) = preflight(Samples([FakeSource(metre_rooms, path="good"), near]))
@@ -218,7 +218,7 @@ def test_preflight_notes_a_source_of_which_hardly_anything_is_a_metre_away():
 
 
 @pytest.mark.parametrize(("far_m", "noted"), [(0.99, True), (1.0, False)])
-def test_a_metre_is_where_the_note_on_nearness_ends(far_m, noted):
+def test_the_remark_on_near_depth_ends_at_one_metre(far_m, noted):
     frames = looked_at(np.full((48, 64), far_m, np.float32))
     assert any(note.startswith("99% of the depth is nearer") for note in notes(frames)) == noted
 
@@ -229,14 +229,14 @@ def test_no_note_is_added_to_a_problem_of_the_unit():
     assert not any("nearer than" in note for note in notes(frames))
 
 
-def test_preflight_passes_folders_and_lets_unreadable_frames_speak(rgbd_folder):
+def test_preflight_accepts_folders_and_raises_for_unreadable_frames(rgbd_folder):
     preflight(open_samples([f"{rgbd_folder}:train", f"{rgbd_folder}:val"]))
     (rgbd_folder / "frame-2.depth.png").write_bytes(b"\x89PNG")
     with pytest.raises(DataError, match="is not a readable PNG"):
         preflight(open_samples([f"{rgbd_folder}:train"]))
 
 
-def test_as_many_windows_as_decide_are_asked_for():
+def test_few_windows_decide_nothing():
     one = looked_at(*map(millimetres, ROOMS))[0]
 
     def says(depth: int, disparity: int) -> str:

@@ -57,7 +57,7 @@ def test_wrong_points_are_refused(folder, points, message):
         RGBDFolder(folder)[0]
 
 
-def test_a_folder_keeps_them_and_names_what_is_missing(folder):
+def test_a_folder_stores_exact_points_and_names_a_missing_file(folder):
     np.testing.assert_array_equal(RGBDFolder(folder)[0].exact_points, POINTS)
     path = folder / "frame-0.points.npy"
     whole = path.read_bytes()
@@ -75,13 +75,13 @@ def test_a_folder_keeps_them_and_names_what_is_missing(folder):
         RGBDFolder(folder)
 
 
-def test_a_frame_without_them_has_none(rgbd_folder):
+def test_a_frame_without_exact_points_has_none(rgbd_folder):
     assert RGBDFolder(rgbd_folder)[0].exact_points is None
     assert not list(rgbd_folder.glob("*.npy"))
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_training_asks_exact_points_and_moves_them_exactly(seed):
+def test_training_draws_exact_points_and_moves_them_exactly(seed):
     rng = np.random.default_rng(9)
     places = rng.uniform((-0.5, -0.5), (63.5, 47.5), (500, 2)).astype(np.float32)
     # A depth that says where the point is: 1 + u / 100 + v / 10,000 m.
@@ -141,7 +141,7 @@ def test_rooms_write_the_renderers_exact_depth(rooms):
     assert not np.array_equal(first[:, :2], second[:, :2])
 
 
-def test_rooms_points_are_the_same_again_and_are_made_up_for(rooms):
+def test_points_of_rooms_are_reproducible_and_missing_ones_are_rewritten(rooms):
     path = rooms / "train-000001.points.npy"
     before = path.read_bytes()
     path.unlink()
@@ -153,10 +153,10 @@ def test_rooms_points_are_the_same_again_and_are_made_up_for(rooms):
     assert path.read_bytes() == before
 
 
-def test_rooms_settings_know_the_points(rooms, tmp_path):
+def test_settings_of_rooms_include_the_points(rooms, tmp_path):
     pytest.importorskip("embreex")
     assert json.loads((rooms / "rooms.json").read_text())["points"] == 300
-    with pytest.raises(DataError, match=r"'points': 300.*this call has.*'points': 4096"):
+    with pytest.raises(DataError, match=r"written with points 300, this call has 4096"):
         make_rooms(rooms, 2, size=SIZE, workers=1)
     plain = tmp_path / "plain"
     make_rooms(plain, 1, size=SIZE, points=0, workers=1)
@@ -166,5 +166,5 @@ def test_rooms_settings_know_the_points(rooms, tmp_path):
     del settings["points"]
     (plain / "rooms.json").write_text(json.dumps(settings))
     make_rooms(plain, 1, size=SIZE, points=0, workers=1)
-    with pytest.raises(DataError, match="'points': 0"):
+    with pytest.raises(DataError, match="with points 0"):
         make_rooms(plain, 1, size=SIZE, points=300, workers=1)

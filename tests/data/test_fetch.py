@@ -41,7 +41,7 @@ class FakeHub:
         (folder / path).write_bytes(bytes(size - self.short))
 
 
-def test_archives_of_the_split_are_fetched_in_order_and_everything_is_said_before(tmp_path):
+def test_archives_of_the_split_are_fetched_in_order_after_the_announcement(tmp_path):
     told: list[str] = []
     hub = FakeHub()
     got = fetch_nyu(tmp_path / "nyu", "train", client=hub, tell=told.append)
@@ -78,7 +78,7 @@ def test_a_file_of_another_size_than_listed_is_named(tmp_path):
         fetch_nyu(tmp_path, "val", client=FakeHub(short=True), tell=lambda text: None)
 
 
-def test_a_repository_without_such_archives_is_said(tmp_path, monkeypatch):
+def test_a_repository_without_archives_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(FakeHub, "files", lambda self: FILES[3:])
     with pytest.raises(DataError, match=r"no longer has an archive of split 'val'"):
         fetch_nyu(tmp_path, "val", client=FakeHub(), tell=lambda text: None)
@@ -108,7 +108,7 @@ def test_the_hubs_client_lists_files_and_fetches_them_into_the_folder(tmp_path, 
     ]
 
 
-def test_what_goes_wrong_on_the_way_is_one_line_and_bugs_are_not_hidden(monkeypatch):
+def test_connection_errors_are_one_line_and_bugs_are_not_hidden(monkeypatch):
     class NoConnectionError(Exception):
         __module__ = "httpx._exceptions"
 
@@ -160,7 +160,7 @@ def test_archives_are_unpacked_where_the_reader_of_frames_looks(tmp_path):
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
 
 
-def test_unpacking_goes_on_where_it_stopped(tmp_path):
+def test_unpacking_resumes(tmp_path):
     archive = write_tar(tmp_path / "a.tar", {"1": b"one", "2": b"two", "3": b"three"})
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "1").write_bytes(b"one")
@@ -215,7 +215,7 @@ def test_an_archive_that_is_zeros_from_some_point_on_is_truncated(tmp_path):
         extract([archive], tmp_path / "out")
 
 
-def test_what_is_no_archive_or_not_there_is_named(tmp_path):
+def test_a_missing_or_invalid_archive_is_named(tmp_path):
     (tmp_path / "text.tar").write_text("no archive at all " * 100)
     with pytest.raises(DataError, match=r"text\.tar is damaged"):
         extract([tmp_path / "text.tar"], tmp_path / "out")
@@ -226,7 +226,7 @@ def test_what_is_no_archive_or_not_there_is_named(tmp_path):
         extract([tmp_path / "none.tar"], tmp_path / "out")
 
 
-def test_the_commands_say_what_they_did(capsys, tmp_path, monkeypatch):
+def test_the_commands_report_the_result(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(fetch, "HubClient", FakeHub)
     assert run(["data", "fetch", "nyu", str(tmp_path / "nyu"), "--split", "val"]) == 0
     assert f"1 archives are in {tmp_path / 'nyu' / 'data'}" in capsys.readouterr().out

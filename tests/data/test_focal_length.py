@@ -91,7 +91,7 @@ def test_the_measure_finds_the_focal_length_of_a_frame():
 
 
 @pytest.mark.parametrize("name", FRAMES)
-def test_resampling_scales_it_exactly(name):
+def test_resampling_scales_the_focal_length_exactly(name):
     sample = dots(name)
     scale = 389.1 / sample.intrinsics.focal_px
     size = (round(sample.image_size[0] * scale), round(sample.image_size[1] * scale))
@@ -115,7 +115,7 @@ PLACEMENTS = {
 
 @pytest.mark.parametrize("how", PLACEMENTS)
 @pytest.mark.parametrize("name", FRAMES)
-def test_rolls_crops_flips_and_pads_keep_it(name, how):
+def test_rolls_crops_flips_and_pads_keep_the_focal_length(name, how):
     sample = dots(name)
     scale = 389.1 / sample.intrinsics.focal_px
     kind = {"left": 0, "top": 0, "size": (364, 490)} | PLACEMENTS[how]
@@ -157,7 +157,7 @@ def test_training_and_both_ways_of_evaluation_agree(name, small_config, small_mo
 
 
 def predictors_images(sample: RGBDSample, model) -> list[np.ndarray]:
-    """What the network is given of the whole photo and of its fixed crop."""
+    """Network input for the whole photo and for its fixed crop."""
     model.config = model.config.model_copy(update={"camera": SMALLER})
     given = []
     encode = model.encode
@@ -199,7 +199,7 @@ def nyu(tmp_path) -> Samples:
     return Samples([folder_of(tmp_path / "nyu", (240, 320), NYU.resized(0.5, 0.5), "NYUv2")])
 
 
-def test_nyu_to_train_and_to_validate_on_agrees(nyu, tmp_path):
+def test_nyu_for_training_and_validation_agrees(nyu, tmp_path):
     other = Samples([folder_of(tmp_path / "tum", (240, 320), OTHERS["TUM"], "TUM")])
     check_focal_lengths(nyu, nyu, CAMERA)
     check_focal_lengths(nyu, Samples([*nyu.sources, *other.sources]), CAMERA)
@@ -249,7 +249,7 @@ def test_frames_that_the_size_limits_force_to_another_scale_are_refused(nyu, tmp
         check_focal_lengths(nyu, Samples([wide]), CAMERA)
 
 
-def test_nyu_is_held_to_a_thousandth_and_others_to_five(nyu, tmp_path):
+def test_nyu_must_agree_to_a_thousandth_and_others_to_five(nyu, tmp_path):
     # 1,404 columns at scale 1 are four too many: 1,400 of 1,404 is 0.28 % less.
     size = (40, 1404)
     wide = folder_of(tmp_path / "wide", size, Intrinsics.centred(389.1, size), "mine")
@@ -259,12 +259,12 @@ def test_nyu_is_held_to_a_thousandth_and_others_to_five(nyu, tmp_path):
         check_focal_lengths(nyu, Samples([wide]), CAMERA)
 
 
-def test_frames_without_a_focal_length_are_passed_over(nyu, tmp_path):
+def test_frames_without_a_focal_length_are_skipped(nyu, tmp_path):
     unknown = folder_of(tmp_path / "unknown", (40, 60), None, "mine")
     check_focal_lengths(nyu, Samples([unknown]), CAMERA)
 
 
-def test_every_source_is_looked_at_at_both_ends_and_in_the_middle(nyu, tmp_path):
+def test_first_middle_and_last_frame_of_every_source_are_checked(nyu, tmp_path):
     good = folder_of(tmp_path / "good", (24, 32), NYU.resized(0.05, 0.05), "NYUv2", count=5)
     check_focal_lengths(nyu, Samples([good]), CAMERA)
     for place in (0, 2, 4):

@@ -101,7 +101,7 @@ def test_a_wrong_index_is_refused_when_opened(rgbd_folder, change, named):
         RGBDFolder(rgbd_folder)
 
 
-def test_missing_things_are_refused_when_opened(tmp_path, rgbd_folder):
+def test_missing_files_are_refused_when_opened(tmp_path, rgbd_folder):
     with pytest.raises(DataError, match=r"has no frames\.json"):
         RGBDFolder(tmp_path / "nowhere")
     with pytest.raises(DataError, match=r"no frame in split 'test'; its splits are train, val"):
@@ -138,7 +138,7 @@ def test_a_truncated_image_is_named(rgbd_folder):
         RGBDFolder(rgbd_folder)[0]
 
 
-def test_sources_join_folders_and_leave_out_what_has_no_focal_length(rgbd_folder):
+def test_sources_are_joined_without_frames_of_unknown_focal_length(rgbd_folder):
     edit_index(rgbd_folder, lambda e: e[0].update(intrinsics=None))
     both = open_samples([f"{rgbd_folder}:train", f"{rgbd_folder}:val"])
     assert len(both) == 5

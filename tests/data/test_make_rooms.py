@@ -25,7 +25,7 @@ def rooms(tmp_path_factory):
     return folder
 
 
-def test_the_folder_holds_what_the_renderer_gives(rooms):
+def test_the_folder_holds_the_rendered_rooms(rooms):
     train, val = RGBDFolder(rooms, "train"), RGBDFolder(rooms, "val")
     assert (len(train), len(val)) == (2, 1)
     seeds = [entry.model_extra["room_seed"] for folder in (train, val) for entry in folder.entries]
@@ -45,7 +45,7 @@ def test_the_folder_holds_what_the_renderer_gives(rooms):
         (2_000_001, 3.6971607, 145.4701, 54),  # the first held-out room
     ],
 )
-def test_rooms_of_this_version_are_what_they_were(seed, depth_m, brightness, surfaces):
+def test_rooms_of_this_version_are_unchanged(seed, depth_m, brightness, surfaces):
     # Where this fails the generator makes other rooms: raise GENERATOR, or numbers of models on
     # held-out rooms cannot be compared any more.
     assert GENERATOR == 1
@@ -57,7 +57,7 @@ def test_rooms_of_this_version_are_what_they_were(seed, depth_m, brightness, sur
     assert len(np.unique(ids)) == surfaces
 
 
-def test_rooms_of_a_wider_lens_are_the_renderers_and_another_lens_is_another_folder(tmp_path):
+def test_another_lens_needs_another_folder(tmp_path):
     make_rooms(tmp_path / "wide", 1, size=SIZE, focal_px=31.5, workers=1)
     (sample,) = RGBDFolder(tmp_path / "wide", "train")
     frame = render_room(0, size=SIZE, focal_px=31.5)
@@ -71,7 +71,7 @@ def test_rooms_of_a_wider_lens_are_the_renderers_and_another_lens_is_another_fol
     assert not (tmp_path / "none").exists()
 
 
-def test_a_focal_length_that_cannot_be_is_one_line_before_anything_starts(tmp_path, capsys):
+def test_an_impossible_focal_length_is_refused_in_one_line_before_any_work(tmp_path, capsys):
     assert run(["data", "rooms", str(tmp_path / "none"), "--focal-px", "-3"]) == 2
     said = capsys.readouterr()
     assert (said.out, said.err.count("\n")) == ("", 1)
@@ -79,7 +79,7 @@ def test_a_focal_length_that_cannot_be_is_one_line_before_anything_starts(tmp_pa
     assert not (tmp_path / "none").exists()
 
 
-def test_an_interrupted_call_goes_on_and_a_larger_one_adds(rooms):
+def test_an_interrupted_call_resumes_and_a_larger_count_adds_rooms(rooms):
     before = (rooms / "train-000000.png").stat().st_mtime_ns
     (rooms / "train-000001.depth.png").unlink()
     seen = []
@@ -109,7 +109,7 @@ def test_other_settings_are_refused(rooms, tmp_path):
     with pytest.raises(DataError, match="choose another folder"):
         make_rooms(rooms, 2, size=(28, 28))
     (tmp_path / "mine.txt").touch()
-    with pytest.raises(DataError, match="holds no rooms"):
+    with pytest.raises(DataError, match="is not an empty folder"):
         make_rooms(tmp_path, 2)
 
 

@@ -59,14 +59,14 @@ def test_official_numbers_tell_test_frames_from_training_frames():
     assert found(source(*frames[1::2])) == []
 
 
-def test_scenes_that_nyu_does_not_train_on_are_found():
+def test_scenes_outside_nyus_training_set_are_found():
     frames = [Frame("a", scene="kitchen_0028b"), Frame("b", scene="kitchen_0004")]
     assert found(source(*frames)) == [
         "1 training frame(s) come from scenes outside NYU's training set (kitchen_0004): b"
     ]
 
 
-def test_an_official_number_counts_more_than_the_scenes_name():
+def test_an_official_number_takes_precedence_over_the_scene():
     frame = Frame("a", scene="kitchen_0004", official_number=2)
     assert found(source(frame)) == []
     assert official_test_frames(source(frame)) == []
@@ -119,7 +119,7 @@ def test_refusing_reads_no_frame():
 
 
 @pytest.mark.parametrize(("quality", "scale"), [(75, 1.0), (30, 1.0), (75, 0.5), (90, 0.25)])
-def test_a_frame_is_known_again_after_jpeg_and_resizing(quality, scale):
+def test_a_frame_has_the_same_hash_after_jpeg_and_resizing(quality, scale):
     bits = [bits_between(p, as_jpeg(p, quality, scale)) for p in map(picture, range(12))]
     assert max(bits) <= SAME_IMAGE_BITS
 
@@ -151,7 +151,7 @@ def test_brightness_and_the_colour_of_the_border_change_nothing_much():
     assert bits_between(image, darker) <= SAME_IMAGE_BITS
 
 
-def test_an_image_that_shows_nothing_has_no_dhash():
+def test_a_uniform_image_has_no_hash():
     assert dhash(np.full((48, 64, 3), 200, np.uint8)) is None
 
 
@@ -173,7 +173,7 @@ def test_the_same_images_are_found_under_other_names_and_read_as_they_are_counte
     assert find_overlap(Samples([train]), Samples([test]), compare_images=True) == []
 
 
-def test_a_frame_that_cannot_be_read_is_named_when_looked_at():
+def test_an_unreadable_frame_is_named_when_images_are_compared():
     train = FakeSource([None], nyu=False)
     with pytest.raises(DataError, match="frame-0 is truncated"):
         find_same_images(Samples([train]), Samples([FakeSource([None])]))

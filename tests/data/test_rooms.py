@@ -407,7 +407,7 @@ def test_bad_arguments_are_refused(frame):
         frame.depth_at(np.array([[0.0, 0.0], [160.0, 3.0]]))
     with pytest.raises(PointError, match="outside"):
         frame.surface_at(np.array([[np.nan, 0.0]]))
-    with pytest.raises(PointError, match=r"\[N, 2\]"):
+    with pytest.raises(PointError, match=r"\[K, 2\]"):
         frame.depth_at(np.zeros(2))
     with pytest.raises(InputError, match="seed"):
         render_room(-1)

@@ -20,7 +20,7 @@ def view(sample, *, seed=0, augment=False, points=200, camera=CAMERA):
 
 
 def column_sample(size=(480, 640)) -> RGBDSample:
-    """Brightness and depth both say which column (and depth also which row) a pixel is of."""
+    """A sample whose brightness encodes the column, and whose depth encodes column and row."""
     rows, columns = np.mgrid[: size[0], : size[1]].astype(np.float32)
     image = np.repeat((columns / size[1] * 255).astype(np.uint8)[..., None], 3, axis=2)
     depth_m = (1 + columns / 100 + rows / 1000).astype(np.float32)
@@ -93,7 +93,7 @@ def test_a_frame_smaller_than_the_crop_is_padded_and_the_pad_is_masked():
     assert (got.points[:, 0] <= 29.5).all()
 
 
-def test_a_crop_without_readings_says_so():
+def test_a_crop_without_readings_is_marked_invalid():
     sample = slanted_sample()
     empty = RGBDSample(
         sample.image, sample.depth_m, np.zeros_like(sample.valid), sample.intrinsics, "empty"
@@ -120,7 +120,7 @@ def test_a_squeezed_sample_is_refused():
     assert view(RGBDSample(sample.image, sample.depth_m, sample.valid, nyu, "x")).valid.any()
 
 
-def test_views_depend_on_their_number_and_the_seed_alone():
+def test_views_depend_only_on_their_number_and_the_seed():
     samples = [slanted_sample(f"{n}") for n in range(5)]
     config = TrainConfig(steps=6, warmup_steps=1, batch_size=2, points_per_image=9)
     stream = ViewStream(samples, CAMERA, config)

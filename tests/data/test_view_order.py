@@ -1,4 +1,4 @@
-"""Which frames share a step, and how large their views are."""
+"""Order of the frames in training, and the size of their views."""
 
 import dataclasses
 
@@ -41,7 +41,7 @@ def view_size(sample):
     return tuple(max(28, int(side * scale) // 14 * 14) for side in sample.image_size)
 
 
-def test_a_steps_views_are_of_one_source_and_as_large_as_its_frames(two_lenses):
+def test_the_views_of_a_step_come_from_one_source_and_have_its_size(two_lenses):
     sizes = {"usual": view_size(two_lenses[0]), "wide": view_size(two_lenses[5])}
     assert sizes["usual"] != sizes["wide"]
     seen = []
@@ -53,7 +53,7 @@ def test_a_steps_views_are_of_one_source_and_as_large_as_its_frames(two_lenses):
     assert [seen[n : n + 3].count("wide") for n in range(0, 12, 3)] == [1, 1, 1, 1]
 
 
-def test_every_frame_has_its_turn_and_a_resumed_run_sees_what_comes(two_lenses):
+def test_every_frame_is_used_and_a_resumed_run_continues_the_order(two_lenses):
     from_start = [batch["names"] for batch in batches(ViewStream(two_lenses, CAMERA, SOURCES), 0)]
     resumed = [batch["names"] for batch in batches(ViewStream(two_lenses, CAMERA, SOURCES), 5)]
     assert from_start[5:] == resumed
@@ -70,7 +70,7 @@ def test_a_source_smaller_than_a_step_is_taken_more_than_once():
     assert sorted(np.concatenate([s for s in steps[:3] if 0 not in s])) == list(range(1, 9))
 
 
-def test_without_sources_all_frames_share_the_models_crop(two_lenses):
+def test_by_default_all_frames_share_the_models_crop(two_lenses):
     config = SOURCES.model_copy(update={"views": "crop"})
     (group,) = groups_of(two_lenses, CAMERA, config)
     assert (list(group.frames), group.camera) == (list(range(8)), CAMERA)

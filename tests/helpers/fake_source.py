@@ -1,4 +1,4 @@
-"""A source in memory, for what is judged of sources whatever their form."""
+"""A source in memory, for tests that do not depend on a format."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,12 +15,13 @@ from spd.geometry import Intrinsics
 
 
 class FakeSource(Source):
-    """Frames of these stored depth maps, read in the unit that their type says or `unit` does.
+    """Frames with the given stored depth maps, in `unit` or the unit of their type.
 
-    A `None` among them is a frame that cannot be read.
+    A `None` among them is an unreadable frame.
     """
 
     format: ClassVar[str] = "fake"
+    allowed_options = ("unit",)
 
     def __init__(
         self,
@@ -38,6 +39,9 @@ class FakeSource(Source):
         self.nyu = nyu
         self.frames = frames or [Frame(f"frame-{n}") for n in range(len(self.depths))]
         self.reads = 0
+
+    def _open(self) -> None:
+        pass
 
     @classmethod
     def recognise(cls, path: Path) -> str | None:

@@ -1,8 +1,7 @@
-"""The same few frames for every form: what each miniature holds, and what reading it must give.
+"""A few small frames that tests write in every format.
 
-The images are decoded JPEG, whose bytes are kept beside them, so that forms that store JPEG files
-and forms that store arrays hold the very same pixels; depth is whole millimetres for the like
-reason.
+The images are decoded JPEG, and the bytes of the JPEG are kept, so that formats with JPEG files and
+formats with arrays hold the same pixels. Depth is whole millimetres for the same reason.
 """
 
 import dataclasses
@@ -23,9 +22,9 @@ class MiniatureFrame:
     """uint16 [480, 640]; 0 is a hole."""
     split: str
     scene: str
-    """Of NYU's raw video, such as kitchen_0028b."""
+    """Scene of NYU's raw video, such as kitchen_0028b."""
     number: int
-    """Among the 1,449 labelled frames, from 0."""
+    """Index among the 1,449 labelled frames, from 0."""
 
     @property
     def depth_m(self) -> np.ndarray:
@@ -34,7 +33,7 @@ class MiniatureFrame:
 
     @property
     def filled_m(self) -> np.ndarray:
-        """`depth_m` with its holes painted over."""
+        """`depth_m` with its holes filled in."""
         return np.where(self.depth_mm == 0, np.float32(2.5), self.depth_m)
 
     @property

@@ -1,4 +1,4 @@
-"""What reading any form of NYU must give back of a miniature frame."""
+"""Comparison of a sample of NYU with the frame that was written."""
 
 import dataclasses
 
@@ -18,7 +18,7 @@ def assert_same(
     camera: Intrinsics = NYU_CAMERA,
     border: bool = True,
 ) -> None:
-    """The very pixels; depth in metres; readings up to 10 m inside rows 7..473, columns 7..631."""
+    """Same pixels, same metres, and readings up to 10 m inside rows 7..473, columns 7..631."""
     valid = (frame.depth_mm > 1) & (frame.depth_mm <= 10_000)
     if border:
         inside = np.zeros((480, 640), bool)

@@ -1,4 +1,4 @@
-"""Miniatures of the general forms, in the layouts that they truly come in."""
+"""Writers of the general formats, in their published layouts."""
 
 import csv
 import io
@@ -43,7 +43,7 @@ def depth_bytes(frame: MiniatureFrame, depth: str) -> bytes:
 
 
 def structs(files: Sequence[bytes | None]) -> list[dict[str, object]]:
-    """Files as the hub keeps them in a column."""
+    """Files in a column, as the hub stores them."""
     return [{"bytes": data, "path": f"{number}"} for number, data in enumerate(files)]
 
 
@@ -54,9 +54,9 @@ def write_parquet(
     metadata: bool = True,
     depth: str = "tiff",
 ) -> Path:
-    """`data/train-00000-of-00002.parquet` and so on, as the hub lays a data set out.
+    """`data/train-00000-of-00002.parquet` and so on, in the layout of the hub.
 
-    With `metadata` the schema tells the `datasets` library that the structs are images.
+    With `metadata` the schema marks the structs as images for the `datasets` library.
     """
     (folder / "data").mkdir(parents=True)
     for split in ("train", "test"):

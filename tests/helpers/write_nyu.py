@@ -1,4 +1,4 @@
-"""Miniatures of the forms of NYU Depth V2, in the layouts of the true files."""
+"""Writers of the formats of NYU Depth V2, in their published layouts."""
 
 import io
 import tarfile
@@ -101,7 +101,7 @@ def write_h5(folder: Path, frames: Sequence[MiniatureFrame]) -> Path:
 
 
 def write_h5_tars(folder: Path, frames: Sequence[MiniatureFrame], *, flat: bool = False) -> Path:
-    """The same files in shards of two: `train-000000.tar`, ..., `val-000000.tar`."""
+    """Write the files of `write_h5` in shards of two: `train-000000.tar`, ..., `val-000000.tar`."""
     folder.mkdir(parents=True)
     named = h5_names(frames)
     for split in ("train", "val"):
@@ -117,7 +117,7 @@ def write_h5_tars(folder: Path, frames: Sequence[MiniatureFrame], *, flat: bool 
 
 
 def h5_names(frames: Sequence[MiniatureFrame]) -> list[tuple[str, MiniatureFrame]]:
-    """What the data set calls each frame."""
+    """Name of each frame in the data set."""
 
     def names() -> Iterator[str]:
         seen: Counter[str] = Counter()

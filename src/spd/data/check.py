@@ -23,7 +23,7 @@ from spd.data.source import Source
 from spd.data.source_notes import source_notes
 from spd.data.sources import Samples, open_samples
 from spd.errors import SPDError
-from spd.geometry import Size
+from spd.pixels import Size
 
 SAMPLED = 32
 """Number of frames that are read unless all are."""

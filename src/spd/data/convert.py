@@ -19,14 +19,15 @@ from PIL import Image
 from spd.data import nyu_dataset as nyu
 from spd.data.depth_png import write_depth_png
 from spd.data.evidence import FrameEvidence, evenly_spread, problems, read_evidence
-from spd.data.folder import frame_entry, write_points
+from spd.data.folder import frame_entry, write_index, write_points
 from spd.data.formats import open_source
-from spd.data.frame_index import INDEX, write_index
+from spd.data.frame_index import INDEX
 from spd.data.parallel import Progress, map_frames
+from spd.data.resumable import claim_folder
 from spd.data.sample import RGBDSample, valid_depth
 from spd.data.source import Source, listed
 from spd.errors import DataError, SPDError
-from spd.files import atomic_path, write_text
+from spd.files import atomic_path
 
 SETTINGS = "convert.json"
 """File with the source of a conversion, so that no other source is mixed into the folder."""
@@ -80,7 +81,7 @@ def convert(
     """
     source = open_source(text)
     _check_depth(source)
-    _check_settings(folder, _settings(source, text, split))
+    claim_folder(folder / SETTINGS, _settings(source, text, split))
     names = _names(source, split)
     entries = _finished(folder, names)
     kept, todo = len(entries), [n for n in range(len(source)) if names[n] not in entries]
@@ -124,23 +125,6 @@ def _settings(source: Source, text: str, split: str | None) -> dict[str, Any]:
         "frames": len(source),
         "names_sha256": hashlib.sha256(names.encode()).hexdigest(),
     }
-
-
-def _check_settings(folder: Path, settings: dict[str, Any]) -> None:
-    path = folder / SETTINGS
-    if not path.is_file():
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise DataError(f"{folder} is not an empty folder; choose another")
-        write_text(path, json.dumps(settings, indent=1) + "\n")
-        return
-    found = _json(path.read_text(encoding="utf-8"))
-    for key, wanted in settings.items():
-        given = found.get(key) if isinstance(found, dict) else None
-        if given != wanted:
-            raise DataError(
-                f"{folder} was converted with {key} {given!r}, this call has {wanted!r}; "
-                "choose another folder"
-            )
 
 
 def _names(source: Source, split: str | None) -> list[str]:

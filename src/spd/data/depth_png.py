@@ -1,4 +1,4 @@
-"""Depth maps as 16-bit PNG in millimetres, where 0 is no reading."""
+"""Depth maps as 16-bit PNG in millimetres, where 0 means no reading."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ _MODES = {"L": "8-bit grey", "P": "8-bit palette", "RGB": "8-bit colour"}
 
 
 def read_depth_png(path: Path, unit: Unit = "millimetre") -> Float[np.ndarray, "h w"]:
-    """Depth in metres, float32, from a 16-bit PNG in `unit`; 0 is no reading.
+    """Depth in metres, float32, from a 16-bit PNG in `unit`; 0 means no reading.
 
     Raises:
         DataError: if the file is missing, damaged, or not 16-bit grey.

@@ -54,7 +54,7 @@ def unit_words(unit: Unit) -> str:
 
 
 def to_metres(stored: np.ndarray, unit: Unit | None, name: str) -> Float[np.ndarray, "h w"]:
-    """Depth in metres, float32; NaN, infinite and negative values become 0, which is no reading.
+    """Depth in metres, float32; NaN, infinite and negative values become 0, which means no reading.
 
     Args:
         stored: integers or floats, `[H, W]`.

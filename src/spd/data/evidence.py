@@ -16,7 +16,7 @@ from spd.data.source import Source, listed
 from spd.data.sources import Samples
 from spd.data.straightness import straight_windows
 from spd.errors import DataError
-from spd.geometry import Size
+from spd.pixels import Size
 
 DRAWN = 1024
 """Readings of each frame that percentiles are computed from."""

@@ -25,7 +25,7 @@ LICENCE = (
 SPARE_BYTES = 2_000_000_000
 """Disk space left free beside the download."""
 HTTP_LIBRARIES = ("httpx", "httpx2", "httpcore", "requests")
-"""Libraries below the hub's client, which passes on their errors when there is no connection."""
+"""Libraries whose errors the hub's client passes on when it cannot connect."""
 _MAX_PADDING = 1 << 16  # zeros at the end of a tar; more mean disk space reserved but not written
 
 Split = Literal["train", "val", "all"]

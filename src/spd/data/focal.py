@@ -16,7 +16,7 @@ from spd.data.sources import Samples
 from spd.data.transforms import training_view
 from spd.data.views import frame_camera
 from spd.errors import DataError
-from spd.geometry import allowed_scale
+from spd.pixels import allowed_scale
 
 FRAMES_CHECKED = 3  # frames of each source: the first, the middle and the last
 NYU_TOLERANCE = 0.001

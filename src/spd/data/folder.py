@@ -1,6 +1,8 @@
 """Writing RGB-D folders: images, 16-bit PNG depth and `frames.json` (`docs/data.md`)."""
 
 import dataclasses
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +10,10 @@ import numpy as np
 from PIL import Image
 
 from spd.data.depth_png import write_depth_png
-from spd.data.frame_index import UNIT
-from spd.data.frame_index import write_index as write_index
+from spd.data.frame_index import INDEX, UNIT
 from spd.data.sample import RGBDSample
-from spd.files import atomic_path
-from spd.geometry import Intrinsics, Size
+from spd.files import atomic_path, write_text
+from spd.pixels import Intrinsics, Size
 
 
 def write_frame(sample: RGBDSample, folder: Path) -> None:
@@ -58,3 +59,8 @@ def frame_entry(
         "depth_size": list(size),
         **about,
     }
+
+
+def write_index(entries: Sequence[dict[str, Any]], folder: Path) -> None:
+    """Write `frames.json`. Write it last, so that it only names files that exist."""
+    write_text(folder / INDEX, json.dumps(list(entries), indent=1) + "\n")

@@ -1,16 +1,14 @@
 """`frames.json`, the index of an RGB-D folder (`docs/data.md`)."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import ConfigDict, model_validator
 
 from spd.config import Frozen, Int
 from spd.errors import ConfigError, DataError
-from spd.files import write_text
-from spd.geometry import Intrinsics
+from spd.pixels import Intrinsics
 
 INDEX = "frames.json"
 UNIT: Literal["millimetre, 0 = no reading"] = "millimetre, 0 = no reading"
@@ -90,8 +88,3 @@ def read_index(folder: Path) -> list[FrameEntry]:
         except ConfigError as error:
             raise DataError(f"{index}: frame {number}: {error}") from None
     return frames
-
-
-def write_index(entries: Sequence[dict[str, Any]], folder: Path) -> None:
-    """Write `frames.json`. Write it last, so that it only names files that exist."""
-    write_text(folder / INDEX, json.dumps(list(entries), indent=1) + "\n")

@@ -1,24 +1,20 @@
 """Writing synthetic rooms as an RGB-D folder: parallel, resumable and reproducible by seed."""
 
-import concurrent.futures
 import dataclasses
-import json
-import multiprocessing
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
 from spd._version import __version__
-from spd.data.folder import frame_entry, write_frame
-from spd.data.frame_index import write_index
+from spd.data.folder import frame_entry, write_frame, write_index
+from spd.data.parallel import Progress, process_pool
+from spd.data.resumable import claim_folder
 from spd.data.rooms import RoomFrame, render_room
 from spd.data.rooms.render import NYU_FOCAL_SHARE
-from spd.errors import DataError
-from spd.files import write_text
-from spd.geometry import Intrinsics, Size
+from spd.pixels import Intrinsics, Size
 from spd.terminal import interrupts_held
 
 SETTINGS = "rooms.json"
@@ -45,7 +41,7 @@ def make_rooms(
     focal_px: float | None = None,
     points: int = 4096,
     workers: int | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = lambda done, total: None,
 ) -> None:
     """Render `count` rooms for training and `validation` others, and index them.
 
@@ -77,7 +73,9 @@ def make_rooms(
         "points": points,
         "spd": __version__,
     }
-    _check_settings(folder, settings)
+    # Folders of earlier versions lack these settings.
+    defaults = {"points": 0, "generator": 1, "focal_px": None}
+    claim_folder(folder / SETTINGS, settings, defaults)
     jobs = [(f"train-{n:06d}", _room_seed(seed, 0, n)) for n in range(count)]
     jobs += [(f"val-{n:06d}", _room_seed(seed, 1, n)) for n in range(validation)]
     todo = [
@@ -129,14 +127,10 @@ def _run(todo: list[Job], workers: int) -> Iterator[None]:
             _render(job)
             yield
         return
-    context = multiprocessing.get_context("spawn")  # threads of torch do not survive a fork
-    pool = concurrent.futures.ProcessPoolExecutor(workers, mp_context=context)
-    try:
+    with process_pool(workers) as pool:
         with interrupts_held():  # an interrupt during the start is raised at the end of the block
             rendered = pool.map(_render, todo, chunksize=4)
         yield from rendered
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _render(job: Job) -> None:
@@ -146,20 +140,3 @@ def _render(job: Job) -> None:
     if points:
         sample = dataclasses.replace(sample, exact_points=exact_points(frame, points, room))
     write_frame(sample, folder)
-
-
-def _check_settings(folder: Path, settings: dict[str, object]) -> None:
-    path = folder / SETTINGS
-    if path.is_file():
-        # Folders of earlier versions lack these settings.
-        defaults = {"points": 0, "generator": 1, "focal_px": None}
-        found = defaults | json.loads(path.read_text(encoding="utf-8"))
-        if found != settings:
-            raise DataError(
-                f"{folder} holds rooms with {found}, this call has {settings}; "
-                "choose another folder"
-            )
-        return
-    if folder.exists() and any(folder.iterdir()):
-        raise DataError(f"{folder} is not empty and holds no rooms; choose another folder")
-    write_text(path, json.dumps(settings) + "\n")

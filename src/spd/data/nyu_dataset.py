@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from spd.errors import DataError
-from spd.geometry import Intrinsics, Size
+from spd.pixels import Intrinsics, Size
 
 SIZE: Size = (480, 640)
 # The colour camera of the official toolbox, to which depth was projected.

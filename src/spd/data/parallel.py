@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import concurrent.futures.process
+import contextlib
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -39,17 +40,25 @@ def map_frames(
     if workers == 1 or len(numbers) <= 2 * CHUNK:  # starting processes costs more than it saves
         yield from (_attempt(source, work, number) for number in numbers)
         return
-    context = multiprocessing.get_context("spawn")  # threads of torch do not survive a fork
-    pool = concurrent.futures.ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_start, initargs=(source, work)
-    )
     try:
-        yield from pool.map(_in_worker, numbers, chunksize=CHUNK)
+        with process_pool(workers, _start, (source, work)) as pool:
+            yield from pool.map(_in_worker, numbers, chunksize=CHUNK)
     except concurrent.futures.process.BrokenProcessPool:
         raise DataError(
             f"{source.path}: a worker process ended unexpectedly; is there enough memory? "
             "--workers 1 needs least"
         ) from None
+
+
+@contextlib.contextmanager
+def process_pool(
+    workers: int, initializer: Callable[..., None] | None = None, arguments: tuple[Any, ...] = ()
+) -> Iterator[concurrent.futures.ProcessPoolExecutor]:
+    """A pool of processes that is shut down, with its waiting work, at the end of the block."""
+    context = multiprocessing.get_context("spawn")  # threads of torch do not survive a fork
+    pool = concurrent.futures.ProcessPoolExecutor(workers, context, initializer, arguments)
+    try:
+        yield pool
     finally:
         pool.shutdown(cancel_futures=True)
 

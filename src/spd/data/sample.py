@@ -20,7 +20,7 @@ class RGBDSample:
     """A colour image with metric depth.
 
     `depth_m` may have another resolution than `image`, but shows the same field of view. Depth is
-    camera z in metres; 0 or NaN is no reading and never valid.
+    camera z in metres; 0 or NaN means no reading and never valid.
     """
 
     image: UInt8[np.ndarray, "h w 3"]

@@ -34,23 +34,39 @@ class Frame:
 class Source(SampleSequence):
     """Frames of one file or folder; reading one gives an `RGBDSample`.
 
-    A subclass reads one format. Its constructor takes `(path, split, options)`, finds all frames
-    of the split and names every missing file, so that a long run fails at its start. It raises
-    `DataError` if the split does not exist, a file is unreadable or an option does not apply.
-    `read` must work in another process, so attributes hold no open files.
+    A subclass reads one format. Its `_open` finds all frames of the split and names every missing
+    file, so that a long run fails at its start. `read` must work in another process, so attributes
+    hold no open files.
+
+    Args:
+        path: file, folder, or `hf://datasets/NAME`.
+        split: part of the data; None: all of it.
+        options: facts stated by the user.
+
+    Raises:
+        DataError: if an option does not apply, the split does not exist, or files are missing.
     """
 
     format: ClassVar[str]
     """Name of the format in tables and in `format=`."""
+    allowed_options: ClassVar[tuple[str, ...]] = ()
+    """Names of the `SourceOptions` that the format takes."""
     frames: Sequence[Frame]
-    """All frames of the split; the constructor of a subclass sets them."""
+    """All frames of the split; `_open` sets them."""
 
     def __init__(
         self, path: str | Path, split: str | None = None, options: SourceOptions | None = None
     ) -> None:
+        self.address = str(path)
         self.path = Path(path)
         self.split = split
         self.options = options or SourceOptions()
+        refuse_options(self.format, self.options, self.allowed_options)
+        self._open()
+
+    @abc.abstractmethod
+    def _open(self) -> None:
+        """Find the frames and set `frames`."""
 
     @classmethod
     @abc.abstractmethod
@@ -92,15 +108,19 @@ class Source(SampleSequence):
 
 
 def refuse_options(name: str, options: SourceOptions, allowed: Sequence[str]) -> None:
-    """Refuse options that the format `name` does not take.
+    """Refuse options that the format `name` does not take, and two cameras at once.
 
     Raises:
-        DataError: with the options that it takes.
+        DataError: with the options that the format takes.
     """
     given = {key for key, value in options.to_dict().items() if value is not None} - {"format"}
     for key in sorted(given - set(allowed)):
         known = ", ".join(allowed) or "none"
         raise DataError(f"the format {name} does not take {key}=; its options are: {known}")
+    if options.camera is not None and options.focal_px is not None:
+        raise DataError(
+            f"camera={options.camera} and focal_px= both give a camera; pass one of them"
+        )
 
 
 def no_such_split(path: Path | str, split: str | None, known: Sequence[str | None]) -> DataError:

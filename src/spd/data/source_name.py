@@ -1,4 +1,4 @@
-"""How a user names a source: `PATH`, `PATH:SPLIT` or `PATH:SPLIT,key=value,...`.
+"""Name of a source as the user writes it: `PATH`, `PATH:SPLIT` or `PATH:SPLIT,key=value,...`.
 
 Needs no reader, so a command refuses a mistyped name before torch is loaded.
 """

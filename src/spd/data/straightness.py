@@ -16,7 +16,7 @@ MIN_SHARE = 0.6
 MIN_RISE = 0.07
 """Smallest relative rise over half a window: on a frontal wall both fits are equally good."""
 MAX_RESIDUAL = 0.01
-"""Largest relative residual of the better fit; beyond it the window shows no plane."""
+"""Largest relative residual of the better fit; above it the window does not show a plane."""
 MIN_RATIO = 1.1
 """Smallest ratio of the worse residual to the better one."""
 

@@ -13,7 +13,7 @@ from spd.config import CameraConfig
 from spd.data.augment import UNCHANGED, lit, random_light, roll_and_mirror
 from spd.data.sample import RGBDSample, valid_depth
 from spd.data.views import Placement, random_placement
-from spd.geometry import Intrinsics
+from spd.pixels import Intrinsics
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class TrainingView:
     depth_m: Float[np.ndarray, "h w"]
     """Reading at every pixel centre in metres, float32, for the `dense` objective."""
     valid: Bool[np.ndarray, "h w"]
-    """Where `depth_m` is a reading; False in padding and in corners that a roll leaves empty."""
+    """Mask of the readings; False in padding and in corners that a roll leaves empty."""
     points: Float[np.ndarray, "k 2"]
     """`(u, v)` of exact points, else of native readings, in the crop, for the `query` objective."""
     point_depth_m: Float[np.ndarray, " k"]

@@ -15,9 +15,8 @@ from PIL import Image
 from spd.config import CameraConfig
 from spd.data.sample import RGBDSample
 from spd.errors import DataError
-from spd.geometry import Intrinsics, Size
 from spd.photos.reading import resample
-from spd.pixels import inside_image, rescale, side_centres
+from spd.pixels import Intrinsics, Size, inside_image, rescale, side_centres
 
 MAX_SQUEEZE = 0.01  # difference of fx and fy; 0.0012 for NYU's own camera
 
@@ -225,7 +224,7 @@ def _inverse(matrix: np.ndarray, shift: np.ndarray) -> tuple[np.ndarray, np.ndar
 def _lattice(
     matrix: np.ndarray, shift: np.ndarray, u: np.ndarray, v: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Where every crossing of columns `u` and rows `v` goes, `[rows, columns]` each.
+    """Map a lattice of columns `u` and rows `v` by an affine map, to `[rows, columns]` each.
 
     Without a roll a column stays a column: one row and one column are enough, and broadcast.
     """

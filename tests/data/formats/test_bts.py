@@ -60,7 +60,7 @@ def test_frames_of_folders_are_the_written_ones(bts):
     assert source.stored == "16-bit PNG, millimetres"
 
 
-def test_train_is_sync_where_there_is_one(bts, small):
+def test_train_is_sync_if_it_exists(bts, small):
     assert {f.name[:4] for f in open_source(f"{bts}:train").frames} == {"sync"}
     (small / "sync").rename(small / "elsewhere")
     train = open_source(f"{small}:train")
@@ -120,7 +120,7 @@ def test_lists_are_read_from_the_folders_around_them(bts):
         f"{ONE} 0.0\n",
     ],
 )
-def test_lines_are_read_however_they_are_written(small, text):
+def test_lines_are_read_in_all_spellings(small, text):
     source = open_source(str(write_list(small, text)))
     assert [frame.name for frame in source.frames] == ["kitchen_0028b/rgb_00000.jpg"]
     assert_same(source[0], FRAMES[0])
@@ -134,7 +134,7 @@ def test_a_list_looks_in_its_own_folder_first(small):
     assert_same(open_source(str(write_list(small, official)))[0], FRAMES[0])
 
 
-def test_root_says_where_a_list_starts(small, tmp_path):
+def test_root_gives_the_folder_of_a_list(small, tmp_path):
     path = write_list(tmp_path, f"{ONE} 518.8579")
     with pytest.raises(
         DataError, match=r"no kitchen_0028b/rgb_00000\.jpg in .*, nor in sync, off.*"
@@ -269,7 +269,7 @@ def test_recognised_by_the_names_of_files(bts, tmp_path):
     assert recognise(tmp_path) == {}
 
 
-def test_the_users_word_on_unit_and_border_holds(bts):
+def test_the_user_overrides_unit_and_border(bts):
     source = open_source(f"{bts}:test,unit=5000,border=none")
     assert source.stored == "16-bit PNG, 5000 to the metre"
     sample = source[0]
@@ -281,6 +281,6 @@ def test_the_users_word_on_unit_and_border_holds(bts):
             open_source(f"{bts},{option}")
 
 
-def test_a_source_can_go_to_another_process(bts):
+def test_a_source_can_be_pickled(bts):
     source = pickle.loads(pickle.dumps(open_source(str(bts))))
     assert_same(source[5], FRAMES[4])

@@ -142,7 +142,7 @@ def test_numbers_of_official_files_count_from_one(empty):
     assert {f.official_number for f in H5Frames(path).frames} == {None}
 
 
-def test_val_without_folders_is_official_where_all_numbers_are_there(empty):
+def test_val_without_folders_is_official_if_all_numbers_exist(empty):
     numbers = sorted(nyu.official_test_frames())
     path = empty(*(f"val/{number + 1:05d}.h5" for number in numbers))
     assert [f.official_number for f in H5Frames(path).frames] == numbers
@@ -214,7 +214,7 @@ def test_a_truncated_file_is_named(tmp_path):
         ),
     ],
 )
-def test_files_of_other_contents_are_named(tmp_path, arrays, named):
+def test_files_with_other_content_are_named(tmp_path, arrays, named):
     (tmp_path / "1.h5").write_bytes(hdf5_bytes(**arrays))
     with pytest.raises(DataError, match=rf"1(\.h5)?: .*{named}|1\.h5 .*{named}"):
         H5Frames(tmp_path)[0]
@@ -266,7 +266,7 @@ def test_a_damaged_member_is_named_with_its_shard(tmp_path):
         source[0]
 
 
-def test_compressed_archives_are_sent_back(tmp_path, shards):
+def test_compressed_archives_are_refused(tmp_path, shards):
     packed = tmp_path / "nyudepthv2.tar.gz"
     packed.write_bytes(gzip.compress((shards / "val-000000.tar").read_bytes(), 1))
     with pytest.raises(DataError, match=r"cannot be read at random; unpack it \(tar -xzf\)"):
@@ -276,14 +276,14 @@ def test_compressed_archives_are_sent_back(tmp_path, shards):
         H5Frames(tmp_path / "val.tar")
 
 
-def test_shards_and_files_in_one_folder_would_be_the_same_twice(tmp_path):
+def test_shards_and_files_in_one_folder_are_refused(tmp_path):
     write_h5_tars(tmp_path / "both", FRAMES[4:])
     write_h5(tmp_path / "both", FRAMES[4:])
     with pytest.raises(DataError, match=r"1 tar shard\(s\) and 2 \.h5 file\(s\)"):
         open_source(str(tmp_path / "both"))
 
 
-def test_files_of_other_systems_are_passed_over(tmp_path):
+def test_hidden_files_of_macos_are_skipped(tmp_path):
     write_h5(tmp_path, FRAMES[4:5])
     (tmp_path / "val" / "official" / "._00001.h5").write_bytes(b"of macOS")
     assert [frame.name for frame in H5Frames(tmp_path).frames] == ["val/official/00001"]
@@ -299,7 +299,7 @@ def test_a_linked_folder_is_followed_and_a_loop_ends(tmp_path):
     assert len(names) == 2  # once more through the loop, and no deeper
 
 
-def test_the_users_word_on_camera_border_and_unit_holds(folder):
+def test_the_user_overrides_camera_border_and_unit(folder):
     sample = open_source(f"{folder}:val,focal_px=500,border=none")[0]
     assert_same(sample, FRAMES[4], camera=Intrinsics(500, 500, 319.5, 239.5), border=False)
     wrong = open_source(f"{folder}:val,unit=millimetre")

@@ -91,7 +91,7 @@ def test_the_stored_type_decides_the_unit(tmp_path, ending, stored, said):
     assert np.allclose(source[0].depth_m, DEPTH_MM / 1000.0, rtol=1e-7, atol=0)
 
 
-def test_a_yaml_file_beside_them_says_the_unit_and_the_user_overrides_it(tmp_path):
+def test_a_yaml_file_gives_the_unit_and_the_user_overrides_it(tmp_path):
     folder = small(tmp_path)
     (folder / "data.yaml").write_text("path: .\r\ndepth_scale: 5000  # TUM's\r\nnc: 1\r\n")
     assert open_source(str(folder))[0].depth_m[0, 0] == np.float32(0.2)
@@ -100,7 +100,7 @@ def test_a_yaml_file_beside_them_says_the_unit_and_the_user_overrides_it(tmp_pat
 
 
 @pytest.mark.parametrize("scale", ["", "mm", "0", "-1", "inf", "nan"])
-def test_a_unit_that_is_none_is_refused(tmp_path, scale):
+def test_an_unknown_unit_is_refused(tmp_path, scale):
     folder = small(tmp_path)
     (folder / "data.yml").write_text(f"depth_scale: {scale}\n")
     with pytest.raises(DataError, match=r"data.yml: depth_scale is '.*', expected units per metre"):
@@ -144,7 +144,7 @@ def test_hidden_files_are_no_frames(tmp_path):
     assert len(open_source(str(folder))) == 1
 
 
-def test_two_files_of_one_name_are_refused(tmp_path):
+def test_two_files_with_the_same_name_are_refused(tmp_path):
     folder = small(tmp_path, ("images/a.png", "images/a.jpg"))
     with pytest.raises(DataError, match=r"images/a.png and a.jpg have the same name"):
         open_source(str(folder))
@@ -158,7 +158,7 @@ def test_two_folders_of_images_are_refused(tmp_path):
         open_source(f"{folder / 'rgb'},format=image-depth-folders")
 
 
-def test_a_split_that_is_not_there_names_those_that_are(tmp_path):
+def test_an_unknown_split_is_refused_with_the_known_ones(tmp_path):
     folder = write_image_folders(tmp_path / "nyu", FRAMES)
     with pytest.raises(DataError, match="no frame in split 'test'; its splits are train, val"):
         open_source(f"{folder}:test")

@@ -71,13 +71,13 @@ def test_splits_count_from_one_within_the_file(mat):
         open_source(f"{mat}:val")
 
 
-def test_the_folder_stands_for_the_file(mat):
+def test_the_folder_of_the_file_can_be_opened(mat):
     assert list(recognise(mat.parent)) == list(recognise(mat)) == [LabelledMat]
     assert recognise(mat)[LabelledMat] == "nyu_depth_v2_labeled.mat holds images and rawDepths"
     assert open_source(f"{mat.parent}:test").frames == open_source(f"{mat}:test").frames
 
 
-def test_official_numbers_are_known_of_the_whole_file_alone(mat, whole_mat):
+def test_only_the_complete_file_has_official_numbers(mat, whole_mat):
     assert {frame.official_number for frame in open_source(str(mat)).frames} == {None}
     # Without splits.mat the official split serves: numbers 1, 2, 9, 14 of it are 0, 1, 8, 13 here.
     test = open_source(f"{whole_mat}:test")
@@ -94,7 +94,7 @@ def test_a_split_needs_splits_mat_where_frames_are_missing(small_mat):
         open_source(f"{small_mat}:train")
 
 
-def test_a_missing_splits_mat_is_noted_with_what_it_means(small_mat, whole_mat, mat):
+def test_a_missing_splits_mat_is_remarked_with_its_effect(small_mat, whole_mat, mat):
     assert open_source(str(mat)).notes == []
     assert open_source(str(whole_mat)).notes == [
         "no splits.mat beside the file; it holds all 1,449 frames, so the official split is used: "
@@ -174,7 +174,7 @@ def test_missing_and_misshapen_arrays_are_named(tmp_path):
             LabelledMat(path)
 
 
-def test_what_is_no_labelled_file_is_not_recognised(tmp_path):
+def test_other_mat_files_are_not_recognised(tmp_path):
     write_splits(tmp_path / "splits.mat", [1], [2])
     assert LabelledMat.recognise(tmp_path / "splits.mat") is None
     assert LabelledMat.recognise(tmp_path) is None
@@ -182,7 +182,7 @@ def test_what_is_no_labelled_file_is_not_recognised(tmp_path):
         LabelledMat(tmp_path / "nowhere")
 
 
-def test_the_users_word_on_camera_and_border_holds(mat):
+def test_the_user_overrides_camera_and_border(mat):
     sample = open_source(f"{mat},focal_px=500,border=none")[0]
     # The middle of 640x480 pixels whose centres are integers.
     assert_same(sample, FRAMES[0], camera=Intrinsics(500, 500, 319.5, 239.5), border=False)
@@ -191,5 +191,5 @@ def test_the_users_word_on_camera_and_border_holds(mat):
             open_source(f"{mat},{option}")
 
 
-def test_a_source_can_go_to_another_process(mat):
+def test_a_source_can_be_pickled(mat):
     assert_same(pickle.loads(pickle.dumps(open_source(f"{mat}:test")))[0], FRAMES[4])

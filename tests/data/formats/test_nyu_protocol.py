@@ -7,7 +7,7 @@ from spd.data.sources import open_samples
 from spd.evaluate import default_protocol
 
 
-def test_painted_over_depth_is_not_scored_as_raw(tmp_path, capsys):
+def test_filled_depth_is_not_scored_as_raw(tmp_path, capsys):
     path = write_labelled_mat(tmp_path / "nyu", miniature_frames())
     for name in ("bts", "dav2"):
         words = ["evaluate", "nowhere", "--data", f"{path},depth=filled", "--protocol", name]

@@ -84,7 +84,7 @@ def test_arrays_of_numbers_are_images_and_depth(tmp_path, feature_types):
     assert source.stored == "float32 array, metres"
 
 
-def test_all_splits_are_read_where_none_is_asked_for(hub_layout):
+def test_all_splits_are_read_by_default(hub_layout):
     source = open_source(str(hub_layout))
     assert sorted(frame.split for frame in source.frames) == ["test"] * 2 + ["train"] * 4
     by_name = {frame.name: number for number, frame in enumerate(source.frames)}
@@ -107,7 +107,7 @@ def test_a_camera_is_never_guessed_from_the_size(hub_layout):
     assert open_source(f"{hub_layout}:test,camera=nyu").is_nyu
 
 
-def test_the_border_is_left_out_on_request_alone(hub_layout):
+def test_the_border_is_masked_only_on_request(hub_layout):
     inside = valid_depth(FRAMES[4].depth_m) & nyu.inside_border((480, 640))
     with_border = open_source(f"{hub_layout}:test,border=nyu")
     assert np.array_equal(with_border[0].valid, inside)
@@ -141,7 +141,7 @@ def test_progress_bars_are_silent_and_left_as_they_were(tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_columns_may_say_camera_scene_split_and_name(tmp_path):
+def test_columns_may_give_camera_scene_split_and_name(tmp_path):
     three = {
         "image": structs([png_bytes(IMAGE)] * 3),
         "depth": structs([tiff_bytes(DEPTH_MM.astype(np.float32))] * 3),
@@ -173,7 +173,7 @@ def test_columns_may_say_camera_scene_split_and_name(tmp_path):
     assert names == ["train/7", "train/7#2"]
 
 
-def test_what_the_user_says_of_the_camera_goes_before_the_columns(tmp_path):
+def test_the_users_camera_overrides_the_columns(tmp_path):
     path = small(tmp_path / "a.parquet", focal_px=[5.0])
     assert open_source(f"{path},focal_px=7")[0].intrinsics == Intrinsics.centred(7.0, (6, 8))
 
@@ -182,7 +182,7 @@ def test_what_the_user_says_of_the_camera_goes_before_the_columns(tmp_path):
     "name",
     ["validation-00000-of-00001.parquet", "validation.parquet", "validation/0000.parquet"],
 )
-def test_file_names_tell_the_split_and_validation_is_val(tmp_path, name):
+def test_file_names_give_the_split_and_validation_is_val(tmp_path, name):
     (tmp_path / "set" / name).parent.mkdir(parents=True)
     small(tmp_path / "set" / name)
     for asked in ("val", "validation"):
@@ -190,7 +190,7 @@ def test_file_names_tell_the_split_and_validation_is_val(tmp_path, name):
         assert frame.split == "val"
 
 
-def test_a_folder_with_signs_of_a_pattern_in_its_name_is_read(tmp_path):
+def test_a_folder_whose_name_looks_like_a_pattern_is_read(tmp_path):
     (tmp_path / "a[1]*").mkdir()
     small(tmp_path / "a[1]*" / "train.parquet")
     assert len(open_source(str(tmp_path / "a[1]*"))) == 1
@@ -206,13 +206,13 @@ def test_a_folder_with_signs_of_a_pattern_in_its_name_is_read(tmp_path):
     ],
     ids=["rows of pixels", "wide numbers", "plain bytes", "npy of float64"],
 )
-def test_other_ways_to_store_pixels_mean_the_same(tmp_path, image, depth):
+def test_other_ways_to_store_pixels_give_the_same_sample(tmp_path, image, depth):
     (sample,) = open_source(str(small(tmp_path / "a.parquet", image=image, depth=depth)))
     assert np.array_equal(sample.image, IMAGE)
     assert np.allclose(sample.depth_m, DEPTH_MM / 1000.0, rtol=1e-7, atol=0)
 
 
-def test_what_is_no_reading_becomes_zero(tmp_path):
+def test_values_that_are_not_readings_become_zero(tmp_path):
     stored = DEPTH_MM.astype(np.float32)
     stored[0, :3] = np.nan, -1, np.inf
     path = small(tmp_path / "a.parquet", depth=structs([tiff_bytes(stored)]))
@@ -270,7 +270,7 @@ def test_a_row_that_cannot_be_read_is_named(tmp_path, case):
         ({"focal": ["long"]}, "row 0: focal is 'long', expected a number"),
     ],
 )
-def test_a_camera_that_cannot_be_is_refused_at_open(tmp_path, columns, message):
+def test_an_impossible_camera_is_refused_when_opened(tmp_path, columns, message):
     with pytest.raises(DataError, match=message):
         open_source(str(small(tmp_path / "a.parquet", **columns)))
 
@@ -301,7 +301,7 @@ def test_nyus_camera_is_refused_for_squeezed_frames(tmp_path):
         source[0]
 
 
-def test_a_table_without_the_columns_names_those_it_has(tmp_path):
+def test_a_table_without_the_required_columns_is_refused_with_its_columns(tmp_path):
     path = small(tmp_path / "a.parquet", depth=None, label=[1])
     with pytest.raises(DataError, match=r"must have a column image .*; it has image, label"):
         open_source(f"{path},format=parquet")
@@ -342,7 +342,7 @@ def from_the_hub(monkeypatch, path, asked):
     monkeypatch.setattr(datasets, "load_dataset", lambda path, **call: loader(path, **call))
 
 
-def test_a_data_set_of_the_hub_is_asked_for_by_name_split_and_revision(tmp_path, monkeypatch):
+def test_a_data_set_of_the_hub_is_loaded_by_name_split_and_revision(tmp_path, monkeypatch):
     asked = []
     from_the_hub(monkeypatch, small(tmp_path / "a.parquet"), asked)
     source = open_source("hf://datasets/someone/rooms@refs/convert/parquet:val,focal_px=7")
@@ -353,7 +353,7 @@ def test_a_data_set_of_the_hub_is_asked_for_by_name_split_and_revision(tmp_path,
     assert np.array_equal(sample.image, IMAGE)
 
 
-def test_what_the_hub_refuses_is_one_line(tmp_path, monkeypatch):
+def test_errors_of_the_hub_are_one_line(tmp_path, monkeypatch):
     def unreachable(name, **about):
         raise ConnectionError(f"Couldn't reach {name!r}\non the Hub")
 
@@ -366,7 +366,7 @@ def test_what_the_hub_refuses_is_one_line(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["", "a/b/c", "a b", "@main"])
-def test_what_is_no_name_of_the_hub_is_refused(name):
+def test_an_invalid_name_on_the_hub_is_refused(name):
     with pytest.raises(
         DataError, match="is not the name of a data set; expected hf://datasets/OWNER/NAME"
     ):

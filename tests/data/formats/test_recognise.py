@@ -1,4 +1,4 @@
-"""Sources by the names users write, and their forms by what lies there."""
+"""Parsing the names of sources, and recognising their formats."""
 
 import pytest
 
@@ -31,11 +31,11 @@ FRAMES = miniature_frames()[:1]
         ("t.csv,root=/data/a:b", "t.csv", None, {"root": "/data/a:b"}),
     ],
 )
-def test_a_name_is_taken_apart(text, path, split, options):
+def test_a_name_is_parsed(text, path, split, options):
     assert SourceName.parse(text) == SourceName(path, split, SourceOptions(**options))
 
 
-def test_what_is_there_as_written_is_no_split_and_no_option(tmp_path):
+def test_an_existing_path_is_not_split_into_split_and_options(tmp_path):
     for name in ("a:b", "c,unit=5"):
         (tmp_path / name).mkdir()
         text = f"{tmp_path / name}"
@@ -55,7 +55,7 @@ def test_an_option_that_does_not_exist_is_named(option):
     assert "\n" not in str(caught.value)
 
 
-def test_forms_have_names_of_their_own():
+def test_formats_have_distinct_names():
     assert len({form.format for form in FORMATS}) == len(FORMATS)
 
 
@@ -72,7 +72,7 @@ def test_forms_have_names_of_their_own():
         (write_h5_tars, "nyu-h5"),
     ],
 )
-def test_a_form_is_recognised_as_itself_alone(tmp_path, write, form):
+def test_each_format_is_recognised_as_itself_only(tmp_path, write, form):
     path = write(tmp_path / "a", miniature_frames())
     assert [found.format for found in recognise(path)] == [form]
 
@@ -83,13 +83,13 @@ def test_a_folder_with_an_index_is_recognised(rgbd_folder):
     }
 
 
-def test_an_index_goes_before_the_folders_it_tells_of(tmp_path):
+def test_an_index_takes_precedence_over_image_folders(tmp_path):
     folder = write_image_folders(tmp_path / "a", FRAMES)
     (folder / "frames.json").write_text("[]")
     assert [form.format for form in recognise(folder)] == ["rgbd-folder"]
 
 
-def test_two_forms_in_one_folder_are_named_and_one_is_chosen(tmp_path):
+def test_two_formats_in_one_folder_are_named_and_one_can_be_chosen(tmp_path):
     folder = write_parquet(write_image_folders(tmp_path / "a", FRAMES), FRAMES)
     with pytest.raises(DataError) as caught:
         open_source(str(folder))
@@ -102,7 +102,7 @@ def test_two_forms_in_one_folder_are_named_and_one_is_chosen(tmp_path):
     assert (chosen.format, len(chosen)) == ("image-depth-folders", 1)
 
 
-def test_what_is_of_no_form_lists_those_there_are(tmp_path):
+def test_an_unknown_format_is_refused_with_the_known_ones(tmp_path):
     (tmp_path / "notes.txt").write_text("nothing of use\n")
     (tmp_path / "noise").write_bytes(bytes(range(256)))
     (tmp_path / "empty").write_bytes(b"")
@@ -115,7 +115,7 @@ def test_what_is_of_no_form_lists_those_there_are(tmp_path):
             open_source(str(path))
 
 
-def test_what_is_not_there_is_named(tmp_path):
+def test_a_missing_path_or_unknown_format_is_named(tmp_path):
     with pytest.raises(DataError, match=r"no file or folder .*nothing$"):
         open_source(f"{tmp_path / 'nothing'}:train")
     with pytest.raises(DataError, match="unknown format 'tfds'; the formats are rgbd-folder, "):
@@ -134,7 +134,7 @@ def test_no_frame_is_opened_to_recognise_a_form(tmp_path, monkeypatch):
     assert [form.format for form in recognise(folder)] == ["image-depth-folders"]
 
 
-def test_a_folder_that_may_not_be_looked_into_is_one_line(tmp_path, monkeypatch):
+def test_an_unreadable_folder_is_refused_in_one_line(tmp_path, monkeypatch):
     def forbidden(*arguments):
         raise PermissionError(13, "Permission denied")
 

@@ -53,7 +53,7 @@ def test_a_table_gives_the_same_frames(tmp_path):
     assert not source.is_nyu
 
 
-def test_the_users_camera_goes_before_the_tables(tmp_path):
+def test_the_users_camera_overrides_the_tables(tmp_path):
     path = write_table(tmp_path / "mine", FRAMES[:1])
     source = open_source(f"{path},camera=nyu")
     assert source.is_nyu
@@ -74,7 +74,7 @@ def test_the_users_camera_goes_before_the_tables(tmp_path):
     ],
     ids=["plain", "no last newline", "CRLF", "BOM", "spaces and quotes", "cells left away"],
 )
-def test_what_editors_and_spreadsheets_write_is_read(files, text):
+def test_files_of_editors_and_spreadsheets_are_read(files, text):
     (frame,) = open_source(str(table(files, text))).frames
     assert (frame.name, frame.split, frame.has_focal) == ("a.png", None, False)
 
@@ -135,7 +135,7 @@ def test_missing_files_are_all_counted(files):
         ("image,depth\na.png,a.depth.png\na.png,m.npy\n", "names a.png twice"),
     ],
 )
-def test_what_is_wrong_in_a_row_is_named(files, text, message):
+def test_errors_in_a_row_name_the_row(files, text, message):
     with pytest.raises(DataError, match=message) as caught:
         open_source(str(table(files, text)))
     assert "\n" not in str(caught.value)
@@ -151,7 +151,7 @@ def test_what_is_wrong_in_a_row_is_named(files, text, message):
         (b'image,depth\n"a,b\n', "is not a readable CSV file in UTF-8"),
     ],
 )
-def test_what_is_no_table_is_refused(tmp_path, content, message):
+def test_a_malformed_table_is_refused(tmp_path, content, message):
     (tmp_path / "t.csv").write_bytes(content)
     with pytest.raises(DataError, match=message) as caught:
         open_source(f"{tmp_path / 't.csv'},format=table")

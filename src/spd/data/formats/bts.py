@@ -16,9 +16,8 @@ from spd.data.formats.decoding import read_image_file
 from spd.data.formats.nyu_source import NyuSource
 from spd.data.sample import RGBDSample
 from spd.data.source import Frame, no_such_split, refuse_missing_files, refuse_options
-from spd.data.source_name import SourceOptions
 from spd.errors import DataError
-from spd.geometry import Intrinsics
+from spd.pixels import Intrinsics
 
 IMAGE = re.compile(r"rgb_(\d+)\.(?:jpg|jpeg|png)")
 DEPTH = re.compile(r"(?:sync_)?depth\w*_(\d+)\.png")
@@ -52,16 +51,15 @@ class BTS(NyuSource):
     """
 
     format: ClassVar[str] = "bts"
+    allowed_options = ("unit", "focal_px", "border", "root")
 
-    def __init__(
-        self, path: str | Path, split: str | None = None, options: SourceOptions | None = None
-    ) -> None:
-        super().__init__(path, split, options)
+    def _open(self) -> None:
         is_list = not self.path.is_dir()
-        allowed = ("unit", "focal_px", "border", *(["root"] if is_list else []))
-        refuse_options(self.format, self.options, allowed)
+        if not is_list:
+            refuse_options(self.format, self.options, ("unit", "focal_px", "border"))
         self.unit = "millimetre" if self.options.unit is None else self.options.unit
         pairs = _read_list(self.path, self.options.root) if is_list else list(_scan(self.path))
+        split = self.split
         self.pairs = [pair for pair in pairs if split is None or pair.split == split]
         if not self.pairs:
             raise no_such_split(self.path, split, [pair.split for pair in pairs])

@@ -57,7 +57,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def decode_depth(data: bytes, unit: Unit | None, name: str) -> Float[np.ndarray, "h w"]:
-    """Depth in metres, float32, where 0 is no reading.
+    """Depth in metres, float32, where 0 means no reading.
 
     Args:
         data: bytes of a file; its first bytes give the format, whatever its name.

@@ -6,7 +6,7 @@ the data, and is otherwise unknown: the size of an image does not determine it.
 
 import math
 from collections.abc import Mapping
-from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float
@@ -14,11 +14,10 @@ from jaxtyping import Float
 from spd.data import nyu_dataset as nyu
 from spd.data.frame_index import CameraEntry
 from spd.data.sample import RGBDSample, valid_depth
-from spd.data.source import Source, refuse_options
-from spd.data.source_name import SourceOptions
+from spd.data.source import Source
 from spd.errors import DataError
-from spd.geometry import Intrinsics
 from spd.photos.reading import RGBImage
+from spd.pixels import Intrinsics
 
 CameraColumns = CameraEntry | float | None
 """Camera in a row of data: all four numbers, a focal length in pixels, or nothing."""
@@ -31,19 +30,7 @@ SPLITS = ("train", "val", "validation", "test")
 class GeneralSource(Source):
     """A source of a general format, with options for the camera, the border and the unit."""
 
-    extra_options: tuple[str, ...] = ()
-    """Further options of a subclass."""
-
-    def __init__(
-        self, path: str | Path, split: str | None = None, options: SourceOptions | None = None
-    ) -> None:
-        super().__init__(path, split, options)
-        allowed = ("unit", "focal_px", "camera", "border", *self.extra_options)
-        refuse_options(self.format, self.options, allowed)
-        if self.options.camera is not None and self.options.focal_px is not None:
-            raise DataError(
-                f"camera={self.options.camera} and focal_px= both give a camera; pass one of them"
-            )
+    allowed_options: ClassVar[tuple[str, ...]] = ("unit", "focal_px", "camera", "border")
 
     @property
     def is_nyu(self) -> bool:

@@ -17,8 +17,7 @@ from spd.data.formats.hdf5 import dataset, keys_of, open_hdf5
 from spd.data.formats.nyu_source import NyuSource
 from spd.data.formats.tar_index import TarMember, first_member, index_tar
 from spd.data.sample import RGBDSample
-from spd.data.source import Frame, no_such_split, refuse_options
-from spd.data.source_name import SourceOptions
+from spd.data.source import Frame, no_such_split
 from spd.errors import DataError
 
 SPLITS = {"train": "train", "val": "val", "validation": "val", "test": "test"}
@@ -56,16 +55,14 @@ class H5Frames(NyuSource):
     """
 
     format: ClassVar[str] = "nyu-h5"
+    allowed_options = ("unit", "focal_px", "border")
 
-    def __init__(
-        self, path: str | Path, split: str | None = None, options: SourceOptions | None = None
-    ) -> None:
-        super().__init__(path, split, options)
-        refuse_options(self.format, self.options, ("unit", "focal_px", "border"))
+    def _open(self) -> None:
         if not self.path.exists():
             raise DataError(f"no file or folder {self.path}")
         places = _places(self.path)
         numbers = _official_numbers(places)
+        split = self.split
         chosen = [place for place in places if split is None or place.split == split]
         if not chosen:
             raise no_such_split(self.path, split, [place.split for place in places])

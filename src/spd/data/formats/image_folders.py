@@ -17,7 +17,6 @@ from spd.data.formats.general import SPLITS, canonical_split
 from spd.data.formats.timestamps import FURTHEST_PAIR_US, nearest, timestamp_us
 from spd.data.frame_index import INDEX
 from spd.data.source import Frame, listed, no_such_split
-from spd.data.source_name import SourceOptions
 from spd.errors import DataError
 
 IMAGE_FOLDERS = ("image", "images", "rgb", "color", "colour")
@@ -25,7 +24,7 @@ DEPTH_FOLDERS = ("depth", "depths")
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png")
 DEPTH_ENDINGS = (".png", ".tif", ".tiff", ".npy")
 MAX_UNPAIRED_SHARE = 0.05
-"""Largest share of images without a depth map near in time; beyond it the folders do not match."""
+"""Largest share of images without a depth map near in time; above it the folders do not match."""
 
 
 class ImageDepthFolders(FilePairSource):
@@ -42,20 +41,17 @@ class ImageDepthFolders(FilePairSource):
 
     format: ClassVar[str] = "image-depth-folders"
 
-    def __init__(
-        self, path: str | Path, split: str | None = None, options: SourceOptions | None = None
-    ) -> None:
-        super().__init__(path, split, options)
+    def _open(self) -> None:
         images = _by_stem(_only_folder(self.path, IMAGE_FOLDERS), IMAGE_ENDINGS)
         depths = _by_stem(_only_folder(self.path, DEPTH_FOLDERS), DEPTH_ENDINGS)
         known = [_split_of(stem) for stem in images]
-        wanted = canonical_split(split)
+        wanted = canonical_split(self.split)
         images, depths = (
             {s: f for s, f in files.items() if wanted is None or _split_of(s) == wanted}
             for files in (images, depths)
         )
         if not images:
-            raise no_such_split(self.path, split, known)
+            raise no_such_split(self.path, self.split, known)
         stems, self.left_over = _pair(self.path, images, depths)
         unit = self.options.unit if self.options.unit is not None else _yaml_unit(self.path)
         known_focal = self.has_focal(None)

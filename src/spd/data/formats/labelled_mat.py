@@ -8,8 +8,7 @@ from spd.data.depth_units import to_metres
 from spd.data.formats.hdf5 import dataset, keys_of, open_hdf5
 from spd.data.formats.nyu_source import NyuSource
 from spd.data.sample import RGBDSample
-from spd.data.source import Frame, no_such_split, refuse_options
-from spd.data.source_name import SourceOptions
+from spd.data.source import Frame, no_such_split
 from spd.errors import DataError
 
 if TYPE_CHECKING:
@@ -30,12 +29,9 @@ class LabelledMat(NyuSource):
     """
 
     format: ClassVar[str] = "nyu-labelled-mat"
+    allowed_options = ("depth", "focal_px", "border")
 
-    def __init__(
-        self, path: str | Path, split: str | None = None, options: SourceOptions | None = None
-    ) -> None:
-        super().__init__(path, split, options)
-        refuse_options(self.format, self.options, ("depth", "focal_px", "border"))
+    def _open(self) -> None:
         self.file = self.path / FILE if self.path.is_dir() else self.path
         if not self.file.is_file():
             raise DataError(f"no file {self.file}")
@@ -43,7 +39,7 @@ class LabelledMat(NyuSource):
         with open_hdf5(self.file, str(self.file)) as opened:
             count = self._count(opened)
             scenes = _scenes(opened, count, str(self.file))
-        splits = _splits(self.file, count)
+        split, splits = self.split, _splits(self.file, count)
         if split is not None and not splits:
             raise DataError(
                 f"{self.file} holds {count} of the {nyu.LABELLED_FRAMES} labelled frames, so split "
@@ -91,7 +87,7 @@ class LabelledMat(NyuSource):
             ]
         return [
             f"{self.held} of the {nyu.LABELLED_FRAMES:,} labelled frames and no {SPLITS} beside "
-            "the file: it has no splits, and test frames cannot be told by number; add a "
+            "the file: it has no splits, and numbers do not identify test frames; add a "
             f"{SPLITS} with the numbers of this file, or compare with --against a test set"
         ]
 

@@ -6,8 +6,8 @@ from jaxtyping import Float
 from spd.data import nyu_dataset as nyu
 from spd.data.sample import RGBDSample, valid_depth
 from spd.data.source import Source
-from spd.geometry import Intrinsics, Size
 from spd.photos.reading import RGBImage
+from spd.pixels import Intrinsics, Size
 
 
 class NyuSource(Source):

@@ -21,7 +21,6 @@ from spd.data.formats.parquet_rows import (
 )
 from spd.data.sample import RGBDSample
 from spd.data.source import Frame, no_such_split
-from spd.data.source_name import SourceOptions
 
 
 class ParquetTables(GeneralSource):
@@ -38,17 +37,13 @@ class ParquetTables(GeneralSource):
 
     format: ClassVar[str] = "parquet"
 
-    def __init__(
-        self, path: str | Path, split: str | None = None, options: SourceOptions | None = None
-    ) -> None:
-        super().__init__(path, split, options)
-        self.address = str(path)
-        self.parts = open_parts(self.address, split)
+    def _open(self) -> None:
+        self.parts = open_parts(self.address, self.split)
         self.places: list[tuple[int, int]] = []
         self.metadata: list[RowMetadata] = []
         self.frames = list(self._find_frames())
         if not self.frames:
-            raise no_such_split(self.address, split, [part.split for part in self.parts])
+            raise no_such_split(self.address, self.split, [part.split for part in self.parts])
 
     @classmethod
     def recognise(cls, path: Path) -> str | None:

@@ -11,10 +11,9 @@ from spd.data.depth_png import read_depth_png
 from spd.data.formats.decoding import read_image_file
 from spd.data.frame_index import INDEX, read_index
 from spd.data.sample import RGBDSample, check_exact_points, valid_depth
-from spd.data.source import Frame, Source, no_such_split, refuse_missing_files, refuse_options
-from spd.data.source_name import SourceOptions
+from spd.data.source import Frame, Source, no_such_split, refuse_missing_files
 from spd.errors import DataError
-from spd.geometry import Size
+from spd.pixels import Size
 
 
 class RGBDFolder(Source):
@@ -26,15 +25,11 @@ class RGBDFolder(Source):
 
     format: ClassVar[str] = "rgbd-folder"
 
-    def __init__(
-        self, path: str | Path, split: str | None = None, options: SourceOptions | None = None
-    ) -> None:
-        super().__init__(path, split, options)
-        refuse_options(self.format, self.options, ())
+    def _open(self) -> None:
         entries = read_index(self.path)
-        self.entries = [e for e in entries if split is None or e.split == split]
+        self.entries = [e for e in entries if self.split is None or e.split == self.split]
         if not self.entries:
-            raise no_such_split(self.path / INDEX, split, [e.split for e in entries])
+            raise no_such_split(self.path / INDEX, self.split, [e.split for e in entries])
         self.frames = [
             Frame(e.image, e.split, e.scene, e.official_number, e.intrinsics is not None)
             for e in self.entries

@@ -9,10 +9,9 @@ from typing import ClassVar
 
 from spd.data.depth_units import Unit
 from spd.data.formats.file_pairs import FilePair, FilePairSource
-from spd.data.formats.general import camera_columns, canonical_split
+from spd.data.formats.general import GeneralSource, camera_columns, canonical_split
 from spd.data.formats.timestamps import FURTHEST_STATED_US, timestamp_us
 from spd.data.source import Frame, refuse_missing_files
-from spd.data.source_name import SourceOptions
 from spd.errors import DataError
 
 REQUIRED = ("image", "depth")
@@ -30,12 +29,9 @@ class CSVTable(FilePairSource):
     """
 
     format: ClassVar[str] = "table"
-    extra_options = ("root",)
+    allowed_options = (*GeneralSource.allowed_options, "root")
 
-    def __init__(
-        self, path: str | Path, split: str | None = None, options: SourceOptions | None = None
-    ) -> None:
-        super().__init__(path, split, options)
+    def _open(self) -> None:
         root = self.path.parent if self.options.root is None else Path(self.options.root)
         self._set_pairs([self._pair(cells, root, where) for where, cells in _read_rows(self.path)])
         for name, count in Counter(frame.name for frame in self.frames).items():

@@ -8,9 +8,8 @@ from jaxtyping import Float
 
 from spd.data.rooms.geometry import RoomCamera, RoomGeometry
 from spd.data.rooms.layout import FurnishedRoom
+from spd.data.rooms.materials import Rng
 from spd.pixels import Intrinsics, Size, lattice, side_centres
-
-Rng = np.random.Generator
 
 NEAREST_M, FARTHEST_M = 0.4, 10.0
 _PREVIEW_ROWS = 18

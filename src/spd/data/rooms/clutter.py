@@ -11,10 +11,8 @@ import numpy as np
 from spd.data.rooms import materials as m
 from spd.data.rooms import palette, patterns
 from spd.data.rooms.lighting import Light
-from spd.data.rooms.materials import Material, colour
+from spd.data.rooms.materials import Material, Rng, colour
 from spd.data.rooms.shell import Room
-
-Rng = np.random.Generator
 
 
 def vase(room: Room, rng: Rng) -> None:

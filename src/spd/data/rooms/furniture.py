@@ -10,11 +10,9 @@ from collections.abc import Callable
 import numpy as np
 
 from spd.data.rooms import clutter, palette
-from spd.data.rooms.materials import Material
+from spd.data.rooms.materials import Material, Rng
 from spd.data.rooms.mesh import MeshBuilder
 from spd.data.rooms.shell import Room
-
-Rng = np.random.Generator
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Ray casting in a room: which triangle a ray hits, and the exact depth of the hit.
 
 Embree works in float32, so it only finds the triangle; the distance is then recomputed from the
-triangle's plane in float64. `(u, v)` and camera axes are those of `spd.geometry`: x right, y down,
+triangle's plane in float64. `(u, v)` and camera axes are those of `spd.pixels`: x right, y down,
 z forward. In the world z is up.
 """
 
@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int
 from spd.data.rooms.mesh import Mesh
 from spd.data.rooms.triangles import facing_and_double_area
 from spd.errors import InputError
-from spd.geometry import Intrinsics
+from spd.pixels import Intrinsics
 
 # Offsets in pixels at which a ray that slips between two triangles is cast again.
 _NUDGES_PX = ((1e-3, 7e-4), (-1e-3, 9e-4), (8e-4, -1e-3), (-1e-2, -8e-3), (2e-2, 1e-2))

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -11,12 +11,11 @@ from spd.data.rooms.floor_plan import FloorPlan, Rectangle
 from spd.data.rooms.furniture import Piece
 from spd.data.rooms.geometry import RoomGeometry
 from spd.data.rooms.lighting import Light
-from spd.data.rooms.materials import Material
+from spd.data.rooms.materials import Material, Rng
 from spd.data.rooms.openings import build_openings, choose_openings
 from spd.data.rooms.shell import Room, Wall, build_shell, make_room
 from spd.data.rooms.wall_objects import hang_on_walls
 
-Rng = np.random.Generator
 Maker = Callable[[Rng], Piece]
 
 
@@ -128,9 +127,8 @@ class _Furnisher:
         return True
 
     def _below_ceiling(self, piece: Piece, place: tuple[float, float], yaw: float) -> bool:
-        c, s = math.cos(yaw), math.sin(yaw)
         corners = [
-            (place[0] + u * c - v * s, place[1] + u * s + v * c)
+            _offset(place, yaw, u, v)
             for u in (-piece.width_m / 2, piece.width_m / 2)
             for v in (0.0, piece.depth_m)
         ]
@@ -154,12 +152,7 @@ class _Furnisher:
             turn = yaw + side * math.pi / 2
             centre = (x - table.depth_m / 2 * math.sin(yaw), y + table.depth_m / 2 * math.cos(yaw))
             # The chair faces the table.
-            local = np.array([u * along, -(out + chair.depth_m / 2)])
-            c, s = math.cos(turn), math.sin(turn)
-            spot = (
-                centre[0] + c * local[0] - s * local[1],
-                centre[1] + s * local[0] + c * local[1],
-            )
+            spot = _offset(centre, turn, u * along, -(out + chair.depth_m / 2))
             self._place_chair(chair, spot, turn + float(self.rng.normal(0, 0.15)))
 
     def _place_chair(self, chair: Piece, spot: tuple[float, float], yaw: float) -> None:
@@ -229,8 +222,15 @@ def _keep_openings_clear(furnisher: _Furnisher) -> None:
 
 
 def _on_wall(wall: Wall, x: float, y: float) -> tuple[float, float]:
-    c, s = math.cos(wall.yaw), math.sin(wall.yaw)
-    return float(wall.start[0] + c * x - s * y), float(wall.start[1] + s * x + c * y)
+    return _offset(wall.start, wall.yaw, x, y)
+
+
+def _offset(
+    start: Sequence[float] | np.ndarray, yaw: float, x: float, y: float
+) -> tuple[float, float]:
+    """Point (x, y) of a frame at `start` that is turned by `yaw`, in the world."""
+    c, s = math.cos(yaw), math.sin(yaw)
+    return float(start[0] + c * x - s * y), float(start[1] + s * x + c * y)
 
 
 def _lay_rug(furnisher: _Furnisher) -> None:

@@ -14,7 +14,7 @@ from spd.data.rooms import lighting
 from spd.data.rooms.geometry import RoomCamera, RoomGeometry
 from spd.data.rooms.lighting import Light, Points, Sun
 from spd.data.rooms.surfels import Surfels
-from spd.geometry import Size
+from spd.pixels import Size
 
 _MAX_LIGHTS = 4  # lights traced per pixel: the strongest ones in the view
 _BOUNCE_RAYS = 2

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from scipy import ndimage
 
 RGB = Float[np.ndarray, "3"]
+Rng = np.random.Generator
 Texture = Callable[[Float[np.ndarray, "2 n"], Float[np.ndarray, "n"]], Float[np.ndarray, "3 n"]]
 
 _TABLE = 512

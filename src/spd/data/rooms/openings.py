@@ -7,11 +7,9 @@ import numpy as np
 from spd.data.rooms import materials as m
 from spd.data.rooms import palette, patterns
 from spd.data.rooms.lighting import Light, Sun
-from spd.data.rooms.materials import Material, colour
+from spd.data.rooms.materials import Material, Rng, colour
 from spd.data.rooms.mesh import MeshBuilder
 from spd.data.rooms.shell import Opening, Room, Wall
-
-Rng = np.random.Generator
 
 _PANE_GLOW = 0.7
 _DAYLIGHT = 2.2  # light of a pane over its visible brightness, which cameras compress

@@ -6,9 +6,7 @@ import numpy as np
 
 from spd.data.rooms import materials as m
 from spd.data.rooms import patterns
-from spd.data.rooms.materials import RGB, Material, colour
-
-Rng = np.random.Generator
+from spd.data.rooms.materials import RGB, Material, Rng, colour
 
 _WOODS = (
     (0.80, 0.64, 0.44), (0.68, 0.48, 0.30), (0.50, 0.33, 0.20), (0.35, 0.22, 0.14),

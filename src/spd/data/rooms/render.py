@@ -13,8 +13,8 @@ from spd.data.rooms.light_grid import light_on_grid
 from spd.data.rooms.lighting import dot
 from spd.data.rooms.surfels import Surfels, surfels
 from spd.data.sample import RGBDSample, valid_depth
-from spd.errors import InputError, PointError
-from spd.pixels import Intrinsics, Size, lattice
+from spd.errors import InputError
+from spd.pixels import Intrinsics, Size, as_points, check_inside, lattice
 
 NYU_FOCAL_SHARE = 518.8579 / 640
 """Focal length divided by image width of NYU Depth V2's colour camera (fx)."""
@@ -47,8 +47,7 @@ class RoomFrame:
         Raises:
             PointError: if points are not `[N, 2]`, not finite, or outside the image.
         """
-        points = self._checked(points)
-        return self.geometry.depth(self.camera, self.geometry.view(self.camera, points))
+        return self.geometry.depth(self.camera, self._hits(points))
 
     def surface_at(self, points: Float[np.ndarray, "n 2"]) -> Int[np.ndarray, "n"]:
         """Surface id at points `(u, v)`, int32; one id per part of an object.
@@ -58,8 +57,7 @@ class RoomFrame:
         Raises:
             PointError: if points are not `[N, 2]`, not finite, or outside the image.
         """
-        points = self._checked(points)
-        return self.geometry.mesh.surface[self.geometry.view(self.camera, points).triangle]
+        return self.geometry.mesh.surface[self._hits(points).triangle]
 
     def sample(self, name: str) -> RGBDSample:
         """Convert to the sample type of every data source."""
@@ -67,20 +65,10 @@ class RoomFrame:
             self.image, self.depth_m, valid_depth(self.depth_m), self.intrinsics, name
         )
 
-    def _checked(self, points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
-        points = np.asarray(points, np.float64)
-        if points.ndim != 2 or points.shape[1] != 2:
-            raise PointError(f"points must be [N, 2] of (u, v), got shape {points.shape}")
-        limit = np.array(self.depth_m.shape[::-1]) - 0.5
-        bad = ~((points >= -0.5) & (points <= limit)).all(axis=1)
-        if bad.any():
-            index = int(bad.argmax())
-            u, v = points[index]
-            raise PointError(
-                f"point {index} is ({u:g}, {v:g}), outside the image: u must be in "
-                f"[-0.5, {limit[0]}] and v in [-0.5, {limit[1]}]"
-            )
-        return points
+    def _hits(self, points: Float[np.ndarray, "n 2"]) -> Hits:
+        points = as_points(points)
+        check_inside(points, (self.depth_m.shape[0], self.depth_m.shape[1]))
+        return self.geometry.view(self.camera, points)
 
 
 def render_room(

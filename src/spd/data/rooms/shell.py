@@ -15,10 +15,8 @@ from jaxtyping import Float
 
 from spd.data.rooms import palette
 from spd.data.rooms.lighting import Light, Sun
-from spd.data.rooms.materials import Material
+from spd.data.rooms.materials import Material, Rng
 from spd.data.rooms.mesh import MeshBuilder
-
-Rng = np.random.Generator
 
 _BEYOND_M = 0.3
 _PIECE_M = 0.7  # size of the triangles of walls, floor and ceiling, each lit by itself

@@ -11,10 +11,8 @@ from spd.data.rooms import clutter, palette
 from spd.data.rooms import materials as m
 from spd.data.rooms.furniture import Piece, fronts
 from spd.data.rooms.lighting import Light
-from spd.data.rooms.materials import Material, colour
+from spd.data.rooms.materials import Material, Rng, colour
 from spd.data.rooms.shell import Room
-
-Rng = np.random.Generator
 
 
 def sofa(rng: Rng, *, seats: int | None = None) -> Piece:

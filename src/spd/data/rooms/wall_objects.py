@@ -6,10 +6,8 @@ import numpy as np
 
 from spd.data.rooms import clutter, palette, patterns
 from spd.data.rooms import materials as m
-from spd.data.rooms.materials import Material, colour
+from spd.data.rooms.materials import Material, Rng, colour
 from spd.data.rooms.shell import Room, Wall
-
-Rng = np.random.Generator
 
 
 def hang_on_walls(room: Room, rng: Rng, blocked: list[list[tuple[float, float, float]]]) -> None:

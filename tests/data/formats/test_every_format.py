@@ -1,4 +1,4 @@
-"""Checking, converting and comparing, on a miniature of every form that data comes in."""
+"""Checking, converting and comparing a miniature of every format."""
 
 import dataclasses
 
@@ -38,12 +38,12 @@ WRITERS = {
 }
 WITHOUT_CAMERA = ("parquet", "image-depth-folders")
 FILES = ("bts", "image-depth-folders", "table")
-"""Forms whose images are files."""
+"""Formats whose images are files."""
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    """The text that opens each form, of two training and two test frames."""
+    """Name of a source in each format, with two training and two test frames."""
     texts = {}
     for name, write in WRITERS.items():
         path = write(tmp_path_factory.mktemp(name) / "data", FEW)
@@ -52,7 +52,7 @@ def written(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_every_form_converts_to_a_folder_that_reads_the_same(written, name, tmp_path):
+def test_every_format_converts_to_a_folder_that_reads_the_same(written, name, tmp_path):
     source = open_source(written[name])
     done = convert(written[name], tmp_path / "new", workers=1)
     folder = RGBDFolder(tmp_path / "new")
@@ -75,7 +75,7 @@ def test_photos_are_copied_unchanged(written, name, tmp_path):
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_every_form_is_recognised_described_and_usable(written, name):
+def test_every_format_is_recognised_described_and_usable(written, name):
     report = check_source(written[name])
     assert report.format == ("nyu-h5" if name == "tars" else name)
     assert report.recognised_by
@@ -88,7 +88,7 @@ def test_every_form_is_recognised_described_and_usable(written, name):
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_every_form_may_be_trained_on(written, name):
+def test_every_format_passes_the_checks_before_training(written, name):
     samples = open_samples([f"{written[name].split(',')[0]}:train"])
     preflight(samples)
     refuse_overlap(samples, None)
@@ -107,7 +107,7 @@ def test_a_test_scene_among_training_frames_is_refused(tmp_path):
         refuse_overlap(open_samples([f"{tmp_path / 'bts' / 'official_splits' / 'train'}"]), None)
 
 
-def test_a_test_frame_in_a_form_that_keeps_no_numbers_is_found_by_sight(written, tmp_path):
+def test_a_test_frame_without_number_is_found_by_its_image(written, tmp_path):
     leak = dataclasses.replace(TEST, split="train")
     folders = write_image_folders(tmp_path / "mixed", [TRAIN, FRAMES[2], leak])
     train, test = open_samples([f"{folders}:train"]), open_samples([f"{written['bts']}:test"])
@@ -117,7 +117,7 @@ def test_a_test_frame_in_a_form_that_keeps_no_numbers_is_found_by_sight(written,
     assert f"{TEST.number:05d}" in found
 
 
-def test_disparity_of_any_form_is_refused_before_training(tmp_path):
+def test_disparity_is_refused_before_training(tmp_path):
     rows, columns = np.mgrid[:480, :640]
     slanted = 0.2 + rows / 480 * 0.6 + columns / 640 * 0.1
     disparity = dataclasses.replace(TRAIN, depth_mm=(5000 * slanted).astype(np.uint16))
@@ -135,7 +135,7 @@ def test_eight_bit_depth_of_folders_is_refused(tmp_path):
 
 
 def training_tensors(text: str) -> dict[bytes, list[np.ndarray]]:
-    """What the network would be given of every training frame, by the frame's pixels."""
+    """Training input of every training frame, by the frame's pixels."""
     camera = CameraConfig(focal_px=181.6, crop_height_px=168, crop_width_px=224)
     found = {}
     for sample in open_samples([text]):
@@ -146,7 +146,7 @@ def training_tensors(text: str) -> dict[bytes, list[np.ndarray]]:
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_the_same_frames_give_the_same_tensors_from_every_form(written, name):
+def test_every_format_gives_the_same_training_tensors(written, name):
     reference = training_tensors(f"{written['nyu-labelled-mat']}:train")
     path, *options = written[name].split(",")
     if name == "table":  # whose cameras are columns, and which does not say that it is NYU
@@ -161,7 +161,7 @@ def test_the_same_frames_give_the_same_tensors_from_every_form(written, name):
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_every_form_is_trained_on(written, name, small_config, tmp_path):
+def test_every_format_can_be_trained_on(written, name, small_config, tmp_path):
     path, *options = written[name].split(",")
     samples = open_samples([",".join([f"{path}:train", *options])], metric_only=True)
     settings = TrainConfig(

@@ -1,0 +1,40 @@
+"""Output folders of commands that resume: a settings file keeps other settings out."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from spd.errors import DataError
+from spd.files import write_text
+
+
+def claim_folder(
+    path: Path, settings: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
+) -> None:
+    """Write the settings file `path` into a new folder, or compare it with an existing one.
+
+    Args:
+        path: settings file; its folder must be empty or new if the file does not exist.
+        settings: settings of this call, as JSON data.
+        defaults: values of settings that files of earlier versions lack.
+
+    Raises:
+        DataError: if the folder holds anything else, or was written with other settings.
+    """
+    folder = path.parent
+    if not path.is_file():
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise DataError(f"{folder} is not an empty folder; choose another")
+        write_text(path, json.dumps(settings, indent=1) + "\n")
+        return
+    try:
+        found = dict(defaults or {}) | json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, TypeError):
+        found = {}
+    for key, wanted in settings.items():
+        if found.get(key) != wanted:
+            raise DataError(
+                f"{folder} was written with {key} {found.get(key)!r}, this call has {wanted!r}; "
+                "choose another folder"
+            )
