@@ -1,13 +1,12 @@
-"""A service under load: a plain script that starts one on loopback, asks it, writes JSON.
+"""Load test: a script that starts a service on loopback, sends requests and writes JSON.
 
     python tests/serve/load.py points -o out/load_points.json
     python tests/serve/load.py mixed -o out/load_mixed.json
     python tests/serve/load.py memory -o out/load_memory.json
 
-`points`: clients that ask points of photos they share. `mixed`: every twentieth request posts a
-photo. `memory`: so many different photos, and the memory of the server while they come.
-Clients are threads of this one process, on the same machine: they take processor time from the
-service that they measure.
+`points`: clients query points of shared photos. `mixed`: every twentieth request posts a photo.
+`memory`: the server's memory while many different photos are posted. The clients are threads of
+this process on the same machine, so they take processor time from the service that they measure.
 """
 
 import argparse
@@ -39,7 +38,7 @@ SIZE = (480, 640)
 
 @contextlib.contextmanager
 def service(more: list[str]) -> Iterator[tuple[str, int, int]]:
-    """A service of its own: host, port and process id."""
+    """Start a service; yields host, port and process id."""
     process = subprocess.Popen(
         [sys.executable, "-m", "spd", "serve", "--port", "0", *more],
         stderr=subprocess.PIPE,
@@ -60,7 +59,7 @@ def service(more: list[str]) -> Iterator[tuple[str, int, int]]:
 
 
 def photo(seed: int) -> bytes:
-    """A JPEG unlike any other: coarse noise, enlarged."""
+    """A JPEG of enlarged coarse noise, different for every call."""
     noise = np.random.default_rng(seed).integers(0, 256, (12, 16, 3), dtype=np.uint8)
     file = io.BytesIO()
     Image.fromarray(noise).resize(SIZE[::-1], Image.Resampling.BICUBIC).save(file, "JPEG")
@@ -68,7 +67,7 @@ def photo(seed: int) -> bytes:
 
 
 class Client:
-    """One connection, and what it saw."""
+    """One connection, and its measurements."""
 
     def __init__(self, host: str, port: int, seed: int) -> None:
         self._connection = http.client.HTTPConnection(host, port, timeout=120)
@@ -77,13 +76,13 @@ class Client:
         self.statuses: collections.Counter[str] = collections.Counter()
 
     def ask(self, image: str, points: int) -> None:
-        """Points of a photo."""
+        """Query points of a photo."""
         uv = self._generator.random((points, 2)) * [SIZE[1] - 1, SIZE[0] - 1]
         body = json.dumps({"points": uv.round(2).tolist()}).encode()
         self._send("points", f"/v1/images/{image}/points", body, "application/json")
 
     def post(self, data: bytes) -> str | None:
-        """A photo; its id where it was taken."""
+        """Post a photo; returns its id, or None if it was refused."""
         said = self._send("encode", "/v1/images?focal_px=519", data, "image/jpeg")
         return None if said is None else json.loads(said)["id"]
 
@@ -105,7 +104,7 @@ class Client:
 
 
 def together(clients: list[Client], work) -> None:
-    """Every client's work in its own thread."""
+    """Run every client in its own thread."""
     threads = [threading.Thread(target=work, args=(n, c)) for n, c in enumerate(clients)]
     for thread in threads:
         thread.start()
@@ -114,7 +113,7 @@ def together(clients: list[Client], work) -> None:
 
 
 def load(host: str, port: int, asked: argparse.Namespace) -> dict:
-    """Many clients for so many seconds."""
+    """Run the clients for some seconds."""
     clients = [Client(host, port, n) for n in range(asked.clients)]
     images = [clients[0].post(photo(n)) for n in range(SHARED_PHOTOS)]
     clients[0].seconds.clear()
@@ -137,7 +136,7 @@ def load(host: str, port: int, asked: argparse.Namespace) -> dict:
 
 
 def memory(host: str, port: int, pid: int, asked: argparse.Namespace) -> dict:
-    """So many different photos, each asked once; the server's memory every 500."""
+    """Post different photos, query each once, and record the server's memory."""
     clients = [Client(host, port, n) for n in range(MEMORY_CLIENTS)]
     server, lock, numbers = psutil.Process(pid), threading.Lock(), itertools.count()
     resident = [[0, server.memory_info().rss / 1e6]]
@@ -162,7 +161,7 @@ def memory(host: str, port: int, pid: int, asked: argparse.Namespace) -> dict:
 
 
 def summary(clients: list[Client], seconds: float) -> dict:
-    """What all clients saw."""
+    """Summary of all clients' measurements."""
     statuses = sum((client.statuses for client in clients), collections.Counter())
     found: dict = {"clients": len(clients), "seconds": seconds, "statuses": dict(statuses)}
     found["errors"] = sum(
@@ -182,11 +181,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("mode", choices=["points", "mixed", "memory"])
     parser.add_argument("-o", "--out", type=Path, help="JSON file; by default it is printed")
-    parser.add_argument("--clients", type=int, default=64, help="of points and mixed")
-    parser.add_argument("--seconds", type=float, default=120, help="of points and mixed")
-    parser.add_argument("--points", type=int, default=10, help="in one request")
-    parser.add_argument("--images", type=int, default=10_000, help="of memory")
-    parser.add_argument("--every", type=int, default=500, help="photos between looks at memory")
+    parser.add_argument("--clients", type=int, default=64, help="for points and mixed")
+    parser.add_argument("--seconds", type=float, default=120, help="for points and mixed")
+    parser.add_argument("--points", type=int, default=10, help="points in one request")
+    parser.add_argument("--images", type=int, default=10_000, help="photos, for memory")
+    parser.add_argument(
+        "--every", type=int, default=500, help="photos between measurements, for memory"
+    )
     parser.add_argument("service", nargs="*", help="after --: options of spd serve")
     asked = parser.parse_args()
     with service(asked.service) as (host, port, pid):
