@@ -257,7 +257,7 @@ def test_near_is_brighter_and_warmer_than_far_at_every_step():
         assert np.abs(shades - GREY).max(axis=1).min() > 25
 
 
-def test_limits_hold_maps_and_points_and_never_collapse():
+def test_limits_span_maps_and_points_and_are_never_empty():
     assert depth_limits([]).vmax == 10.0
     spread = np.linspace(1.0, 3.0, 10_001)
     limits = depth_limits([spread], np.array([0.5, np.nan]))
