@@ -211,53 +211,46 @@ def _score(
     protocols: Sequence[Protocol],
     boundaries: bool,
 ) -> tuple[EvaluationReport, ...]:
-    names, skipped = folder.images()
-    constants = _constants(folder, protocols, names, skipped)
-    scores: list[list[ImageScore]] = [[] for _ in protocols]
-    left_out = [dict(skipped) for _ in protocols]
+    """Read every image once and score it under every protocol."""
+    names, unpredicted = folder.images()
+    constants = {p: _constant(folder, p, names, unpredicted) for p in protocols}
+    scores: dict[Protocol, list[ImageScore]] = {protocol: [] for protocol in protocols}
+    skipped = {protocol: dict(unpredicted) for protocol in protocols}
     seen = np.zeros(2)
     for name in names:
         stored = _read(folder, name, protocols, boundaries)
         seen += stored.predictions.readings_seen, stored.predictions.readings
-        for protocol, constant, images, out in zip(
-            protocols, constants, scores, left_out, strict=True
-        ):
-            result = score_image(stored, protocol, constant, settings.kind)
+        for protocol in protocols:
+            result = score_image(stored, protocol, constants[protocol], settings.kind)
             if isinstance(result, str):
-                out[name] = result
+                skipped[protocol][name] = result
             else:
-                images.append(result)
-    for images, out in zip(scores, left_out, strict=True):
-        if not images:
-            raise _nothing_scored(folder, out)
-    share_seen = float(seen[0] / seen[1])
+                scores[protocol].append(result)
+    for protocol in protocols:
+        if not scores[protocol]:
+            raise _nothing_scored(folder, skipped[protocol])
     return tuple(
         EvaluationReport.of(
-            settings, protocol, constant, images, share_seen=share_seen, skipped=out
+            settings,
+            protocol,
+            constants[protocol],
+            scores[protocol],
+            share_seen=float(seen[0] / seen[1]),
+            skipped=skipped[protocol],
         )
-        for protocol, constant, images, out in zip(
-            protocols, constants, scores, left_out, strict=True
-        )
+        for protocol in protocols
     )
 
 
-def _constants(
-    folder: PredictionFolder,
-    protocols: Sequence[Protocol],
-    names: Sequence[str],
-    skipped: Mapping[str, str],
-) -> list[ConstantDepth]:
-    """The constant baseline of each protocol; reads all truth if no training median is stored."""
+def _constant(
+    folder: PredictionFolder, protocol: Protocol, names: Sequence[str], skipped: Mapping[str, str]
+) -> ConstantDepth:
+    """The constant baseline; reads all truth if no training median is stored."""
     known = ConstantDepth.read(folder.constant_path)
-    if known is not None:
-        return [known] * len(protocols)
-    constants = []
-    for protocol in protocols:
-        median = median_of_scored_truth(_truths(folder, protocol, names))
-        if median is None:
-            raise _nothing_scored(folder, skipped)
-        constants.append(median)
-    return constants
+    known = known or median_of_scored_truth(_truths(folder, protocol, names))
+    if known is None:
+        raise _nothing_scored(folder, skipped)
+    return known
 
 
 def _truths(

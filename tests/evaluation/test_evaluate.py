@@ -133,7 +133,7 @@ def test_depth_of_another_resolution_is_asked_natively_and_read_at_the_nearest_p
     np.testing.assert_array_equal(stored.truth_m, np.float32([1, 1, 3, 3] * 2))
 
 
-def test_equal_resolution_is_indexing(tmp_path):
+def test_the_dense_map_of_equal_resolution_is_indexed(tmp_path):
     predictor = FakePredictor()
     sample = make_sample(0, size=(7, 11))
     folder = predict_set(predictor, [sample], tmp_path, settings_of(predictor))

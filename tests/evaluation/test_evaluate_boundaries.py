@@ -128,7 +128,7 @@ def test_boundaries_are_of_aligned_maps(tmp_path):
     assert aligned.boundaries.dense["si_f1"] == pytest.approx(perfect.si_f1, rel=1e-9)
 
 
-def test_maps_are_of_what_the_network_saw(tmp_path):
+def test_maps_cover_the_part_that_the_network_saw(tmp_path):
     truth = box_map()
     evaluate(MapPredictor([truth]), [map_sample(0, truth)], tmp_path, boundaries="sparse")
     maps = ImageMaps.read(PredictionFolder(tmp_path).maps_path("map/0"))

@@ -46,7 +46,7 @@ def test_best_median_and_worst_are_drawn_with_model_data_and_protocol(tmp_path, 
         (4, ["best of 4: room/00", "median of 4: room/01", "worst of 4: room/03"]),
     ],
 )
-def test_few_images_are_called_what_they_are(tmp_path, monkeypatch, count, titles):
+def test_titles_of_one_and_two_images(tmp_path, monkeypatch, count, titles):
     samples = [make_sample(k) for k in range(count)]
     assert drawn_by(monkeypatch, samples, tmp_path)["titles"] == titles
 

@@ -194,7 +194,7 @@ def test_a_map_of_one_depth_has_one_tick_and_another_has_several(tmp_path, pages
     [
         ([(1, 1)], [1.0, 2.0], r"got \(1, 2\) and \(2,\)"),
         ([1, 1], [1.0, 2.0], r"must be \[K, 2\]"),
-        ([(1, 1), (40, 3)], [1.0, 1.0], r"point \(40, 3\) is outside the photo of 40x30"),
+        ([(1, 1), (40, 3)], [1.0, 1.0], r"point 1 is \(40, 3\), outside the image of 40 columns"),
     ],
 )
 def test_points_that_do_not_fit_are_refused(tmp_path, points, depth, message):
@@ -257,7 +257,7 @@ def test_near_is_brighter_and_warmer_than_far_at_every_step():
         assert np.abs(shades - GREY).max(axis=1).min() > 25
 
 
-def test_limits_hold_maps_and_points_and_never_collapse():
+def test_limits_span_maps_and_points_and_are_never_empty():
     assert depth_limits([]).vmax == 10.0
     spread = np.linspace(1.0, 3.0, 10_001)
     limits = depth_limits([spread], np.array([0.5, np.nan]))

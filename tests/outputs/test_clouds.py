@@ -68,7 +68,7 @@ def test_both_sides_of_a_jump_are_left_out_and_nothing_else():
     assert (~is_surface(single, 1.5)).sum() == 5  # it and its four neighbours
 
 
-def test_what_has_no_depth_has_no_point_and_is_no_edge():
+def test_pixels_without_depth_give_no_point_and_no_edge():
     depth_m = DEPTH_M.copy()
     depth_m[1, 1], depth_m[2, 2], depth_m[3, 3] = np.nan, 0, np.inf
     cloud = cloud_of(depth_m, PHOTO, CAMERA)
@@ -76,7 +76,7 @@ def test_what_has_no_depth_has_no_point_and_is_no_edge():
     assert cloud.xyz_m[-1] == pytest.approx(by_hand(4, 6), abs=1e-6)
 
 
-def test_a_cloud_that_cannot_be_is_refused():
+def test_bad_input_of_a_cloud_is_refused():
     with pytest.raises(InputError, match="no point of the cloud remains"):
         cloud_of(np.full(SIZE, np.nan), PHOTO, CAMERA)
     with pytest.raises(InputError, match="differ in size"):

@@ -22,7 +22,7 @@ def test_npy_is_the_map_bit_by_bit(tmp_path):
     assert (read == DEPTH_M).all()
 
 
-def test_png_is_16_bit_millimetres_and_says_so(tmp_path):
+def test_png_stores_16_bit_millimetres_and_their_scale(tmp_path):
     write_png(DEPTH_M, tmp_path / "depth.png")
     with Image.open(tmp_path / "depth.png") as image:
         assert image.mode == "I;16"
@@ -33,7 +33,7 @@ def test_png_is_16_bit_millimetres_and_says_so(tmp_path):
     assert read_png_depth(tmp_path / "depth.png") == pytest.approx(steps / 1000, abs=1e-5)
 
 
-def test_other_steps_hold_what_is_farther(tmp_path):
+def test_larger_steps_hold_farther_depth(tmp_path):
     write_png(DEPTH_M * 3, tmp_path / "depth.png", 256)
     read = read_png_depth(tmp_path / "depth.png")
     assert np.abs(read - DEPTH_M * 3).max() <= 0.5 / 256 + 1e-5
@@ -41,7 +41,7 @@ def test_other_steps_hold_what_is_farther(tmp_path):
         assert image.text["depth_scale"] == "256"
 
 
-def test_what_has_no_reading_is_zero(tmp_path):
+def test_pixels_without_a_reading_are_zero(tmp_path):
     depth_m = np.array([[np.nan, np.inf, -1.0, 0.0, 1.5]])
     write_png(depth_m, tmp_path / "depth.png")
     with Image.open(tmp_path / "depth.png") as image:
@@ -57,7 +57,7 @@ def test_metres_that_16_bits_cannot_hold_are_refused_not_clipped(tmp_path, metre
     write_png(np.array([[65.535, 0.001]]), tmp_path / "depth.png")
 
 
-def test_a_png_without_a_scale_is_not_guessed_at(tmp_path):
+def test_a_png_without_a_scale_is_refused(tmp_path):
     Image.fromarray(np.ones((4, 4), np.uint8)).save(tmp_path / "grey.png")
     for name in ("grey.png", "nowhere.png"):
         with pytest.raises(InputError, match="not a 16-bit depth PNG"):
@@ -72,7 +72,7 @@ ROWS = [
 ]
 
 
-def test_csv_and_json_hold_a_tenth_of_a_millimetre_and_gaps(tmp_path):
+def test_csv_and_json_round_to_a_tenth_of_a_millimetre_and_keep_gaps(tmp_path):
     write_table(ROWS, tmp_path / "t.csv", "csv")
     with (tmp_path / "t.csv").open(newline="") as file:
         first, second = csv.DictReader(file)
@@ -91,7 +91,7 @@ def test_parquet_holds_all_digits_and_types(tmp_path):
     assert table.schema.field("points").type == pa.int64()
 
 
-def test_the_table_for_the_eye_lines_up():
+def test_table_columns_are_aligned():
     lines = table_text(ROWS).splitlines()
     assert len({len(line) for line in lines}) == 1
     assert lines[1].split() == ["a,", "b", "12", "1.235", "-"]

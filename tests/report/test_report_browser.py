@@ -71,7 +71,7 @@ def test_every_picture_is_drawn_and_every_chart_has_room(opened):
     assert all(width > 300 and marks > 4 for width, marks in drawn)
 
 
-def test_nothing_is_logged_and_nothing_else_is_asked_for(opened):
+def test_nothing_is_logged_and_nothing_else_is_requested(opened):
     opened.page.wait_for_timeout(200)
     assert opened.messages == []
     asked = [url for url in opened.requests if not url.startswith("data:")]
@@ -141,7 +141,7 @@ def test_without_script_everything_is_there(browser, evaluation):
     plain.close()
 
 
-def test_a_page_that_asks_and_logs_would_be_noticed(browser, tmp_path):
+def test_a_page_that_requests_and_logs_would_be_noticed(browser, tmp_path):
     (tmp_path / "page.html").write_text('<img src="x.png" alt=""><script>console.log("a")</script>')
     opened = Opened(browser, tmp_path / "page.html")
     opened.page.wait_for_timeout(200)

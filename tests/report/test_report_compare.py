@@ -110,7 +110,7 @@ def test_another_protocol_other_images_and_other_readings_are_refused(pair, tmp_
     first, _ = pair
     aligned = write_evaluation(tmp_path / "c", protocols=["native-median"])
     with pytest.raises(
-        DataError, match="first protocol is native-median, expected native"
+        DataError, match=r"first protocol is “native-median: .*”, expected “native: "
     ) as caught:
         write_report([first, aligned], tmp_path / "x.html")
     assert "spd score" in str(caught.value)
@@ -121,13 +121,15 @@ def test_another_protocol_other_images_and_other_readings_are_refused(pair, tmp_
         write_report([first, fewer], tmp_path / "x.html")
     drawn = write_evaluation(tmp_path / "e", max_points=5)
     words = (
-        "scored at different readings of room/00: the first is with --max-points 5, the second "
-        "without --max-points; evaluate both with the same options"
+        "scored at different readings of room/00: max_points 5, seed 0 in the first, all readings "
+        "in the second; draw the same readings in both"
     )
     with pytest.raises(DataError, match=words):
         write_report([first, drawn], tmp_path / "x.html")
     redrawn = write_evaluation(tmp_path / "f", max_points=5, seed=1)
-    with pytest.raises(DataError, match=r"with --max-points 5 and seed 1, the second .* seed 0"):
+    with pytest.raises(
+        DataError, match=r"max_points 5, seed 1 in the first, max_points 5, seed 0 in"
+    ):
         write_report([drawn, redrawn], tmp_path / "x.html")
     assert not (tmp_path / "x.html").exists()
 
@@ -137,7 +139,7 @@ def test_other_views_are_refused_by_their_name(pair, tmp_path):
     metrics = json.loads((second / "metrics.json").read_text())
     metrics |= {"view": "crop", "protocol": "native: native pixels inside the middle crop"}
     (second / "metrics.json").write_text(json.dumps(metrics))
-    words = "was evaluated with --view crop, the second with --view whole; evaluate both with"
+    words = "was evaluated with --view crop, expected whole; evaluate both with the same view"
     with pytest.raises(DataError, match=words):
         write_report([first, second], tmp_path / "x.html")
 

@@ -66,7 +66,7 @@ def test_a_baseline_that_is_not_beaten_is_named(tmp_path, index, error, verdict)
     page = page_of(write_evaluation(tmp_path / "evaluation", samples=[make_sample(index)]))
     lead = re.search(r'<p class="lead">(.*?)</p>', page).group(1)
     assert f"depth is off by {error} of the true distance" in lead
-    assert "“constant (test truth)” by 33.3% and “image median” by 66.7%" in lead
+    assert "by 33.3% (“constant (test truth)”) and 66.7% (“image median”)" in lead
     assert lead.endswith(verdict)
 
 

@@ -97,8 +97,8 @@ def evaluate(
             open_sample=samples.named,
             progress=progress,
         )
-    if folder.kept:
-        print(f"reused the finished predictions of {folder.kept} of {len(samples)} images")
+    if folder.reused:
+        print(f"reused the finished predictions of {folder.reused} of {len(samples)} images")
     print_reports(reports, out)
 
 

@@ -31,7 +31,7 @@ class PredictionFolder:
 
     path: Path
     """The folder."""
-    kept: int = 0
+    reused: int = 0
     """Images whose predictions were complete before, so that the network was not run."""
 
     @classmethod

@@ -96,7 +96,7 @@ def predict_set(
     folder = PredictionFolder.start(out_dir, settings)
     scored: list[str] = []
     skipped: dict[str, str] = {}
-    kept = 0
+    reused = 0
     for sample in _distinct(_counted(samples, progress)):
         if sample.intrinsics is None and (not request.without_focal or settings.view == "crop"):
             skipped[sample.name] = NO_FOCAL
@@ -116,13 +116,13 @@ def predict_set(
             )
         if request.maps is not None and sample.depth_size == sample.image_size:
             predicted |= image.predict_maps(request.maps)
-        kept += not predicted
+        reused += not predicted
         scored.append(sample.name)
     if not scored and not skipped:
         raise DataError("no sample to evaluate; is the split empty?")
     folder.begin(settings)
     folder.finish(scored, skipped)
-    return dataclasses.replace(folder, kept=kept)
+    return dataclasses.replace(folder, reused=reused)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -183,10 +183,10 @@ class _Image:
         counts = sample.valid & within_range(sample.depth_m)
         truth_m = np.where(counts, sample.depth_m, np.float32(0))[part]
         if path.exists():
-            kept = ImageMaps.read(path)
-            if not np.array_equal(kept.truth_m, truth_m):
+            stored = ImageMaps.read(path)
+            if not np.array_equal(stored.truth_m, truth_m):
                 raise _other_data(path, sample.name)
-            if mode == "dense" or kept.sparse_m is not None:
+            if mode == "dense" or stored.sparse_m is not None:
                 return False
         rows, columns = np.mgrid[top:bottom, left:right]
         points = self.view.points((rows * sample.depth_size[1] + columns).ravel())
@@ -203,10 +203,10 @@ class _Image:
 
     def _check_same(self, path: Path) -> None:
         sample = self.view.sample
-        kept = ImagePredictions.read(path, sample.name)
-        same = kept.depth_size == sample.depth_size
-        same = same and np.array_equal(kept.pixel_index, self.pixel_index)
-        if not same or not np.array_equal(kept.truth_m, sample.depth_m.take(self.pixel_index)):
+        stored = ImagePredictions.read(path, sample.name)
+        same = stored.depth_size == sample.depth_size
+        same = same and np.array_equal(stored.pixel_index, self.pixel_index)
+        if not same or not np.array_equal(stored.truth_m, sample.depth_m.take(self.pixel_index)):
             raise _other_data(path, sample.name)
 
 

@@ -28,10 +28,11 @@ def check_truth(folder: PredictionFolder, samples: "Samples", data: str) -> None
     for name in scored:
         path = folder.image_path(name)
         stored, sample = ImagePredictions.read(path, name), samples.named(name)
-        if stored.depth_size != sample.depth_size:
+        sizes = [f"{height}x{width}" for height, width in (stored.depth_size, sample.depth_size)]
+        if sizes[0] != sizes[1]:
             raise DataError(
-                f"{path} has predictions for {_size(stored.depth_size)} depth, but {name} in "
-                f"{data} has {_size(sample.depth_size)}; evaluate into another folder"
+                f"{path} has predictions for {sizes[0]} depth, but {name} in {data} has "
+                f"{sizes[1]}; evaluate into another folder"
             )
         if not np.array_equal(stored.truth_m, sample.depth_m.take(stored.pixel_index)):
             raise DataError(
@@ -51,7 +52,3 @@ def _check_names(folder: PredictionFolder, stored: set[str], there: set[str], da
                 f"{folder.path} has {what} ({len(names)}): {listed}; pass the data that was "
                 "evaluated"
             )
-
-
-def _size(size: tuple[int, int]) -> str:
-    return f"{size[0]}x{size[1]}"

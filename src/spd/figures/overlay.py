@@ -24,6 +24,7 @@ from spd.figures.canvas import (
     panel_size,
 )
 from spd.figures.labels import Rectangle, place_labels
+from spd.pixels import as_points, check_inside
 
 MOST_LABELS = 25
 """With more points than this there are no labels, only colours."""
@@ -67,7 +68,7 @@ def point_overlay(
             does not end in .png.
     """
     check_image(image_u8)
-    points, depth = _check_points(points_uv, depth_m, image_u8.shape[:2])
+    points, depth = _check_points(points_uv, depth_m, (image_u8.shape[0], image_u8.shape[1]))
     maps = [] if depth_map_m is None else [depth_map_m]
     scale = depth_limits(maps, depth, least_span=LEAST_SPAN)
     height, width = panel_size(image_u8.shape[:2], _PANEL_PX, _NARROWEST_PX)
@@ -103,25 +104,16 @@ def _one_depth(
 
 
 def _check_points(
-    points_uv: npt.ArrayLike, depth_m: npt.ArrayLike, size: tuple[int, ...]
+    points_uv: npt.ArrayLike, depth_m: npt.ArrayLike, size: tuple[int, int]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    depth = np.asarray(depth_m, dtype=np.float64)
-    points = np.asarray(points_uv, dtype=np.float64)
-    if points.size == 0:
-        points = points.reshape(0, 2)
-    if points.ndim != 2 or points.shape[1] != 2 or depth.shape != points.shape[:1]:
+    """The points with a depth, and their depths."""
+    points, depth = as_points(points_uv), np.asarray(depth_m, dtype=np.float64)
+    if depth.shape != points.shape[:1]:
         raise InputError(
             f"points must be [K, 2] with depth [K], got {points.shape} and {depth.shape}"
         )
-    known = np.isfinite(depth)
-    points, depth = points[known], depth[known]
-    inside = ((points >= -0.5) & (points <= np.array([size[1], size[0]]) - 0.5)).all(axis=1)
-    if not inside.all():
-        u, v = points[np.argmin(inside)]
-        raise InputError(
-            f"point ({u:g}, {v:g}) is outside the photo of {size[1]}x{size[0]}; draw points on "
-            "the photo they were asked on"
-        )
+    points, depth = points[np.isfinite(depth)], depth[np.isfinite(depth)]
+    check_inside(points, size)
     return points, depth
 
 

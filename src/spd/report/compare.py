@@ -23,11 +23,15 @@ def check_comparable(several: Sequence[StoredEvaluation]) -> None:
         views = [r.metrics.get("view", "whole") for r in (other, first)]
         if views[0] != views[1]:
             raise DataError(
-                f"{pair}: the first was evaluated with --view {views[0]}, the second with --view "
-                f"{views[1]}; evaluate both with the same view"
+                f"{pair}: it was evaluated with --view {views[0]}, expected {views[1]}; evaluate "
+                "both with the same view"
             )
         if other.metrics["protocol"] != first.metrics["protocol"]:
-            raise DataError(f"{pair}: {_protocols(other, first)}")
+            raise DataError(
+                f"{pair}: its first protocol is “{other.metrics['protocol']}”, expected "
+                f"“{first.metrics['protocol']}”; score both under the same one (spd score FOLDER "
+                "--protocol NAME), and models of different cameras with --view whole"
+            )
         different = sorted(set(first.names) ^ set(other.names))
         if different:
             raise DataError(
@@ -36,29 +40,13 @@ def check_comparable(several: Sequence[StoredEvaluation]) -> None:
             )
 
 
-def _protocols(other: StoredEvaluation, first: StoredEvaluation) -> str:
-    """The difference of the first protocols; those of one name differ by the model's camera."""
-    names = [r.metrics["protocol_name"] for r in (other, first)]
-    if names[0] == names[1]:
-        return (
-            f"the first was scored as “{other.metrics['protocol']}”, the second as "
-            f"“{first.metrics['protocol']}”; evaluate both with --view whole"
-        )
-    return (
-        f"its first protocol is {names[0]}, expected {names[1]}; score both under the same one "
-        f"(spd score {other.path} --protocol {names[1]})"
-    )
-
-
 def other_readings(first: StoredEvaluation, other: StoredEvaluation, image: str) -> DataError:
     """The error for evaluations whose readings of an image differ, with the cause if known."""
     drawn = [(r.settings.get("max_points"), r.settings.get("seed")) for r in (other, first)]
     cause = "compare evaluations of the same data"
     if drawn[0] != drawn[1]:
-        most = ["without --max-points" if m is None else f"with --max-points {m}" for m, _ in drawn]
-        if most[0] == most[1]:
-            most = [f"{words} and seed {s}" for words, (_, s) in zip(most, drawn, strict=True)]
-        cause = f"the first is {most[0]}, the second {most[1]}; evaluate both with the same options"
+        draws = ["all readings" if m is None else f"max_points {m}, seed {s}" for m, s in drawn]
+        cause = f"{draws[0]} in the first, {draws[1]} in the second; draw the same readings in both"
     return DataError(
         f"{other.path} and {first.path} were scored at different readings of {image}: {cause}"
     )

@@ -32,12 +32,12 @@ def lead(several: Sequence[StoredEvaluation]) -> str:
     baselines = list(baselines_of(first.metrics).values())
     if not baselines:
         return sentence
-    errors = " and ".join(f"“{each['name']}” by {each['abs_rel']:.1%}" for each in baselines)
+    errors = " and ".join(f"{each['abs_rel']:.1%} (“{each['name']}”)" for each in baselines)
     beaten = [baseline["abs_rel"] > error for baseline in baselines]
     verdict = "both are beaten" if all(beaten) else "neither is beaten"
     if any(beaten) and not all(beaten):
         verdict = f"“{baselines[beaten.index(False)]['name']}” is not beaten"
-    return f"{sentence} The baselines, which see no photo, are off {errors}: {verdict}."
+    return f"{sentence} The baselines, which see no photo, are off by {errors}: {verdict}."
 
 
 def row_meanings(several: Sequence[StoredEvaluation]) -> str:
@@ -79,7 +79,7 @@ def model_facts(evaluation: StoredEvaluation, *, full: bool = False) -> FactList
         ("model", str(settings.pop("model"))),
         ("data", str(settings.pop("data", "") or "unnamed")),
         ("protocol", str(evaluation.metrics["protocol"])),
-        ("predictions of", f"{evaluation.made:%d %B %Y, %H:%M:%S} UTC"),
+        ("predicted on", f"{evaluation.made:%d %B %Y, %H:%M:%S} UTC"),
         ("computed on", str(settings.pop("device", "unknown"))),
     ]
     settings.pop("date", None)
@@ -94,7 +94,7 @@ def model_facts(evaluation: StoredEvaluation, *, full: bool = False) -> FactList
 
 def compared_models(several: Sequence[StoredEvaluation]) -> PageTable:
     """A row of facts per evaluation."""
-    headings = ("model", "data", "predictions of", "spd")
+    headings = ("model", "data", "predicted on", "spd")
     rows = []
     for evaluation in several:
         settings = evaluation.settings

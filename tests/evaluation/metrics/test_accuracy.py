@@ -187,7 +187,7 @@ def test_unusable_input_is_refused(predicted, truth, message):
         depth_metrics(predicted, truth)
 
 
-def test_mean_of_nothing_is_refused():
+def test_the_mean_of_no_images_is_refused():
     with pytest.raises(DataError, match="at least one image"):
         mean_metrics([])
 

@@ -54,17 +54,17 @@ def test_answers_that_are_not_finite_take_no_part_in_the_fit():
 
 
 @pytest.mark.parametrize("answers", [[np.nan, np.nan], [0.0, 0.0], [-1.0, -2.0]])
-def test_there_is_no_median_scale_without_a_median_above_zero(answers):
+def test_a_median_of_zero_or_less_has_no_fit(answers):
     assert fit(answers, [1.0, 2.0], "median") is None
 
 
 @pytest.mark.parametrize("alignment", ["least squares", "least squares in inverse depth"])
-def test_nothing_finite_has_no_fit(alignment):
+def test_predictions_that_are_all_not_finite_have_no_fit(alignment):
     assert fit([np.nan], [1.0], alignment) is None
 
 
 @pytest.mark.parametrize("value", [0.1, 1 / 3, 1e-3, 7.7, 1e6])
-def test_a_constant_becomes_the_mean(value):
+def test_a_constant_prediction_is_fitted_to_the_mean(value):
     # 0.1 is not a sum of powers of two: its mean over 1,001 pixels is off by a rounding.
     truth = np.linspace(1, 3, 1001)
     fitted = fit(np.full(1001, value), truth, "least squares")
@@ -74,12 +74,12 @@ def test_a_constant_becomes_the_mean(value):
     assert inverse.apply([value])[0] == pytest.approx(1 / np.mean(1 / truth), rel=1e-12)
 
 
-def test_one_pixel_becomes_its_truth():
+def test_one_pixel_is_fitted_to_its_truth():
     for alignment in ("median", "least squares", "least squares in inverse depth"):
         assert fit([3.0], [2.0], alignment).apply([3.0]) == pytest.approx([2.0], rel=1e-15)
 
 
-def test_without_alignment_nothing_changes():
+def test_no_alignment_leaves_predictions_unchanged():
     assert fit([3.0, np.nan], [1.0, 1.0], "none") == Fit()
     assert Fit().apply([3.0]).tolist() == [3]
 

@@ -66,7 +66,7 @@ def test_a_hole_beside_an_edge_does_not_draw_it_away(rule):
 
 
 @BOTH
-def test_a_wall_with_holes_has_no_edge_around_them(rule):
+def test_holes_in_a_wall_have_no_edges_around_them(rule):
     holes = FULL.copy()
     holes[5:25, 30:60] = False
     slanted = np.where(holes, np.linspace(1, 9, 80), 0)

@@ -67,7 +67,7 @@ def test_a_hole_has_no_edge_and_nothing_in_it_is_read(rule):
     assert depth_boundary_error(predicted, truth, holes, rule) == (0, 0)
 
 
-def test_nothing_valid_has_no_edge():
+def test_a_map_without_readings_has_no_edge():
     assert depth_boundary_error(wall(20), wall(20), ~FULL, TUM) == (None, None)
 
 

@@ -23,7 +23,7 @@ def test_an_edge_is_both_pixels_beside_a_jump():
     assert depth_edges(step().T, np.ones((24, 3), bool))[:, 1].nonzero()[0].tolist() == [9, 10]
 
 
-def test_ten_per_cent_is_no_edge_and_more_is():
+def test_a_jump_of_ten_per_cent_is_not_an_edge_but_a_larger_one_is():
     valid = np.ones((1, 2), bool)
     assert not depth_edges(np.array([[2.0, 2.19]]), valid).any()
     assert depth_edges(np.array([[2.0, 2.21]]), valid).all()

@@ -109,7 +109,7 @@ def _check(
     if truth.ndim != 2 or not predicted.shape == truth.shape == readings.shape:
         raise DataError(
             f"prediction, truth and mask must be 2-D of one shape, got {predicted.shape}, "
-            f"{truth.shape} and {readings.shape}; ask the prediction at every pixel of the truth"
+            f"{truth.shape} and {readings.shape}; predict at every pixel of the truth"
         )
     bad = readings & ~(np.isfinite(truth) & (truth > 0))
     if bad.any():

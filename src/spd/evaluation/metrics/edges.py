@@ -14,7 +14,7 @@ from scipy.ndimage import distance_transform_edt
 EDGE_RATIO = 1.1
 """Neighbouring depths that differ by more than this factor have an edge between them."""
 BANDS_PX: tuple[tuple[float, float], ...] = ((0, 1), (1, 2), (2, 4), (4, 8), (8, np.inf))
-"""Distances to the nearest edge pixel, lower end exclusive but for 0, upper end inclusive."""
+"""Distances to the nearest edge pixel, lower end exclusive except for 0, upper end inclusive."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
