@@ -79,6 +79,16 @@ def test_convention_sampling_lives_in_geometry_alone():
             assert not (isinstance(node, ast.keyword) and node.arg == "align_corners"), path
 
 
+def test_every_section_that_the_code_cites_is_in_the_architecture_page():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    sections = set(re.findall(r"^#+ ([\d.]+?)\.? ", page, re.M))
+    assert {"1", "6", "6.4", "10.6"} <= sections
+    for path in PACKAGE.rglob("*.py"):
+        text = re.sub(r"\s+", " ", path.read_text(encoding="utf-8"))
+        cited = re.findall(r"specification, (?:sections? )?([1-9]\d*(?:\.\d+)?)", text)
+        assert set(cited) <= sections, f"{path.name} cites {set(cited) - sections}"
+
+
 def test_convention_the_checkpoint_stores_its_camera_and_crop(tmp_path):
     camera = ModelConfig().camera
     assert (camera.focal_px, camera.fov_deg, camera.crop_size) == (389.1, 63.3, (350, 476))

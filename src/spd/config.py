@@ -1,7 +1,7 @@
 """Typed, frozen configurations that refuse unknown keys.
 
-The model's are here, training's in `spd.recipes`. Importing this module imports neither torch nor
-transformers.
+Those of the model are here, those of training in `spd.recipes`. Importing this module imports
+neither torch nor transformers.
 """
 
 from typing import Annotated, Any, Literal, Self
@@ -17,7 +17,7 @@ PATCH = 14  # DINOv2's patch size; the encoder has no other.
 
 
 class Frozen(pydantic.BaseModel):
-    """Base of all configurations: immutable, strict about types, closed to unknown keys."""
+    """Base of all configurations: immutable, with strict types and without unknown keys."""
 
     model_config = pydantic.ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
@@ -31,7 +31,7 @@ class Frozen(pydantic.BaseModel):
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
-        """Build from plain JSON data.
+        """Build a configuration from plain JSON data.
 
         Raises:
             ConfigError: on unknown keys, wrong types or contradictory values.
@@ -41,7 +41,7 @@ class Frozen(pydantic.BaseModel):
         return cls(**data)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON data; `from_dict` gives back an equal configuration."""
+        """Convert to plain JSON data, which `from_dict` reads back."""
         return self.model_dump(mode="json")
 
 
@@ -49,17 +49,17 @@ class EncoderConfig(Frozen):
     """DINOv2 vision transformer (specification, section 3); the defaults are ViT-S/14."""
 
     hidden_size: Int = Field(384, gt=0)
-    """Channels of every token."""
+    """Channels of a token."""
     layers: Int = Field(12, gt=0)
     """Transformer blocks."""
     heads: Int = Field(6, gt=0)
-    """Attention heads in every block."""
+    """Attention heads of a block."""
     mlp_ratio: Int = Field(4, gt=0)
     """Hidden width of a block's MLP, in multiples of `hidden_size`."""
     taps: tuple[int, int, int, int] = (2, 5, 8, 11)
     """Blocks, counted from 0, whose outputs feed the neck."""
     position_size_px: Int = Field(518, gt=0)
-    """Side of the square image that the stored position table is laid out for."""
+    """Side in pixels of the square image for which the position table is stored."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -79,16 +79,16 @@ class EncoderConfig(Frozen):
 
 
 class CameraConfig(Frozen):
-    """The camera the model was trained for; metres hold only at its pixels per radian."""
+    """The camera that the model is trained for; depth is metric only at its pixels per radian."""
 
     focal_px: float = Field(389.1, gt=0)
-    """Focal length in pixels of the images the model sees (NYU at 0.75 scale: 389.1)."""
+    """Focal length in pixels of the model's input (NYU at 0.75 scale: 389.1)."""
     fov_deg: float = Field(63.3, gt=0, lt=180)
-    """Field of view along the longer side, assumed where a photo's focal length is unknown."""
+    """Field of view in degrees along the longer side, assumed if the focal length is unknown."""
     crop_height_px: Int = Field(350, ge=2 * PATCH, multiple_of=PATCH)
-    """Rows of the training crop."""
+    """Rows of the training crop in pixels."""
     crop_width_px: Int = Field(476, ge=2 * PATCH, multiple_of=PATCH)
-    """Columns of the training crop."""
+    """Columns of the training crop in pixels."""
 
     @property
     def crop_size(self) -> tuple[int, int]:
@@ -97,12 +97,12 @@ class CameraConfig(Frozen):
 
 
 class ModelConfig(Frozen):
-    """Everything that decides the model's shape; the defaults are SPD v15.2 at full size."""
+    """The model and its training camera; the defaults are SPD v15.2 at full size."""
 
     encoder: EncoderConfig = EncoderConfig()
     """The image encoder."""
     dim: Int = Field(64, gt=0)
-    """D, the channels of the decoder."""
+    """Channels of the decoder, D."""
     heads: Int = Field(4, gt=0)
     """Attention heads of each local stage."""
     ffn_ratio: Int = Field(4, gt=0)
@@ -114,9 +114,9 @@ class ModelConfig(Frozen):
     local_path: LocalPathName = "cross_attention"
     """v15.2 (`cross_attention`), v15.1 (`conv`), or the `bilinear_mlp` baseline."""
     initial_depth_m: float = Field(2.5, gt=0)
-    """What an untrained model answers, in metres."""
+    """Depth in metres that an untrained model predicts."""
     camera: CameraConfig = CameraConfig()
-    """The training camera; travels with the weights."""
+    """The training camera; checkpoints store it with the weights."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -128,7 +128,7 @@ class ModelConfig(Frozen):
 
     @classmethod
     def tiny(cls) -> "ModelConfig":
-        """The same structure on a small encoder at 168x224, for tests, examples and CPUs."""
+        """A configuration with a small encoder at 168x224, for tests, examples and CPUs."""
         return cls(
             encoder=EncoderConfig(
                 hidden_size=96, layers=4, heads=3, taps=(0, 1, 2, 3), position_size_px=224
@@ -138,7 +138,7 @@ class ModelConfig(Frozen):
 
     @classmethod
     def small(cls) -> "ModelConfig":
-        """Between `tiny` and the full size: trains from scratch in an hour on a CPU."""
+        """A configuration between `tiny` and full size; an hour of training on a CPU."""
         return cls(
             encoder=EncoderConfig(
                 hidden_size=128, layers=8, heads=4, taps=(1, 3, 5, 7), position_size_px=224
@@ -148,7 +148,7 @@ class ModelConfig(Frozen):
 
 
 def _nyu_camera(scale: float, crop_height_px: int, crop_width_px: int) -> CameraConfig:
-    """NYU's colour camera (518.8579 px at 640x480) with the image resized by `scale`."""
+    """NYU's colour camera (518.8579 px at 640x480), for images resized by `scale`."""
     return CameraConfig(
         focal_px=round(518.8579 * scale, 1),
         crop_height_px=crop_height_px,
@@ -157,7 +157,7 @@ def _nyu_camera(scale: float, crop_height_px: int, crop_width_px: int) -> Camera
 
 
 def _one_line(name: str, error: pydantic.ValidationError) -> str:
-    """All of pydantic's complaints in one line, each with the key it is about."""
+    """All errors of pydantic in one line, each with its key."""
     parts = []
     for item in error.errors(include_url=False):
         key = ".".join(str(part) for part in item["loc"])

@@ -1,7 +1,7 @@
-"""What does not fit into memory: asked for in smaller parts, or one clear error.
+"""Handling of insufficient memory: work in smaller parts, or one clear error.
 
-No torch here: an exported model is asked without it. Libraries say it in errors of many kinds that
-have no class in common, so their words are what counts.
+Libraries report it in errors of many unrelated classes, so this module looks at their messages. It
+does not import torch, because exported models run without it.
 """
 
 import contextlib
@@ -12,45 +12,51 @@ from spd.errors import SPDError
 
 T = TypeVar("T")
 
-_SAID = (
+_MESSAGES = (
     "out of memory",  # torch on CUDA and MPS
     "DefaultCPUAllocator",  # torch on the CPU
     "Failed to allocate",  # ONNX Runtime, OpenVINO
-    "bad_alloc",  # whatever C++ below them says
+    "bad_alloc",  # C++ code below any of them
     "bad allocation",
 )
 
 
 class OutOfMemoryError(SPDError, MemoryError):
-    """Memory does not suffice, and nothing that can be made smaller is left."""
+    """Memory does not suffice, and the work cannot be divided further."""
 
 
 @contextlib.contextmanager
 def memory_for(what: str, advice: str) -> Iterator[None]:
-    """Turn what any library raises for want of memory in here into one error; the rest passes.
+    """Convert any library's out-of-memory error raised in this context; others pass unchanged.
+
+    Args:
+        what: the work, as the subject of the message.
+        advice: the remedy, as the end of the message.
 
     Raises:
-        OutOfMemoryError: saying what does not fit, and what to do.
+        OutOfMemoryError: naming the work and the remedy.
     """
     try:
         yield
     except Exception as error:
-        if isinstance(error, OutOfMemoryError) or not _for_want_of_memory(error):
+        if isinstance(error, OutOfMemoryError) or not _is_out_of_memory(error):
             raise
         raise OutOfMemoryError(f"{what} does not fit into memory; {advice}") from None
 
 
 def in_parts(ask: Callable[[slice], T], count: int, size: int) -> list[T]:
-    """What `ask` answers to each part of `count` things, in order; to one empty part if 0.
+    """Call `ask` for consecutive parts of `count` things and return the answers in order.
+
+    A part that does not fit into memory is halved, and so are all later ones. If `count` is 0,
+    `ask` is called once, with an empty slice.
 
     Args:
-        ask: answers a part.
-        count: how many there are.
-        size: of a part. For all that follow half of one for which memory does not suffice;
-            what was answered before is kept.
+        ask: computes the answer for a slice.
+        count: number of things.
+        size: things per part, at most.
 
     Raises:
-        OutOfMemoryError: of `ask`, where it does not suffice for a single one.
+        OutOfMemoryError: from `ask`, if a single thing does not fit.
     """
     answers: list[T] = []
     start = 0
@@ -67,5 +73,5 @@ def in_parts(ask: Callable[[slice], T], count: int, size: int) -> list[T]:
     return answers
 
 
-def _for_want_of_memory(error: Exception) -> bool:
-    return isinstance(error, MemoryError) or any(words in str(error) for words in _SAID)
+def _is_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or any(words in str(error) for words in _MESSAGES)

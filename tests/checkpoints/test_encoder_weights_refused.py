@@ -28,19 +28,25 @@ def refused(encoder: Encoder, source: Path | str, named: str) -> None:
 
 WRONG_TENSORS = {
     "missing": ({"blocks.4.ls2.gamma": None}, r"lacks tensor 'encoder\.layer\.4\.layer_scale2"),
-    "no class token": ({"cls_token": None}, "holds no DINOv2: none of its tensors is a cls_token"),
+    "no class token": (
+        {"cls_token": None},
+        "contains no DINOv2: none of its tensors is a cls_token",
+    ),
     "unknown": ({"blocks.0.mlp.w12.weight": torch.ones(1)}, r"unknown tensor 'encoder.*mlp\.w12"),
     "unknown head": ({"depth_head.x": torch.ones(1)}, "unknown tensor 'depth_head.x'"),
     "another depth": ({"blocks.5.norm1.bias": torch.ones(22)}, "of the configured depth"),
     "registers": ({"register_tokens": torch.ones(1, 4, 22)}, "with registers, another"),
-    "twice": ({"layernorm.bias": torch.ones(22)}, "a tensor under two of its names"),
+    "twice": ({"layernorm.bias": torch.ones(22)}, "a tensor under two names"),
     "twice by parts": (
         {"encoder.layer.0.attention.q_proj.bias": torch.ones(22)},
-        "a tensor under two of its names",
+        "a tensor under two names",
     ),
-    "two encoders": ({"backbone.cls_token": torch.ones(1, 1, 22)}, "holds 2 encoders"),
-    "another shape": ({"norm.bias": torch.ones(23)}, r"layernorm\.bias is \[23\], .* \[22\]"),
-    "uneven qkv": ({"blocks.1.attn.qkv.bias": torch.ones(67)}, r"q_proj\.bias is \[23\]"),
+    "two encoders": ({"backbone.cls_token": torch.ones(1, 1, 22)}, "contains 2 encoders"),
+    "another shape": (
+        {"norm.bias": torch.ones(23)},
+        r"layernorm\.bias has shape \[23\], .* \[22\]",
+    ),
+    "uneven qkv": ({"blocks.1.attn.qkv.bias": torch.ones(67)}, r"q_proj\.bias has shape \[23\]"),
     "scalar qkv": ({"blocks.1.attn.qkv.bias": torch.tensor(1.0)}, r"lacks tensor .*k_proj\.bias"),
     "table of no square": (
         {"pos_embed": torch.ones(1, 12, 22)},
@@ -48,8 +54,11 @@ WRONG_TENSORS = {
     ),
     "table without patches": ({"pos_embed": torch.ones(1, 1, 22)}, "position table of"),
     "table of other rank": ({"pos_embed": torch.ones(10, 22)}, "position table of"),
-    "whole numbers": ({"norm.bias": torch.ones(22, dtype=torch.int64)}, "as torch.int64"),
-    "not finite": ({"norm.bias": torch.full((22,), torch.nan)}, "not finite; is it damaged"),
+    "whole numbers": ({"norm.bias": torch.ones(22, dtype=torch.int64)}, "in torch.int64"),
+    "not finite": (
+        {"norm.bias": torch.full((22,), torch.nan)},
+        "not finite in layernorm.bias; is it damaged",
+    ),
     "no tensor": ({"step": 3}, r"holds 'step' \(int\) among its tensors"),
     "no name": ({7: torch.ones(1)}, r"holds 7 \(Tensor\)"),
 }
@@ -66,7 +75,9 @@ def test_wrong_tensors_are_refused(change, named, tmp_path):
 def test_an_encoder_under_another_name_and_several_models_are_refused(tmp_path):
     tensors = original(on_disk(dinov2(), tmp_path))
     torch.save(under("visual.", tensors), tmp_path / "a.pth")
-    refused(Encoder(SMALL), tmp_path / "a.pth", r"under 'visual\.'; expected none or one of back")
+    refused(
+        Encoder(SMALL), tmp_path / "a.pth", r"under 'visual\.'; expected no prefix or one of back"
+    )
     torch.save({"model": tensors, "teacher": tensors}, tmp_path / "b.pth")
     refused(Encoder(SMALL), tmp_path / "b.pth", "several models: model, teacher; keep one")
 
@@ -80,14 +91,14 @@ def test_vit_b_does_not_go_into_vit_s(tmp_path):
     }
     assert vit_b["blocks.11.mlp.fc1.weight"].shape == (3072, 768)
     torch.save(vit_b, tmp_path / "dinov2_vitb14_pretrain.pth")
-    named = r"does not fit the configured encoder: .*cls_token is \[1, 1, 768\], .* \[1, 1, 384\]"
+    named = r"does not fit the configured encoder: .*cls_token has shape \[1, 1, 768\], .* \[1, 1, 384\]"
     refused(Encoder(EncoderConfig()), tmp_path / "dinov2_vitb14_pretrain.pth", named)
 
 
 @pytest.mark.parametrize("changes", [{"hidden_size": 24}, {"mlp_ratio": 2}, {"patch_size": 7}])
 def test_other_sizes_are_refused(changes, tmp_path):
     dinov2(**changes).save_pretrained(tmp_path)
-    refused(Encoder(SMALL), tmp_path, "does not fit the configured encoder: .* is ")
+    refused(Encoder(SMALL), tmp_path, "does not fit the configured encoder: .* has shape ")
 
 
 def test_a_shallower_and_a_gated_dinov2_are_refused(tmp_path):

@@ -221,10 +221,10 @@ def test_a_subclass_has_no_compiled_kernel(model):
     [
         ({"SPD_NATIVE": "0"}, "SPD_NATIVE=0"),
         ({"CC": "no-such-compiler"}, "no C compiler (cc) found"),
-        ({"CC": "false"}, "the C compiler failed: it ended with 1"),
+        ({"CC": "false"}, "the C compiler failed: exit status 1"),
         (
             {"XDG_CACHE_HOME": "/dev/null"},
-            "the compiled kernel cannot be kept or opened: cannot write",
+            "the compiled kernel cannot be stored or opened: cannot write",
         ),
     ],
     ids=str,

@@ -94,7 +94,7 @@ def test_weights_of_another_count_never_reach_the_kernel(graphs, tmp_path):
     with pytest.raises(CheckpointError, match="holds 2 numbers, expected"):
         with_kernel(graphs, changed(tmp_path / "export", b"\0" * 8))
     shape = (("DIM", 64), ("HEADS", 4), ("FFN", 256), ("HEAD_WIDTH", 128), ("WINDOW", 5))
-    with pytest.raises(ValueError, match=f"{weight_count(shape)} weights are needed"):
+    with pytest.raises(ValueError, match=f"expected {weight_count(shape)} weights"):
         ask(shape, np.zeros(3, np.float32), maps(1, (2, 2)), (28, 28), np.zeros((1, 1, 2)), 1)
 
 

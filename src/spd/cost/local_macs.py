@@ -1,9 +1,9 @@
-"""MACs of the cross-attention local path, as the specification counts it and as the code runs it.
+"""MACs of the cross-attention local path, as specified and as implemented.
 
-Both algorithms give the same depth. The specification projects keys and values of every token a
-query reads; the code moves those projections from the tokens to the query (:func:`sparse_as_
-implemented`) or, for whole maps, to the maps' own cells (:func:`dense_as_implemented`). A bilinear
-sample is four multiply-adds a channel, as in the specification.
+Both algorithms give the same depth. The specification projects keys and values of every token that
+a query reads. The code moves these projections to the query (`sparse_as_implemented`) or, for whole
+maps, to the maps' own cells (`dense_as_implemented`). A bilinear sample counts four multiply-adds
+per channel, as in the specification.
 """
 
 from spd.config import ModelConfig
@@ -11,29 +11,29 @@ from spd.cost.grids import Grid
 from spd.cost.parameters import Terms
 
 SOURCES = {"stage1": 2, "stage2": 1}
-"""Maps that each stage reads: s8 and L2, then L1 (specification, 6.4)."""
+"""Number of maps that each stage reads: s8 and L2, then L1 (specification, 6.4)."""
 MAPS = 3
-TILE = 6  # cells a side of a tile of `spd.models.decoder.dense_attention`
+TILE = 6  # cells per side of a tile in `spd.models.decoder.dense_attention`
 BILINEAR = 4  # neighbours, so multiply-adds, of one bilinear sample
 
 
 def stage_tokens(config: ModelConfig, stage: str) -> int:
-    """Key tokens of a stage: 50 and 25 with a 5x5 window."""
+    """Number of tokens that a stage reads: 50 and 25 with a 5x5 window."""
     return SOURCES[stage] * config.window**2
 
 
 def ffn(config: ModelConfig) -> int:
-    """Two linear layers, D to 4D and back, for one query."""
+    """MACs of the feed-forward network for one query: D to 4D and back."""
     return 2 * config.ffn_ratio * config.dim**2
 
 
 def head(config: ModelConfig) -> int:
-    """The depth MLP, D to 128 to 1, for one query."""
+    """MACs of the depth MLP for one query: D to 128 to 1."""
     return config.dim * config.head_width + config.head_width
 
 
 def sparse_as_specified(config: ModelConfig) -> Terms:
-    """One query by sections 8 and 10.2: K and V of all 75 tokens, for this query alone."""
+    """MACs of one query by sections 8 and 10.2, which project K and V of all 75 tokens."""
     area = config.dim**2
     terms: Terms = {}
     for stage in SOURCES:
@@ -49,24 +49,22 @@ def sparse_as_specified(config: ModelConfig) -> Terms:
 
 
 def token_sampling(config: ModelConfig) -> int:
-    """Every token of one query's three windows as a weighted sum of four cells."""
+    """MACs to sample three windows, each token as a weighted sum of four cells."""
     return MAPS * config.window**2 * BILINEAR * config.dim
 
 
 def kv_share(config: ModelConfig) -> float:
-    """Fraction of the specified query that goes into K and V of its tokens (10.3)."""
+    """Share of K and V projections in the specified query (10.3)."""
     terms = sparse_as_specified(config)
     return sum(terms[f"{stage}.kv_projection"] for stage in SOURCES) / sum(terms.values())
 
 
 def sparse_as_implemented(config: ModelConfig) -> Terms:
-    """One query with the projections folded into it; no token is projected.
+    """MACs of one query in the folded form (`spd.models.decoder.attention_stage`).
 
-    `q . (W_k t + b_k) = (W_k^T q) . t + q . b_k`, and `sum a (W_v t + b_v) = W_v (sum a t) + b_v`
-    because the weights `a` of a head sum to one. Folding costs D^2 each way, once per query, and
-    every head then works on all D channels of a token: 2 H D per token in place of 2 D. What the
-    embeddings add is the same for every query; projected once per call, it costs 2 D per token
-    and no second copy of every window in memory.
+    Folding costs D^2 for keys and for values, once per query. Every head then works on all D
+    channels of a token: 2 H D per token instead of 2 D. The embeddings are projected once per call
+    and cost 2 D per token.
     """
     area = config.dim**2
     terms: Terms = {}
@@ -84,32 +82,32 @@ def sparse_as_implemented(config: ModelConfig) -> Terms:
 
 
 def folded_attention(config: ModelConfig, stage: str) -> int:
-    """Scores and weighted sums of a stage's tokens where each head works on all D channels."""
+    """MACs of a stage's scores and weighted sums if each head works on all D channels."""
     return 2 * stage_tokens(config, stage) * config.heads * config.dim
 
 
 def embeddings(config: ModelConfig, stage: str) -> int:
-    """What a stage's projected embeddings add to scores and values, each head on its own part."""
+    """MACs of a stage's products with projected embeddings, for scores and for values."""
     return 2 * stage_tokens(config, stage) * config.dim
 
 
 def embeddings_once(config: ModelConfig) -> int:
-    """Projecting the embeddings of every place to keys and values, once per call of any K."""
+    """MACs to project the embeddings of all places to keys and values, once per call."""
     return sum(2 * stage_tokens(config, stage) * config.dim**2 for stage in SOURCES)
 
 
 def window_blending(config: ModelConfig) -> int:
-    """One map's window from the (n + 1)^2 cells it touches, blended along each axis.
+    """MACs to blend one map's window from the (n + 1)^2 cells it touches, axis by axis.
 
-    Rows first (n x (n + 1) blends), then columns (n x n), one multiply-add a channel each. The
-    query's own start is the centre token of the stride-8 window and costs nothing more.
+    Rows first (n x (n + 1) blends), then columns (n x n), one multiply-add per channel each. The
+    start of the query is the centre token of the stride-8 window and costs nothing more.
     """
     side = config.window
     return (side * (side + 1) + side * side) * config.dim
 
 
 def dense_as_specified(config: ModelConfig, grid: Grid) -> Terms:
-    """All stride-4 positions by sections 7.1 and 10.3: K and V once per cell of L1's grid."""
+    """MACs of all stride-4 positions by 7.1 and 10.3, with K and V once per cell of L1's grid."""
     area = config.dim**2
     terms: Terms = {"upsample": 2 * grid.l1 * BILINEAR * config.dim}  # s8 and L2
     for stage, sources in SOURCES.items():
@@ -121,14 +119,13 @@ def dense_as_specified(config: ModelConfig, grid: Grid) -> Terms:
 
 
 def dense_as_implemented(config: ModelConfig, grid: Grid) -> Terms:
-    """All stride-4 positions as the code runs them.
+    """MACs of all stride-4 positions as the code computes them.
 
-    K and V are projected on each map's own cells and upsampled afterwards, which is the same
-    because bilinear weights sum to one: a quarter of the products for s8 and L2, two maps more
-    each to upsample. The start is s8 upsampled. Position embeddings enter as products with the
-    query and with the attention weights, not as 25 shifted copies of the maps. Scores and sums
-    are products of whole tiles with all cells that one of their positions reads; tiles are
-    counted as if they fitted the grid.
+    K and V are projected on each map's own cells and upsampled afterwards. That takes a quarter of
+    the products for s8 and L2 and upsamples two more maps each. The start is s8 upsampled. Position
+    embeddings enter as products with the query and with the attention weights. Scores and sums are
+    products of whole tiles with all cells that one of their positions reads; tiles are counted as
+    if they fitted the grid.
     """
     area, window = config.dim**2, config.window**2
     own_cells = {"stage1": grid.l2, "stage2": grid.l1}
@@ -145,21 +142,22 @@ def dense_as_implemented(config: ModelConfig, grid: Grid) -> Terms:
 
 
 def position(config: ModelConfig, stage: str) -> int:
-    """One position of one stage with K and V given: Q, attention, output projection, FFN."""
+    """MACs of one position of a stage, K and V given: Q, attention, output projection, FFN."""
     attention = 2 * stage_tokens(config, stage) * config.dim
     return 2 * config.dim**2 + attention + ffn(config)
 
 
 def arrangements(config: ModelConfig, grid: Grid) -> dict[str, tuple[int, int]]:
-    """Ways to arrange the same query, as (MACs per query, MACs once per image or call).
+    """Arrangements of the same query, as (MACs per query, MACs once per image or call).
 
-    `folded` adds the embeddings to the tokens, which costs no product. `blended` gathers the
-    (n + 1)^2 cells of a window and blends their features, in place of four cells for each token:
-    fewer products, but every step goes through memory. `projected` keeps K and V of every cell of
-    s8, L2 and L1, projected once. The terms of the scale and position embeddings depend on the
-    place in the window, so they stay with the query. Of the window it reads the (n + 1)^2 cells,
-    takes their scores and blends scores, one a head, rather than features; `projected_features`
-    blends the features of K and V instead.
+    - `literal`: as specified.
+    - `implemented`: folded, embeddings projected once per call; `query` in torch.
+    - `folded`: the embeddings are added to the tokens, which costs no product.
+    - `blended`: tokens are blended from the (n + 1)^2 cells of a window; the compiled kernel.
+    - `projected`: K and V of every cell of the maps are projected once. A query computes scores on
+      (n + 1)^2 cells and blends the scores, one per head. Embeddings depend on the place in the
+      window, so every query still adds their terms. Not implemented.
+    - `projected_features`: blends the projected K and V instead of the scores. Not implemented.
     """
     implemented = sum(sparse_as_implemented(config).values())
     folded = implemented - sum(embeddings(config, stage) for stage in SOURCES)

@@ -31,8 +31,8 @@ def residual_conv_unit(dim: int) -> int:
 def encoder(config: EncoderConfig) -> Terms:
     """DINOv2: the stem, the blocks and the final norm (specification, section 3).
 
-    A block is two norms, four projections of attention, two LayerScale vectors and the MLP.
-    `mask_token` is counted: it is in the checkpoint, although frozen.
+    A block has two norms, four attention projections, two LayerScale vectors and the MLP. The
+    frozen `mask_token` is in the checkpoint, so it is counted.
     """
     width, hidden = config.hidden_size, config.mlp_ratio * config.hidden_size
     positions = (config.position_size_px // PATCH) ** 2 + 1

@@ -1,7 +1,7 @@
-"""MACs of what is paid once per image: encoder, neck, global path (specification, 10.1).
+"""MACs of encoder, neck and global path, once per image (specification, 10.1).
 
-A MAC is one multiply-add. Counted are matrix products and convolutions; biases, norms, softmax,
-activations, the resize of the position table and the global path's two bilinear resizes are not.
+A MAC is one multiply-add of a matrix product or a convolution. Biases, norms, softmax, activations,
+the resize of the position table and the two bilinear resizes of the global path are not counted.
 """
 
 from spd.config import PATCH, ModelConfig
@@ -10,11 +10,7 @@ from spd.cost.parameters import Terms
 
 
 def encoder(config: ModelConfig, grid: Grid) -> Terms:
-    """The vision transformer on all patches and the class token.
-
-    Each block projects every token four times, compares every token with every token, mixes
-    their values, and runs the MLP.
-    """
+    """MACs of the vision transformer on all patches and the class token."""
     width, layers = config.encoder.hidden_size, config.encoder.layers
     return {
         "patch_embedding": grid.patches * 3 * PATCH**2 * width,
@@ -26,7 +22,7 @@ def encoder(config: ModelConfig, grid: Grid) -> Terms:
 
 
 def neck(config: ModelConfig, grid: Grid) -> Terms:
-    """Projections per patch, then one kernel per input cell (L1, L2) or output cell (L4)."""
+    """MACs of the neck: one kernel per input cell for L1 and L2, per output cell for L4."""
     dim = config.dim
     return {
         "projections": len(config.encoder.taps) * grid.patches * config.encoder.hidden_size * dim,
@@ -37,7 +33,7 @@ def neck(config: ModelConfig, grid: Grid) -> Terms:
 
 
 def global_path(config: ModelConfig, grid: Grid) -> Terms:
-    """One RCU on L4's cells and two on L3's; each 1x1 convolution after its upsampling."""
+    """MACs of one RCU on L4 and two on L3; each 1x1 convolution follows its upsampling."""
     area = config.dim**2
     unit = 2 * 3**2 * area
     return {
@@ -47,6 +43,6 @@ def global_path(config: ModelConfig, grid: Grid) -> Terms:
 
 
 def shared(config: ModelConfig, grid: Grid) -> int:
-    """Everything before the local path."""
+    """MACs of everything before the local path."""
     parts = (encoder(config, grid), neck(config, grid), global_path(config, grid))
     return sum(sum(part.values()) for part in parts)

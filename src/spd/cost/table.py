@@ -13,7 +13,7 @@ class Row:
     """One figure."""
 
     name: str
-    """What is counted."""
+    """Name for readers."""
     unit: Unit
     """Unit of the values."""
     values: tuple[Number | None, ...]

@@ -1,8 +1,8 @@
 """MACs of v15.1's convolutional local path, the baseline of the specification.
 
-The specification prints only the sums, 5,846 M dense and 8.48 M per query. They come out exactly
-when every bilinear doubling counts four multiply-adds per value, sampling the patches counts
-nothing, and each 1x1 convolution runs after its doubling (sparse: after the crop).
+The specification gives only the sums, 5,846 M dense and 8.48 M per query. They follow if every
+bilinear doubling counts four multiply-adds per value, sampling the patches counts nothing, and each
+1x1 convolution runs after its doubling (sparse: after the crop).
 """
 
 from spd.config import ModelConfig
@@ -11,18 +11,18 @@ from spd.cost.local_macs import BILINEAR
 from spd.cost.parameters import Terms
 
 PATCHES = {"refinenet2": 9, "refinenet1": 7}
-"""Side, in cells, of the patches that each refinenet starts from."""
+"""Side in cells of the patches that each refinenet starts from."""
 HEAD_PATCH = 5
 CROPS = {"refinenet2": 7, "refinenet1": 5}
 """Side of the recentred crop after each refinenet's doubling."""
 HEAD_CROP = 3
 EXACT = {"refinenet2": (11, 9), "refinenet1": (9, 5)}
-"""Sides of what `ConvPath.query` starts each refinenet from, and of what it doubles that to: the
-cells that the answer depends on, so that it is the dense map's. The patches above are too small."""
+"""Sides of the patches of `ConvPath.query`, before and after the doubling: all cells that the
+answer depends on, so that it equals the dense map. The patches above are too small for that."""
 
 
 def sparse(config: ModelConfig) -> Terms:
-    """One query: valid convolutions on patches around it.
+    """MACs of one query: valid convolutions on patches around it.
 
     9 to 5 (two valid 3x3), doubled to 10, cropped to 7; 7 to 3, doubled to 6, cropped to 5; the
     head 5 to 3, doubled to 6, cropped to 3, and one valid 3x3 down to a single cell.
@@ -44,10 +44,10 @@ def sparse(config: ModelConfig) -> Terms:
 
 
 def sparse_as_implemented(config: ModelConfig) -> Terms:
-    """One query on patches that make it equal to the dense map.
+    """MACs of one query on patches that make it equal to the dense map.
 
     11 to 7 (two valid 3x3), doubled to 9; 9 to 5, doubled to 5; 5 to 3, doubled to 3, one cell.
-    Only the cells that are read on are doubled.
+    Only cells that a later step reads are doubled.
     """
     area, half = config.dim**2, config.dim // 2
     terms: Terms = {}
@@ -61,7 +61,7 @@ def sparse_as_implemented(config: ModelConfig) -> Terms:
 
 
 def dense(config: ModelConfig, grid: Grid) -> Terms:
-    """Padded convolutions on whole maps: stride 8 to 4 to 2, the head to 1, then H x W."""
+    """MACs of padded convolutions on whole maps: stride 8 to 4 to 2, the head to 1, then H x W."""
     area, half = config.dim**2, config.dim // 2
     stride_8, stride_4, stride_2, stride_1 = grid.l2, grid.l1, 4 * grid.l1, 16 * grid.l1
     unit = 2 * 3**2 * area

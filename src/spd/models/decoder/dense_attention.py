@@ -1,10 +1,10 @@
 """Attention of every cell to the window around it, in bounded memory, forward and backward.
 
-Unfolding 25 copies of six maps takes 25 times their memory. Here the grid is cut into tiles of
-6 x 6 cells. All that a tile reads are 10 x 10 cells, so its scores are one matrix product with
-them, of which each cell's own window is a strided view: nothing is gathered, and what lies outside
-the windows costs arithmetic only, of the cheap kind. The backward pass computes the weights of a
-strip of tiles again instead of keeping them.
+Unfolding 25 copies of six maps takes 25 times their memory. Instead, the grid is cut into tiles of
+6 x 6 cells, which read 10 x 10 cells. The scores of a tile are one matrix product with these cells,
+and the window of each cell is a strided view of the product, so nothing is gathered. Products
+outside the windows are wasted but cheap. The backward pass recomputes the attention weights of a
+strip of tiles instead of keeping them.
 """
 
 import math
@@ -17,32 +17,32 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-TILE = 6  # cells a side, the fastest of 4 to 12 on two cores; at least the window less one
-STRIP_TILES = 40  # of one head, worked on at once
+TILE = 6  # cells per side, the fastest of 4 to 12 on two cores; at least the window less one
+STRIP_TILES = 40  # tiles of one head that are processed at once
 
 
 class Source(NamedTuple):
-    """One map that every cell reads a window of."""
+    """Keys and values of one map, of which every cell reads a window."""
 
     keys: Float[Tensor, "b y2 x2 heads e"]
-    """Padded by half a window on every side."""
+    """Keys, padded by half a window on every side."""
     values: Float[Tensor, "b y2 x2 heads e"]
-    """Likewise."""
+    """Values, padded like the keys."""
     place_keys: Float[Tensor, "n heads e"]
-    """What each place in the window adds to a key."""
+    """The share of each place in the window in a key."""
     place_values: Float[Tensor, "n heads e"]
-    """What it adds to a value."""
+    """The share of each place in the window in a value."""
 
 
 def window_attention(
     query: Float[Tensor, "b y x heads e"], sources: Sequence[Source], dilation: int
 ) -> Float[Tensor, "b y x heads e"]:
-    """`softmax(q . k) v` over the windows of all sources together.
+    """Attend to the windows of all sources together: `softmax(q . k) v`.
 
     Args:
-        query: scaled, so that scores are plain products.
+        query: queries scaled by 1/sqrt(e), so that scores are plain products.
         sources: the maps; a window has as many places as `place_keys` has rows, row-major.
-        dilation: the cells from one place of a window to the next.
+        dilation: cells from one place of a window to the next.
     """
     side = math.isqrt(len(sources[0].place_keys))
     rows, columns = (math.ceil(cells / (TILE * dilation)) * TILE for cells in query.shape[1:3])
@@ -50,7 +50,7 @@ def window_attention(
     with torch.autocast(query.device.type, enabled=False):
         lattice = _lattice(query, (rows, columns), dilation)
         maps = [
-            # autocast may have left keys and values in another dtype than the query
+            # Under autocast, keys and values may have another dtype than the query.
             _lattice(cells.to(query.dtype), (rows + reach, columns + reach), dilation)
             for source in sources
             for cells in (source.keys, source.values)
@@ -60,8 +60,8 @@ def window_attention(
             for which in (2, 3)
         )  # [H, S n, e]
         apply = _apply
-        if torch.compiler.is_compiling():  # traced it would be hundreds of operations
-            # Not as a decorator: that imports the compiler for those who compile nothing.
+        if torch.compiler.is_compiling():  # tracing would give hundreds of operations
+            # Not a decorator, because that imports the compiler in every process.
             apply = torch.compiler.disable(_apply)
         attended = apply(lattice, place_keys, place_values, *maps)
         return _from_lattice(attended, query.shape[0], dilation)[
@@ -77,9 +77,9 @@ def _apply(*tensors: Tensor) -> Tensor:
 def _lattice(
     cells: Float[Tensor, "b y x heads e"], size: tuple[int, int], dilation: int
 ) -> Float[Tensor, "heads g h w e"]:
-    """Cells `dilation` apart as grids of their own, of that size; zeros fill up.
+    """Split a map into grids of cells `dilation` apart, padded with zeros to `size`.
 
-    A window reads cells of one such grid only, where they lie side by side.
+    All cells of a window lie in one such grid, side by side.
     """
     rows, columns = (dilation * count for count in size)
     filled = F.pad(cells, (0, 0, 0, 0, 0, columns - cells.shape[2], 0, rows - cells.shape[1]))
@@ -113,7 +113,7 @@ class _WindowAttention(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor, ...]:
-        saved = ctx.saved_tensors  # once: where they are computed again, once is all there is
+        saved = ctx.saved_tensors  # read once: checkpointing frees them after the first read
         query, place_keys, place_values, *maps = saved
         grads = [torch.zeros_like(tensor) for tensor in saved]
         grad_query, grad_place_keys, grad_place_values, *grad_maps = grads
@@ -121,7 +121,7 @@ class _WindowAttention(torch.autograd.Function):
             weights = strip.weights(place_keys)
             grad = strip.tiles(strip.of(grad_out, TILE), TILE)
             flat_grad, flat_query = grad.flatten(1, 2), strip.query.flatten(1, 2)
-            # of the loss, by weight; then by score, through softmax
+            # gradients with respect to weights, then, through softmax, to scores
             by_weight = torch.bmm(flat_grad, place_values.transpose(1, 2))
             for values, part in zip(strip.values, strip.by_source(by_weight), strict=True):
                 part += strip.windows(strip.product(grad, values.transpose(2, 3)))
@@ -144,7 +144,7 @@ class _WindowAttention(torch.autograd.Function):
 
 
 class _Strip:
-    """Rows of tiles of some of the grids: what they ask and all that they read."""
+    """One row of tiles of some of the grids: their queries and all cells that they read."""
 
     def __init__(
         self, query: Tensor, maps: Sequence[Tensor], side: int, grids: slice, top: int
@@ -156,37 +156,37 @@ class _Strip:
         self.keys, self.values = read[::2], read[1::2]  # [H, tiles, reach^2, e] of each source
 
     def of(self, lattice: Tensor, height: int) -> Float[Tensor, "heads g y x e"]:
-        """These rows of a lattice, a view."""
+        """The rows of this strip in a lattice, as a view."""
         return lattice[:, self.grids, self.top : self.top + height]
 
     def tiles(
         self, rows: Float[Tensor, "heads g y x e"], size: int
     ) -> Float[Tensor, "heads t n e"]:
-        """Squares of `size` cells a side, `TILE` apart."""
+        """Squares of `size` cells per side, `TILE` apart."""
         squares = rows.unfold(3, size, TILE)  # [H, m, size, columns / TILE, e, size]
         return squares.permute(0, 1, 3, 2, 5, 4).flatten(3, 4).flatten(1, 2)
 
     def untiled(
         self, tiles: Float[Tensor, "heads t n e"], like: Tensor
     ) -> Float[Tensor, "heads g y x e"]:
-        """The rows that tiles of `TILE` were cut from."""
+        """Join tiles of side `TILE` to the rows they were cut from."""
         squares = tiles.unflatten(2, (TILE, TILE)).unflatten(1, (like.shape[1], -1))
         return squares.transpose(2, 3).flatten(3, 4)
 
     def weights(self, place_keys: Float[Tensor, "heads n e"]) -> Float[Tensor, "heads q n"]:
-        """How much each cell reads of each place of every source's window."""
+        """Attention weights of each cell over the places of every source's window."""
         scores = torch.bmm(self.query.flatten(1, 2), place_keys.transpose(1, 2))
         for keys, part in zip(self.keys, self.by_source(scores), strict=True):
             part += self.windows(self.product(self.query, keys.transpose(2, 3)))
         return torch.softmax(scores, dim=-1)
 
     def by_source(self, scores: Float[Tensor, "heads q n"]) -> Iterator[Tensor]:
-        """`[H tiles, TILE, TILE, side, side]` views of what stands at every place of a window."""
+        """Views `[H tiles, TILE, TILE, side, side]` of the part of each source."""
         grid = (-1, TILE, TILE, len(self.keys), self.side, self.side)
         return iter(scores.view(grid).unbind(dim=3))
 
     def windows(self, scores: Float[Tensor, "heads t n m"]) -> Tensor:
-        """Each cell's window in what its tile has for all cells that it reads, a view."""
+        """View each cell's window in its tile's products with all cells that it reads."""
         row, cell = TILE * self.reach**2 + self.reach, self.reach**2 + 1
         return scores.as_strided(
             (scores.shape[0] * scores.shape[1], TILE, TILE, self.side, self.side),
@@ -194,19 +194,19 @@ class _Strip:
         )
 
     def spread(self, part: Tensor) -> Float[Tensor, "heads t n m"]:
-        """The transpose of `windows`: zero outside of each cell's window."""
+        """The transpose of `windows`: zero outside each cell's window."""
         spread = part.new_zeros(*self.query.shape[:3], self.reach**2)
         self.windows(spread).copy_(part)
         return spread
 
     @staticmethod
     def product(first: Tensor, second: Tensor) -> Tensor:
-        """Matrix products, tile by tile."""
+        """Multiply matrices tile by tile."""
         tiles = first.shape[:2]
         return torch.bmm(first.flatten(0, 1), second.flatten(0, 1)).unflatten(0, tiles)
 
     def add(self, lattice: Tensor, tiles: Float[Tensor, "heads t n e"]) -> None:
-        """Add to a lattice what stands in the overlapping squares that its tiles read."""
+        """Add the values of overlapping squares, which tiles read, to a lattice."""
         rows = self.of(lattice, self.reach)
         squares = tiles.unflatten(2, (self.reach, self.reach)).unflatten(1, (rows.shape[1], -1))
         count = squares.shape[2]

@@ -1,8 +1,7 @@
-"""A few rows of the dense grid at a time: what they read, and their second computation.
+"""The dense grid in steps of a few rows, which bounds its memory, forward and backward.
 
-What a whole map needs at once is then its projected maps, each on its own cells. Keys and values
-at the grid's size, attention and feed-forward layers exist for some rows only, forward and
-backward.
+Only the projected maps exist as a whole, each on its own cells. Keys and values at the size of the
+grid, attention and feed-forward layers exist for some rows at a time.
 """
 
 import dataclasses
@@ -20,25 +19,27 @@ from spd.geometry import Size, resized_rows
 from spd.models.decoder.attention_stage import CrossAttentionStage
 from spd.models.decoder.dense_attention import Source, window_attention
 
-ROWS = 12  # at a time: as many as a tile of either stage takes, at dilations 2 and 1
+ROWS = 12  # per step; whole tiles in both stages, at dilations 2 and 1
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class DenseStage:
-    """A stage and all that the cells of the dense grid read in it."""
+    """A stage with the keys and values that the cells of the dense grid read."""
 
     stage: CrossAttentionStage
     sources: list[tuple[Float[Tensor, "b d h w"], Float[Tensor, "b d h w"]]]
     """Keys and values of each map, on the map's own cells."""
     place_keys: Float[Tensor, "n heads e"]
+    """The share of each place in the window in a key."""
     place_values: Float[Tensor, "n heads e"]
+    """The share of each place in the window in a value."""
     dilation: int
     """Cells of the grid from one place of a window to the next."""
 
     def read(
         self, query: Float[Tensor, "b y x d"], top: int, size: Size
     ) -> Float[Tensor, "b y x d"]:
-        """`stage.read` at the rows of the grid from `top` on, of a grid of that size."""
+        """Run the stage for the rows from `top` on of a grid of `size`."""
         window = math.isqrt(len(self.place_keys))
         reach = window // 2 * self.dilation
         rows = range(top - reach, top + query.shape[1] + reach)
@@ -57,7 +58,7 @@ class DenseStage:
     def _padded(
         self, rows: Float[Tensor, "b d y x"], reach: int
     ) -> Float[Tensor, "b y x2 heads e"]:
-        """The rows with their ends repeated, so that every place of every window is there."""
+        """Repeat the first and last column, so that every window is complete."""
         padded = F.pad(rows, (reach, reach, 0, 0), mode="replicate").permute(0, 2, 3, 1)
         return padded.unflatten(3, (self.stage.heads, -1))
 
@@ -65,10 +66,10 @@ class DenseStage:
 def by_rows(
     answer: Callable[[Tensor, int], Float[Tensor, "b y x"]], start: Float[Tensor, "b y x d"]
 ) -> Float[Tensor, "b y x"]:
-    """`answer(rows, top)` of some rows after the other.
+    """Call `answer(rows, top)` for some rows at a time and join the results.
 
-    Where gradients are asked for, the backward pass computes each `answer` again in place of
-    keeping what it needs of it.
+    With gradients enabled, the backward pass recomputes each call instead of keeping its
+    activations.
     """
     recompute = torch.is_grad_enabled() and not torch.compiler.is_compiling()
     answers = []

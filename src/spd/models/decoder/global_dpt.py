@@ -16,7 +16,7 @@ class ResidualConvUnit(nn.Module):
         self.activation = nn.GELU()
 
     def forward(self, x: Float[Tensor, "b d h w"]) -> Float[Tensor, "b d h w"]:
-        """Same shape out as in."""
+        """Apply the unit; the shape stays the same."""
         hidden = self.conv1(self.activation(x))
         return x + self.conv2(self.activation(hidden))
 
@@ -27,8 +27,8 @@ class GlobalPath(nn.Module):
         r4           = Conv1x1(up(RCU(L4)))                to L3's size
         stride_8_map = Conv1x1(up(RCU(RCU(L3) + r4)))      to L2's size
 
-    "Up" is bilinear to the size of the map it meets, not by 2: an odd L3 (25x34) has an L4 of
-    13x17, whose double (26x34) would not fit.
+    `up` resizes bilinearly to the size of the next map, not by a factor of 2: an L3 of 25x34 has an
+    L4 of 13x17, whose double (26x34) would not fit.
     """
 
     def __init__(self, dim: int) -> None:

@@ -1,7 +1,7 @@
 """Baseline local path: bilinear features at the point, concatenated, and an MLP.
 
-What a query can know without attention. InfiniDepth (CVPR 2026) reports that such a head beats its
-cross-attention, so the claim that attention is right is tested against this one.
+It shows how much a query can tell without attention. InfiniDepth (CVPR 2026) reports that such a
+head beats its cross-attention, so cross-attention is compared with this head.
 """
 
 import torch
@@ -17,8 +17,8 @@ from spd.models.feature_maps import FeatureMaps
 class BilinearPath(LocalPath):
     """`depth = softplus(MLP([s8, L2, L1](point)))`, three layers of one width.
 
-    The width, 31/8 of D, gives 109,865 parameters at D = 64, as many as v15.2's local path
-    (110,209) within half a per cent.
+    The width is 31/8 of D. At D = 64 the path has 109,865 parameters, within half a per cent of the
+    110,209 of v15.2's local path.
     """
 
     def __init__(self, config: ModelConfig) -> None:

@@ -1,8 +1,8 @@
 """v15.1 local path: two convolutional refinenets and a convolutional head, at stride 8, 4, 2, 1.
 
-`dense` convolves whole maps. `query` convolves a patch per point: the cells that the answer depends
-on, cut at whole cells, so that both are the same function. Zero padding of the whole maps becomes a
-mask on the patch, and every doubling reads the cells that the map's own doubling reads.
+`dense` convolves whole maps. `query` convolves one patch per point, cut at whole cells, with all
+cells that the answer depends on, so that both are one function. A mask on the patch replaces the
+zero padding of whole maps, and every doubling reads the same cells as the doubling of the map.
 """
 
 import dataclasses
@@ -30,36 +30,36 @@ class RefineNet(nn.Module):
     def forward(
         self, coarse: Float[Tensor, "b d h w"], skip: Float[Tensor, "b d h w"]
     ) -> Float[Tensor, "b d h2 w2"]:
-        """Both inputs at one size, the output at twice that."""
+        """Fuse two maps of one size; the output is twice as large."""
         return self.out(double(self.rcu_coarse(coarse) + self.rcu_skip(skip)))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Patches:
-    """A square of cells around each query, and where it lies in its map."""
+    """A square of cells around each query, with its position in the map."""
 
     values: Float[Tensor, "q c s s"]
-    """Features; what lies outside the map is never read, or masked first."""
+    """Features; cells outside the map are masked before they are read."""
     rows: Int[Tensor, "q s"]
-    """Row of each cell in the map; negative or beyond the map's size outside it."""
+    """Row of each cell in the map; outside the map it is negative or too large."""
     columns: Int[Tensor, "q s"]
-    """Column, likewise."""
+    """Column of each cell in the map."""
     size: Size
     """(rows, columns) of the map."""
 
     @property
     def inside(self) -> Bool[Tensor, "q 1 s s"]:
-        """Which cells lie in the map."""
+        """Whether each cell lies in the map."""
         rows = (self.rows >= 0) & (self.rows < self.size[0])
         columns = (self.columns >= 0) & (self.columns < self.size[1])
         return (rows[:, :, None] & columns[:, None, :])[:, None]
 
     def masked(self) -> "Patches":
-        """Zeros outside the map, as a padded convolution sees it."""
+        """Set cells outside the map to zero, as the padding of a convolution does."""
         return dataclasses.replace(self, values=self.values * self.inside)
 
     def trimmed(self, values: Tensor, margin: int) -> "Patches":
-        """New values for the cells that are left after `margin` on every side."""
+        """Replace the values, for the cells that remain without `margin` on every side."""
         keep = slice(margin, self.rows.shape[1] - margin)
         return Patches(values, self.rows[:, keep], self.columns[:, keep], self.size)
 
@@ -67,7 +67,7 @@ class Patches:
 class ConvPath(LocalPath):
     """Depth on a grid of 16h x 16w cells for h x w patches; 331,489 parameters at D = 64.
 
-    A query is answered by the cell of that grid that its point lies in.
+    The answer to a query is the value of the grid cell that contains the point.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -89,14 +89,14 @@ class ConvPath(LocalPath):
         return head_depth_m(self.head, features.permute(0, 2, 3, 1))[:, None]
 
     def query(self, maps: FeatureMaps, points: Float[Tensor, "b k 2"]) -> Float[Tensor, "b k"]:
-        """Depth in metres at each point `(u, v)`: of the grid's cell that it lies in."""
+        """Depth in metres of the grid cell that contains each point `(u, v)`."""
         B, K, _ = points.shape
         grid: Size = (4 * maps.l1.shape[-2], 4 * maps.l1.shape[-1])
         # The cell's index; points on the outer border belong to the outermost cells.
         row = (pixel_to_cell(points[..., 1], maps.image_size[0], grid[0]) + 0.5).floor().long()
         column = (pixel_to_cell(points[..., 0], maps.image_size[1], grid[1]) + 0.5).floor().long()
         row, column = row.clamp(0, grid[0] - 1).flatten(), column.clamp(0, grid[1] - 1).flatten()
-        # Each 3x3 reaches one cell, each RCU two, and a doubling halves what is left; see above.
+        # Each 3x3 reaches one cell and each RCU two; a doubling halves the reach.
         s8, l2 = (
             self._cut(feature_map, row // 8, column // 8, reach=5)
             for feature_map in (maps.stride_8_map, maps.l2)
@@ -121,17 +121,17 @@ class ConvPath(LocalPath):
 
 
 def double(feature_map: Float[Tensor, "b d h w"]) -> Float[Tensor, "b d h2 w2"]:
-    """Twice as many rows and columns, bilinear."""
+    """Double rows and columns, bilinearly."""
     return resize_bilinear(feature_map, (2 * feature_map.shape[-2], 2 * feature_map.shape[-1]))
 
 
 def valid(conv: nn.Conv2d, values: Float[Tensor, "q c s s"]) -> Float[Tensor, "q c2 s2 s2"]:
-    """The convolution without its padding: what is padded has been masked already."""
+    """Convolve without padding; cells outside the map are already masked."""
     return torch.nn.functional.conv2d(values, conv.weight, conv.bias)
 
 
 def residual(unit: ResidualConvUnit, patches: Patches) -> Float[Tensor, "q c s2 s2"]:
-    """An RCU without padding: two cells are lost on every side."""
+    """Apply an RCU without padding; the result is two cells smaller on every side."""
     outside_is_zero = patches.masked()
     first = valid(unit.conv1, unit.activation(outside_is_zero.values))
     hidden = patches.trimmed(first, margin=1).masked()
@@ -142,14 +142,14 @@ def residual(unit: ResidualConvUnit, patches: Patches) -> Float[Tensor, "q c s2 
 def refine(
     net: RefineNet, coarse: Patches, skip: Patches, row: Tensor, column: Tensor, reach: int
 ) -> Patches:
-    """A refinenet on patches, doubled to the cells up to `reach` away from (row, column)."""
+    """Apply a refinenet to patches; the result has the cells up to `reach` from (row, column)."""
     total = residual(net.rcu_coarse, coarse) + residual(net.rcu_skip, skip)
     doubled = double_patches(coarse.trimmed(total, margin=2), row, column, reach)
     return dataclasses.replace(doubled, values=net.out(doubled.values))
 
 
 def double_patches(patches: Patches, row: Tensor, column: Tensor, reach: int) -> Patches:
-    """What bilinear doubling of the whole map puts at the cells around (row, column)."""
+    """Values of the bilinearly doubled map at the cells around (row, column)."""
     steps = torch.arange(-reach, reach + 1, device=row.device)
     rows, columns = row[:, None] + steps, column[:, None] + steps
     values = _double_axis(patches.values, patches.rows, rows, patches.size[0], dim=2)
@@ -158,14 +158,14 @@ def double_patches(patches: Patches, row: Tensor, column: Tensor, reach: int) ->
 
 
 def _double_axis(values: Tensor, cells: Tensor, wanted: Tensor, count: int, dim: int) -> Tensor:
-    """Along one axis: cell j of the doubled map lies at (j + 0.5) / 2 - 0.5, borders repeated."""
+    """Double one axis: cell j of the doubled map lies at `rescale(j, 0.5)`, borders repeated."""
     at = rescale(wanted, 0.5).clamp(0, count - 1)
     below = at.floor()
     fraction = (at - below).to(values.dtype)
     shape = (-1, 1, wanted.shape[1], 1) if dim == 2 else (-1, 1, 1, wanted.shape[1])
 
     def read(cell: Tensor) -> Tensor:
-        # Cells wanted outside the map may lie beyond the patch; they are masked later.
+        # Cells outside the map may lie outside the patch too; they are masked later.
         place = (cell.clamp(0, count - 1).long() - cells[:, :1]).clamp(0, cells.shape[1] - 1)
         return values.take_along_dim(place.view(shape), dim=dim)
 

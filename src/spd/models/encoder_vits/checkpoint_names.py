@@ -1,7 +1,7 @@
-"""What DINOv2's tensors are called wherever they are published, brought to one set of names.
+"""Converts the published names of DINOv2's tensors to one set of names.
 
-The one set is that of transformers' model in memory. Its files on disk, the original code and what
-is built on either have others; `docs/encoder_weights.md` shows them side by side.
+The common names are those of transformers' model in memory. Its files, the original code and models
+built on either have other names; `docs/encoder_weights.md` lists them side by side.
 """
 
 import dataclasses
@@ -21,14 +21,14 @@ REGISTERS = "embeddings.register_tokens"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Layout:
-    """One way a DINOv2 lies in a checkpoint."""
+    """One way to store a DINOv2 in a checkpoint."""
 
     form: str
-    """What it is a checkpoint of."""
+    """Name of the published model."""
     prefix: str
-    """What stands in front of the encoder's own names."""
+    """Prefix of the encoder's tensor names."""
     beside: Mapping[str, str]
-    """First parts of the names beside the encoder, and why they are left out."""
+    """First parts of all other tensor names, with the reason why they are left out."""
 
 
 LAYOUTS = (
@@ -44,7 +44,7 @@ LAYOUTS = (
     ),
 )
 CLASS_TOKEN = re.compile(r"(.*?)(?:embeddings\.)?cls_token")
-# The original code may hold its blocks in chunks: blocks.CHUNK.BLOCK, where BLOCK counts them all.
+# The original code may group its blocks: blocks.CHUNK.BLOCK, where BLOCK counts all blocks.
 RULES = [
     (re.compile(pattern), replacement)
     for pattern, replacement in (
@@ -65,36 +65,36 @@ RULES = [
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Found:
-    """A checkpoint taken apart: each of its tensors is the encoder's or left out."""
+class CheckpointContent:
+    """The tensors of a checkpoint, divided into the encoder's and those left out."""
 
     form: str
-    """What it is a checkpoint of, and whose names it uses."""
+    """Name of the published model, and whose tensor names it uses."""
     encoder: Mapping[str, Tensor]
-    """The encoder's tensors under their one name; query, key and value apart."""
+    """The encoder's tensors under their common names; query, key and value are separate."""
     taken: int
-    """How many tensors of the checkpoint these are."""
+    """Number of tensors of the checkpoint that the encoder takes."""
     left_out: tuple[tuple[str, int, str], ...]
     """(first part of the names, number of tensors, reason)."""
 
 
 def common_name(name: str) -> str:
-    """The one name of a tensor of DINOv2; a name that is in no table stays as it is."""
+    """The common name of a DINOv2 tensor; an unknown name stays unchanged."""
     for pattern, replacement in RULES:
         name = pattern.sub(replacement, name)
     return name
 
 
-def take_apart(tensors: Mapping[str, Tensor], source: str) -> Found:
-    """Find the DINOv2 in a checkpoint and account for everything else.
+def take_apart(tensors: Mapping[str, Tensor], source: str) -> CheckpointContent:
+    """Find the DINOv2 in a checkpoint, and a reason to leave out every other tensor.
 
     Args:
-        tensors: the checkpoint's, under its own names.
-        source: what messages call it.
+        tensors: all tensors of the checkpoint, under its own names.
+        source: name of the checkpoint in messages.
 
     Raises:
-        CheckpointError: if there is none or more than one, it has registers, or a tensor beside
-            it is unknown.
+        CheckpointError: if it contains no encoder, several encoders, an encoder with registers, or
+            an unknown tensor.
     """
     while tensors and all(name.startswith("module.") for name in tensors):
         tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
@@ -110,10 +110,10 @@ def take_apart(tensors: Mapping[str, Tensor], source: str) -> Found:
     if REGISTERS in encoder:
         raise has_registers(source)
     if len(encoder) < len(renamed):
-        raise CheckpointError(f"{source} holds a tensor under two of its names; is it one model?")
+        raise CheckpointError(f"{source} contains a tensor under two names; is it one model?")
     naming = "original" if "pos_embed" in own else "transformers'"
     left_out = tuple((name, beside[name], layout.beside[name]) for name in sorted(beside))
-    return Found(f"{layout.form}, {naming} names", encoder, len(own), left_out)
+    return CheckpointContent(f"{layout.form}, {naming} names", encoder, len(own), left_out)
 
 
 def _renamed(name: str, tensor: Tensor) -> Iterator[tuple[str, Tensor]]:
@@ -126,25 +126,25 @@ def _renamed(name: str, tensor: Tensor) -> Iterator[tuple[str, Tensor]]:
 
 
 def has_registers(source: str) -> CheckpointError:
-    """The error for the other architecture that goes by nearly the same names."""
+    """The error for a DINOv2 with registers, whose tensor names are nearly the same."""
     return CheckpointError(
-        f"{source} is a DINOv2 with registers, another architecture; take the one without"
+        f"{source} is a DINOv2 with registers, another architecture; use one without registers"
     )
 
 
 def _layout(names: Mapping[str, Tensor], source: str) -> Layout:
     prefixes = {match[1] for name in names if (match := CLASS_TOKEN.fullmatch(name))}
     if not prefixes:
-        raise CheckpointError(f"{source} holds no DINOv2: none of its tensors is a cls_token")
+        raise CheckpointError(f"{source} contains no DINOv2: none of its tensors is a cls_token")
     if len(prefixes) > 1:
         listed = ", ".join(f"{prefix}cls_token" for prefix in sorted(prefixes))
-        raise CheckpointError(f"{source} holds {len(prefixes)} encoders ({listed}); keep one")
+        raise CheckpointError(f"{source} contains {len(prefixes)} encoders ({listed}); keep one")
     prefix = prefixes.pop()
     layouts = [layout for layout in LAYOUTS if layout.prefix == prefix]
     if not layouts:
         known = ", ".join(sorted({layout.prefix for layout in LAYOUTS if layout.prefix}))
         raise CheckpointError(
-            f"{source} has its encoder under {prefix!r}; expected none or one of {known}"
+            f"{source} has its encoder under {prefix!r}; expected no prefix or one of {known}"
         )
     beside = sorted(name for name in names if not name.startswith(prefix))
     for layout in layouts:
@@ -152,7 +152,7 @@ def _layout(names: Mapping[str, Tensor], source: str) -> Layout:
             return layout
     expected = {name for layout in layouts for name in layout.beside}
     unknown = [name for name in beside if _first(name) not in expected] or beside
-    raise CheckpointError(f"{source} has unknown tensor {unknown[0]!r} beside its encoder")
+    raise CheckpointError(f"{source} has an unknown tensor {unknown[0]!r} beside its encoder")
 
 
 def _first(name: str) -> str:

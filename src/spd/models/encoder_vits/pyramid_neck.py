@@ -10,7 +10,7 @@ class ChannelNorm(nn.LayerNorm):
     """LayerNorm over the channels at every position of a `[B, C, h, w]` map."""
 
     def forward(self, feature_map: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        """Normalise each position by itself."""
+        """Normalise the channels of each position."""
         return super().forward(feature_map.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 

@@ -1,4 +1,4 @@
-"""Filling the encoder from another model's tensors, strictly: every one is accounted for."""
+"""Loads the encoder from another model's checkpoint, strictly: no tensor is ignored silently."""
 
 import dataclasses
 import math
@@ -18,18 +18,18 @@ POSITIONS = "embeddings.position_embeddings"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class EncoderStart:
-    """Where an encoder's weights came from; `str` is one line for a log."""
+    """The origin of an encoder's weights; `str` gives one line for a log."""
 
     source: str
     """The file, folder or hub id."""
     form: str
-    """What that is a checkpoint of, and whose names it uses."""
+    """Name of the published model, and whose tensor names it uses."""
     taken: int
-    """Tensors of the source that went into the encoder."""
+    """Number of tensors of the source that the encoder took."""
     left_out: tuple[tuple[str, int, str], ...]
-    """(first part of the names, number of tensors, reason) of all others."""
+    """All other tensors: (first part of the names, number of tensors, reason)."""
     position_resized: tuple[int, int] | None
-    """Patches along a side of the source's position table and of ours; None if equal."""
+    """Patches along a side of the position table, in the source and here; None if equal."""
 
     def __str__(self) -> str:
         parts = [f"encoder starts from {self.source} ({self.form}): {self.taken} tensors taken"]
@@ -41,12 +41,12 @@ class EncoderStart:
 
 
 def fill_encoder(encoder: Encoder, tensors: Mapping[str, Tensor], source: str) -> EncoderStart:
-    """Replace all of an encoder's weights by those of a DINOv2 under any of its names.
+    """Replace all weights of an encoder by those of a DINOv2, under any of its known names.
 
     Args:
-        encoder: the encoder to fill; untouched if anything is wrong.
-        tensors: a checkpoint's tensors under its own names.
-        source: what messages call it.
+        encoder: the encoder; unchanged on any error.
+        tensors: all tensors of the checkpoint, under its own names.
+        source: name of the checkpoint in messages.
 
     Raises:
         CheckpointError: if a tensor is missing, unknown, of another shape or not finite.
@@ -68,13 +68,13 @@ def fill_encoder(encoder: Encoder, tensors: Mapping[str, Tensor], source: str) -
 
 
 def resize_positions(encoder: Encoder, table: Tensor, side: int, source: str) -> Tensor:
-    """A position table `[1, 1 + n n, C]` as `[1, 1 + side side, C]`, the class position untouched.
+    """Resize a position table `[1, 1 + n n, C]` to `[1, 1 + side side, C]`, class position kept.
 
-    It is transformers' own resizing (bicubic, by size, `align_corners=False`, no antialiasing, in
-    float32), which a forward pass with an image of `side` patches would do.
+    The resize is that of transformers in a forward pass with an image of `side` patches: bicubic,
+    by size, `align_corners=False`, no antialiasing, in float32.
 
     Raises:
-        CheckpointError: if the table is not of a square grid.
+        CheckpointError: if the table is not that of a square grid.
     """
     if table.ndim != 3 or len(table) != 1 or not _side(table) ** 2 + 1 == table.shape[1] > 1:
         raise CheckpointError(
@@ -82,7 +82,7 @@ def resize_positions(encoder: Encoder, table: Tensor, side: int, source: str) ->
         )
     if _side(table) == side:
         return table
-    with torch.device("meta"):  # no other tensor of it is used, and no random number is drawn
+    with torch.device("meta"):  # only its method is needed; draws no random numbers
         embeddings = Dinov2Embeddings(encoder.backbone.config)
     embeddings.position_embeddings = nn.Parameter(table.float(), requires_grad=False)
     tokens = table.new_zeros(1, 1 + side * side, table.shape[2])
@@ -97,13 +97,13 @@ def _side(table: Tensor) -> int:
 def _check(source: str, name: str, given: Tensor, expected: Tensor) -> None:
     if given.shape != expected.shape:
         raise CheckpointError(
-            f"{source} does not fit the configured encoder: {name} is {list(given.shape)}, "
-            f"the configuration makes it {list(expected.shape)}"
+            f"{source} does not fit the configured encoder: {name} has shape {list(given.shape)}, "
+            f"the configuration needs {list(expected.shape)}"
         )
     if not given.is_floating_point():
-        raise CheckpointError(f"{source} has {name} as {given.dtype}; expected floating point")
+        raise CheckpointError(f"{source} has {name} in {given.dtype}; expected floating point")
     if not given.isfinite().all():
-        raise CheckpointError(f"{source} has values in {name} that are not finite; is it damaged?")
+        raise CheckpointError(f"{source} has values that are not finite in {name}; is it damaged?")
 
 
 def _complain(source: str, verb: str, names: set[str]) -> None:

@@ -1,1 +1,1 @@
-"""The local path's query as a C kernel that is compiled once on the machine that asks."""
+"""The query of the local path as a C kernel, compiled once on each machine; no torch here."""

@@ -1,4 +1,4 @@
-"""Points shared out to the compiled kernel, a range to a thread."""
+"""Calls of the compiled kernel, with the points divided among threads."""
 
 import ctypes
 import math
@@ -14,7 +14,7 @@ from spd.models.kernel.build import Shape, kernel, weight_count
 from spd.pixels import Size
 
 PART = 96
-"""Points given to a thread at once: a few of the kernel's blocks, some tenth of a millisecond."""
+"""Points per unit of work of a thread: a few of the kernel's blocks, about 0.1 ms."""
 
 _pools: dict[tuple[int, int], ThreadPoolExecutor] = {}
 
@@ -27,25 +27,25 @@ def ask(
     points: Float[np.ndarray, "b k 2"],
     threads: int,
 ) -> Float[np.ndarray, "b k"]:
-    """Metres at every point.
+    """Depth in metres at every point.
 
     Args:
-        shape: what the kernel is compiled for.
-        weights: in the kernel's order (`spd.models.decoder.local_native.pack`), float32.
-        maps: the stride-8 map, L2 and L1, float32, whole cells together.
-        image_size: (height, width) that points are measured in.
-        points: `(u, v)` that are known to lie inside, float32.
-        threads: that share the points, the calling one among them.
+        shape: shape of the model, for which the kernel is compiled.
+        weights: float32, in the kernel's order (`spd.models.decoder.compiled_query.pack`).
+        maps: the stride-8 map, L2 and L1, float32, channels last.
+        image_size: (height, width) of the encoded image in pixels.
+        points: `(u, v)` in pixels, float32, known to lie inside the image.
+        threads: number of threads, including the calling one.
 
     Raises:
-        RuntimeError: if there is no kernel of that shape.
-        ValueError: if these are not the weights of that shape.
+        RuntimeError: if the kernel cannot be compiled for this shape.
+        ValueError: if the number of weights does not fit the shape.
     """
     library = kernel(shape)
     if isinstance(library, str):
         raise RuntimeError(library)
     if weights.shape != (weight_count(shape),):
-        raise ValueError(f"{weight_count(shape)} weights are needed, got {weights.shape}")
+        raise ValueError(f"expected {weight_count(shape)} weights, got {weights.shape}")
     B, K = points.shape[:2]
     points = np.ascontiguousarray(points, dtype=np.float32)
     weights = np.ascontiguousarray(weights, dtype=np.float32)
@@ -75,7 +75,7 @@ def ask(
 def _share(
     answer: Callable[[tuple[int, int, int]], None], images: int, points: int, threads: int
 ) -> None:
-    """Ranges of points, in the calling thread and others."""
+    """Call `answer` for ranges of points, in the calling thread and in others."""
     threads = min(threads, math.ceil(images * points / PART))
     if threads <= 1:
         for image in range(images):
@@ -99,10 +99,10 @@ def _share(
     others = [_pool(threads - 1).submit(work) for _ in range(threads - 1)]
     work()
     for other in others:
-        if not other.cancel():  # one that never began found all threads at work for others
+        if not other.cancel():  # a task that has not started has nothing left to do
             other.result()
 
 
 def _pool(threads: int) -> ThreadPoolExecutor:
-    """Of this process: a forked one has none of its parent's threads."""
+    """The pool of this process; a forked process has none of its parent's threads."""
     return _pools.setdefault((os.getpid(), threads), ThreadPoolExecutor(threads, "spd-query"))

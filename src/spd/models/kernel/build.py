@@ -1,8 +1,8 @@
-"""Compile the kernel for one model shape and this processor, once, into the user's cache.
+"""Compiles the kernel once for a model shape and this processor, into the user's cache.
 
-Another processor, compiler, shape or version of the source is another file, so a home directory
-that several machines share is safe. Where there is no compiler, or it fails, there is no kernel:
-`kernel` returns the reason and torch answers in its place.
+The file name depends on processor, compiler, shape and source, so several machines can share a home
+directory. If there is no compiler, or it fails, `kernel` returns the reason and the caller uses
+torch or a runtime instead.
 """
 
 import contextlib
@@ -26,17 +26,17 @@ FLAGS = (
     "-fno-trapping-math", "-fvisibility=hidden",
 )  # fmt: skip
 OFF = "SPD_NATIVE"
-"""Environment variable: 0 leaves the kernel out."""
+"""Environment variable; 0 disables the kernel."""
 SECONDS = 120
-"""A compiler that takes longer is given up."""
+"""Time limit of the compiler."""
 Shape = tuple[tuple[str, int], ...]
-"""Macros that the source is compiled with."""
+"""The macros that define a model's shape in the source."""
 MULTIPLE = 16
-"""Of every layer's channels, a head's too: what the kernel's vectors are at their widest."""
+"""Floats of the widest vector; the channels of every layer and head must be a multiple."""
 
 
 def shape_of(config: ModelConfig) -> Shape:
-    """What the kernel is compiled for."""
+    """The shape of a model, for which the kernel is compiled."""
     return (
         ("DIM", config.dim),
         ("HEADS", config.heads),
@@ -47,7 +47,7 @@ def shape_of(config: ModelConfig) -> Shape:
 
 
 def weight_count(shape: Shape) -> int:
-    """How many numbers the kernel reads as its weights."""
+    """Number of weights that the kernel reads."""
     sides = dict(shape)
     dim, ffn, head, window = (sides[n] for n in ("DIM", "FFN", "HEAD_WIDTH", "WINDOW"))
     total = dim * head + 2 * head + 1
@@ -55,67 +55,67 @@ def weight_count(shape: Shape) -> int:
         places = sources * window**2
         padded = -(-(dim + places) // MULTIPLE) * MULTIPLE
         total += dim * padded + (dim + places) * dim  # folded keys and values
-        total += 2 * dim * (dim + 1) + 4 * dim  # what asks, what writes, two normalisations
+        total += 2 * dim * (dim + 1) + 4 * dim  # q_proj, out_proj, two LayerNorms
         total += 2 * dim * ffn + ffn + dim
     return total
 
 
 @functools.cache
 def kernel(shape: Shape) -> ctypes.CDLL | str:
-    """The library for that shape, or why there is none; the answer is kept for the process.
+    """The compiled library for a shape, or the reason why there is none; cached per process.
 
-    The first call on a machine compiles, which takes a second or two. Threads and processes that
-    come first together may each compile; the file appears whole whoever is last.
+    The first call on a machine compiles, which takes a second or two. Several threads or processes
+    may compile at once; the file is replaced atomically.
     """
     if os.environ.get(OFF) == "0":
         return f"{OFF}=0"
     sides = dict(shape)
     if any(n % MULTIPLE for n in (sides["DIM"] // sides["HEADS"], sides["HEAD_WIDTH"])):
-        return f"channels of a head, and of every layer, must be multiples of {MULTIPLE}"
+        return f"the channels of every layer and head must be multiples of {MULTIPLE}"
     command = compiler()
     if command is None:
         return "no C compiler (cc) found"
     source = resources.files("spd.models.kernel").joinpath("query.c").read_text(encoding="utf-8")
-    arguments = [*FLAGS, native_flag(), *(f"-D{name}={value}" for name, value in shape)]
+    arguments = [*FLAGS, processor_flag(), *(f"-D{name}={value}" for name, value in shape)]
     key = "\n".join([source, *command, *arguments, processor()])
     library = cache_folder() / f"query-{hashlib.sha256(key.encode()).hexdigest()[:16]}.so"
     try:
         if library.is_file():
-            with contextlib.suppress(OSError, AttributeError):  # damaged: made anew below
+            with contextlib.suppress(OSError, AttributeError):  # damaged: compiled again below
                 return _opened(library)
         _compile([*command, *arguments], source, library)
         return _opened(library)
     except subprocess.SubprocessError as error:
         return f"the C compiler failed: {_first_error(error)}"
     except (OSError, DataError) as error:
-        return f"the compiled kernel cannot be kept or opened: {error}"
+        return f"the compiled kernel cannot be stored or opened: {error}"
 
 
 def compiler() -> list[str] | None:
-    """The C compiler as `CC` names it, else `cc`, with its arguments; None where there is none."""
+    """Command of the C compiler: `CC` if set, else `cc`; None if it is not installed."""
     command = shlex.split(os.environ.get("CC", "")) or ["cc"]
     path = None if platform.system() == "Windows" else shutil.which(command[0])
     return None if path is None else [path, *command[1:]]
 
 
-def native_flag() -> str:
-    """How the compiler is told to use all that this processor can."""
+def processor_flag() -> str:
+    """The compiler flag that enables all instructions of this processor."""
     arm = platform.machine() in ("arm64", "aarch64")
     return "-mcpu=native" if arm else "-march=native"
 
 
 def processor() -> str:
-    """What tells processors apart: the instructions they have, where the system says them."""
+    """Identification of this processor: system, model and instruction sets."""
     path = Path("/proc/cpuinfo")
     known = {"model name", "flags", "Features", "CPU part"}
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
-    told = dict(line.partition(":")[::2] for line in lines)
-    said = [value for name, value in sorted(told.items()) if name.strip() in known]
-    return "\n".join([platform.system(), platform.machine(), platform.processor(), *said])
+    fields = dict(line.partition(":")[::2] for line in lines)
+    values = [value for name, value in sorted(fields.items()) if name.strip() in known]
+    return "\n".join([platform.system(), platform.machine(), platform.processor(), *values])
 
 
 def cache_folder() -> Path:
-    """Where compiled kernels are kept: `spd` in the user's cache."""
+    """Folder of compiled kernels: `spd` in the user's cache."""
     home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(home) / "spd"
 
@@ -142,11 +142,11 @@ def _opened(library: Path) -> ctypes.CDLL:
 
 
 def _first_error(error: subprocess.SubprocessError) -> str:
-    """One line: the compiler's own first error, else how it ended."""
+    """One line: the compiler's first error message, else its exit status."""
     lines = str(getattr(error, "stderr", None) or "").splitlines()
     first = next((line for line in lines if "error" in line), None)
     if first is not None:
         return first.strip()
     if isinstance(error, subprocess.CalledProcessError):
-        return f"it ended with {error.returncode}"
+        return f"exit status {error.returncode}"
     return f"it took more than {SECONDS} s"

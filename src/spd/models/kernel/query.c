@@ -1,11 +1,11 @@
 /* The v15.2 local path at points, on one thread: `CrossAttentionPath.query` in float32.
 
    Compiled for one model shape (DIM, HEADS, FFN, HEAD_WIDTH, WINDOW) and one processor. A block of
-   queries goes through each layer together, so that weights are read once a block; what a query
-   reads of the maps is blended and attended to at once, so that it never leaves the cache. The
-   order of every sum is that of one query alone: answers do not depend on who is asked beside it.
+   queries passes through each layer together, so that weights are read once per block. The tokens
+   of a query are blended and attended to immediately, so that they stay in the cache. Every sum has
+   the order of a single query, so an answer does not depend on the other queries of its block.
 
-   Maps are [rows, columns, DIM], weights what `spd.models.kernel.query` packs. */
+   Maps are [rows, columns, DIM]; `spd.models.decoder.compiled_query.pack` orders the weights. */
 
 #include <math.h>
 #include <stdint.h>
@@ -54,7 +54,7 @@ INLINE vf choose(vi where, vf yes, vf no) {
   return (vf)(((vi)yes & where) | ((vi)no & ~where));
 }
 
-/* e to the x, to a unit or two in the last place; underflows to 0 and never overflows here. */
+/* exp(x), accurate to one or two units in the last place, for -87 <= x <= 88; clamped outside. */
 INLINE vf exponential(vf x) {
   x = choose(x < all(-87.0f), all(-87.0f), x);
   x = choose(x > all(88.0f), all(88.0f), x);
@@ -73,7 +73,7 @@ INLINE vf exponential(vf x) {
   return p * (vf)power;
 }
 
-/* x Phi(x) by erf's rational approximation (Abramowitz and Stegun 7.1.26): within 2e-7 |x|. */
+/* GELU, x Phi(x), with erf by Abramowitz and Stegun 7.1.26; the error is below 2e-7 |x|. */
 INLINE vf gelu(vf x) {
   vf z = x * all(0.70710678118654752f);
   vf a = choose(z < all(0.0f), -z, z);
@@ -180,7 +180,7 @@ static Place place_of(const Map *map, const float *point, const float *per_pixel
   return place;
 }
 
-/* Tokens from..to of either axis around a point: neighbours blended along rows, then columns. */
+/* Blend tokens from..to on both axes around a point: along rows, then along columns. */
 INLINE void blend(const Map *map, const Place *place, int from, int to, float *tokens) {
   const int wide = to - from;
   float before[WINDOW * DIM] ALIGNED, after[WINDOW * DIM] ALIGNED;
@@ -208,7 +208,7 @@ INLINE void blend(const Map *map, const Place *place, int from, int to, float *t
   }
 }
 
-/* Ask the caches for what the next query will read. */
+/* Prefetch the cells of the next query. */
 INLINE void fetch(const Map *map, const Place *place) {
   for (int i = 0; i <= WINDOW; i++)
     for (int j = 0; j <= WINDOW; j++) {
@@ -218,7 +218,8 @@ INLINE void fetch(const Map *map, const Place *place) {
 }
 
 /* One query of a stage: scores, softmax, weighted sums. `asked` and `read` are [HEADS, padded DIM +
-   count]: what a head asks of a feature, then of each place; the mean feature, then the weights. */
+   count]. `asked` holds a head's products with a feature, then with each place; `read` holds the
+   mean feature, then the attention weights. */
 INLINE void attend(const float *tokens, const int count, const float *asked, float *read) {
   const int step = PADDED(DIM + count);
   float scores[HEADS][PADDED(2 * TOKENS)] ALIGNED;
@@ -277,7 +278,7 @@ INLINE const float *take(const float **weights, long count) {
   return taken;
 }
 
-/* A stage for a block of queries, in place; returns what follows its weights. */
+/* Run a stage for a block of queries, in place; returns the end of its weights. */
 INLINE const float *stage(Scratch *s, int rows, const float *weights, const Map *maps,
                           const int sources, const Place (*places)[BLOCK]) {
   const int count = sources * TOKENS, step = PADDED(DIM + count);
@@ -339,7 +340,8 @@ static void block(Scratch *s, int rows, const Map *maps, const float (*per_pixel
 }
 
 /* Metres at `count` points (u, v) of one image; every point lies inside it.
-   sizes: rows and columns of the stride-8 map, L2 and L1; per_pixel: cells a pixel, x and y. */
+   sizes: rows and columns of the stride-8 map, L2 and L1; per_pixel: cells per pixel,
+   x and y of each map. */
 __attribute__((visibility("default"))) void spd_query(
     const float *s8, const float *l2, const float *l1, const int32_t sizes[6],
     const float per_pixel[6], const float *points, long count, const float *weights,
