@@ -11,6 +11,10 @@ from collections.abc import Sequence
 
 _POINTS = ("--points", "--known", "--box", "--line", "--distance")  # lists of numbers with commas
 _LISTS = (*_POINTS, "--data", "--val", "--set", "--training-data")  # take several values
+_EXTRAS = {  # what else than PyTorch a command needs, so that one installation is enough
+    **dict.fromkeys(("benchmark", "data", "evaluate", "train"), "train"),
+    "export": "export",
+}
 _BOUNDARIES = ("sparse", "dense")  # what evaluate --boundaries takes; alone it is the first
 
 
@@ -24,10 +28,11 @@ def run(argv: Sequence[str]) -> int:
     import typer.exceptions
 
     from spd.cli.commands import app
-    from spd.errors import SPDError
+    from spd.errors import SPDError, missing_extras_named
 
     try:
-        code = app(spread_lists(argv), prog_name="spd", standalone_mode=False)
+        with missing_extras_named(_EXTRAS.get(next(iter(argv), ""))):
+            code = app(spread_lists(argv), prog_name="spd", standalone_mode=False)
     except typer.exceptions.TyperException as error:
         message = error.format_message().strip()
         if not message:  # plain `spd`: the help has been shown

@@ -12,6 +12,7 @@ from spd.cli.ask import calibrate, query
 from spd.cli.batch import batch
 from spd.cli.benchmark import benchmark
 from spd.cli.cost import cost
+from spd.cli.demo import demo
 from spd.cli.evaluate import evaluate
 from spd.cli.pack import pack
 from spd.cli.report import report
@@ -46,6 +47,7 @@ def options(
     """Metric depth at exactly the pixels you ask for."""
 
 
+app.command()(demo)
 app.command()(query)
 app.command()(calibrate)
 app.command()(batch)

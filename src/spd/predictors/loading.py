@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from spd.checkpoints.folder import WEIGHTS, find_checkpoint
-from spd.errors import CheckpointError, ConfigError
+from spd.errors import CheckpointError, ConfigError, missing_extras_named
 from spd.predictors.calibrated import CalibratedPredictor
 from spd.runtimes.engines import check_asked, installed_runtimes
 from spd.runtimes.folder import ExportFolder, file_sha256, is_export
@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # at run time these load torch
 BESIDE = "onnx"  # an export in this folder of a checkpoint belongs to its weights
 
 
+@missing_extras_named()
 def load(
     source: str | Path | None = None,
     *,
