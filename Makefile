@@ -1,11 +1,12 @@
-# make run       set up, ask the model that ships for metres in a room it has not seen, evaluate it
-# make test      set up, pass the tests (at most eight minutes from an empty clone)
+# make run       set up, ask the model that ships for six points of a room, print the errors, draw it
+# make evaluate  score that model on eight rooms it has not seen, and write a report
+# make test      set up and run the tests
 # make test-all  every test, the slow ones (make test-slow) after the others
-# make soak      the long counts
+# make soak      the tests with large counts
 # make check     linter, formatter, type checker
-# make docs      the documentation as a site in out/site, with the pages that are made from the program
-# make train     train a tiny model on rooms: minutes, to see it learn
-# make model     make the shipped model anew: hours
+# make docs      build the documentation in out/site, and the pages that are generated
+# make train     train a tiny model on synthetic rooms: minutes
+# make model     train the shipped model again: hours
 # make experiment  compare the local paths on the shipped model: an hour
 # make performance measure speed into research/performance.md: half an hour of an idle machine
 
@@ -13,6 +14,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+TRAIN_STAMP := $(VENV)/.installed-train
 DEV_STAMP := $(VENV)/.installed-dev
 SLOW_STAMP := $(VENV)/.installed-slow
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
@@ -20,8 +22,6 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 OUT := out
 WEB := $(abspath $(OUT)/web)
 HELD_OUT := $(OUT)/held_out
-PHOTO := $(HELD_OUT)/val-000001.png
-FOCAL := 518.9  # pixels, of these 640x480 images; a photo of yours has its own
 ROOMS := $(OUT)/rooms
 TINY := runs/rooms_tiny
 TRUNK := runs/rooms_trunk
@@ -31,7 +31,7 @@ LAST := runs/rooms_shipped
 RECIPES := research/recipes
 MODEL := $(OUT)/model
 
-.PHONY: run train model experiment performance test test-slow test-all soak check docs install dev
+.PHONY: run evaluate train model experiment performance test test-slow test-all soak check docs install dev
 
 install: $(STAMP)
 dev: $(DEV_STAMP)
@@ -41,48 +41,50 @@ $(VENV)/bin/python:
 	@echo "making a virtual environment in $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 
+# What asking needs; no PyTorch.
 $(STAMP): pyproject.toml constraints.txt | $(VENV)/bin/python
-	@echo "installing (PyTorch is the bulk; a few minutes on a first time)"
-	@$(PIP) torch
+	@echo "installing"
 	@$(PIP) -e .
 	@touch $@
 
-$(DEV_STAMP): $(STAMP)
-	@$(PIP) -e '.[dev]'
+$(TRAIN_STAMP): $(STAMP)
+	@echo "installing PyTorch and what training needs (a few minutes on a first time)"
+	@$(PIP) torch
+	@$(PIP) -e '.[train]'
 	@touch $@
 
-# What only slow tests ask: Ray, and the runtime of browsers where there is npm to bring it.
+$(DEV_STAMP): $(STAMP)
+	@echo "installing PyTorch and the tools of development (a few minutes on a first time)"
+	@$(PIP) torch
+	@$(PIP) -e '.[dev]'
+	@touch $(TRAIN_STAMP) $@
+
+# Only slow tests need Ray, and onnxruntime-web where npm can install it.
 $(SLOW_STAMP): $(DEV_STAMP)
 	@$(PIP) -e '.[dev,ray]'
 	@npm install --silent --no-audit --no-fund --prefix $(WEB) onnxruntime-web@1.30.0 \
-		|| echo "without onnxruntime-web its tests skip"
+		|| echo "onnxruntime-web is not installed; its tests are skipped"
 	@touch $@
 
-run: install $(HELD_OUT)/frames.json
+run: install
+	$(BIN)/spd demo -o $(OUT)
+
+evaluate: $(TRAIN_STAMP) $(HELD_OUT)/frames.json
 	@rm -rf $(OUT)/evaluation
-	$(BIN)/spd query $(PHOTO) --points 60,150 330,140 560,200 150,360 330,330 480,420 \
-		--focal-px $(FOCAL) --csv -o $(OUT)/points.csv --overlay $(OUT)/points.png
-	@echo
-	@cat $(OUT)/points.csv
-	@echo
 	$(BIN)/spd evaluate shipped --data $(HELD_OUT):val -o $(OUT)/evaluation --max-points 20000
 	$(BIN)/spd report $(OUT)/evaluation
-	@echo
-	@echo "Done: $(OUT)/points.csv holds the metres at six pixels of $(PHOTO), $(OUT)/points.png shows them on"
-	@echo "the image beside the whole depth map, and $(OUT)/evaluation/report.html how far off the model is on"
-	@echo "eight rooms it has not seen."
 
-# Validation rooms of seed 1 are held out: no model here learnt from them or was chosen by them.
-$(HELD_OUT)/frames.json: | $(STAMP)
+# Validation rooms of seed 1 are held out: no model was trained on them or chosen by them.
+$(HELD_OUT)/frames.json: | $(TRAIN_STAMP)
 	$(BIN)/spd data rooms $(HELD_OUT) --count 0 --val-count 8 --seed 1
 
-train: install $(ROOMS)/frames.json $(TINY)/best.json
+train: $(TRAIN_STAMP) $(ROOMS)/frames.json $(TINY)/best.json
 	$(BIN)/spd evaluate $(TINY) --data $(ROOMS):val -o $(OUT)/tiny_evaluation
 
-$(ROOMS)/frames.json: | $(STAMP)
+$(ROOMS)/frames.json: | $(TRAIN_STAMP)
 	$(BIN)/spd data rooms $(ROOMS) --count 300 --val-count 16 --height 240 --width 320
 
-$(TINY)/best.json: | $(STAMP)
+$(TINY)/best.json: | $(TRAIN_STAMP)
 	@if [ -f $(TINY)/run.json ]; then \
 		$(BIN)/spd train --resume $(TINY); \
 	else \
@@ -103,7 +105,7 @@ endef
 
 rooms = $(foreach name,$(1),$(OUT)/$(name):train)
 
-model: install
+model: $(TRAIN_STAMP)
 	$(BIN)/spd data rooms $(OUT)/rooms_6000 --count 6000 --val-count 64 --height 240 --width 320
 	$(call trained,$(TRUNK),--recipe $(RECIPES)/rooms_trunk.toml --data $(OUT)/rooms_6000:train)
 	$(call trained,$(LONGER),--recipe $(RECIPES)/rooms_longer.toml --data $(OUT)/rooms_6000:train --set train.start_from=$(TRUNK))
@@ -125,7 +127,7 @@ model: install
 	$(BIN)/spd pack $(LAST) -o $(MODEL)
 	@echo "src/spd/shipped holds such a model; put this one there to ship it."
 
-experiment: install
+experiment: $(TRAIN_STAMP)
 	$(BIN)/python -m research.experiment -o $(OUT)/experiment --set trunk_weights=shipped
 
 # int8 and OpenVINO are measured too, which the development environment has.
@@ -134,14 +136,14 @@ performance: dev
 	$(BIN)/python -m research.performance inference -o $(OUT)/benchmark --data $(OUT)/held:val \
 		--page research/performance.md
 
-# One process a core, each with one thread; tests of one file stay together. Where one of these
-# processes dies the run ends with the name of the test, in place of waiting for its answer.
+# One process per core, each with one thread; the tests of one file stay together. If a process
+# dies, the run ends with the name of its test instead of waiting for an answer.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --max-worker-restart 0
 
 test: dev
 	$(PYTEST) -m "not slow"
 
-# Apart from the others: what loads every core, and memory by the gigabyte, does not wait among them.
+# These load every core or take gigabytes of memory, so they run apart from the others.
 test-slow: $(SLOW_STAMP)
 	ONNXRUNTIME_WEB=$(WEB) $(PYTEST) -m slow
 
@@ -155,7 +157,7 @@ check: dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Warnings are errors. The search of the site needs a server: python3 -m http.server -d out/site
+# Warnings are errors.
 docs: dev
 	$(BIN)/python tools/access_pattern.py
 	$(BIN)/python tools/commands_page.py

@@ -200,7 +200,8 @@ def test_convention_both_lambdas_and_both_objectives_are_recipes():
 
 
 PUBLIC = [
-    *("FeatureMaps", "ModelConfig", "Predictor", "SPD", "Scene", "__version__", "load", "pipeline"),
+    *("FeatureMaps", "ModelConfig", "Predictor", "SPD", "Scene", "__version__"),
+    *("example_photo", "load", "pipeline"),
 ]
 SIGNATURES = {
     "SPD": "(config)",
@@ -213,6 +214,7 @@ SIGNATURES = {
     "FeatureMaps.detach": "(self)",
     "ModelConfig.tiny": "()",
     "ModelConfig.small": "()",
+    "example_photo": "()",
     "load": "(source=None, *, device=None, runtime=None, precision=None, calibration=None)",
     "pipeline": "(model=None, *, steps_per_metre=1000, **loaded)",
     "Predictor.encode": (

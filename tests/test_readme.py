@@ -1,45 +1,90 @@
-"""The README's own words: its snippet runs, its commands and files exist, its figures are true."""
+"""README.md and the first page of the site: pasted into an empty folder they work, and are true."""
 
 import re
+import shlex
 import tomllib
-from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from helpers.paths import ROOT
+from helpers.doc_pages import blocks, commands
+from helpers.paths import DOCS, ROOT
+from spd.cli import run
 from spd.config import ModelConfig
 from spd.cost import mac_tables
 from spd.models.spd import SPD
 
-TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+README = ROOT / "README.md"
+FIRST_PAGES = [README, DOCS / "index.md"]
+TEXT = README.read_text(encoding="utf-8")
+GUIDE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+LONG = ("spd data", "spd train", "spd evaluate")
+SETS_UP = ("python3 -m venv", ". .venv", "pip install")
 
 
-def test_the_snippet_runs_as_written(tmp_path, monkeypatch, capsys):
+def first_commands(page) -> list[str]:
+    """What a reader pastes to get a first answer."""
+    return [line for line in commands(page) if not line.startswith((*LONG, *SETS_UP))]
+
+
+@pytest.mark.parametrize("page", FIRST_PAGES, ids=lambda page: page.name)
+def test_the_first_commands_work_one_after_the_other_in_an_empty_folder(
+    page, tmp_path, monkeypatch, capsys
+):
     monkeypatch.chdir(tmp_path)
-    Path("out/held_out").mkdir(parents=True)
-    noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)
-    Image.fromarray(noise).save("out/held_out/val-000001.png")
-    snippet = re.search(r"```python\n(.*?)```", TEXT, re.S).group(1)
+    found = first_commands(page)
+    assert found[0] == "spd demo"
+    assert len(found) > 2
+    for command in found:
+        program, *words = shlex.split(command)
+        assert program == "spd"
+        assert run(words) == 0, capsys.readouterr().err
+
+
+@pytest.mark.parametrize("page", FIRST_PAGES, ids=lambda page: page.name)
+def test_the_snippet_works_in_an_empty_folder(page, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (snippet,) = (block.text for block in blocks(page) if block.language == "python")
     scope: dict[str, object] = {}
-    exec(compile(snippet, "README", "exec"), scope)
+    exec(compile(snippet, page.name, "exec"), scope)
     assert scope["depth_m"].shape == (480, 640)
-    assert capsys.readouterr().out.count("[") == 2
+    assert capsys.readouterr().out.count("\n") >= 3
 
 
-def test_the_two_commands_are_in_the_makefile():
+@pytest.mark.slow
+def test_the_training_commands_work_one_after_the_other_in_an_empty_folder(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    found = [line for line in commands(README) if line.startswith(LONG)]
+    assert [line.split()[1] for line in found] == ["data", "train", "evaluate"]
+    for command in found:
+        assert run(shlex.split(command)[1:]) == 0, capsys.readouterr().err
+    assert run(["query", "rooms/val-000000.png", "--points", "9,9", "-m", "runs/mine"]) == 0
+
+
+def test_the_readme_is_one_screen():
+    lines = TEXT.splitlines()
+    assert len(lines) <= 110
+    assert max(map(len, lines)) <= 115
+
+
+def test_named_make_targets_exist():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for target in ("run", "test", "test-all", "soak", "check", "train", "model"):
-        assert re.search(rf"^{target}:", makefile, re.M), target
+    for target in ("run", "test", "evaluate"):
         assert f"make {target}" in TEXT
+    for target in ("test", "test-all", "soak", "check", "docs", "train", "model"):
+        assert f"make {target}" in GUIDE
+    for target in re.findall(r"`make ([\w-]+)`", TEXT + GUIDE):
+        assert re.search(rf"^{target}:", makefile, re.M), target
 
 
-def test_named_files_exist():
-    linked = re.findall(r"\]\(([\w/.-]+)\)", TEXT)
-    named = re.findall(r"`((?:src|tests|docs)/[\w/.]+)`", TEXT)
-    assert len(linked) > 5
-    assert [name for name in linked + named if not (ROOT / name).exists()] == []
+@pytest.mark.parametrize("text", [TEXT, GUIDE], ids=["README", "CONTRIBUTING"])
+def test_named_files_exist(text):
+    linked = re.findall(r"\]\(([\w/.-]+)\)", text)
+    named = re.findall(r"`((?:src|tests|docs|tools|examples|research)/[\w/.]*)`", text)
+    assert len(linked + named) > 5
+    own = [name for name in linked + named if "NAME" not in name]  # NAME: the reader chooses it
+    assert [name for name in own if not (ROOT / name).exists()] == []
 
 
 def test_figures_are_the_computed_ones():
@@ -55,11 +100,22 @@ def test_figures_are_the_computed_ones():
     assert f"{implemented / 1e6:.3f} M (as first specified: {specified / 1e6:.3f} M)" in TEXT
 
 
+def test_the_figures_of_the_shipped_model_are_those_of_its_card():
+    card = (DOCS / "model_card.md").read_text(encoding="utf-8")
+    shown = re.search(r"rooms (0\.\d+), real frames (0\.\d+) \(.*: (0\.\d+)\)", TEXT).groups()
+    (rooms,), (real, median) = (
+        re.findall(r"\| held-out rooms, sparse \| (\S+)", card),
+        re.search(r"\| real frames, sparse \| (\S+) .* (\S+) \|$", card, re.M).groups(),
+    )
+    assert shown == tuple(f"{float(value) + 1e-9:.3f}" for value in (rooms, real, median))
+
+
 @pytest.mark.parametrize("name", ["torch", "transformers", "numpy", "typer", "pytest"])
 def test_the_constraints_satisfy_the_project(name):
     pins = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().split() if line)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
+    extras = project["optional-dependencies"].values()
+    wanted = [*project["dependencies"], *(package for extra in extras for package in extra)]
     lowest = next(re.search(r">=([\d.]+)", w).group(1) for w in wanted if w.startswith(name))
     version = lambda text: [int(part) for part in text.split(".")]  # noqa: E731
     assert version(pins[name]) >= version(lowest)

@@ -8,11 +8,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from spd._version import __version__
+from spd.errors import missing_extras_named
 
 if TYPE_CHECKING:
     from spd.config import ModelConfig
     from spd.models.feature_maps import FeatureMaps
     from spd.models.spd import SPD
+    from spd.photos.example import example_photo
     from spd.predictors.loading import load
     from spd.predictors.pipeline import pipeline
     from spd.predictors.torch_predictor import Predictor, Scene
@@ -23,6 +25,7 @@ _HOMES = {
     "SPD": "spd.models.spd",
     "Predictor": "spd.predictors.torch_predictor",
     "Scene": "spd.predictors.torch_predictor",
+    "example_photo": "spd.photos.example",
     "load": "spd.predictors.loading",
     "pipeline": "spd.predictors.pipeline",
 }
@@ -34,6 +37,7 @@ __all__ = [
     "Predictor",
     "Scene",
     "__version__",
+    "example_photo",
     "load",
     "pipeline",
 ]
@@ -42,7 +46,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'spd' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    with missing_extras_named():
+        return getattr(importlib.import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

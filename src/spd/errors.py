@@ -5,7 +5,24 @@ The command line prints the message of an :class:`SPDError` as one line and exit
 what was given, what is expected and what to do.
 """
 
+import contextlib
+from collections.abc import Iterator
 from typing import ClassVar
+
+_EXTRAS = {
+    "torch": ("torch", "transformers", "safetensors"),
+    "train": (
+        *("accelerate", "datasets", "embreex", "h5py", "jinja2"),
+        *("pyarrow", "scipy", "tensorboard"),
+    ),
+    "serve": (
+        *("cachetools", "fastapi", "prometheus_client", "python_multipart"),
+        *("starlette", "uvicorn"),
+    ),
+    "export": ("onnx", "onnxscript", "openvino"),
+    "ray": ("ray",),
+}
+_NAMES = {"torch": "PyTorch", "embreex": "Embree (embreex)", "ray": "Ray"}
 
 
 class SPDError(Exception):
@@ -51,3 +68,34 @@ class MeasurementError(SPDError, RuntimeError):
 
 class BatchError(SPDError, RuntimeError):
     """A batch cannot start or cannot continue."""
+
+
+class MissingExtraError(SPDError, ImportError):
+    """A package that only an extra brings is not installed; the message names the extra."""
+
+
+@contextlib.contextmanager
+def missing_extras_named(extra: str | None = None) -> Iterator[None]:
+    """Turn the failed import of a package that an extra brings into one line that names the extra.
+
+    Use it as `with missing_extras_named():` or as a decorator. Every other error passes through.
+
+    Args:
+        extra: the extra to name if PyTorch is missing; by default `torch`. `train` and `export`
+            bring PyTorch too, and whoever needs their other packages should install them at once.
+
+    Raises:
+        MissingExtraError: if a package of an extra is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        home = next((name for name, packages in _EXTRAS.items() if package in packages), None)
+        if home is None:
+            raise
+        named = extra if extra is not None and home == "torch" else home
+        raise MissingExtraError(
+            f"this needs {_NAMES.get(package, package)}, which is not installed; "
+            f'install it with: pip install "spd[{named}]"'
+        ) from None

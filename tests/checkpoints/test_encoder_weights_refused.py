@@ -91,7 +91,10 @@ def test_vit_b_does_not_go_into_vit_s(tmp_path):
     }
     assert vit_b["blocks.11.mlp.fc1.weight"].shape == (3072, 768)
     torch.save(vit_b, tmp_path / "dinov2_vitb14_pretrain.pth")
-    named = r"does not fit the configured encoder: .*cls_token has shape \[1, 1, 768\], .* \[1, 1, 384\]"
+    named = (
+        r"does not fit the configured encoder: "
+        r".*cls_token has shape \[1, 1, 768\], .* \[1, 1, 384\]"
+    )
     refused(Encoder(EncoderConfig()), tmp_path / "dinov2_vitb14_pretrain.pth", named)
 
 

@@ -9,6 +9,7 @@ from helpers.doc_pages import PAGES, ROOT, anchors, links, name_of
 
 WRITTEN = [
     *PAGES,
+    ROOT / "CONTRIBUTING.md",
     *sorted((ROOT / "examples").rglob("README.md")),
     *sorted((ROOT / "research").rglob("*.md")),
 ]

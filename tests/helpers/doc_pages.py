@@ -27,6 +27,14 @@ def blocks(path: Path) -> list[Block]:
     return [Block(*found) for found in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.M | re.S)]
 
 
+def commands(page: Path) -> list[str]:
+    """The commands in a page's shell blocks, each on one line, without comments."""
+    shell = [block.text for block in blocks(page) if block.language in ("", "bash")]
+    lines = re.sub(r"\\\n\s*", "", "".join(shell)).splitlines()
+    found = (re.sub(r"(^|\s)#.*", "", line).strip() for line in lines)
+    return [line for line in found if line]
+
+
 def prose(path: Path) -> str:
     """A page without its code."""
     text = re.sub(r"^```.*?^```$", "", path.read_text(encoding="utf-8"), flags=re.M | re.S)

@@ -12,6 +12,11 @@ import typing
 from collections.abc import Sequence
 from typing import Any
 
+_EXTRAS = {  # what else than PyTorch a command needs, so that one installation is enough
+    **dict.fromkeys(("benchmark", "data", "evaluate", "train"), "train"),
+    "export": "export",
+}
+
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0, 2 after a wrong input, 130 after an interruption."""
@@ -24,12 +29,13 @@ def run(argv: Sequence[str]) -> int:
     import typer.main
 
     from spd.cli.commands import app
-    from spd.errors import SPDError
+    from spd.errors import SPDError, missing_extras_named
 
     command = typer.main.get_command(app)
     try:
-        words = spread_lists(argv, command)
-        code = command.main(words, prog_name="spd", standalone_mode=False)
+        with missing_extras_named(_EXTRAS.get(next(iter(argv), ""))):
+            words = spread_lists(argv, command)
+            code = command.main(words, prog_name="spd", standalone_mode=False)
     except typer.exceptions.TyperException as error:
         message = error.format_message().strip()
         if not message:  # plain `spd`, which has printed the help

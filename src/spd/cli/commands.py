@@ -9,6 +9,7 @@ from spd.cli.batch import batch
 from spd.cli.benchmark import benchmark
 from spd.cli.calibrate import calibrate
 from spd.cli.cost import cost
+from spd.cli.demo import demo
 from spd.cli.evaluate import evaluate
 from spd.cli.pack import pack
 from spd.cli.query import query
@@ -23,7 +24,10 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="markdown",
 )
-COMMANDS = (query, calibrate, batch, serve, benchmark, train, evaluate, score, report, pack, cost)
+COMMANDS = (
+    *(demo, query, calibrate, batch, serve, benchmark),
+    *(train, evaluate, score, report, pack, cost),
+)
 
 
 def _version(shown: bool) -> None:

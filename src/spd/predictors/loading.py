@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from spd.errors import missing_extras_named
 from spd.predictors.model_options import AnyPredictor, ModelOptions
 from spd.scenes.calibration import Calibration
 
@@ -10,6 +11,7 @@ if TYPE_CHECKING:  # at run time it is loaded only where torch computes
     import torch
 
 
+@missing_extras_named()
 def load(
     source: str | Path | None = None,
     *,

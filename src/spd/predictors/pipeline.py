@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, overload
 
 from PIL import Image
 
+from spd.errors import missing_extras_named
 from spd.outputs.steps import STEPS_PER_METRE, to_steps
 from spd.photos.reading import ImageLike
 from spd.predictors.loading import load
@@ -72,6 +73,7 @@ class DepthPipeline:
             return [self._estimate(image, camera) for image in inputs]
         return self._estimate(inputs, camera)
 
+    @missing_extras_named()
     def _estimate(self, image: ImageLike, camera: dict[str, Any]) -> Estimate:
         import torch
 
