@@ -1,10 +1,9 @@
-"""What another focal length than the training one costs: rooms rendered at several, and scored.
+"""Score a model on rooms rendered at other focal lengths than the training one.
 
-Each room is rendered at every focal length from the same place in the same direction: where the
-view that is best through the training lens looks. The model is asked at random points with the
-right focal length, and without one. The rooms' exact depth at those points is the truth. The
-median of each image's own depth, said everywhere, is the floor: it tells how hard the views of a
-focal length are.
+Each room is rendered at every focal length from one camera pose, that of the view chosen for the
+training focal length. The model is queried at random points with the correct focal length, and with
+none; the rooms' exact depth at those points is the truth. The floor is each image's own median
+depth, which shows how hard the views of a focal length are.
 """
 
 import argparse
@@ -44,22 +43,22 @@ class FocalRow:
     """Errors at one focal length, each the mean over rooms of the mean over points."""
 
     factor: float
-    """Of the training focal length."""
+    """Multiple of the training focal length."""
     fov_deg: float
-    """Along the longer side."""
+    """Field of view along the longer side, in degrees."""
     rooms: int
     known_abs_rel: float
-    """With the right focal length."""
+    """AbsRel with the correct focal length."""
     known_deviation: float
-    """Standard deviation of that mean, by how the rooms differ."""
+    """Standard error of that mean over rooms."""
     against_deviation: float
-    """Standard deviation of its quotient by that at the training one, over the same rooms."""
+    """Standard error of its quotient by the AbsRel at the training focal length, same rooms."""
     unknown_abs_rel: float
-    """With none, the training one assumed."""
+    """AbsRel with no focal length, so the training one is assumed."""
     known_scaled_abs_rel: float
-    """With the right one, each image then scaled to its true median: shape alone."""
+    """AbsRel with the correct one and each image scaled to its true median: shape alone."""
     floor_abs_rel: float
-    """Each image's true median everywhere."""
+    """AbsRel of each image's true median everywhere."""
 
 
 def focal_table(
@@ -70,9 +69,9 @@ def focal_table(
     size: Size = SIZE,
     progress: Progress = unreported,
 ) -> list[FocalRow]:
-    """Score a predictor on `rooms` held-out rooms at each focal length; 1 is among the factors.
+    """Score a predictor on held-out rooms at each focal length; `factors` must contain 1.
 
-    A room is rendered while another is asked about: in as many threads as there are cores.
+    Rooms are rendered and scored in as many threads as there are cores.
     """
     from spd.data.rooms.render import NYU_FOCAL_SHARE
     from spd.photos.focal import view_deg
@@ -81,8 +80,7 @@ def focal_table(
     focal_px = {factor: training_px * factor for factor in factors}
     scores = {}
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool, warnings.catch_warnings():
-        # That the focal length is unknown, or far off, is the point.
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore")  # the focal length is unknown or far off on purpose
         for number, factor in enumerate(factors):
             score = functools.partial(_score, predictor, size, training_px, focal_px[factor])
             found = []
@@ -100,7 +98,7 @@ def focal_table(
 def _score(
     predictor: "AnyPredictor", size: Size, training_px: float, focal_px: float, number: int
 ) -> tuple[float, float, float, float]:
-    """AbsRel in one room: focal length given, unknown, given and scaled; that of the median."""
+    """AbsRel in one room: focal length given; unknown; given and scaled; of the median."""
     from spd.data.rooms import render_room
 
     seed = _FIRST_ROOM + 2 * number
@@ -119,10 +117,10 @@ def _score(
 
 
 def summarize(factor: float, fov_deg: float, scores: np.ndarray, own: np.ndarray) -> FocalRow:
-    """Of scores [rooms, 4]; `own` [rooms] are those of the training focal length, given."""
+    """Average scores [rooms, 4]; `own` [rooms] is AbsRel at the training focal length, given."""
     known, unknown, scaled, floor = scores.mean(axis=0).tolist()
     against = known / own.mean()
-    # Of a quotient of means over the same rooms, to first order.
+    # Standard error of a quotient of means over the same rooms, to first order.
     apart = (scores[:, 0] - against * own).std() / own.mean()
     root = len(scores) ** 0.5
     return FocalRow(
@@ -180,15 +178,15 @@ def format_table(rows: Sequence[FocalRow]) -> str:
 
 
 def promise(rows: Sequence[FocalRow]) -> str:
-    """Whether AbsRel stays within a tenth of that at the training focal length, in a sentence."""
+    """A sentence on whether AbsRel stays within 10 % of that at the training focal length."""
     own = _at_one(rows)
     inside = [row for row in rows if PROMISED[0] <= row.factor <= PROMISED[1]]
     worst = max(inside, key=lambda row: row.known_abs_rel)
     off = worst.known_abs_rel / own - 1
     word = "stays" if off <= WITHIN else "does not stay"
     return (
-        f"From {PROMISED[0]} to {PROMISED[1]} times the training focal length, with the right one "
-        f"given, AbsRel {word} within {WITHIN:.0%} of that at the training one: the worst is "
+        f"From {PROMISED[0]} to {PROMISED[1]} times the training focal length, with the correct "
+        f"one given, AbsRel {word} within {WITHIN:.0%} of that at the training one: the worst is "
         f"{off:+.1%} ± {100 * worst.against_deviation:.1f}, at {worst.factor:g}."
     )
 

@@ -1,8 +1,8 @@
-"""The claim of section 6.5, measured: do queries read their own surface and not across edges.
+"""Test the claim of section 6.5 that queries attend to their own surface and not across edges.
 
-The rooms know which surface lies under every point. For queries at chosen distances from a depth
-edge, the attention mass on tokens whose place lies on the query's own surface is compared with the
-share of such tokens, which is what uniform weights would give.
+Rooms know the surface under every point. For queries at chosen distances from a depth edge, the
+attention mass on tokens of the query's own surface is compared with the share of such tokens, which
+is the mass under uniform weights.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ from spd.models.decoder.local_attn import CrossAttentionPath
 from spd.models.spd import SPD
 from spd.photos.reading import resample
 
-QUERIES_PER_BAND = 60  # of a room
+QUERIES_PER_BAND = 60  # in a room
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -41,11 +41,11 @@ class OwnSurfaceMass:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Tokens:
-    """What queries of one room read of one map."""
+    """Tokens of one map that the queries of one room attend to."""
 
     stage: int
     places: Float[np.ndarray, "k n 2"]
-    """Where each token lies, `(u, v)` of the frame."""
+    """Place of each token, `(u, v)` of the frame."""
     own: Bool[np.ndarray, "k n"]
     """Whether it lies on the query's own surface."""
     weights: Float[np.ndarray, "k heads n"]
@@ -53,7 +53,7 @@ class Tokens:
 
 
 def read_tokens(model: SPD, frame: RoomFrame, points: Float[np.ndarray, "k 2"]) -> list[Tokens]:
-    """Ask a model's cross-attention at points `(u, v)` of a rendered frame: s8, L2, L1."""
+    """Tokens and attention at points `(u, v)` of a rendered frame, for s8, L2 and L1."""
     camera = model.config.camera
     scale = camera.focal_px / frame.intrinsics.focal_px
     image = resample(frame.image, scale, camera.crop_size)
@@ -83,7 +83,7 @@ def read_tokens(model: SPD, frame: RoomFrame, points: Float[np.ndarray, "k 2"]) 
 def own_surface_mass(
     model: SPD, frames: Sequence[RoomFrame], seed: int = 0
 ) -> list[OwnSurfaceMass]:
-    """Attention on the own surface by stage, head and distance to the nearest depth edge."""
+    """Attention on the query's own surface by stage, head and distance to the nearest edge."""
     chosen = [
         _queries(frame, np.random.default_rng([seed, number]))
         for number, frame in enumerate(frames)
@@ -123,7 +123,7 @@ def own_surface_mass(
 
 
 def _queries(frame: RoomFrame, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels of every band, as many of each where there are so many, and their bands."""
+    """Pixels of each band, up to `QUERIES_PER_BAND`, and the bands they lie in."""
     depth_m = frame.depth_m
     distance = edge_distance_px(depth_m, np.isfinite(depth_m) & (depth_m > 0))
     points, bands = [], []

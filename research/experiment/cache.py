@@ -1,15 +1,15 @@
-"""The frozen trunk's maps of every room, on disk, so that a head learns without the encoder.
+"""The frozen trunk's maps of every room, on disk, so that a head trains without the encoder.
 
-FOLDER/cache.json            what the maps are of
-FOLDER/part-00000/           of a hundred rooms: stride_8_map, l2, l1 [n, D, h, w] float16, and
+FOLDER/cache.json            names of the parts and the image size
+FOLDER/part-00000/           a hundred rooms: stride_8_map, l2, l1 [n, D, h, w] float16, and
                              points [n, P, 3] float32, (u, v, depth_m) in the model's pixels
 
-Parts appear whole or not at all, so an interrupted run goes on behind the last one.
+A part is written whole or not at all, so an interrupted run continues after the last one.
 """
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from research.command import Progress, unreported
 from spd.data.sample import RGBDSample, valid_depth
 from spd.data.views import middle_placement
 from spd.errors import DataError
@@ -44,7 +45,7 @@ class MapCache:
         """Open a finished cache.
 
         Raises:
-            DataError: if it is not there.
+            DataError: if the folder holds no finished cache.
         """
         path = folder / "cache.json"
         if not path.is_file():
@@ -78,9 +79,9 @@ def write_cache(
     model: SPD,
     samples: Sequence[RGBDSample],
     folder: Path,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = unreported,
 ) -> None:
-    """Encode every room once; parts that are there are kept."""
+    """Encode every room once; existing parts are kept."""
     names = []
     for start in range(0, len(samples), ROOMS_PER_PART):
         part = folder / f"part-{start // ROOMS_PER_PART:05d}"

@@ -16,22 +16,22 @@ VariantName = Literal[
 
 
 class ExperimentConfig(Frozen):
-    """Rooms, trunk, heads and scores. `docs/results.md` has the defaults on the shipped trunk."""
+    """Settings of rooms, trunk, heads and scores (`research/experiment.md`)."""
 
     train_rooms: Int = Field(6000, gt=0)
-    """Rooms of 320x240 that trunk and heads learn from."""
+    """Rooms of 320x240 that train trunk and heads."""
     val_rooms: Int = Field(64, gt=0)
-    """Other rooms, that the trunk's checkpoint is chosen by."""
+    """Rooms that choose the trunk's checkpoint."""
     held_out_rooms: Int = Field(100, gt=0)
     """Rooms of the held-out seed at 640x480, for accuracy."""
     held_out_points: Int = Field(2000, gt=0)
-    """Readings scored in each of them."""
+    """Readings scored in each held-out room."""
     edge_rooms: Int = Field(12, gt=0)
-    """Rooms of the held-out seed at 320x240, for boundaries: every pixel is asked."""
+    """Rooms of the held-out seed at 320x240, for boundaries; every pixel is queried."""
     trunk: tuple[str, ...] = ()
     """Changes to the recipe `rooms_trunk`, such as `train.steps=100`."""
     trunk_weights: str | None = None
-    """A trained model to take encoder, neck and global path from, instead of training them."""
+    """Trained model whose encoder, neck and global path are used; None: they are trained."""
     variants: tuple[VariantName, ...] = (
         "v15.2",
         "bilinear",
@@ -40,21 +40,21 @@ class ExperimentConfig(Frozen):
         "v15.2 dense, a tenth",
         "v15.1",
     )
-    """What is compared; see `research.experiment.variants`."""
+    """Variants compared; see `research.experiment.names`."""
     seeds: Int = Field(5, gt=1)
-    """Runs of each, from random weights; a spread needs two."""
+    """Runs of each variant from random weights; a standard deviation needs two."""
     steps: Int = Field(625, gt=1)
     """Optimiser steps of a head."""
     batch_size: Int = Field(8, gt=0)
     """Images in a step."""
     points_per_image: Int = Field(32, gt=0)
-    """Exact points asked of each."""
+    """Exact points queried in each image."""
     lr: float = Field(1e-3, gt=0)
     """Peak learning rate of a head."""
     joint_seeds: Int = Field(2, ge=0)
-    """Of how many seeds each local path is then trained on together with the trunk; 0 is none."""
+    """Seeds whose local paths are then trained together with the trunk; 0: none."""
     joint_steps: Int = Field(400, gt=1)
-    """Steps of that."""
+    """Steps of that training."""
 
     @model_validator(mode="after")
     def _known_trunk(self) -> Self:
@@ -70,11 +70,11 @@ class ExperimentConfig(Frozen):
         return self
 
     def trunk_recipe(self) -> Recipe:
-        """How the trunk is trained."""
+        """Recipe of the trunk."""
         return override(recipe(str(RECIPES / "rooms_trunk.toml")), self.trunk)
 
     def head_training(self, share: float, objective: Literal["query", "dense"]) -> TrainConfig:
-        """How a head is trained that gets this share of the steps."""
+        """Training of a head with this share of the steps."""
         steps = max(2, round(self.steps * share))
         return TrainConfig(
             steps=steps,
@@ -88,7 +88,7 @@ class ExperimentConfig(Frozen):
         )
 
     def joint_recipe(self, model: ModelConfig, start: str, seed: int) -> Recipe:
-        """How trunk and local path are trained on together, at the rates of the last stage."""
+        """Recipe of trunk and local path together, at the rates of `rooms_shipped`."""
         last = recipe(str(RECIPES / "rooms_shipped.toml")).train
         train = TrainConfig(
             steps=self.joint_steps,

@@ -1,4 +1,4 @@
-"""Training one local path on cached maps: minutes instead of hours, the same data for all."""
+"""Train one local path on cached maps: minutes instead of hours, on the same data for all."""
 
 import dataclasses
 import hashlib
@@ -39,17 +39,17 @@ class Head:
 
     @property
     def title(self) -> str:
-        """Names the weights, so that predictions of others are never taken for theirs."""
+        """Name with a digest of the weights, which tells predictions of other weights apart."""
         digest = hashlib.sha256((self.folder / WEIGHTS).read_bytes()).hexdigest()[:12]
         return f"{self.variant.name}, seed {self.seed}, sha256 {digest}"
 
     def about(self) -> dict[str, Any]:
-        """How its training went."""
+        """Steps, time and losses of its training."""
         found: dict[str, Any] = json.loads((self.folder / ABOUT).read_text(encoding="utf-8"))
         return found
 
     def model(self, trunk: SPD) -> SPD:
-        """The trunk with this local path instead of its own; the trunk's modules are shared."""
+        """The trunk with this local path in place of its own; the trunk's modules are shared."""
         config = trunk.config.model_copy(update={"local_path": self.variant.local_path})
         model = SPD(config)
         model.encoder, model.neck, model.global_path = trunk.encoder, trunk.neck, trunk.global_path
@@ -64,9 +64,9 @@ def train_head(
     config: ModelConfig,
     training: TrainConfig,
 ) -> None:
-    """Train and save one head; a seed decides its weights, the rooms' order and the points.
+    """Train and save one head.
 
-    The order and the points are the same for every variant of one seed.
+    A seed sets its weights, and for every variant the same order of rooms and the same points.
     """
     module = build_head(head.variant, config, head.seed)
     started = time.perf_counter()
@@ -85,7 +85,7 @@ def train_head(
 def fit_on_maps(
     module: nn.Module, cache: MapCache, training: TrainConfig, seed: int
 ) -> list[float]:
-    """Train a local path on cached maps, in place; the losses of its steps."""
+    """Train a local path on cached maps, in place; returns the loss of each step."""
     path = cast(LocalPath, module.train())
     optimizer = torch.optim.AdamW(
         module.parameters(), lr=training.decoder_lr, weight_decay=training.weight_decay
@@ -114,7 +114,7 @@ def _save(head: Head, module: nn.Module, about: dict[str, Any]) -> None:
 
 
 def _rooms_of(step: int, count: int, training: TrainConfig, seed: int) -> np.ndarray:
-    """The rooms of a step: epoch after epoch in a new order."""
+    """Rooms of a step; each epoch has a new order."""
     numbers = np.arange(step * training.batch_size, (step + 1) * training.batch_size)
     orders: dict[int, np.ndarray] = {}
     rooms = []
@@ -132,9 +132,9 @@ def _loss(
     training: TrainConfig,
     rng: np.random.Generator,
 ) -> Tensor:
-    """SILog at drawn exact points, asked (`query`) or read off the resized dense map (`dense`)."""
+    """SILog at exact points: queried (`query`) or read from the resized dense map (`dense`)."""
     if training.objective == "dense":
-        drawn = points  # the map is computed anyway: every exact point counts
+        drawn = points  # the whole map is computed, so every exact point counts
         dense_m = resize_bilinear(path.dense(maps), maps.image_size)
         predicted_m = _at_nearest_pixel(dense_m[:, 0], drawn[..., :2])
     else:
@@ -147,7 +147,7 @@ def _loss(
 
 
 def _at_nearest_pixel(depth_m: Tensor, points: Tensor) -> Tensor:
-    """A full-size map at the pixel each point lies in, as the specification's loss compares."""
+    """A full-size map at the pixel of each point, as in the specification's loss."""
     height, width = depth_m.shape[1:]
     column = (points[..., 0] + 0.5).floor().long().clamp(0, width - 1)
     row = (points[..., 1] + 0.5).floor().long().clamp(0, height - 1)

@@ -1,4 +1,4 @@
-"""Trunk and local path trained on together, from the frozen trunk and a head trained on it.
+"""Train trunk and local path together, from the frozen trunk and a head trained on it.
 
 FOLDER/joint/NAME-SEED/start/   the trunk with that seed's head, as a model
 FOLDER/joint/NAME-SEED/run/     the training run from there
@@ -24,7 +24,7 @@ from spd.training.runs import Run
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class JointModel:
-    """One local path with a trunk that was moved for it."""
+    """One local path with a trunk trained for it."""
 
     head: Head
     folder: Path
@@ -36,22 +36,22 @@ class JointModel:
 
     @property
     def seed(self) -> int:
-        """Of the head it began with, and of the images' order."""
+        """Seed of the head it starts from and of the order of images."""
         return self.head.seed
 
     @property
     def title(self) -> str:
-        """Names the weights, so that predictions of others are never taken for theirs."""
+        """Name with a digest of the weights, which tells predictions of other weights apart."""
         digest = file_sha256(find_checkpoint(self.folder / "run") / WEIGHTS)[:12]
         return f"{self.variant.name}, seed {self.seed}, trained jointly, sha256 {digest}"
 
     def model(self, trunk: SPD) -> SPD:
-        """As it is saved; `trunk` is only what it started from."""
+        """The saved model; `trunk`, which it started from, is not used."""
         model, _ = load_checkpoint(find_checkpoint(self.folder / "run"))
         return model.eval()
 
     def train(self, trunk: SPD, config: ExperimentConfig, rooms: Path) -> None:
-        """Train what is left of its steps; none where it is finished."""
+        """Train the steps that are left, if any."""
         start = self.folder / "start"
         if not start.is_dir():
             model = self.head.model(trunk)
@@ -63,7 +63,7 @@ class JointModel:
 
 
 def train_run(folder: Path, recipe: Recipe, rooms: Path) -> None:
-    """Begin a training run on these rooms, or go on with it to its end."""
+    """Start a training run on these rooms, or continue it, to its end."""
     data, validation = f"{rooms}:train", f"{rooms}:val"
     if (folder / RUN).is_file():
         run = Run.open(folder)

@@ -1,4 +1,4 @@
-"""What is compared, in names and words; without torch, so that a report page can use them."""
+"""The variants compared, and the names, digits and verdicts of their numbers."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -9,13 +9,13 @@ from spd.config import LocalPathName
 from spd.evaluation.metrics.boundary_distance import REACH_PX
 
 FOUND_EDGES = ("si_", "r1_", "r2_", "r3_")
-"""How the names of numbers begin that are shares of edges found."""
+"""Prefixes of the numbers that are shares of edges found."""
 MEASURES = (*FOUND_EDGES, "dbe_")
-"""How the names of all boundary measures begin."""
+"""Prefixes of all boundary measures."""
 EDGELESS = {True: "0.0000", False: f"{REACH_PX:.2f}"}
-"""What a map without any edge gets where the truth has some: shares, and distances in pixels."""
+"""Score of a map without edges where the truth has some: a share, or a distance in pixels."""
 HIGHER_IS_BETTER = ("delta1", *FOUND_EDGES)
-"""How the names of numbers begin of which more is better; less is of all others."""
+"""Prefixes of the numbers for which higher is better; for all others lower is."""
 EQUAL, NO_EDGES = "equal", "no edges found by either"
 
 
@@ -29,13 +29,13 @@ class Variant:
     one_stage: bool = False
     objective: Literal["query", "dense"] = "query"
     share: float = 1.0
-    """Of the steps that a head gets."""
+    """Share of a head's steps."""
     boundaries: Literal["sparse", "dense"] = "sparse"
-    """Whose map the boundary metrics are taken from."""
+    """Mode of the maps that boundaries are measured on."""
 
     @property
     def joint(self) -> bool:
-        """Whether it is a model's own local path, which can be trained with its trunk."""
+        """Whether a model can have this local path, so that it can be trained with its trunk."""
         return not self.one_stage and self.share == 1
 
 
@@ -63,18 +63,18 @@ VARIANTS = {
 
 
 def decimals(number: str) -> int:
-    """Digits after the point, the same in a whole column: hundredths of a pixel, else 1e-4."""
+    """Digits after the decimal point: 2 for distances in pixels, else 4."""
     return 2 if number.startswith("dbe_") else 4
 
 
 def verdict_words(number: str, verdict: str, interval: tuple[float, float], mean: float) -> str:
-    """A verdict as a reader sees it: what is the same in every seed is no open question.
+    """A verdict in words; numbers that are the same in every seed are equal, not undecided.
 
     Args:
-        number: what was compared.
-        verdict: what its interval says.
+        number: name of the number.
+        verdict: of its interval.
         interval: of the difference.
-        mean: of either, where they are equal.
+        mean: of either variant, where they are equal.
     """
     if interval != (0.0, 0.0):
         return verdict
@@ -82,7 +82,7 @@ def verdict_words(number: str, verdict: str, interval: tuple[float, float], mean
 
 
 def busy_words(machine: Mapping[str, Any]) -> str | None:
-    """A caution where a machine had more to do than cores while it was timed, else None."""
+    """A caution if the load average was above the number of cores, else None."""
     if "load_average" not in machine or "cores" not in machine:
         return None
     load, cores = float(machine["load_average"]), int(machine["cores"])
@@ -90,6 +90,6 @@ def busy_words(machine: Mapping[str, Any]) -> str | None:
         return None
     return (
         f"Caution: the load average was {load:.1f} on {cores} {'core' if cores == 1 else 'cores'}, "
-        "so calls waited for other work, and not those of every local path and K alike. Neither "
-        "the times nor their ratios are those of an idle machine."
+        "so calls waited for other programs, some kinds of call more than others. The times and "
+        "their ratios are not those of an idle machine."
     )

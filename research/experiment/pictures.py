@@ -1,4 +1,4 @@
-"""The experiment's pictures, made from its files and from the held-out rooms rendered anew."""
+"""Draw the experiment's pictures from its files and from held-out rooms rendered again."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,7 +45,7 @@ def draw_all(
     seeds: Sequence[int],
     size: Size,
 ) -> None:
-    """Every picture, into the experiment's folder."""
+    """Write all pictures into the experiment's folder."""
     values = {
         name: {k: s.values for k, s in found.items()} for name, found in summary.numbers.items()
     }
@@ -77,7 +77,7 @@ def draw_all(
 
 
 def _draw_crops(path: Path, frame: RoomFrame, models: dict[str, SPD]) -> None:
-    """Every pixel of the crops asked, of every model."""
+    """Depth of every pixel of the crops, by every model."""
     boxes = _edge_boxes(frame, 3)
     maps = {"truth": frame.depth_m}
     for name, model in models.items():
@@ -119,7 +119,7 @@ def _draw_attention(path: Path, frame: RoomFrame, model: SPD) -> None:
 
 
 def _edge_boxes(frame: RoomFrame, count: int) -> list[tuple[int, int, int]]:
-    """The squares with the most edge pixels, none over another."""
+    """The squares (top, left, side) with the most edge pixels, without overlap."""
     edges = depth_edges(frame.depth_m, np.isfinite(frame.depth_m)).astype(np.float64)
     height, width = edges.shape
     side = min(CROP_PX, height // 2, width // 2)

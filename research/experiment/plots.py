@@ -1,4 +1,4 @@
-"""The experiment in pictures: every seed a dot, edges side by side, what a query attends to."""
+"""Plots of the experiment: numbers seed by seed, latency, attention, and crops at edges."""
 
 import os
 import textwrap
@@ -29,8 +29,8 @@ def seeds_plot(
     Args:
         numbers: values over seeds, by variant and number.
         path: the PNG file to write.
-        panels: numbers shown, each with its caption.
-        title: written above.
+        panels: numbers to show, each with its caption.
+        title: title of the picture.
     """
     names = list(numbers)
     columns = min(4, len(panels))
@@ -54,7 +54,7 @@ def seeds_plot(
             )
         for marks in axes.lines:
             marks.set_clip_on(False)  # whole at the very end of an axis too
-        if key.endswith("_f1"):  # a share: next to nothing found is drawn as that
+        if key.endswith("_f1"):  # a share: the axis starts at 0
             axes.set_xlim(0, max(1.05 * axes.dataLim.x1, 0.1))
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.set_yticks(range(len(names)), names if column == 0 else [])
@@ -76,8 +76,8 @@ def latency_plot(
     Args:
         milliseconds: by variant, then `K=64` or `dense`.
         path: the PNG file to write.
-        title: written above.
-        caution: written below it, where the times are not to be trusted.
+        title: title of the picture.
+        caution: shown below the title if the times are not reliable.
     """
     cautions = textwrap.wrap(caution or "", 105)
     top = 60 + 22 * len(cautions)
@@ -161,7 +161,7 @@ def attention_picture(
     title: str,
     reach_px: float = 70.0,
 ) -> Path:
-    """A query at an edge and what it reads: discs as large as the attention, one panel a map.
+    """A query at an edge and its tokens: discs sized by attention, one panel a map.
 
     Args:
         image: the photo.
@@ -171,8 +171,8 @@ def attention_picture(
         own: whether it lies on the query's surface.
         path: the PNG file to write.
         captions: one a panel.
-        title: written above.
-        reach_px: half the side of what is shown.
+        title: title of the picture.
+        reach_px: half the side of the crop shown.
     """
     side = 330.0
     canvas = titled_canvas(20 + (side + 16) * (len(places) + 1), side + 120, title)
@@ -210,7 +210,7 @@ def _draw_discs(
     area: Float[np.ndarray, " n"],
     own: Bool[np.ndarray, " n"],
 ) -> None:
-    """The photo shows through all of them; those on the own surface are outlined, and on top."""
+    """Draw translucent discs; those on the own surface are outlined and on top."""
     looks = ((~own, COLOURS[1], "white", 1.0), (own, COLOURS[0], INK, 2.0))
     for order, (chosen, colour, outline, width_px) in enumerate(looks):
         axes.scatter(
@@ -232,14 +232,14 @@ def edge_crops(
     *,
     title: str,
 ) -> Path:
-    """The same crops of a photo and of several depth maps, one row a crop, one scale of colours.
+    """Crops of a photo and of several depth maps, one row a crop, each with one colour scale.
 
     Args:
         image: the photo.
         maps: metres, by caption; all of the photo's size.
         boxes: (top, left, side) of each crop in pixels.
         path: the PNG file to write.
-        title: written above.
+        title: title of the picture.
     """
     side, gap, top = 170.0, 10.0, 76.0
     width, height = 130 + (side + gap) * (len(maps) + 1), top + (side + gap) * len(boxes) + 10

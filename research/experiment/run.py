@@ -1,11 +1,11 @@
-"""The stages in order; each is skipped where its files are there, so any stop is a pause.
+"""The stages in order; a stage whose files exist is skipped, so a stopped experiment continues.
 
-FOLDER/experiment.json      the configuration; another one is refused here
+FOLDER/experiment.json      the configuration; a folder refuses another one
 FOLDER/{rooms,held_out,edges}/   made by `spd data rooms`
 FOLDER/trunk/               a training run
 FOLDER/cache/               the trunk's maps of the training rooms
 FOLDER/heads/NAME-SEED/     head.safetensors, head.json, scores.json, predictions
-FOLDER/joint/NAME-SEED/     a head and its trunk trained on together; the same scores
+FOLDER/joint/NAME-SEED/     a head and its trunk trained together; scores.json, predictions
 FOLDER/latency.json, attention.json, summary.json, *.png, results.md
 """
 
@@ -49,7 +49,7 @@ SMALL, LARGE = (240, 320), (480, 640)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Experiment:
-    """An experiment's folder and what is done in it."""
+    """An experiment: its folder, configuration and stages."""
 
     folder: Path
     config: ExperimentConfig
@@ -58,7 +58,7 @@ class Experiment:
 
     @classmethod
     def start(cls, folder: Path, config: ExperimentConfig, extra: Sequence[str]) -> "Experiment":
-        """Open a folder, new or with the same configuration.
+        """Open an empty folder, or one with an experiment of the same configuration.
 
         Raises:
             DataError: if it holds an experiment of another configuration, or anything else.
@@ -79,10 +79,10 @@ class Experiment:
 
     @classmethod
     def open(cls, folder: Path) -> "Experiment":
-        """An experiment that was started.
+        """Open an experiment that was started.
 
         Raises:
-            DataError: if there is none.
+            DataError: if the folder holds none, or it is damaged.
         """
         path = folder / CONFIG
         if not path.is_file():
@@ -98,7 +98,7 @@ class Experiment:
             raise DataError(f"{path} is damaged; start the experiment in another folder") from None
 
     def heads(self) -> list[Head]:
-        """Every head, seed by seed, so that a stop leaves whole seeds."""
+        """Every head, seed by seed, so that an interrupted experiment has whole seeds."""
         return [
             Head(VARIANTS[name], seed, self.folder / "heads" / f"{_file_name(name)}-{seed}")
             for seed in range(self.config.seeds)
@@ -106,7 +106,7 @@ class Experiment:
         ]
 
     def run(self) -> None:
-        """Every stage that is not done yet."""
+        """Run every stage that is not done yet."""
         self._make_rooms()
         self._train_trunk()
         trunk = self.trunk()
@@ -156,10 +156,10 @@ class Experiment:
                 )
 
     def _do_heads(self, constant: ConstantDepth) -> None:
-        """Train and score what is missing, one process a core, seed by seed."""
+        """Train and score missing heads, one process a core, seed by seed."""
         heads = self.heads()
         self._tidy_heads()
-        # Backwards within a seed: the slowest variants come last there, and should start first.
+        # The slowest variants come last in a seed, and start first.
         todo = sorted(
             (n for n, head in enumerate(heads) if not (head.folder / SCORES).is_file()),
             key=lambda n: (heads[n].seed, -n),
@@ -172,7 +172,7 @@ class Experiment:
             progress(0, len(todo))
             others = set(multiprocessing.active_children())
             try:
-                with interrupts_held():  # one that came meanwhile is raised where this ends
+                with interrupts_held():  # one that arrives here is raised at the end of the block
                     jobs = [pool.submit(_do_head, self.folder, n, constant) for n in todo]
                 for done, job in enumerate(concurrent.futures.as_completed(jobs)):
                     job.result()
@@ -181,11 +181,11 @@ class Experiment:
                 pool.shutdown(wait=False, cancel_futures=True)
                 if isinstance(error, KeyboardInterrupt):
                     for worker in set(multiprocessing.active_children()) - others:
-                        worker.terminate()  # a head takes minutes; it begins anew
+                        worker.terminate()  # its head starts again next time
                 raise
 
     def joint(self) -> list[JointModel]:
-        """Every local path of the first seeds to be trained on with its trunk."""
+        """Every local path of the first seeds that is trained together with its trunk."""
         return [
             JointModel(head, self.folder / "joint" / head.folder.name)
             for head in self.heads()
@@ -193,7 +193,7 @@ class Experiment:
         ]
 
     def _do_joint(self, trunk: SPD, constant: ConstantDepth) -> None:
-        """One after the other, each on every core: a run of many steps resumes at its last save."""
+        """Train and score them one after the other, each on every core; runs are resumable."""
         for one in self.joint():
             if not (one.folder / SCORES).is_file():
                 print(f"training jointly: {one.folder.name}", file=sys.stderr, flush=True)
@@ -201,12 +201,12 @@ class Experiment:
                 score_head(one, trunk, self.folder, self.config, constant, self.extra)
 
     def _tidy_heads(self) -> None:
-        """Remove what a stopped worker had begun to write."""
+        """Remove partly written files of a stopped worker."""
         for path in (self.folder / "heads").rglob(f"{UNFINISHED}*"):
             remove_unfinished(path.parent)
 
     def _constant(self) -> ConstantDepth:
-        """The floor's one depth: the median of what the heads learn from."""
+        """The constant floor: the median depth of the training rooms."""
         path = self.folder / "constant.json"
         known = ConstantDepth.read(path)
         if known is None:
@@ -217,12 +217,12 @@ class Experiment:
         return known
 
     def _measure(self, trunk: SPD) -> None:
-        """Latency of every variant, and what v15.2's heads attend to."""
+        """Measure the latency of every variant and the attention of v15.2's heads."""
         heads = self.heads()
         path = self.folder / "latency.json"
         if not path.is_file():
             cache = MapCache.open(self.folder / "cache")
-            # Shorter training answers as fast: one of each architecture is enough.
+            # Latency depends on the architecture and not on the training.
             models = {
                 str(head.variant.name): head.model(trunk)
                 for head in heads
@@ -246,7 +246,7 @@ class Experiment:
             write_text(path, json.dumps(rows) + "\n")
 
     def _conclude(self, trunk: SPD) -> None:
-        """Tables, pictures and words, from what the stages wrote."""
+        """Write tables and pictures from the stages' files."""
         heads = self.heads()
         summary = summarise(self.folder, self.config, self.extra, heads, self.joint())
         summary.write(self.folder / "summary.json")
@@ -255,14 +255,14 @@ class Experiment:
             draw_all(self.folder, summary, heads, trunk, self.edge_seeds(), LARGE)
 
     def edge_seeds(self) -> list[int]:
-        """The seeds of the rooms whose edges are looked at."""
+        """Seeds of the rooms for boundaries."""
         frames = json.loads((self.folder / "edges" / "frames.json").read_text(encoding="utf-8"))
         entries = frames["frames"] if isinstance(frames, dict) else frames
         return [int(entry["room_seed"]) for entry in entries]
 
 
 def _do_head(folder: Path, number: int, constant: ConstantDepth) -> None:
-    """Train and score one head, in a process of its own."""
+    """Train and score one head; runs in a process of its own."""
     torch.set_num_threads(1)
     experiment = Experiment.open(folder)
     head, trunk = experiment.heads()[number], experiment.trunk()

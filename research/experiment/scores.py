@@ -1,4 +1,4 @@
-"""The numbers of one head: accuracy, edges and both modes' gap, through the usual evaluation."""
+"""Scores of one head by `spd.evaluate`: accuracy, edges, boundaries, gap of the modes."""
 
 import json
 from collections.abc import Sequence
@@ -24,8 +24,8 @@ BOUNDARY_NUMBERS = ("si_precision", "si_recall", "si_f1", "r1_f1", "r2_f1", "r3_
 DISTANCES = ("dbe_tum_accuracy_px", "dbe_tum_completeness_px", "dbe_sharpnet_completeness_px")
 
 
-class Scored(Protocol):
-    """A head on the frozen trunk, or a model trained on from one."""
+class ScoredModel(Protocol):
+    """A head on the frozen trunk, or a model whose trunk was trained with it."""
 
     @property
     def variant(self) -> Variant:
@@ -33,28 +33,28 @@ class Scored(Protocol):
 
     @property
     def folder(self) -> Path:
-        """Where its scores lie."""
+        """Folder of its scores."""
 
     @property
     def title(self) -> str:
-        """Names its weights."""
+        """Name of its weights."""
 
     def model(self, trunk: SPD) -> SPD:
-        """What is evaluated."""
+        """The model to evaluate."""
 
 
 def score_head(
-    head: Scored,
+    head: ScoredModel,
     trunk: SPD,
     rooms: Path,
     config: ExperimentConfig,
     constant: ConstantDepth,
     extra: Sequence[str],
 ) -> None:
-    """Evaluate one head on held-out rooms, on maps of others, and on whatever else is named.
+    """Evaluate one head on held-out rooms, on rooms for boundaries, and on further data.
 
-    What else is named gives boundaries too, of the frames whose depth has the photo's resolution:
-    every pixel of them is asked.
+    Further data gives boundaries too, for frames whose depth has the photo's resolution; every
+    pixel of them is queried.
     """
     predictor = Predictor(head.model(trunk), torch.device("cpu"), head.title)
     points = config.held_out_points
@@ -80,8 +80,8 @@ def score_head(
     write_text(head.folder / SCORES, json.dumps(found, indent=1) + "\n")
 
 
-def numbers_of(head: Scored) -> dict[str, float | None]:
-    """One head's numbers by the names they have in the tables; those of extra sets end in it."""
+def numbers_of(head: ScoredModel) -> dict[str, float | None]:
+    """The numbers of one head by name; names of further data end in ` extra_0` and so on."""
     found = json.loads((head.folder / SCORES).read_text(encoding="utf-8"))
     rooms = found["held_out"]
     numbers: dict[str, float | None] = {
@@ -113,7 +113,7 @@ def _gap(scored: dict[str, Any]) -> dict[str, float | None]:
 
 
 def _bands(scored: dict[str, Any], who: str = "sparse") -> dict[str, float | None]:
-    """Both numbers of each band; empty of a floor where it was not scored."""
+    """AbsRel and delta1 of each band; empty for a floor that was not scored there."""
     numbers: dict[str, float | None] = {}
     for limits, band in zip(BANDS_PX, scored["near_edges"], strict=True):
         for kind, key in (("AbsRel", "abs_rel"), ("delta1", "delta1")):
@@ -123,13 +123,13 @@ def _bands(scored: dict[str, Any], who: str = "sparse") -> dict[str, float | Non
 
 
 def _boundaries(scored: dict[str, Any], mode: MapMode) -> dict[str, float | None]:
-    """Of whole maps; empty where no frame has one, as in files of before they were asked for."""
+    """Boundary measures of whole maps; empty if no frame has any."""
     maps = (scored["boundaries"] or {}).get(mode) or {}
     return {name: maps[name] for name in (*BOUNDARY_NUMBERS, *DISTANCES) if name in maps}
 
 
-def floors_of(head: Scored) -> dict[str, dict[str, Any]]:
-    """The floors of every data set, near edges too: they do not depend on the head."""
+def floors_of(head: ScoredModel) -> dict[str, dict[str, Any]]:
+    """Floors of every data set, near edges too; they do not depend on the head."""
     found = json.loads((head.folder / SCORES).read_text(encoding="utf-8"))
     return {
         name: {

@@ -1,8 +1,8 @@
-"""What the experiment found: mean and spread of every number, and which claims hold.
+"""Mean and standard deviation of every number over seeds, and comparisons of variants.
 
-Two variants differ where the 95 % interval of their difference over seeds (Welch) leaves zero out;
-otherwise it is undecided. The seeds are of the heads: the trunk and the rooms are the same for all,
-so the interval says nothing of another trunk.
+A comparison is decided where the 95 % interval of the difference over seeds (Welch) excludes zero.
+The seeds are of the heads: the trunk and the rooms are the same for all, so the interval does not
+cover another trunk.
 """
 
 import dataclasses
@@ -26,38 +26,38 @@ CONFIDENCE = 0.95
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Spread:
-    """A number over seeds."""
+    """Statistics of one number over seeds."""
 
     mean: float
     std: float
-    """Of the sample, so of one seed."""
+    """Sample standard deviation, which is that of one seed."""
     values: tuple[float, ...]
 
     def text(self, digits: int) -> str:
-        """Mean and deviation with so many digits after the point."""
+        """Mean ± standard deviation with `digits` digits after the decimal point."""
         return f"{self.mean:.{digits}f} ± {self.std:.{digits}f}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Comparison:
-    """One variant against another in one number."""
+    """Two variants compared in one number."""
 
     number: str
     ours: str
-    """v15.2, at its full or its short budget."""
+    """v15.2, with all its steps or a tenth of them."""
     other: str
     difference: float
     """Our mean minus the other's."""
     low: float
     high: float
-    """Ends of the interval of the difference."""
+    """Upper end of the interval; `low` is the lower end."""
     verdict: Verdict
-    """Of ours."""
+    """Whether `ours` is ahead."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Summary:
-    """Everything the tables and pictures are made of."""
+    """All results, as tables and pictures use them."""
 
     config: dict[str, Any]
     extra: tuple[str, ...]
@@ -70,15 +70,15 @@ class Summary:
     latency: dict[str, Any]
     attention: list[dict[str, Any]]
     joint: dict[str, dict[str, Spread]] = dataclasses.field(default_factory=dict)
-    """As `numbers`, of the models whose trunk was trained on too; empty where none was."""
+    """Numbers of the models whose trunk was trained too; empty if there are none."""
     joint_comparisons: tuple[Comparison, ...] = ()
 
     def write(self, path: Path) -> None:
-        """As plain JSON."""
+        """Write it as JSON."""
         write_text(path, json.dumps(dataclasses.asdict(self), indent=1) + "\n")
 
     def compared(self, number: str, other: str) -> Comparison | None:
-        """v15.2 against `other` in that number, where both have it."""
+        """The comparison of v15.2 with `other` in that number, or None."""
         found = (c for c in self.comparisons if (c.number, c.other) == (number, other))
         return next(found, None)
 
@@ -90,7 +90,7 @@ def summarise(
     heads: Sequence[Head],
     joint: Sequence[JointModel] = (),
 ) -> Summary:
-    """Read what the stages wrote."""
+    """Summarise the files of all stages."""
     numbers = {
         name: _spreads([numbers_of(h) for h in _of(heads, name)]) for name in config.variants
     }
@@ -122,7 +122,7 @@ def summarise(
 
 
 def compare(number: str, names: tuple[str, str], ours: Spread, other: Spread) -> Comparison:
-    """Welch's interval of the difference, and who is ahead if it leaves zero out."""
+    """Compare two variants by Welch's interval of the difference of their means."""
     from scipy.stats import t
 
     difference = ours.mean - other.mean

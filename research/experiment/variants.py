@@ -1,7 +1,4 @@
-"""The local paths that are compared, built anew for every seed.
-
-What only the experiment asks for lives here and not in the model.
-"""
+"""Build the local paths that are compared, with the random weights of a seed."""
 
 import torch
 from jaxtyping import Float
@@ -17,7 +14,7 @@ from spd.models.feature_maps import FeatureMaps
 
 
 class OneStagePath(CrossAttentionPath):
-    """v15.2 without its second stage: the query reads s8 and L2 and is decoded."""
+    """v15.2 without its second stage: the query attends to s8 and L2 and is decoded."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config)

@@ -1,1 +1,1 @@
-"""Measured, not promised: each benchmark reports medians and what it ran on."""
+"""Measure the cost of SPD against its baselines, and write `research/performance.md`."""

@@ -77,7 +77,9 @@ def _inference(options: argparse.Namespace) -> None:
     if options.page is not None:
         read_page(options.page)
     plan = _plan(options, size)
-    result = inference_benchmark(plan, told=lambda case: print(f"measuring: {case}", flush=True))
+    result = inference_benchmark(
+        plan, announce=lambda case: print(f"measuring: {case}", flush=True)
+    )
     _write(result, options.out)
     if options.page is not None:
         write_page(result, options.page)

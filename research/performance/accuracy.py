@@ -1,4 +1,4 @@
-"""What a cheaper encoder costs in accuracy, on a trained model and real answers."""
+"""Accuracy and encoding time of the shipped model in cheaper precisions and at smaller sizes."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ from spd.runtimes.engines import open_engine
 from spd.runtimes.folder import ExportFolder, file_sha256
 
 SHARES = (1.0, 0.75, 0.5)
-"""Of the model's own pixels per radian that photos are shown at."""
+"""Sizes of the photos, as shares of the model's own pixels per radian."""
 
 
 def export_shipped(folder: Path, calibration: Calibration | None = None) -> ExportFolder:
-    """The model of the package as graphs of any size; with photos also in 8 bits."""
+    """Export the shipped model for any size; with `calibration` also an int8 encoder."""
     source = find_checkpoint(SHIPPED)
     model, about = load_checkpoint(source)
     return write_export(
@@ -36,15 +36,13 @@ def export_shipped(folder: Path, calibration: Calibration | None = None) -> Expo
 def cheaper_encoders(
     folder: Path, data: Sequence[str], images: int, threads: int
 ) -> dict[str, Any]:
-    """Accuracy of the shipped model and its encoder's seconds, for all that makes it cheaper.
-
-    Every runtime and precision, each with photos at the model's own size and at smaller ones.
+    """Score every runtime and precision, with photos at the model's own size and smaller ones.
 
     Args:
-        folder: where it is exported to.
-        data: sources of frames; half of those drawn choose the ranges of int8, the rest score.
-        images: how many of each.
-        threads: to compute with.
+        folder: folder for the export.
+        data: sources of frames; half of the drawn ones calibrate int8, the others are scored.
+        images: number of frames to calibrate on, and to score.
+        threads: threads of every runtime.
     """
     calibration = Calibration.draw(open_samples(data, metric_only=True), images)
     exported = export_shipped(folder, calibration)

@@ -1,4 +1,4 @@
-"""The cases of the inference benchmark; each function runs in a process of its own."""
+"""The cases of the inference benchmark; each public function runs in a process of its own."""
 
 import copy
 import os
@@ -30,20 +30,20 @@ Row = dict[str, Any]
 Call = Callable[[], object]
 
 FORMS = ("default", "folded", "literal", "v15.1")
-"""Of a question: what users get (the compiled kernel, where there is a compiler), plain torch, as
-specified, the baseline."""
+"""Forms of a query: the default (the compiled kernel, if there is a compiler), plain torch, the
+specification's, v15.1's."""
 MOST = {"literal": 16384, "v15.1": 1024}
-"""Points that the slow forms are asked at most; more takes them minutes and tells nothing."""
+"""Most points of the slow forms; more take minutes and show nothing new."""
 
 
 def measure_yardstick(threads: int, effort: Effort) -> dict[str, Any]:
-    """Both literal forms on maps of 350x476 and the matrix-product rate before and after."""
+    """Time both literal forms on maps of 350x476, and the matrix-product rate around them."""
     setup = Setup(config=ModelConfig.tiny(), size=SIZE, threads=threads, effort=effort)
     setup.enter()
     model, maps, points = setup.model(), setup.maps(), setup.points(ASKED)
     before = matrix_rate()
     with torch.inference_mode():
-        # One after the other: what a whole map leaves to the allocator slows the query after it.
+        # Not in turns: the allocator's state after a whole map slows the next query.
         timed = {
             "query": _best(lambda: literal_query(model, maps, points), effort, rounds=10),
             "dense": _best(lambda: literal_dense(model, maps), effort, rounds=2),
@@ -53,7 +53,7 @@ def measure_yardstick(threads: int, effort: Effort) -> dict[str, Any]:
 
 
 def _best(call: Call, effort: Effort, rounds: int) -> dict[str, Any]:
-    """The quickest of some rounds: other programs, and other guests of a host, come and go."""
+    """The fastest of several rounds, because other programs come and go."""
     return min(
         (take_turns({"only": call}, effort)["only"] for _ in range(rounds)),
         key=lambda row: float(row["median_s"]),
@@ -61,10 +61,10 @@ def _best(call: Call, effort: Effort, rounds: int) -> dict[str, Any]:
 
 
 def query_times(setup: Setup, count: int) -> list[Row]:
-    """Every form at one K, taking turns, in a process that has encoded an image as users' have.
+    """Time every form at one K, taking turns, in a process that has encoded an image.
 
-    Without it the allocator gives back to the system what a call frees, and the next call's first
-    writes take as long as its arithmetic.
+    Without the encode, the allocator returns freed memory to the system, and the page faults of the
+    next call take as long as its arithmetic.
     """
     setup.enter()
     maps, points = setup.maps(), setup.points(count)
@@ -87,7 +87,7 @@ def query_times(setup: Setup, count: int) -> list[Row]:
 
 
 def kernel_times(setup: Setup) -> Row:
-    """Compiling the kernel, which a machine does once, and opening it, which a process does."""
+    """Time compiling the kernel, once per machine, and opening it, once per process."""
     from spd.models.kernel.build import OFF, kernel, shape_of
 
     setup.enter()
@@ -107,7 +107,7 @@ def kernel_times(setup: Setup) -> Row:
 
 
 def query_memory(setup: Setup, form: str, count: int) -> int | None:
-    """What one call adds to the process, after a call of a single point."""
+    """Peak memory that one call adds, after a call of a single point."""
     setup.enter()
     maps, points = setup.maps(), setup.points(count)
     model = _model_of(setup, form)
@@ -118,7 +118,7 @@ def query_memory(setup: Setup, form: str, count: int) -> int | None:
 
 
 def runtime_query_times(setup: Setup, runtime: str, folder: Path, counts: Sequence[int]) -> Any:
-    """The exported query at every K, as many points a call as its predictor asks."""
+    """Time the exported query at every K, in calls of as many points as its predictor uses."""
     setup.enter()
     engine = open_engine(ExportFolder.read(folder), runtime, "float32", setup.threads)
     s8, l2, l1 = (
@@ -138,7 +138,7 @@ def runtime_query_times(setup: Setup, runtime: str, folder: Path, counts: Sequen
 
 
 def compiled_times(setup: Setup, form: str) -> Row:
-    """`torch.compile` of 1,024 points: its first call, then taking turns with the plain form."""
+    """Time `torch.compile` of 1,024 points: the first call, then turns with the plain form."""
     setup.enter()
     maps, points = setup.maps(), setup.points(ASKED)
     plain = _asking(_model_of(setup, form), form, maps, points)
@@ -156,7 +156,7 @@ def _seconds(call: Call) -> float:
 
 
 def attention_times(setup: Setup) -> dict[str, Row]:
-    """The encoder in torch with attention in one kernel, and written out; the same numbers."""
+    """Time the encoder in torch with fused attention, and with attention in plain operations."""
     setup.enter()
     image, fused = setup.image(), setup.model().encoder
     plain = copy.deepcopy(fused)
@@ -170,10 +170,10 @@ PASSES = ("dense", "dense+backward", "query+backward")
 
 
 def pass_times(setup: Setup, what: str) -> list[Row]:
-    """SPD, the literal form and the baseline in one pass, taking turns."""
+    """Time SPD, the literal form and v15.1 in one kind of pass, taking turns."""
     setup.enter()
     forms = ["default", "literal", "v15.1"]
-    if not what.endswith("+backward"):  # there plain torch is what users get
+    if not what.endswith("+backward"):  # with gradients the default is plain torch
         forms.insert(1, "folded")
     jobs = {form: _pass(setup, what, form) for form in forms}
     timed = take_turns(jobs, setup.effort)
@@ -181,20 +181,20 @@ def pass_times(setup: Setup, what: str) -> list[Row]:
 
 
 def pass_memory(setup: Setup, what: str, form: str) -> int | None:
-    """What one pass adds to the process, after one on an image of 2x2 patches."""
+    """Peak memory that one pass adds, after one on an image of 2x2 patches."""
     setup.enter()
     _pass(setup.at((28, 28)), what, form)()
     return extra_bytes(_pass(setup, what, form))
 
 
 def pipeline(setup: Setup, network: str, runtime: Runtime, folder: Path) -> Row:
-    """From an image to depths: memory of the first call, then times.
+    """Measure from an image to depths: memory of the first call, then times.
 
     Args:
-        setup: of the run.
-        network: `spd`, `v15.1`, `peer`, or `encoder`, which asks nothing.
-        runtime: what computes.
-        folder: where the graphs are, and the exported SPD in `EXPORT`.
+        setup: settings of the run.
+        network: `spd`, `v15.1`, `peer`, or `encoder`, which is not queried.
+        runtime: runtime and precision.
+        folder: folder of the graphs, with the exported SPD in `EXPORT`.
     """
     setup.enter()
     rate = matrix_rate()
@@ -213,7 +213,7 @@ def pipeline(setup: Setup, network: str, runtime: Runtime, folder: Path) -> Row:
 
 
 def resolution(setup: Setup, size: Size) -> Row:
-    """SPD and the peer in torch at one size, taking turns."""
+    """Time SPD and the peer in torch at one size, taking turns."""
     setup = setup.at(size)
     setup.enter()
     spd = _pipeline(setup, "spd", Runtime("torch"), Path())
@@ -286,7 +286,7 @@ def _pass(setup: Setup, what: str, form: str) -> Call:
 
 
 def _pipeline(setup: Setup, network: str, runtime: Runtime, folder: Path) -> dict[str, Call]:
-    """Calls of one subject: `whole`; of one that encodes also `encode`, and `encoder` alone."""
+    """Calls of one network: `whole`, and for SPD and v15.1 `encode` and `encoder` too."""
     image, points = setup.image(), setup.points(POINTS)
     if runtime.name == "torch":
         if network == "peer":

@@ -1,4 +1,4 @@
-"""What a result says: rows by name, ratios, and where one curve meets another."""
+"""Look up rows of a result by name, and compute ratios and break-evens."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -7,7 +7,7 @@ from typing import Any
 from research.performance.yardstick import REFERENCE_S, SIZE, SLACK, Yardstick
 
 FORMAT = "spd-benchmark-1"
-"""Of a result as JSON."""
+"""Format of a result in JSON."""
 Row = Mapping[str, Any]
 NAMES = {
     "default": "SPD",
@@ -20,23 +20,23 @@ NAMES = {
     "peer": "Depth Anything V2",
     "encoder": "encoder alone",
 }
-"""What forms and networks are called where people read."""
+"""Names of forms and networks in tables and plots."""
 
 
 class Findings:
-    """A result of `inference_benchmark`, asked by name; what was not measured is None."""
+    """Rows of a result of `inference_benchmark` by name; None for what was not measured."""
 
     def __init__(self, result: Mapping[str, Any]) -> None:
         self.result = result
 
     @property
     def rate(self) -> float:
-        """Floating-point operations a second of a matrix product, measured with the yardstick."""
+        """Floating-point operations per second of a matrix product, measured with the yardstick."""
         return float(self.result["yardstick"]["rate"])
 
     @property
     def where(self) -> str:
-        """The processor and the threads that computed."""
+        """Processor and threads."""
         about = self.result["machine"]
         threads = about["threads"]
         plural = "" if threads == 1 else "s"
@@ -44,15 +44,15 @@ class Findings:
 
     @property
     def size(self) -> str:
-        """The image, such as 350x476."""
+        """Size of the image, such as 350x476."""
         return "x".join(str(side) for side in self.result["size"])
 
     def rows(self, part: str) -> list[Row]:
-        """The rows of a part; none where it was not measured."""
+        """The rows of a part; empty if it was not measured."""
         return self.result.get(part) or []
 
     def query(self, form: str, points: int) -> Row | None:
-        """A form at one K."""
+        """The row of a form at one K."""
         return self._one("query", form=form, points=points)
 
     def counts(self) -> list[int]:
@@ -60,11 +60,11 @@ class Findings:
         return sorted({row["points"] for row in self.rows("query")})
 
     def one_pass(self, what: str, form: str) -> Row | None:
-        """A whole map or a training pass."""
+        """The row of a dense map or a training pass."""
         return self._one("passes", what=what, form=form)
 
     def pipeline(self, network: str, runtime: str, precision: str = "float32") -> Row | None:
-        """From an image to depths."""
+        """The row of a network from an image to depths."""
         return self._one("pipelines", network=network, runtime=runtime, precision=precision)
 
     def curve(self, form: str) -> list[tuple[float, float]]:
@@ -73,9 +73,9 @@ class Findings:
         return sorted((float(row["points"]), seconds(row)) for row in found)
 
     def literal_s(self, what: str, literal: Row | None) -> float | None:
-        """Seconds of a literal form as the yardstick: no slower than that may be on this machine.
+        """Seconds of a literal form, capped at the slowest accepted yardstick.
 
-        Beside SPD it can be slower than where it was measured alone, and would flatter.
+        In turns with SPD it can be slower than alone, which would flatter SPD.
         """
         if literal is None or what not in REFERENCE_S or tuple(self.result["size"]) != SIZE:
             return None if literal is None else seconds(literal)
@@ -83,7 +83,7 @@ class Findings:
         return min(seconds(literal), allowed_s)
 
     def literal_note(self, literal: Row | None) -> str:
-        """What to say beside a ratio to the literal query, where not all of its time counts."""
+        """Note to a ratio to the literal query, if its time was capped."""
         counted_s = self.literal_s("query", literal)
         if literal is None or counted_s is None or counted_s == seconds(literal):
             return ""
@@ -91,16 +91,16 @@ class Findings:
         return f"; of the literal form's {took} ms {counts} count"
 
     def limit_s(self, macs: float) -> float:
-        """Seconds of so many multiply-adds if all ran at the rate of a matrix product."""
+        """Seconds of these multiply-adds at the rate of a matrix product."""
         return 2 * macs / self.rate
 
     def why_not(self, word: str) -> str:
-        """Why what has this word in its name was left out."""
+        """Why the case with this word in its name was left out."""
         reasons = [row["why"] for row in self.rows("left_out") if word in row["what"]]
         return reasons[0] if reasons else "not part of this run"
 
     def meetings(self) -> dict[str, float | None]:
-        """The K at which another way becomes the faster one, by what it is."""
+        """The K from which another way is faster, by its description; None: at no measured K."""
         spd = self.curve("default")
         dense = self.one_pass("dense", "default")
         encode, peer = self.pipeline("spd", "torch"), self.pipeline("peer", "torch")
@@ -118,25 +118,25 @@ class Findings:
 
 
 def seconds(row: Row, of: str | None = None) -> float:
-    """The median of a row, or of the timing it keeps under a name."""
+    """Median seconds of a row, or of the timing stored in it under `of`."""
     timing = row[of] if of else row.get("whole", row)
     return float(timing["median_s"])
 
 
 def over(other_s: float | None, own: Row | None) -> float | None:
-    """How many times as long the other took, of its seconds."""
+    """Seconds `other_s` over the seconds of `own`."""
     return None if other_s is None or own is None else other_s / seconds(own)
 
 
 def ratio(other: Row | None, own: Row | None) -> float | None:
-    """How many times as long the other took."""
+    """Seconds of `other` over the seconds of `own`."""
     return None if other is None or own is None else seconds(other) / seconds(own)
 
 
 def meeting(curve: list[tuple[float, float]], other: Callable[[float], float]) -> float | None:
-    """Where a curve first rises above another, on straight lines of logarithms between points.
+    """Where a curve first rises above another, by linear interpolation of logarithms.
 
-    None where it never does, and where the other is no time at all.
+    None if it never does, or if the other is not positive.
     """
     before: tuple[float, float] | None = None
     for count, own in curve:

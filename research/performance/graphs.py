@@ -1,4 +1,4 @@
-"""The same subjects in other runtimes: exported, quantised and opened alike."""
+"""Export, quantise and open the measured networks in ONNX Runtime and OpenVINO."""
 
 import dataclasses
 from collections.abc import Callable
@@ -24,26 +24,26 @@ from spd.runtimes.engines import (
 )
 from spd.runtimes.folder import ENCODE_INT8
 
-_PHOTOS = 2  # of noise, to choose ranges by: what a product in 8 bits takes does not depend on them
+_PHOTOS = 2  # of noise; the time of an int8 product does not depend on its ranges
 EXPORT = "spd"
 """Folder of the exported SPD beside the graphs of other networks."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Runtime:
-    """What computes, in which precision."""
+    """A runtime and its precision."""
 
     name: str
     """`torch`, `onnxruntime` or `openvino`."""
     precision: str = "float32"
-    """Of the encoder, or of all of a dense network."""
+    """Precision of SPD's encoder, or of a whole dense network."""
 
     def __str__(self) -> str:
         return f"{self.name} {self.precision}"
 
 
 def runtimes_here() -> tuple[list[Runtime], dict[str, str]]:
-    """The runtimes and precisions to be had on this machine, and why not the others."""
+    """The runtimes and precisions available here, and why the others are not."""
     found, missing = [Runtime("torch")], dict[str, str]()
     installed: list[str] = list(installed_runtimes())
     for name in ("onnxruntime", "openvino"):
@@ -63,7 +63,7 @@ def runtimes_here() -> tuple[list[Runtime], dict[str, str]]:
 
 
 def export_spd(setup: Setup, folder: Path) -> Path:
-    """An exported SPD for the one size, with an int8 encoder; returns its folder."""
+    """Export SPD for one size, with an int8 encoder; returns the folder."""
     setup.enter()
     photos = [_photo(setup, number) for number in range(_PHOTOS)]
     exported = write_export(
@@ -78,7 +78,7 @@ def export_spd(setup: Setup, folder: Path) -> Path:
 
 
 def export_network(setup: Setup, network: str, folder: Path) -> None:
-    """The peer or the encoder alone as one graph, and the same in 8 bits for each runtime."""
+    """Export the peer or the encoder alone in float32, and in int8 for each runtime."""
     setup.enter()
     module: nn.Module
     if network == "peer":
@@ -106,13 +106,13 @@ def export_network(setup: Setup, network: str, folder: Path) -> None:
 
 
 def graph_path(folder: Path, network: str, runtime: Runtime) -> Path:
-    """Where `export_network` puts a graph; bfloat16 is computed from the one in float32."""
+    """Path of a graph of `export_network`; bfloat16 is computed from the one in float32."""
     suffix = f".int8.{runtime.name}" if runtime.precision == "int8" else ""
     return folder / f"{network}{suffix}.onnx"
 
 
 def open_graph(path: Path, runtime: Runtime, threads: int) -> Callable[[np.ndarray], np.ndarray]:
-    """A graph with one input, loaded; the call returns its first output."""
+    """Load a graph with one input; the returned function gives its first output."""
     if runtime.name == "openvino":
         core = openvino_core()
         capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
@@ -132,7 +132,7 @@ def open_graph(path: Path, runtime: Runtime, threads: int) -> Callable[[np.ndarr
 
 
 def _photo(setup: Setup, seed: int) -> RGBDSample:
-    """Noise that the model sees at scale one."""
+    """A photo of noise that the model sees at scale one."""
     image = np.random.default_rng(seed).integers(0, 256, (*setup.size, 3), dtype=np.uint8)
     depth_m = np.ones(setup.size, dtype=np.float32)
     camera = Intrinsics.centred(setup.config.camera.focal_px, setup.size)

@@ -1,7 +1,7 @@
-"""What a question costs on this machine: every case measured in one run, as data for JSON.
+"""Measure every case of the inference benchmark in one run, as data for JSON.
 
-How it measures is on `docs/performance.md`. Every case has a process of its own; what is compared
-takes turns in one. A case that cannot be measured is left out with its reason, never silently.
+`research/performance.md` describes the method. Every case has a process of its own; forms that are
+compared take turns in one. A case that cannot be measured is listed with its reason.
 """
 
 import dataclasses
@@ -34,12 +34,13 @@ from spd.recipes import override, recipe
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Told = Callable[[str], None]
+Announce = Callable[[str], None]
+"""Called with the name of each case."""
 Part = Literal[
     "query", "compiled", "dense", "pipelines", "resolutions", "start", "training", "accuracy"
 ]
 PARTS: tuple[Part, ...] = get_args(Part)
-_MEMORY_FROM = 1024  # points; fewer add next to nothing
+_MEMORY_FROM = 1024  # points; fewer add almost nothing
 _NETWORKS = ("spd", "peer", "encoder", "v15.1")
 
 TRIES = 3
@@ -48,28 +49,28 @@ TRIES = 3
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is measured, and how thoroughly."""
+    """The parts to measure, and how thoroughly."""
 
     setup: Setup
     """Model, size, threads and effort."""
     parts: tuple[Part, ...] = PARTS
-    """Which parts of the benchmark."""
+    """Parts of the benchmark."""
     counts: tuple[int, ...] = (1, 64, 1024, 16384, 1_000_000)
     """K, increasing."""
     recipe: str = "nyu_v15_2"
-    """Whose training step is measured, in float32."""
+    """Recipe whose training step is measured, in float32."""
     training_steps: int = 5
-    """How many of them."""
+    """Number of training steps."""
     data: tuple[str, ...] = ()
-    """Frames to measure the accuracy of precisions on; without, it is left out."""
+    """Sources of frames for the accuracy of precisions; empty: it is left out."""
     frames: int = 32
-    """How many of them to calibrate on, and how many to score."""
+    """Number of frames to calibrate on, and number to score."""
     quick: bool = False
-    """A look around: fewer repeats, no refusal, not for publication."""
+    """Fewer repeats and no refusal of a busy machine; not for publication."""
 
     @classmethod
     def shortened(cls, setup: Setup, **others: Any) -> "Plan":
-        """Everything once around, in minutes."""
+        """A quick plan, which takes minutes."""
         effort = Effort(repeats=3, seconds=2.0, short_s=0.05)
         return cls(
             setup=dataclasses.replace(setup, effort=effort),
@@ -81,10 +82,10 @@ class Plan:
 
 
 class Run:
-    """One run of the benchmark, and what it has found so far."""
+    """One run of the benchmark and its result so far; a method for each part."""
 
-    def __init__(self, plan: Plan, told: Told, folder: Path) -> None:
-        self._plan, self._told, self._folder = plan, told, folder
+    def __init__(self, plan: Plan, announce: Announce, folder: Path) -> None:
+        self._plan, self._announce, self._folder = plan, announce, folder
         self._runtimes, missing = runtimes_here()
         self.result: dict[str, Any] = {
             "left_out": [{"what": w, "why": y} for w, y in missing.items()]
@@ -92,7 +93,7 @@ class Run:
         self._graphs: Path | None = None
 
     def query(self) -> None:
-        """Every form at every K: times in one process a K, memory in one process a form and K."""
+        """Measure every form at every K: times in one process a K, memory in one a form and K."""
         plan, rows = self._plan, list[dict[str, Any]]()
         for count in plan.counts:
             rows += self._case(f"query, K = {count:,}", cases.query_times, plan.setup, count) or []
@@ -109,14 +110,14 @@ class Run:
         self.result["query"] = rows
 
     def compiled(self) -> None:
-        """A question under `torch.compile`, the first call included, which takes a minute."""
+        """Time a query under `torch.compile`, with its first call, and the kernel's compilation."""
         setup = self._plan.setup
         row = self._case("compiled query, folded", cases.compiled_times, setup, "folded")
         self.result["kernel"] = self._case("compiled kernel", cases.kernel_times, setup)
         self.result["compiled"] = [row] if row else []
 
     def dense(self) -> None:
-        """Whole maps and training passes against the literal form."""
+        """Measure dense maps and training passes beside the literal form."""
         rows = list[dict[str, Any]]()
         for what in cases.PASSES:
             rows += self._case(what, cases.pass_times, self._plan.setup, what) or []
@@ -127,7 +128,7 @@ class Run:
         self.result["passes"] = rows
 
     def pipelines(self) -> None:
-        """From an image to 256 depths, in every runtime and precision."""
+        """Measure from an image to 256 depths, in every runtime and precision."""
         setup, rows = self._plan.setup, list[dict[str, Any]]()
         for name in ("v15.1", "the literal form"):
             self._leave_out(f"{name} in other runtimes than torch", "it has no exported form")
@@ -142,7 +143,7 @@ class Run:
         self.result["pipelines"] = rows
 
     def resolutions(self) -> None:
-        """SPD and the peer in torch over sizes of the same shape."""
+        """Time SPD and the peer in torch over sizes of the same aspect ratio."""
         found = [
             self._case(f"{size[0]}x{size[1]}", cases.resolution, self._plan.setup, size)
             for size in sizes_around(self._plan.setup.size)
@@ -150,7 +151,7 @@ class Run:
         self.result["resolutions"] = [row for row in found if row]
 
     def start(self) -> None:
-        """Commands from the shell, with the shipped model."""
+        """Time commands from the shell, with the shipped model."""
         exports: dict[str, Path] = {}
         names = [r.name for r in self._runtimes[1:] if r.precision == "float32"]
         if names:
@@ -161,12 +162,12 @@ class Run:
         self.result["start"] = rows or []
 
     def training(self) -> None:
-        """Training steps of a recipe on noise, in a process of their own."""
+        """Time training steps of a recipe on noise."""
         plan = self._plan
         changed = ["train.encoder_weights=null", "train.tracker=none", "train.precision=float32"]
         chosen = override(recipe(plan.recipe), [*changed, "train.workers=0"])
         data = write_noise_frames(self._folder / "frames", chosen.model.camera)
-        self._told(f"training step of {plan.recipe}")
+        self._announce(f"training step of {plan.recipe}")
         speed = step_speed(chosen, [f"{data}:train"], plan.training_steps, "cpu")
         batch = chosen.train.batch_size
         self.result["training"] = {"recipe": plan.recipe, "batch_size": batch} | dataclasses.asdict(
@@ -174,7 +175,7 @@ class Run:
         )
 
     def accuracy(self) -> None:
-        """What makes the encoder cheaper; the shipped model's accuracy on what frames are given."""
+        """Time fused attention, and score the shipped model in every precision and size."""
         plan = self._plan
         self.result["attention"] = self._case("attention", cases.attention_times, plan.setup)
         if not plan.data:
@@ -191,7 +192,7 @@ class Run:
         return self._graphs
 
     def _has_graph(self, network: str, runtime: Runtime) -> bool:
-        """Whether this subject can be asked in a runtime; its graphs are exported once."""
+        """Whether this network runs in a runtime; its graphs are exported once."""
         if runtime.name == "torch":
             return True
         if network == "v15.1":  # has no exported form
@@ -204,12 +205,12 @@ class Run:
         return path.exists()
 
     def _case(self, said: str, function: Callable[P, T], *args: P.args, **kw: P.kwargs) -> T | None:
-        """One case in its own process; None, with the reason noted, where it fails."""
-        self._told(said)
+        """Run one case in its own process; None, with the reason stored, if it fails."""
+        self._announce(said)
         try:
             return in_own_process(function, *args, **kw)
         except BrokenProcessPool:
-            self._leave_out(said, "its process was killed, as for want of memory")
+            self._leave_out(said, "its process was killed, such as for lack of memory")
         except (SPDError, RuntimeError, MemoryError) as error:
             self._leave_out(said, (str(error).strip() or type(error).__name__).splitlines()[0])
         return None
@@ -218,18 +219,17 @@ class Run:
         self.result["left_out"].append({"what": what, "why": why})
 
 
-def inference_benchmark(plan: Plan, told: Told) -> dict[str, Any]:
-    """All parts of the plan, the yardstick first.
+def inference_benchmark(plan: Plan, announce: Announce) -> dict[str, Any]:
+    """Measure all parts of the plan, after the yardstick.
 
     Raises:
-        MeasurementError: if the machine is too busy for the literal form to be a yardstick, unless
-            the plan is a quick one.
+        MeasurementError: if the machine is too busy, unless the plan is a quick one.
     """
-    told("yardstick")
+    announce("yardstick")
     about = machine()
     measured = _measure_yardstick(plan, str(about["load_average"]))
     with tempfile.TemporaryDirectory(prefix="spd-benchmark-") as folder:
-        run = Run(plan, told, Path(folder))
+        run = Run(plan, announce, Path(folder))
         for part in plan.parts:
             getattr(run, part)()
     return {
@@ -246,7 +246,7 @@ def inference_benchmark(plan: Plan, told: Told) -> dict[str, Any]:
 
 
 def _measure_yardstick(plan: Plan, load: str) -> dict[str, Any]:
-    """The first of a few measurements that is fast enough: other programs come and go."""
+    """The first of `TRIES` measurements that is fast enough."""
     for _ in range(1 if plan.quick else TRIES):
         measured = in_own_process(cases.measure_yardstick, plan.setup.threads, plan.setup.effort)
         yardstick = Yardstick.of(measured)
@@ -256,7 +256,7 @@ def _measure_yardstick(plan: Plan, load: str) -> dict[str, Any]:
 
 
 def sizes_around(size: Size) -> list[Size]:
-    """About half, three quarters, once and one and a half times a size, in whole patches."""
+    """About 0.5, 0.75, 1 and 1.5 times a size, in whole patches."""
     scaled = [
         (max(2, round(size[0] * s / PATCH)) * PATCH, max(2, round(size[1] * s / PATCH)) * PATCH)
         for s in (0.5, 0.75, 1.0, 1.5)

@@ -1,11 +1,11 @@
-"""The specification taken by its word: the yardstick that every other form is measured against.
+"""The specification implemented literally: the baseline that every other form is compared with.
 
-Section 8 for points: 75 tokens of every query sampled with `grid_sample`, keys and values
-projected token by token, attention. Section 7.1 for whole maps: upsample, project, unfold,
-attention. Each in the fastest way that was found to write it so (maps with their channels last,
-tokens with theirs first as `grid_sample` and `unfold` leave them, products and sums in place of
-fused attention, which takes twenty times as long for a single query), so that nothing is won
-against a straw man. The depth is that of `SPD.query` and `SPD.dense`.
+Points follow section 8: 75 tokens of every query sampled with `grid_sample`, keys and values
+projected token by token, attention. Whole maps follow section 7.1: upsample, project, unfold,
+attention. Both are written as fast as that allows, for a fair comparison: maps with channels last,
+tokens with channels first as `grid_sample` and `unfold` return them, and products and sums instead
+of fused attention, which takes twenty times as long for a single query. The depth equals that of
+`SPD.query` and `SPD.dense`.
 """
 
 import math
@@ -23,7 +23,7 @@ from spd.models.decoder.local_path import head_depth_m
 from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
 
-CHUNK = 512  # queries; of 32 to 1024 the fastest on two cores: 10 MB of keys and values
+CHUNK = 512  # queries; the fastest of 32 to 1024 on two cores: 10 MB of keys and values
 
 
 def literal_query(
@@ -37,8 +37,8 @@ def literal_query(
 def literal_dense(model: SPD, maps: FeatureMaps) -> Float[Tensor, "b 1 h4 w4"]:
     """Depth in metres at every cell of L1 (specification, 7.1).
 
-    s8 and L2 are read two cells apart on the finer grid, where their own cells lie; without that
-    it would be another function than the sparse one.
+    Windows of s8 and L2 have dilation 2 on the finer grid, where their own cells lie; otherwise
+    dense and sparse modes would be different functions.
     """
     path = _cross_attention(model)
     size = (maps.l1.shape[-2], maps.l1.shape[-1])
@@ -67,7 +67,7 @@ def _tokens(
     image_size: tuple[int, int],
     window: int,
 ) -> Float[Tensor, "b d k n"]:
-    """The window around each point, every token sampled by itself."""
+    """Sample the window around each point, every token separately."""
     rows, columns = feature_map.shape[-2:]
     cells = points.new_tensor([columns, rows])
     steps = torch.arange(window, device=points.device, dtype=points.dtype) - window // 2
@@ -85,7 +85,7 @@ def _read(
     query: Float[Tensor, "b k d"],
     sources: list[Float[Tensor, "b d k n"]],
 ) -> Float[Tensor, "b k d"]:
-    """Keys and values of every token projected for this query alone (6.5, 6.6)."""
+    """Attend with keys and values of every token projected for this query alone (6.5, 6.6)."""
     heads = (stage.heads, -1)
     q = stage.q_proj(stage.norm_q(query)).transpose(1, 2).unflatten(1, heads)[..., None]
     scores = [
@@ -102,7 +102,7 @@ def _read(
 def _projected(
     projection: torch.nn.Linear, tokens: Float[Tensor, "b d k n"]
 ) -> Float[Tensor, "b d k n"]:
-    """As a convolution: a linear layer would first move the channels last."""
+    """Project as a convolution; a linear layer would first move the channels last."""
     return F.conv2d(tokens, projection.weight[:, :, None, None], projection.bias)
 
 
@@ -112,10 +112,11 @@ def _read_dense(
     query: Float[Tensor, "b p d"],
     sources: list[tuple[Tensor, int, int]],
 ) -> Float[Tensor, "b p d"]:
-    """Keys and values of whole maps, projected and then unfolded; (map, embedding, dilation).
+    """Attend over whole maps, projected and then unfolded.
 
-    One source after the other, positions innermost: joining the unfolded sources, or moving their
-    channels last for fused attention, copies 87 MB a source (350x476) and takes twice as long.
+    Sources (map, row of the embedding, dilation) are read one after the other, with positions
+    innermost: joining the unfolded sources, or moving their channels last for fused attention,
+    copies 87 MB a source (350x476) and takes twice as long.
     """
     q = stage.q_proj(stage.norm_q(query)).transpose(1, 2).unflatten(1, (stage.heads, -1, 1))
     scores = [
@@ -137,7 +138,7 @@ def _unfold(
     row: int,
     dilation: int,
 ) -> Float[Tensor, "b heads e n p"]:
-    """The projected window of every position, borders repeated; 25 copies of the map."""
+    """The projected window of every position, borders repeated: 25 copies of the map."""
     embedded = feature_map + path.scale_embedding[row][:, None, None]
     projected = F.conv2d(embedded, projection.weight[:, :, None, None], projection.bias)
     padded = F.pad(projected, (path.window // 2 * dilation,) * 4, mode="replicate")

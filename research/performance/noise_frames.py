@@ -1,4 +1,4 @@
-"""Frames of noise, as a folder that a training step can be fed from."""
+"""Write frames of noise, as training data for a timed step."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ _FRAMES = 4
 
 
 def write_noise_frames(folder: Path, camera: CameraConfig) -> Path:
-    """A few frames of the training camera, a little larger than its crop."""
+    """Write a few frames of the training camera, slightly larger than its crop."""
     rng = np.random.default_rng(0)
     size = (camera.crop_height_px + 14, camera.crop_width_px + 14)
     entries = []

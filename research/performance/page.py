@@ -1,7 +1,6 @@
-"""A result as Markdown and pictures, and the page of the documentation that shows it.
+"""Write a result as Markdown and plots, alone or into `research/performance.md`.
 
-The page's own words, how it measures and what holds a target back, stand around two marks; what is
-between them is written here and by nobody else.
+The page has two marks; the text between them is generated here, and the text around them is not.
 """
 
 import json
@@ -23,43 +22,45 @@ BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
 def read_result(path: Path) -> dict[str, Any]:
-    """A result from its file, or the folder that holds it.
+    """Read a result from its file, or from the folder that holds it.
 
     Raises:
-        DataError: if it is missing or none.
+        DataError: if it is missing, damaged or of another version.
     """
     file = path / JSON if path.is_dir() else path
     try:
         result = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise DataError(f"{file} is missing; write it with: spd benchmark inference") from None
+        raise DataError(
+            f"{file} is missing; write it with: python -m research.performance inference"
+        ) from None
     except (OSError, ValueError):
         raise DataError(f"{file} is damaged; measure again") from None
     if not isinstance(result, dict) or result.get("format") != FORMAT:
-        raise DataError(f"{file} is not a result of this version of spd benchmark inference")
+        raise DataError(f"{file} is not a result of this version of research.performance inference")
     return result
 
 
 def read_page(page: Path) -> tuple[str, str, str]:
-    """What stands before the measured part of a page, that part, and what stands behind it.
+    """The text before the measured part of a page, that part, and the text after it.
 
     Raises:
-        DataError: if the page is missing or has not the two marks.
+        DataError: if the page is missing or lacks the two marks.
     """
     if not page.is_file():
-        raise DataError(f"{page} is missing; the measured part goes between marks in a page")
+        raise DataError(f"{page} is missing; name an existing page with the two marks")
     before, begun, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     measured, ended, after = rest.partition(END)
     if not begun or not ended:
-        raise DataError(f"{page} has not the marks {BEGIN} and {END}")
+        raise DataError(f"{page} lacks the marks {BEGIN} and {END}")
     return before, measured, after
 
 
 def write_page(result: Mapping[str, Any], page: Path) -> None:
-    """Put a result into a page of the documentation: JSON and pictures beside it, then the text.
+    """Write a result into a page, with its JSON and plots beside it.
 
     Raises:
-        DataError: if the page is missing or has not the two marks.
+        DataError: if the page is missing or lacks the two marks.
     """
     before, _, after = read_page(page)
     write_text(page.with_suffix(".json"), json.dumps(result, indent=1) + "\n")
@@ -69,7 +70,7 @@ def write_page(result: Mapping[str, Any], page: Path) -> None:
 
 
 def render(result: Mapping[str, Any], images: str = ".") -> str:
-    """Everything that was measured as Markdown; the same result gives the same text."""
+    """A result as Markdown; the same result gives the same text."""
     found = Findings(result)
     parts = (_heading, _targets, _queries, _passes, _pipelines, _resolutions, _others, _losses)
     blocks = [block for part in parts for block in part(found)]
@@ -292,7 +293,7 @@ def _encoder(found: Findings) -> Iterator[str]:
 
 
 def _losses(found: Findings) -> Iterator[str]:
-    """Where something else is faster than what SPD does by itself."""
+    """List every case in which something else is faster than SPD's default."""
     said = []
     for own in found.rows("query"):
         if own["form"] != "default":

@@ -1,4 +1,4 @@
-"""The plots of a result."""
+"""Draw the plots of a result."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,11 +9,11 @@ from research.performance.words import about
 
 PICTURES = ("performance_points.png", "performance_resolutions.png")
 FORMS = ("default", "folded", "literal", "v15.1", "onnxruntime", "openvino")
-"""Of a question, in the order they are shown in."""
+"""Forms of a query in the order of tables and plots."""
 
 
 def write_pictures(result: Mapping[str, Any], folder: Path) -> None:
-    """Both plots, each where its part was measured."""
+    """Write both plots, each if its part was measured."""
     from research.performance.plots import points_plot, resolution_plot  # loads matplotlib
 
     found = Findings(result)
@@ -40,7 +40,7 @@ def write_pictures(result: Mapping[str, Any], folder: Path) -> None:
 
 
 def curves_of(found: Findings) -> dict[str, list[tuple[float, float]]]:
-    """(K, seconds) of every form that was measured, by its name for people."""
+    """(K, seconds) of every measured form, by its name in tables."""
     return {NAMES[form]: found.curve(form) for form in FORMS if found.curve(form)}
 
 

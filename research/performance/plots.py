@@ -1,4 +1,4 @@
-"""What a question costs: time against the points asked, and against the size of the image."""
+"""Plot time against the number of points, and against the size of the image."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -24,14 +24,14 @@ def points_plot(
     *,
     title: str,
 ) -> Path:
-    """Time of a call against the points asked, both logarithmic.
+    """Plot the time of a call against the number of points, both logarithmic.
 
     Args:
         curves: (points, seconds) of every form, by its name.
-        levels: seconds of what does not depend on the points, such as a whole map.
-        meetings: (points, seconds) where a curve meets another, ringed and named.
+        levels: seconds that do not depend on the points, such as those of a dense map.
+        meetings: (points, seconds) where curves cross, marked with a ring and a name.
         path: the PNG file to write.
-        title: written above.
+        title: title of the plot.
     """
     canvas = titled_canvas(1210, 560, title)
     axes = canvas.axes((100, 56, 700, 430))
@@ -77,13 +77,13 @@ def resolution_plot(
     *,
     title: str,
 ) -> Path:
-    """Time against the pixels of the image, both logarithmic.
+    """Plot time against the pixels of the image, both logarithmic.
 
     Args:
-        curves: (pixels, seconds), by what took them.
-        sizes: what each number of pixels is called, such as 350x476.
+        curves: (pixels, seconds) by name.
+        sizes: label of each number of pixels, such as 350x476.
         path: the PNG file to write.
-        title: written above.
+        title: title of the plot.
     """
     canvas = titled_canvas(1210, 560, title)
     axes = canvas.axes((100, 56, 700, 430))
@@ -122,7 +122,7 @@ def _finish(canvas: Canvas, axes: Axes, path: str | os.PathLike[str], across: st
 
 
 def _plain_decades(axis: Axis) -> None:
-    """Ticks at powers of ten, or at 2 and 5 between them where few would be in sight."""
+    """Ticks at powers of ten, and at 2 and 5 times them on a short axis."""
     low, high = axis.get_data_interval()
     subs = (1.0,) if high > 1000 * low else (1.0, 2.0, 5.0)
     axis.set_major_locator(LogLocator(subs=subs, numticks=20))

@@ -1,4 +1,4 @@
-"""How long a command takes from the shell, start of Python included, on a warm disk."""
+"""Time of a command from the shell, including the start of Python, with files cached."""
 
 import subprocess
 import sys
@@ -12,16 +12,16 @@ from PIL import Image
 
 from research.performance.timing import Effort, take_turns
 
-_TAIL = 300  # characters of what a failed command said
+_TAIL = 300  # characters shown of a failed command's stderr
 
 
 def start_times(folder: Path, effort: Effort, exports: dict[str, Path]) -> list[dict[str, Any]]:
-    """Commands and their seconds: `spd --version`, and a point of a photo in every runtime.
+    """Time `spd --version`, and `spd query` of one point in every runtime.
 
     Args:
-        folder: where the photo is made.
-        effort: how long each is measured.
-        exports: an export of the shipped model for each runtime that is installed.
+        folder: folder for the photo.
+        effort: how long to measure each command.
+        exports: an export of the shipped model for each installed runtime.
     """
     photo = folder / "photo.jpg"
     noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)

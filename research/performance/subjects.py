@@ -1,4 +1,4 @@
-"""What is measured: SPD, its baseline, and the dense peer, with random weights and inputs."""
+"""The measured networks: SPD, v15.1 and a dense peer, with random weights and inputs."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -18,25 +18,25 @@ from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
 
 POINTS = 256
-"""Depths asked of a photo where a whole pipeline is measured."""
+"""Points queried in a whole pipeline."""
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """What every process of a run is told."""
+    """Settings of every process of a run."""
 
     config: ModelConfig
-    """The model's; its weights are random, which costs the same."""
+    """Configuration of the model; random weights cost the same as trained ones."""
     size: Size
     """(height, width) of the images."""
     threads: int
-    """Of every runtime."""
+    """Threads of every runtime."""
     effort: Effort
-    """How long each case is measured."""
+    """How long to measure each case."""
 
     def enter(self) -> None:
-        """Settings of a fresh process."""
+        """Apply the settings in a new process."""
         torch.set_num_threads(self.threads)
         torch.manual_seed(0)
 
@@ -45,7 +45,7 @@ class Setup:
         return SPD(ModelConfig.from_dict(self.config.to_dict() | {"local_path": local_path})).eval()
 
     def at(self, size: Size) -> "Setup":
-        """The same for images of another size."""
+        """These settings with images of another size."""
         return dataclasses.replace(self, size=size)
 
     def image(self) -> Float[Tensor, "1 3 h w"]:
@@ -53,7 +53,7 @@ class Setup:
         return torch.rand(1, 3, *self.size)
 
     def maps(self) -> FeatureMaps:
-        """What `encode` returns for such a photo, filled with noise and laid out alike."""
+        """Maps of noise with the shapes and memory layout that `encode` returns."""
         h, w = (side // PATCH for side in self.size)
         s8, l2, l1 = (torch.randn(1, self.config.dim, n * h, n * w) for n in (2, 2, 4))
         return FeatureMaps(s8, l2, l1, self.size).cells_together()
@@ -65,9 +65,9 @@ class Setup:
 
 
 class Peer(nn.Module):
-    """Depth Anything V2 of the encoder's size: an image in 0..1 to the dense map.
+    """Depth Anything V2 with an encoder of the same size: an image in 0..1 to a dense map.
 
-    The network of transformers with random weights; the normalisation is inside, as in SPD.
+    It is the network of transformers with random weights; it normalises the image, as SPD does.
     """
 
     mean: Tensor
@@ -95,18 +95,18 @@ class Peer(nn.Module):
             reassemble_hidden_size=vit.hidden_size,
         )
         self.network = DepthAnythingForDepthEstimation(settings).eval()
-        if attention is not None:  # without: what transformers chooses, as users run it
+        if attention is not None:  # None: the choice of transformers
             self.network.backbone.set_attn_implementation(attention)
         for name, values in (("mean", _MEAN), ("std", _STD)):
             self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1))
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b h w"]:
-        """The dense map, as large as the image."""
+        """The dense map, at the size of the image."""
         return self.network(pixel_values=(image - self.mean) / self.std).predicted_depth
 
 
 class EncoderAlone(nn.Module):
-    """The vision transformer of an SPD: what no decoder can be faster than."""
+    """The vision transformer of an SPD, a lower bound of the time of any network with it."""
 
     def __init__(self, model: SPD) -> None:
         super().__init__()
@@ -118,7 +118,7 @@ class EncoderAlone(nn.Module):
 
 
 def read_dense(dense: Any, points: Any) -> Any:
-    """Depths of a dense map `[1, H, W]` at the nearest pixels, as its users index it."""
+    """Depths of a dense map `[1, H, W]` at the nearest pixels."""
     u, v = points[0, :, 0].round(), points[0, :, 1].round()
     if isinstance(dense, Tensor):
         return dense[0, v.long(), u.long()]
@@ -126,7 +126,7 @@ def read_dense(dense: Any, points: Any) -> Any:
 
 
 def pipeline_macs(networks: Sequence[str], setup: Setup) -> dict[str, int]:
-    """Multiply-adds from an image to the depths asked, matrix products and convolutions."""
+    """Multiply-adds of matrix products and convolutions, from an image to the queried depths."""
     return {network: _pipeline_macs(network, setup) for network in networks}
 
 
@@ -144,7 +144,7 @@ def _pipeline_macs(network: str, setup: Setup) -> int:
 
 
 def _counted(setup: Setup) -> int:
-    """Of the peer, by torch's own counter, on shapes alone; its attention as plain products."""
+    """Multiply-adds of the peer by torch's counter, with attention as plain products."""
     from torch.utils.flop_counter import FlopCounterMode
 
     with torch.device("meta"), torch.no_grad():

@@ -1,4 +1,4 @@
-"""The targets that were set before anything was measured: reached, limit, met or missed."""
+"""Judge a result by the targets that were set before anything was measured."""
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ from spd.cost.grids import Grid
 from spd.cost.local_macs import dense_as_implemented, sparse_as_specified
 
 Verdict = Literal["met", "missed", "not judged", "not measured"]
-"""A quick look judges nothing: its machine may be as busy as it likes."""
+"""Verdict on a target; a quick run judges nothing, because its machine may be busy."""
 MOST_POINTS = 1_000_000
 MOST_MACS = 170_000  # of a query
 LINEAR = 1.1  # times per query may differ by this from K = 16,384 to a million
@@ -21,16 +21,16 @@ _IN_GRAPHS = ("onnxruntime", "openvino")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Target:
-    """One line of the table."""
+    """One row of the table of targets."""
 
     what: str
-    """What is measured, and what it should be."""
+    """Measured quantity and its target."""
     reached: str
-    """What was measured, or why not."""
+    """Measured value, or why there is none."""
     limit: str
-    """What arithmetic, or the encoder alone, would allow here."""
+    """Best value that arithmetic, or the encoder alone, allows here."""
     verdict: Verdict
-    """Whether it should be and is."""
+    """Whether the target is met."""
 
 
 def targets(result: Mapping[str, Any]) -> list[Target]:
@@ -159,7 +159,7 @@ def _after_encoder(found: Findings) -> Iterator[Target]:
             continue
         where = (own["runtime"], own["precision"])
         apart, peer = (found.pipeline(name, *where) for name in ("encoder", "peer"))
-        alone = own.get("encoder", apart)  # which took turns with the whole
+        alone = own.get("encoder", apart)  # took turns with the whole
         times = ratio(peer, own)
         against = "" if times is None else f"; {times:.2f}x against the peer"
         yield _judged(
@@ -225,7 +225,7 @@ def _times(
     part: str,
     kind: str = "",
 ) -> Target:
-    """A target of the form: so many times as fast."""
+    """Judge a target of the form "n times as fast"."""
     return _judged(
         what,
         reached,
@@ -256,7 +256,7 @@ def _macs_share(own: Row, alone: Row | None) -> str:
 
 
 def counted(found: Sequence[Target]) -> str:
-    """How many were met, in words."""
+    """Count of each verdict, in words."""
     verdicts = [target.verdict for target in found]
     return ", ".join(
         f"{verdicts.count(verdict)} {verdict}"

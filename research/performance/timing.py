@@ -1,4 +1,4 @@
-"""Medians of calls that take turns, memory of one call, and what the machine can multiply."""
+"""Medians of calls that take turns, peak memory of a call, and the matrix-product rate."""
 
 import concurrent.futures
 import dataclasses
@@ -27,17 +27,17 @@ _RESET_PEAK = "5"  # what the kernel's documentation writes there to reset VmHWM
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Effort:
-    """How long a case is measured."""
+    """How long to measure a case."""
 
     repeats: int = 15
-    """Calls at least, unless that takes longer than `seconds`."""
+    """Fewest calls, unless they take longer than `seconds`."""
     seconds: float = 20.0
-    """For one case; at least three calls are made however long they take."""
+    """Most seconds of a case; at least three calls are made however long they take."""
     short_s: float = 0.5
-    """Calls that are shorter together are repeated up to this, but 200 times at most."""
+    """Fewest seconds of a case, but at most 200 calls."""
 
     def is_enough(self, calls: int, spent_s: float) -> bool:
-        """Whether so many calls, which took that long together, may end a case."""
+        """Whether a case may end after this many calls that took `spent_s` together."""
         if calls < LEAST_REPEATS:
             return False
         if spent_s > self.seconds or calls >= MOST_REPEATS:
@@ -48,10 +48,10 @@ class Effort:
 def take_turns(
     jobs: Mapping[Name, Callable[[], object]], effort: Effort
 ) -> dict[Name, dict[str, Any]]:
-    """Median and quartiles of every job in seconds, after calls that do not count.
+    """Median and quartiles of every job in seconds, after warm-up calls that do not count.
 
-    One call of each, then the next of each: a slow minute meets all of them. Two warm up; one
-    where that takes a second.
+    Every job is called once, then every job again: a slow minute slows all of them. Warm-up is two
+    calls of a job, or one that takes a second.
     """
     for work in jobs.values():
         started = time.perf_counter()
@@ -70,7 +70,7 @@ def take_turns(
 
 
 def summary(seconds: list[float]) -> dict[str, Any]:
-    """Median, quartiles and number of some times, for JSON."""
+    """Median, quartiles and number of times, for JSON."""
     low, middle, high = (
         statistics.quantiles(seconds, n=4, method="inclusive")
         if len(seconds) > 1
@@ -80,10 +80,10 @@ def summary(seconds: list[float]) -> dict[str, Any]:
 
 
 def extra_bytes(work: Callable[[], object]) -> int | None:
-    """The most memory that one call adds to the process; None where the system does not tell.
+    """Peak memory that a call adds to the process, in bytes; None if the system cannot tell.
 
-    Of the whole process, so whatever library allocates is counted. For one call in a process of
-    its own: what earlier calls freed and the allocator kept would be used again and not be seen.
+    It is that of the whole process, so allocations of every library count. Measure one call per
+    process: memory that the allocator kept from earlier calls would not be counted.
     """
     gc.collect()
     if not _STATUS.is_file() or not _CLEAR.is_file():
@@ -98,7 +98,7 @@ def extra_bytes(work: Callable[[], object]) -> int | None:
 
 
 def matrix_rate(seconds: float = 1.0, size: int = 2048) -> float:
-    """Floating-point operations a second of a float32 matrix product in torch, at its median."""
+    """Median floating-point operations per second of a float32 matrix product in torch."""
     a, b = torch.randn(size, size), torch.randn(size, size)
     out = torch.empty_like(a)
     effort = Effort(repeats=LEAST_REPEATS, seconds=seconds, short_s=seconds)
@@ -108,10 +108,10 @@ def matrix_rate(seconds: float = 1.0, size: int = 2048) -> float:
 
 
 def in_own_process(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """A call in a fresh process: nothing of other cases is loaded, warm, or kept there.
+    """Run a call in a new process, without state of other cases.
 
     Raises:
-        concurrent.futures.process.BrokenProcessPool: if it was killed, as for want of memory.
+        concurrent.futures.process.BrokenProcessPool: if it was killed, such as for lack of memory.
     """
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:

@@ -1,4 +1,4 @@
-"""How fast a recipe loads and trains on this machine, and how much memory it takes."""
+"""Time the loader and the training steps of a recipe, and measure their memory."""
 
 import dataclasses
 import multiprocessing
@@ -21,12 +21,12 @@ from spd.train import Trainer
 from spd.training.memory import estimate_memory
 from spd.training.runs import Run
 
-WARM_UP = 1  # steps that are not counted: they allocate, and on a GPU they choose kernels
+WARM_UP = 1  # steps not counted: they allocate memory, and on a GPU choose kernels
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class LoaderSpeed:
-    """The loader alone, nothing trained."""
+    """Speed of the loader alone."""
 
     workers: int
     images_per_s: float
@@ -34,24 +34,24 @@ class LoaderSpeed:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class StepSpeed:
-    """Whole training steps, measured in a process of their own."""
+    """Speed and memory of training steps in a process of their own."""
 
     steps: int
     step_s_median: float
     step_s_quartiles: tuple[float, float]
     images_per_s: float
     waiting_share: float
-    """Of the time, spent waiting for data."""
+    """Share of the time spent waiting for data."""
     peak_bytes: int
-    """Of the process on a CPU, libraries included; of the allocator on a GPU."""
+    """Peak memory: of the process on a CPU, libraries included; of the allocator on a GPU."""
     standing_bytes: int
-    """Before the first step, measured alike: interpreter, libraries, weights."""
+    """Memory before the first step: interpreter, libraries, weights."""
     estimated_bytes: int
-    """What `--plan` says the step keeps."""
+    """Memory of a step as `spd train --plan` counts it."""
 
 
 def loader_speed(recipe: Recipe, data: Sequence[str], workers: int, images: int) -> LoaderSpeed:
-    """Load so many training views and throw them away; the first batch is not counted."""
+    """Time the loading of `images` training views; the first batch is not counted."""
     train = recipe.train.model_copy(update={"workers": workers})
     stream = ViewStream(open_samples(data, metric_only=True), recipe.model.camera, train)
     steps = -(-images // train.batch_size) + 1
@@ -63,7 +63,7 @@ def loader_speed(recipe: Recipe, data: Sequence[str], workers: int, images: int)
 
 
 def step_speed(recipe: Recipe, data: Sequence[str], steps: int, device: str) -> StepSpeed:
-    """Train so many steps in a new process, so that its peak memory is theirs alone."""
+    """Time training steps in a new process, so that its peak memory is theirs alone."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:
         return pool.apply(_measure_steps, (recipe.to_dict(), list(data), steps, device))
@@ -83,7 +83,7 @@ def _measure_steps(recipe: dict[str, Any], data: list[str], steps: int, device: 
             asked = time.perf_counter()
             step = [next(parts) for _ in range(chosen.train.accumulate)]
             started = time.perf_counter()
-            trainer.train_step(step, stop=False)  # reads its numbers back, so the device is done
+            trainer.train_step(step, stop=False)  # reads numbers back, so the device has finished
             times.append(time.perf_counter() - started)
             waits.append(started - asked)
         peak = peak_bytes(target)
@@ -105,11 +105,11 @@ def _measure_steps(recipe: dict[str, Any], data: list[str], steps: int, device: 
 
 
 def peak_bytes(device: torch.device) -> int:
-    """The most memory so far: of the GPU's allocator, or of this process on the CPU."""
+    """Peak memory so far: of the GPU's allocator, or of this process on the CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     status = Path("/proc/self/status")
-    if status.is_file():  # ru_maxrss would hold what the process had before it was this program
+    if status.is_file():  # ru_maxrss includes memory from before exec
         fields = dict(line.split(":", 1) for line in status.read_text("utf-8").splitlines())
         return int(fields["VmHWM"].split()[0]) * 1024
     unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is bytes there, kilobytes elsewhere
@@ -125,7 +125,7 @@ def training_benchmark(
     workers: Sequence[int],
     device: str,
 ) -> dict[str, Any]:
-    """Loader alone for each number of workers, then training steps; plain data for JSON."""
+    """Time the loader for each number of workers, then training steps; data for JSON."""
     loaders = [loader_speed(recipe, data, count, images) for count in workers]
     step = step_speed(recipe, data, steps, device)
     return {
@@ -139,7 +139,7 @@ def training_benchmark(
 
 
 def format_benchmark(result: dict[str, Any]) -> str:
-    """The result for a terminal."""
+    """Format the result for a terminal."""
     about, step = result["machine"], result["step"]
     low, high = step["step_s_quartiles"]
     lines = [

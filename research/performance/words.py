@@ -24,17 +24,17 @@ def _unit(taken_s: float) -> tuple[str, float, int]:
 
 
 def rate_share(macs: float, taken_s: float, rate: float) -> str:
-    """What part of a rate of operations so many multiply-adds in a time are."""
+    """Share of a rate of operations that these multiply-adds in this time reach."""
     return f"{2 * macs / taken_s / rate:.0%}"
 
 
 def about(count: float) -> str:
-    """A break-even to two digits, as is known of it."""
+    """A break-even with two significant digits."""
     return f"{float(f'{count:.2g}'):,.0f}"
 
 
 def memory(count: float | None) -> str:
-    """Bytes for people; a dash where they are not known."""
+    """Bytes in MB or GB; a dash if unknown."""
     if count is None:
         return "–"
     return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:,.0f} MB"

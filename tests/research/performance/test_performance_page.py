@@ -75,7 +75,7 @@ def test_a_page_keeps_its_own_words_and_gets_json_and_pictures(tmp_path, capsys)
         (["page", "nowhere.json"], "nowhere.json is missing; write it with"),
         (["page", "other.json"], "other.json is not a result of this version"),
         (["page", "broken.json"], "broken.json is damaged; measure again"),
-        (["page", "benchmark.json", "-o", "plain.md"], "plain.md has not the marks"),
+        (["page", "benchmark.json", "-o", "plain.md"], "plain.md lacks the marks"),
     ],
 )
 def test_what_cannot_be_measured_or_shown_is_refused_in_one_line(
