@@ -9,7 +9,7 @@ from research.performance.graphs import runtimes_here
 from spd.checkpoints.checkpoint import load_checkpoint
 from spd.checkpoints.folder import SHIPPED, WEIGHTS, find_checkpoint
 from spd.data.sources import open_samples
-from spd.export.int8 import Calibration
+from spd.export.int8 import CalibrationFrames
 from spd.export.onnx_folder import write_export
 from spd.export.scoring import score_engine
 from spd.runtimes.engines import open_engine
@@ -19,7 +19,7 @@ SHARES = (1.0, 0.75, 0.5)
 """Sizes of the photos, as shares of the model's own pixels per radian."""
 
 
-def export_shipped(folder: Path, calibration: Calibration | None = None) -> ExportFolder:
+def export_shipped(folder: Path, calibration: CalibrationFrames | None = None) -> ExportFolder:
     """Export the shipped model for any size; with `calibration` also an int8 encoder."""
     source = find_checkpoint(SHIPPED)
     model, about = load_checkpoint(source)
@@ -44,7 +44,7 @@ def cheaper_encoders(
         images: number of frames to calibrate on, and to score.
         threads: threads of every runtime.
     """
-    calibration = Calibration.draw(open_samples(data, metric_only=True), images)
+    calibration = CalibrationFrames.draw(open_samples(data, metric_only=True), images)
     exported = export_shipped(folder, calibration)
     rows = list[dict[str, Any]]()
     for runtime in runtimes_here()[0]:

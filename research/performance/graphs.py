@@ -13,7 +13,7 @@ from research.performance.subjects import EncoderAlone, Peer, Setup
 from spd.data.sample import RGBDSample
 from spd.errors import ConfigError
 from spd.export.graphs import OPSET, quiet_exporter
-from spd.export.int8 import Calibration, quantise_graph
+from spd.export.int8 import CalibrationFrames, quantise_graph
 from spd.export.onnx_folder import write_export
 from spd.geometry import Intrinsics
 from spd.runtimes.engines import (
@@ -72,7 +72,7 @@ def export_spd(setup: Setup, folder: Path) -> Path:
         source="benchmark",
         weights_sha256="0",
         size=setup.size,
-        calibration=Calibration(photos, []),
+        calibration=CalibrationFrames(photos, []),
     )
     return exported.path
 

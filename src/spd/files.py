@@ -1,4 +1,4 @@
-"""Writing files so that a reader never sees half of one."""
+"""Writing files and folders so that they appear whole or not at all."""
 
 import contextlib
 import os
@@ -14,13 +14,13 @@ UNFINISHED = ".writing-"
 
 @contextlib.contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A path beside `path` to write a file or a directory at; it becomes `path` on success.
+    """Yield a temporary path for a file or folder; it replaces `path` on success.
 
-    The name keeps its ending, for writers that go by it. On an error nothing is left behind and
-    whatever stood at `path` still does.
+    It has the same name, as some writers depend on the suffix. After an error `path` is unchanged
+    and nothing else is left.
 
     Raises:
-        DataError: if the folder cannot be made or written to.
+        DataError: if the folder cannot be created or written.
     """
     target = Path(path)
     try:
@@ -28,7 +28,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         folder = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=target.parent))
     except OSError as error:
         reason = error.strerror or str(error)
-        raise DataError(f"cannot write {target}: {reason.lower()}; choose another place") from None
+        raise DataError(f"cannot write {target}: {reason.lower()}; choose another path") from None
     try:
         yield folder / target.name
         os.replace(folder / target.name, target)
@@ -40,10 +40,10 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def check_writable(path: str | os.PathLike[str], suffix: str = "") -> None:
-    """Refuse a place that a later write would fail at, before the work that leads to it.
+    """Refuse an output file before the work that leads to it.
 
     Raises:
-        DataError: if it is a folder, has another ending than `suffix`, or cannot be written.
+        DataError: if it is a folder, does not end in `suffix`, or cannot be written.
     """
     target = Path(path)
     if target.is_dir():
@@ -54,23 +54,23 @@ def check_writable(path: str | os.PathLike[str], suffix: str = "") -> None:
 
 
 def check_folder(path: str | os.PathLike[str]) -> None:
-    """Refuse a folder that could not be made or filled, before the work that fills it.
+    """Refuse an output folder before the work that fills it.
 
     Raises:
-        DataError: if something else has its name, or it cannot be written.
+        DataError: if it is not a folder, or cannot be written.
     """
     _check_place(Path(path), Path(path).absolute())
 
 
 def _check_place(target: Path, folder: Path) -> None:
-    """Whether the nearest of a folder and those above it that is there can be written to."""
-    nearest = next(place for place in (folder, *folder.parents) if place.exists())
+    """Refuse a folder if it, or else its nearest existing parent, cannot be written."""
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
         raise DataError(f"cannot write {target}: {nearest} is not a folder that can be written")
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file atomically, and onto the disk before it takes its name."""
+    """Write a file atomically, and flush it to the disk before it gets its name."""
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         file.write(data)
         file.flush()
@@ -78,13 +78,13 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what a killed process left half written or half removed directly in a folder."""
+    """Remove what a killed process left half written or half removed in a folder."""
     for path in folder.glob(f"{UNFINISHED}*"):
         shutil.rmtree(path, ignore_errors=True)
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder so that it is whole or gone, even if that is interrupted."""
+    """Remove a folder; an interruption leaves it whole or gone."""
     gone = folder.with_name(f"{UNFINISHED}{folder.name}")
     os.replace(folder, gone)
     shutil.rmtree(gone, ignore_errors=True)

@@ -10,7 +10,7 @@ from helpers.checkpoints import save_checkpoint
 from spd.cli import run
 from spd.data.sources import open_samples
 from spd.errors import InputError
-from spd.export.int8 import Calibration
+from spd.export.int8 import CalibrationFrames
 from spd.runtimes import open_export
 from spd.runtimes.folder import ENCODE, ENCODE_INT8, ExportFolder
 
@@ -29,7 +29,9 @@ def spd_run(capsys, *words):
     return code, captured.out, captured.err
 
 
-def test_int8_is_written_scored_and_smaller(capsys, checkpoint, tmp_path, rgbd_folder, monkeypatch):
+def test_the_int8_encoder_is_smaller_and_scored(
+    capsys, checkpoint, tmp_path, rgbd_folder, monkeypatch
+):
     exports.exported()
     exports.use_made_graphs(monkeypatch)
     out = tmp_path / "out"
@@ -42,7 +44,7 @@ def test_int8_is_written_scored_and_smaller(capsys, checkpoint, tmp_path, rgbd_f
     )
     assert found
     assert {frames for _, frames, *_ in found} == {"2"}  # of five: three calibrate, two score
-    assert "opset 20, images of any multiple of 14" in said
+    assert "opset 20, image size any multiple of 14" in said
     folder = ExportFolder.read(out)
     assert (folder.source, folder.training_median_m) == (str(checkpoint), 2.25)
     for runtime, _, before, after in found:
@@ -60,13 +62,13 @@ def test_int8_is_written_scored_and_smaller(capsys, checkpoint, tmp_path, rgbd_f
     ("words", "pattern"),
     [
         (["--height", "43", "--width", "70"], "height 43 is not a multiple of 14"),
-        (["--height", "42"], "both --height and --width"),
-        (["--int8"], "--int8 and --calibrate belong together"),
-        (["--calibrate", "nowhere"], "--int8 and --calibrate belong together"),
+        (["--height", "42"], "--height and --width need each other"),
+        (["--int8"], "--int8 and --calibrate need each other"),
+        (["--calibrate", "nowhere"], "--int8 and --calibrate need each other"),
         (["--int8", "--calibrate", "nowhere"], "nowhere"),
     ],
 )
-def test_wrong_exports_get_one_line(capsys, checkpoint, tmp_path, words, pattern):
+def test_wrong_options_are_refused_in_one_line(capsys, checkpoint, tmp_path, words, pattern):
     code, _, err = spd_run(capsys, "export", "onnx", checkpoint, "-o", tmp_path / "out", *words)
     assert code == 2
     assert len(err.strip().splitlines()) == 1
@@ -74,23 +76,23 @@ def test_wrong_exports_get_one_line(capsys, checkpoint, tmp_path, words, pattern
     assert not (tmp_path / "out").exists()
 
 
-def test_a_missing_model_and_a_taken_place_are_named(capsys, checkpoint, tmp_path):
+def test_a_missing_model_and_an_existing_folder_are_refused(capsys, checkpoint, tmp_path):
     code, _, err = spd_run(capsys, "export", "onnx", tmp_path / "none", "-o", tmp_path / "out")
     assert (code, "none" in err) == (2, True)
     code, _, err = spd_run(capsys, "export", "onnx", checkpoint, "-o", checkpoint)
     assert (code, "exists already" in err) == (2, True)
 
 
-def test_frames_for_ranges_and_for_scores_are_apart(rgbd_folder):
+def test_calibration_and_scoring_frames_are_disjoint(rgbd_folder):
     samples = open_samples([str(rgbd_folder)])
-    drawn = Calibration.draw(samples, 2)
+    drawn = CalibrationFrames.draw(samples, 2)
     names = [[s.name for s in part] for part in (drawn.calibrate, drawn.score)]
     assert names == [["frame-0.png", "frame-2.png"], ["frame-1.png", "frame-3.png"]]
     with pytest.raises(InputError, match="at least 2 frames"):
-        Calibration.draw([samples[0]], 4)
+        CalibrationFrames.draw([samples[0]], 4)
 
 
-def test_without_the_packages_the_extra_is_named(capsys, checkpoint, tmp_path, monkeypatch):
+def test_a_missing_package_names_its_extra(capsys, checkpoint, tmp_path, monkeypatch):
     import importlib.util
 
     found = importlib.util.find_spec

@@ -132,7 +132,7 @@ def test_what_cannot_be_exported_is_refused(tmp_path):
     config = exports.model().config
     for name in ("conv", "bilinear_mlp"):
         other = SPD(config.model_copy(update={"local_path": name}))
-        with pytest.raises(ConfigError, match=f"local_path is '{name}' has no exported form"):
+        with pytest.raises(ConfigError, match=f"local_path '{name}' cannot be exported"):
             onnx_folder.write_export(other, tmp_path / "x", source="", weights_sha256="")
     with pytest.raises(InputError, match=r"height 43 is not a multiple of 14 .* resize to 42"):
         onnx_folder.write_export(

@@ -122,5 +122,5 @@ def test_a_model_that_has_no_exported_form(capsys, tmp_path, local_path):
     assert run(["export", "onnx", str(tmp_path / "model"), "-o", str(tmp_path / "out")]) == 2
     said = capsys.readouterr().err
     assert len(said.splitlines()) == 1
-    assert f"local_path is '{local_path}' has no exported form" in said
+    assert f"local_path '{local_path}' cannot be exported" in said
     assert not (tmp_path / "out").exists()

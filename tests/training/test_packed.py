@@ -48,22 +48,22 @@ def test_a_packed_model_is_the_runs_in_half_precision(finished, tmp_path, capsys
     assert spd.load(tmp_path / "packed").training_median_m == about["training_median_m"]
 
 
-def test_packing_writes_over_nothing(finished, tmp_path, capsys):
+def test_packing_overwrites_nothing(finished, tmp_path, capsys):
     (tmp_path / "packed").mkdir()
     assert command(["pack", str(finished.folder), "-o", str(tmp_path / "packed")]) == 2
     assert "exists already" in capsys.readouterr().err
     assert not any((tmp_path / "packed").iterdir())
 
 
-def test_an_installation_without_its_model_says_so(monkeypatch, tmp_path):
+def test_an_installation_without_its_model_is_an_error(monkeypatch, tmp_path):
     monkeypatch.setattr(
         "spd.checkpoints.folder.__file__", str(tmp_path / "checkpoints" / "folder.py")
     )
-    with pytest.raises(CheckpointError, match="came without its model"):
+    with pytest.raises(CheckpointError, match="was installed without its model"):
         spd.load()
 
 
-def test_load_without_a_name_is_the_model_beside_the_package(small_config, monkeypatch, tmp_path):
+def test_load_without_a_name_loads_the_shipped_model(small_config, monkeypatch, tmp_path):
     save_checkpoint(SPD(small_config), tmp_path / "shipped", {"training_median_m": 2.5})
     monkeypatch.setattr(
         "spd.checkpoints.folder.__file__", str(tmp_path / "checkpoints" / "folder.py")

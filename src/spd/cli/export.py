@@ -1,14 +1,14 @@
-"""`spd export`: a model as graphs for other runtimes; what can be refused at once is, first."""
+"""`spd export`: a model as ONNX graphs for other runtimes."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:  # at run time this loads torch
-    from spd.export.int8 import Calibration
+if TYPE_CHECKING:
+    from spd.export.int8 import CalibrationFrames
 
-app = typer.Typer(help="Write a model in other forms.", no_args_is_help=True)
+app = typer.Typer(help="Export a model to other formats.", no_args_is_help=True)
 
 
 @app.command()
@@ -16,26 +16,32 @@ def onnx(
     model: Annotated[
         str, typer.Argument(help="Checkpoint, training run, hub id, or shipped.")
     ] = "shipped",
-    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to make.")] = Path("export"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="New folder to write.")] = Path("export"),
     height: Annotated[
-        int | None, typer.Option("--height", help="Bake this size; by default any multiple of 14.")
+        int | None,
+        typer.Option(
+            "--height", help="Fixed image height in pixels; by default any multiple of 14."
+        ),
     ] = None,
-    width: Annotated[int | None, typer.Option("--width", help="Its columns.")] = None,
+    width: Annotated[
+        int | None, typer.Option("--width", help="Fixed image width in pixels.")
+    ] = None,
     int8: Annotated[
-        bool, typer.Option("--int8", help="Add an encoder in 8 bits; needs --calibrate.")
+        bool, typer.Option("--int8", help="Add an int8 encoder; needs --calibrate.")
     ] = False,
     calibrate: Annotated[
         list[str] | None,
-        typer.Option("--calibrate", help="Sources of frames to calibrate int8 on, and to score."),
+        typer.Option("--calibrate", help="Sources of frames to calibrate int8 on and to score it."),
     ] = None,
     images: Annotated[
-        int, typer.Option("--images", min=1, help="Frames to calibrate on, and as many to score.")
+        int,
+        typer.Option("--images", min=1, help="Frames to calibrate on; as many others are scored."),
     ] = 32,
     fused: Annotated[
-        bool, typer.Option("--fused/--no-fused", help="Write both graphs as spd.onnx too.")
+        bool, typer.Option("--fused/--no-fused", help="Also write both graphs as one, spd.onnx.")
     ] = True,
 ) -> None:
-    """Write encode.onnx, query.onnx, both as spd.onnx, and compare them with torch.
+    """Write encode.onnx, query.onnx and both as spd.onnx, and compare them with torch.
 
     Example: `spd export onnx runs/rooms_tiny -o exported`
     """
@@ -44,12 +50,12 @@ def onnx(
     from spd.pixels import check_image_size
 
     if (height is None) != (width is None):
-        raise InputError("name both --height and --width, or neither for any size")
+        raise InputError("--height and --width need each other; give both, or neither for any size")
     size = None if height is None or width is None else (height, width)
     if size is not None:
         check_image_size(size)
     if int8 != bool(calibrate):
-        raise ConfigError("--int8 and --calibrate belong together: ranges are taken from frames")
+        raise ConfigError("--int8 and --calibrate need each other: frames set the int8 ranges")
     check_sources(calibrate or [])
     export_model(model, out, size, calibrate or [], images, fused=fused)
 
@@ -63,7 +69,7 @@ def export_model(
     *,
     fused: bool = True,
 ) -> None:
-    """Export, and print how far the runtimes lie from torch and int8 from float32."""
+    """Export, then print the differences of runtimes from torch and of int8 from float32."""
     from spd.checkpoints.folder import WEIGHTS
     from spd.cli.early import check_new, find_own
 
@@ -88,18 +94,18 @@ def export_model(
     )
     for name in exported.digests:
         print(f"{out / name}: {(out / name).stat().st_size / 1e6:.1f} MB")
-    taken = "any multiple of 14" if size is None else f"{size[0]}x{size[1]} alone"
-    print(f"opset {exported.opset}, images of {taken}, any batch and number of points")
+    sizes = "any multiple of 14" if size is None else f"{size[0]}x{size[1]} only"
+    print(f"opset {exported.opset}, image size {sizes}, any batch and number of points")
     for parity in check_parity(network, exported):
         print(parity)
     if calibration is not None:
-        for change in score_int8(exported, calibration):
-            print(change)
+        for comparison in score_int8(exported, calibration):
+            print(comparison)
 
 
-def _calibration(sources: list[str], images: int) -> "Calibration":
+def _calibration(sources: list[str], images: int) -> "CalibrationFrames":
     from spd.data.sources import open_samples
-    from spd.export.int8 import Calibration, check_quantiser
+    from spd.export.int8 import CalibrationFrames, check_quantiser
 
     check_quantiser()
-    return Calibration.draw(open_samples(sources, metric_only=True), images)
+    return CalibrationFrames.draw(open_samples(sources, metric_only=True), images)

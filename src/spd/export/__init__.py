@@ -1,1 +1,1 @@
-"""Writing a model as graphs that run where torch is not (`docs/export.md`)."""
+"""Exporting a model as ONNX graphs (`docs/export.md`), and publishing it on the hub."""

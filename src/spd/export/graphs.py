@@ -1,7 +1,7 @@
-"""The graphs of a model: `encode`, `query`, and both as one.
+"""ONNX graphs of a model: `encode`, `query`, and both as one.
 
-The exporter of `torch.export` makes them, with batch, points and (unless one is asked for) the
-image's size left open. Maps have their channels last, as a query reads whole cells.
+`torch.onnx.export` writes them, with dynamic batch, number of points and (by default) image size.
+Maps have their channels last, since a query reads whole cells.
 """
 
 import contextlib
@@ -23,20 +23,20 @@ from spd.pixels import MAX_SIDE_PX, Size
 from spd.runtimes.folder import MAP_NAMES
 
 OPSET = 20  # the first with exact GELU as one operator
-# Example inputs: sizes of 0 and 1 would be taken for constants, and equal ones for one size.
+# Example sizes: the exporter takes 0 and 1 for constants, and equal sizes for one symbol.
 _BATCH, _ROWS, _COLUMNS, _POINTS = 2, 3, 4, 7
 _LIMIT = MAX_SIDE_PX // PATCH
 
 
 class EncodeGraph(nn.Module):
-    """An image in 0..1 to the three maps, channels last."""
+    """Encoder, neck and global path: image in 0..1 to the three maps, channels last."""
 
     def __init__(self, model: SPD) -> None:
         super().__init__()
         self.encoder, self.neck, self.global_path = model.encoder, model.neck, model.global_path
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, Tensor, Tensor]:
-        """The maps of :class:`spd.FeatureMaps`, each `[B, rows, columns, D]`."""
+        """Compute the maps of :class:`spd.FeatureMaps`, each `[B, rows, columns, D]`."""
         l1, l2, l3, l4 = self.neck(self.encoder(image))
         stride_8_map = self.global_path(l3, l4, (l2.shape[-2], l2.shape[-1]))
         s8, l2, l1 = (m.permute(0, 2, 3, 1).contiguous() for m in (stride_8_map, l2, l1))
@@ -44,24 +44,24 @@ class EncodeGraph(nn.Module):
 
 
 def check_exportable(model: SPD) -> None:
-    """Refuse a model whose query has no graph.
+    """Refuse a model that cannot be exported.
 
     Raises:
-        ConfigError: naming its local path.
+        ConfigError: if its local path is not `cross_attention`.
     """
     if model.config.local_path != "cross_attention":
         raise ConfigError(
-            f"a model whose local_path is {model.config.local_path!r} has no exported form; only "
-            "cross_attention (v15.2) is exported"
+            f"a model with local_path {model.config.local_path!r} cannot be exported; expected "
+            "cross_attention (v15.2)"
         )
 
 
 def encode_graph(model: SPD, size: Size | None) -> Any:
-    """`encode.onnx` as an `onnx.ModelProto`; `size` bakes the position table for one image size."""
+    """Make `encode.onnx` (an `onnx.ModelProto`), for one image size or (None) for any."""
     example = torch.rand(_BATCH, 3, *(size or (_ROWS * PATCH, _COLUMNS * PATCH)))
     dims: dict[int, Any] = {0: Dim("batch")}
     if size is None:
-        # The exporter derives sizes from the patches: any multiple of 14.
+        # Sizes are multiples of 14.
         rows, columns = (Dim(n, min=2, max=_LIMIT) for n in ("patch_rows", "patch_columns"))
         dims |= {2: PATCH * rows, 3: PATCH * columns}
     with _plain_attention(model):
@@ -69,11 +69,11 @@ def encode_graph(model: SPD, size: Size | None) -> Any:
 
 
 def query_graph(model: SPD) -> Any:
-    """`query.onnx` as an `onnx.ModelProto`, for maps of any size."""
+    """Make `query.onnx` (an `onnx.ModelProto`), for maps of any size."""
     graph = QueryGraph(model.config, model.local_path.state_dict())
     batch, points = Dim("batch"), Dim("points")
     maps, dims = [], []
-    # s8 and L2 have one size; relations between sizes are left out, they take the exporter longer.
+    # s8 and L2 share their size. Other relations between sizes would slow the exporter down.
     for name, cells in (("8", COARSE_CELLS), ("8", COARSE_CELLS), ("4", FINE_CELLS)):
         maps.append(torch.rand(_BATCH, cells * _ROWS, cells * _COLUMNS, model.config.dim))
         rows, columns = (
@@ -86,13 +86,13 @@ def query_graph(model: SPD) -> Any:
 
 
 def fused_graph(encode: Any, query: Any) -> Any:
-    """`spd.onnx` as an `onnx.ModelProto`: both graphs, joined at the maps."""
+    """Make `spd.onnx` (an `onnx.ModelProto`): both graphs, joined at the maps."""
     import onnx
     from onnx.compose import add_prefix, merge_models
 
     first = add_prefix(encode, "encode/", rename_inputs=False, rename_outputs=False)
     second = add_prefix(query, "query/", rename_inputs=False, rename_outputs=False)
-    for node in second.graph.node:  # an input's name would be an output's of the first
+    for node in second.graph.node:  # its inputs have the names of the first graph's outputs
         node.input[:] = [f"query/{name}" if name in MAP_NAMES else name for name in node.input]
     for given in second.graph.input:
         if given.name in MAP_NAMES:
@@ -125,7 +125,7 @@ def _export(
 
 
 def _without_traces(proto: Any) -> Any:
-    """Without what the exporter notes of its own run: paths of this machine, stack traces."""
+    """Remove the exporter's notes on its own run: paths of this machine, stack traces."""
     del proto.metadata_props[:]
     del proto.graph.metadata_props[:]
     for part in (*proto.graph.node, *proto.graph.value_info, *proto.graph.initializer):
@@ -138,7 +138,7 @@ def _without_traces(proto: Any) -> Any:
 
 @contextlib.contextmanager
 def _plain_attention(model: SPD) -> Iterator[None]:
-    """Attention as products and a softmax: the fused one is exported with a search for NaN."""
+    """Compute attention as products and a softmax; the fused one exports with a NaN check."""
     backbone = model.encoder.backbone
     before = backbone.config._attn_implementation
     backbone.set_attn_implementation("eager")
@@ -150,7 +150,7 @@ def _plain_attention(model: SPD) -> Iterator[None]:
 
 @contextlib.contextmanager
 def quiet_exporter() -> Iterator[None]:
-    """Without the exporter's notes on itself: they are not about the model."""
+    """Silence the exporter's warnings, which are not about the model."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

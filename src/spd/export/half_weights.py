@@ -1,19 +1,19 @@
-"""Weights that float16 holds exactly, stored as float16: half the file, and the same answers.
+"""Storing weights in float16 where that is exact: half the file, the same answers.
 
-A model that was packed has all its weights so (`spd pack`). A runtime widens them once, when it
-loads the graph; a weight that would lose a bit stays in float32.
+It is exact for all weights of a packed model (`spd pack`); other weights stay in float32. A runtime
+casts the weights to float32 once, when it loads the graph.
 """
 
 from typing import Any
 
 import numpy as np
 
-_FEWEST = 64  # elements; fewer are not worth an operation
+_FEWEST = 64  # elements of a weight for which a cast is worthwhile
 _SUFFIX = "/half"
 
 
 def narrow_weights(graph: Any) -> None:
-    """Store what can be halved without loss as float16, in an `onnx.ModelProto`, in place."""
+    """Store weights of an `onnx.ModelProto` as float16 where that is exact, in place."""
     from onnx import TensorProto, helper, numpy_helper
 
     kept, casts = [], []
@@ -30,7 +30,7 @@ def narrow_weights(graph: Any) -> None:
 
 
 def widen_weights(graph: Any) -> None:
-    """Undo `narrow_weights`, for what looks for weights as such (the quantiser does)."""
+    """Undo `narrow_weights`; the quantiser recognises only plain weights."""
     from onnx import numpy_helper
 
     def is_cast(node: Any) -> bool:
@@ -50,7 +50,7 @@ def widen_weights(graph: Any) -> None:
 def _halved(values: np.ndarray) -> np.ndarray | None:
     if values.dtype != np.float32 or values.size < _FEWEST:
         return None
-    with np.errstate(over="ignore"):  # to infinity, which then differs
+    with np.errstate(over="ignore"):  # infinity differs, so the weight stays float32
         halved: np.ndarray = values.astype(np.float16)
     return halved if np.array_equal(halved.astype(np.float32), values) else None
 

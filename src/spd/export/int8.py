@@ -1,12 +1,12 @@
-"""An encoder in 8 bits: calibrated on photos, and what it costs in accuracy.
+"""Static int8 quantisation of the encoder, and its cost in accuracy.
 
-The products of the transformer's blocks with their weights are quantised (ONNX Runtime's static
-QDQ form, weights per channel); attention itself, the neck and the global path stay in floating
-point, and so does the query.
+The matrix products of the transformer's blocks with their weights are quantised (ONNX Runtime's
+static QDQ format, weights per channel). Attention, neck, global path and query stay in floating
+point.
 
-Each runtime has a file of its own. ONNX Runtime multiplies unsigned activations about a zero point;
-signed ones about zero took it a sixth longer. OpenVINO subtracts a zero point in a pass of its own
-before each product, and a third of its time goes if there is none.
+Each runtime has its own file. ONNX Runtime takes a sixth longer with signed activations than with
+unsigned ones and a zero point. OpenVINO subtracts a zero point in a separate pass; without one it
+takes a third less time.
 """
 
 import contextlib
@@ -30,20 +30,20 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Calibration:
-    """Photos to choose ranges by, and others to score by."""
+class CalibrationFrames:
+    """Frames to calibrate int8 on, and other frames to score it."""
 
     calibrate: Sequence["RGBDSample"]
-    """What the ranges of activations are taken from."""
+    """Frames that determine the ranges of activations."""
     score: Sequence["RGBDSample"]
-    """What the accuracy is measured on; none of them is in the other."""
+    """Frames to measure the accuracy on; disjoint from `calibrate`."""
 
     @classmethod
-    def draw(cls, samples: Sequence["RGBDSample"], images: int) -> "Calibration":
-        """`images` of each, taken in turns from all over the data.
+    def draw(cls, samples: Sequence["RGBDSample"], images: int) -> "CalibrationFrames":
+        """Draw `images` frames of each kind, alternating, evenly over the data.
 
         Raises:
-            InputError: if there are fewer than two samples.
+            InputError: if there are fewer than two frames.
         """
         if len(samples) < 2:
             raise InputError(
@@ -55,17 +55,17 @@ class Calibration:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Int8Change:
-    """int8 against float32 in one runtime, over the scored photos."""
+class Int8Comparison:
+    """int8 against float32 in one runtime, over the scored frames."""
 
     runtime: str
-    """What computed both."""
+    """Name of the runtime."""
     frames: int
-    """How many photos were scored."""
+    """Number of scored frames."""
     float32: EngineScore
-    """Of the encoder as it was trained."""
+    """Score of the float32 encoder."""
     int8: EngineScore
-    """Of the encoder in 8 bits."""
+    """Score of the int8 encoder."""
 
     def __str__(self) -> str:
         before, after = self.float32, self.int8
@@ -79,8 +79,8 @@ class Int8Change:
         )
 
 
-def quantise_encoder(folder: ExportFolder, calibration: Calibration) -> None:
-    """Write every runtime's int8 encoder beside `encode.onnx`; the digests are the caller's.
+def quantise_encoder(folder: ExportFolder, calibration: CalibrationFrames) -> None:
+    """Write every runtime's int8 encoder beside `encode.onnx`; the caller updates `export.json`.
 
     Raises:
         ConfigError: if ONNX Runtime is not installed.
@@ -94,13 +94,13 @@ def quantise_encoder(folder: ExportFolder, calibration: Calibration) -> None:
 
 
 def quantise_graph(source: Path, out: Path, images: Iterable[np.ndarray], runtime: str) -> None:
-    """The same for any graph of one input, `image`, and so for networks that are compared.
+    """Quantise the matrix products of a graph with a single input, `image`.
 
     Args:
-        source: in float32.
-        out: where to write it in 8 bits.
-        images: what the ranges of activations are taken from.
-        runtime: which one it is for.
+        source: graph in float32.
+        out: file to write the int8 graph to.
+        images: inputs that determine the ranges of activations.
+        runtime: runtime the graph is for.
 
     Raises:
         ConfigError: if ONNX Runtime is not installed.
@@ -111,7 +111,7 @@ def quantise_graph(source: Path, out: Path, images: Iterable[np.ndarray], runtim
 
     symmetric = runtime == "openvino"
     graph = onnx.load(source)
-    widen_weights(graph)  # the quantiser passes over a weight that an operation makes
+    widen_weights(graph)  # the quantiser ignores weights behind a cast
 
     class Photos(q.CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -129,7 +129,7 @@ def quantise_graph(source: Path, out: Path, images: Iterable[np.ndarray], runtim
             quant_format=q.QuantFormat.QDQ,
             op_types_to_quantize=["MatMul", "Gemm"],
             per_channel=True,
-            # CPUs without VNNI add pairs of products in 16 bits; 7-bit weights cannot overflow.
+            # CPUs without VNNI add pairs of products in 16 bits; 7-bit weights do not overflow.
             reduce_range=True,
             activation_type=q.QuantType.QInt8 if symmetric else q.QuantType.QUInt8,
             weight_type=q.QuantType.QInt8,
@@ -139,20 +139,20 @@ def quantise_graph(source: Path, out: Path, images: Iterable[np.ndarray], runtim
 
 
 def check_quantiser() -> None:
-    """Refuse int8 where ONNX Runtime, which quantises, is missing.
+    """Refuse int8 without ONNX Runtime, whose quantiser is used.
 
     Raises:
-        ConfigError: naming the extra to install.
+        ConfigError: if it is not installed.
     """
     if "onnxruntime" not in installed_runtimes():
         raise ConfigError('onnxruntime is not installed; pip install "spd[export]"')
 
 
 def score_int8(
-    folder: ExportFolder, calibration: Calibration, threads: int | None = None
-) -> list[Int8Change]:
-    """Both precisions of every installed runtime on the photos that were kept for it."""
-    changes = []
+    folder: ExportFolder, calibration: CalibrationFrames, threads: int | None = None
+) -> list[Int8Comparison]:
+    """Score both precisions in every installed runtime on `calibration.score`."""
+    comparisons = []
     for runtime in installed_runtimes():
         float32, int8 = (
             score_engine(
@@ -160,13 +160,13 @@ def score_int8(
             )
             for precision in ("float32", "int8")
         )
-        changes.append(Int8Change(runtime, len(calibration.score), float32, int8))
-    return changes
+        comparisons.append(Int8Comparison(runtime, len(calibration.score), float32, int8))
+    return comparisons
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the quantiser's advice, which goes to the root logger."""
+    """Silence the quantiser's advice, which goes to the root logger."""
     root: Any = logging.getLogger()
     level = root.level
     root.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""`spd export onnx`: graphs of a model, what they are, and how far they lie from torch."""
+"""Folder of an ONNX export: write it, and compare its answers with torch."""
 
 import dataclasses
 import json
@@ -13,7 +13,7 @@ from spd._version import __version__
 from spd.errors import CheckpointError, ConfigError
 from spd.export.graphs import OPSET, check_exportable, encode_graph, fused_graph, query_graph
 from spd.export.half_weights import narrow_weights
-from spd.export.int8 import Calibration, quantise_encoder
+from spd.export.int8 import CalibrationFrames, quantise_encoder
 from spd.files import atomic_path
 from spd.models.decoder.local_attn import CrossAttentionPath
 from spd.models.spd import SPD
@@ -36,18 +36,18 @@ _PARITY_POINTS = 256
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Parity:
-    """How far a runtime's answers lie from torch's, over random images and points."""
+    """Largest difference between a runtime and torch, over random images and points."""
 
     runtime: str
-    """What computed them."""
+    """Name of the runtime."""
     image_size: Size
     """(height, width) of the images."""
     points: int
-    """How many points were compared, borders and corners among them."""
+    """Number of compared points, borders and corners included."""
     max_abs_m: float
-    """The largest difference, in metres."""
+    """Largest difference in metres."""
     max_rel: float
-    """The largest difference, relative to torch's answer."""
+    """Largest difference relative to torch's answer."""
 
     def __str__(self) -> str:
         height, width = self.image_size
@@ -65,24 +65,24 @@ def write_export(
     weights_sha256: str,
     size: Size | None = None,
     training_median_m: float | None = None,
-    calibration: Calibration | None = None,
+    calibration: CalibrationFrames | None = None,
     fused: bool = True,
 ) -> ExportFolder:
-    """Write the folder; it appears whole.
+    """Export a model into a new folder, which appears whole.
 
     Args:
-        model: what to export, in float32 on the CPU.
-        out: the folder to make; must not exist.
-        source: what the model is called.
-        weights_sha256: digest of the weights' file.
-        size: (height, width) to bake the position table for; None: any size.
-        training_median_m: of the depth it learnt from, where known.
-        calibration: photos to write an int8 encoder with.
-        fused: whether to write both graphs as one beside the two.
+        model: the model, in float32 on the CPU.
+        out: the folder; must not exist.
+        source: name of the model.
+        weights_sha256: SHA-256 of the weights file.
+        size: fixed (height, width) of images in pixels; None is any size.
+        training_median_m: median depth of the training data in metres, if known.
+        calibration: frames to make an int8 encoder with.
+        fused: whether to also write both graphs as one.
 
     Raises:
-        ConfigError: if the model has no exported form, or the packages to export are missing.
-        InputError: if the size is not made of whole patches.
+        ConfigError: if the model cannot be exported, or a package for exporting is missing.
+        InputError: if the size is not a multiple of 14.
         CheckpointError: if the folder exists.
         DataError: if it cannot be written.
     """
@@ -122,7 +122,7 @@ def write_export(
 
 
 def write_about(folder: Path, about: dict[str, Any]) -> None:
-    """Write `export.json` with the digests of the graphs that the folder holds."""
+    """Write `export.json` with the digests of the folder's files."""
     files = {
         path.name: {"sha256": file_sha256(path), "bytes": path.stat().st_size}
         for path in sorted(folder.iterdir())
@@ -133,10 +133,10 @@ def write_about(folder: Path, about: dict[str, Any]) -> None:
 
 
 def check_installed() -> None:
-    """Refuse to export without what it takes, before any work.
+    """Refuse to export without onnx and onnxscript.
 
     Raises:
-        ConfigError: naming the extra to install.
+        ConfigError: with the extra to install.
     """
     from importlib.util import find_spec
 
@@ -164,7 +164,7 @@ def check_parity(model: SPD, folder: ExportFolder, threads: int | None = None) -
 
 
 def random_question(size: Size, batch: int = 2) -> tuple[Tensor, Tensor]:
-    """Images of noise, and points of which some lie on the borders and in the corners."""
+    """Images of noise, and points with some on the borders and in the corners."""
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(batch, 3, *size, generator=generator)
     extent = torch.tensor([size[1], size[0]], dtype=torch.float32)

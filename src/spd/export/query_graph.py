@@ -1,13 +1,13 @@
-"""The v15.2 query as a graph of plain operations, with every weight that can be folded, folded.
+"""The v15.2 query as a graph of few large operations, with weights folded together.
 
-The same function as `CrossAttentionPath.query`, from the same state dict, in few large operations
-and with nothing projected beforehand:
+It computes the function of `CrossAttentionPath.query` from the same state dict:
 
-- `q . (W_k t)` is `(W_k' q) . t`, so no token is projected; here `W_q` and `W_k'` are one matrix
-  per head, and so are `W_v` and `W_o`.
-- Bilinear weights are linear, so scores are taken on the 6x6 cells that a 5x5 window touches and
-  blended, instead of blending 64 channels; the attention is spread back onto the cells likewise.
-- What the embeddings of map and place add depends on the query alone: it is one more matrix.
+- `q . (W_k t) = (W_k^T q) . t`, so tokens are not projected. `W_q` and `W_k^T` become one matrix
+  per head, and so do `W_v` and `W_o`.
+- Bilinear interpolation is linear, so scores are computed on the 6x6 cells that a 5x5 window
+  touches and then blended, instead of blending D channels. Attention weights are spread back onto
+  the cells in the same way.
+- The embeddings of map and position add a term that depends on the query alone: one more matrix.
 
 No branch depends on a size, so one graph serves every K, batch and image size.
 """
@@ -23,11 +23,11 @@ from spd.config import PATCH, ModelConfig
 from spd.export.cell_windows import CellWindows
 from spd.geometry import rescale
 
-COARSE_CELLS, FINE_CELLS = 2, 4  # of s8 and L2, and of L1, along one side of a patch
+COARSE_CELLS, FINE_CELLS = 2, 4  # cells of s8 and L2, and of L1, along a side of a patch
 
 
 class Cells(nn.Module):
-    """The cells around each point of one map whose channels come last.
+    """Gather the cells around each point from one map with channels last.
 
     The scale from pixels to cells is a constant, because sizes are symbols in the exported graph.
     """
@@ -42,7 +42,7 @@ class Cells(nn.Module):
     def forward(
         self, feature_map: Float[Tensor, "b h w d"], points: Float[Tensor, "b k 2"]
     ) -> CellWindows:
-        """The cells that the window around each point touches."""
+        """Gather the cells that the window around each point touches."""
         B, h, w, D = feature_map.shape
         xy = rescale(points, self.ratio)
         corner = xy.floor()
@@ -61,9 +61,9 @@ class Stage(nn.Module):
     """One cross-attention stage with its projections folded together.
 
     Args:
-        weights: of the stage, as in a checkpoint.
-        embeddings: what makes keys of the window's tokens, `[n, D]`, one per source map.
-        heads: of the attention.
+        weights: weights of the stage, named as in a checkpoint.
+        embeddings: embeddings of the window's tokens, `[n, D]`, one per source map.
+        heads: number of attention heads.
     """
 
     def __init__(self, weights: Mapping[str, Tensor], embeddings: list[Tensor], heads: int) -> None:
@@ -75,7 +75,7 @@ class Stage(nn.Module):
         by_head = [slice(n * D // heads, (n + 1) * D // heads) for n in range(heads)]
         scale = (D // heads) ** -0.5
         query, bias, out = w["q_proj.weight"], w["q_proj.bias"], w["out_proj.weight"]
-        # [D, D] of each head: what a token is multiplied with, and what it is worth when read.
+        # Per head, [D, D]: the folded key projection, and the folded value and output projection.
         keys = [scale * query[h].T @ w["k_proj.weight"][h] for h in by_head]
         key_bias = [scale * bias[h] @ w["k_proj.weight"][h] for h in by_head]
         values = [(out[:, h] @ w["v_proj.weight"][h]).T for h in by_head]
@@ -96,7 +96,7 @@ class Stage(nn.Module):
     def forward(
         self, query: Float[Tensor, "b k d"], windows: list[CellWindows]
     ) -> Float[Tensor, "b k d"]:
-        """Read the sources' cells, then the feed-forward network."""
+        """Attend to the sources' cells, then apply the feed-forward network."""
         normed = self.norm_q(query)
         folded = self.folded(normed).unflatten(-1, (self.heads, -1)).transpose(-1, -2)
         scores = [window.blend(window.cells @ folded) for window in windows]  # [B, K, 25, H]
@@ -113,11 +113,11 @@ class Stage(nn.Module):
 
 
 class QueryGraph(nn.Module):
-    """Maps with channels last, and points in pixels of the encoded image, to metres.
+    """Depth in metres from maps with channels last and points in pixels of the encoded image.
 
     Args:
-        config: of the model; its local path must be `cross_attention`.
-        weights: of the local path, named as in a checkpoint without `local_path.`.
+        config: model configuration; the local path must be `cross_attention`.
+        weights: weights of the local path, named as in a checkpoint without `local_path.`.
     """
 
     def __init__(self, config: ModelConfig, weights: Mapping[str, Tensor]) -> None:
@@ -142,7 +142,7 @@ class QueryGraph(nn.Module):
         l1: Float[Tensor, "b h4 w4 d"],
         points: Float[Tensor, "b k 2"],
     ) -> Float[Tensor, "b k"]:
-        """Metres `[B, K]`, NaN at points that are not finite or outside the image."""
+        """Depth in metres `[B, K]`; NaN at points that are not finite or outside the image."""
         inside = self._inside(l1, points)
         asked = torch.where(inside[..., None], points, 0.0)
         s8_cells = self.coarse(stride_8_map, asked)
@@ -152,19 +152,19 @@ class QueryGraph(nn.Module):
         return torch.where(inside, depth_m, torch.nan)
 
     def _inside(self, l1: Tensor, points: Float[Tensor, "b k 2"]) -> Bool[Tensor, "b k"]:
-        """As `spd.pixels.inside_image`; the image's size is that of the maps it became."""
+        """Whether points lie inside the image, whose size follows from that of the maps."""
         height, width = (cells * PATCH / FINE_CELLS - 0.5 for cells in l1.shape[1:3])
         u, v = points[..., 0], points[..., 1]
         return (u >= -0.5) & (u <= width) & (v >= -0.5) & (v <= height)
 
 
 def _of(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The tensors under a prefix, without it."""
+    """Select the tensors under a prefix, and drop the prefix."""
     return {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
 
 
 def _linear(weight: Tensor, bias: Tensor | None = None) -> nn.Linear:
-    """A linear layer of these float64 values, rounded once to float32."""
+    """Make a linear layer from float64 values, rounded once to float32."""
     layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
     layer.weight = nn.Parameter(weight.float().contiguous())
     if bias is not None:

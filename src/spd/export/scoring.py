@@ -1,4 +1,4 @@
-"""How accurate an export is in a runtime and a precision, and how long its encoder takes."""
+"""Accuracy and encoder time of an export in a runtime and a precision."""
 
 import dataclasses
 import time
@@ -17,33 +17,33 @@ if TYPE_CHECKING:
     from spd.data.sample import RGBDSample
 
 NEAR_EDGE_PX = 2.0
-"""Of the depth map: where what is asked lies beside another surface."""
-_POINTS = 2000  # readings asked of a frame
+"""Distance to a depth edge, in pixels of the depth map, up to which a reading is near it."""
+_POINTS = 2000  # readings queried in a frame
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class EngineScore:
-    """Of one runtime and precision, over photos."""
+    """Accuracy and encoder time of one runtime and precision."""
 
     abs_rel: float
-    """Mean over photos of the mean absolute relative error over readings."""
+    """Mean absolute relative error over readings, averaged over frames."""
     near_edge_abs_rel: float | None
-    """The same of readings at most `NEAR_EDGE_PX` from a depth edge; None without any."""
+    """`abs_rel` of readings at most `NEAR_EDGE_PX` from a depth edge; None without any."""
     encode_s: float
-    """Median time of the encoder."""
+    """Median time of the encoder in seconds."""
 
 
 def score_engine(
     folder: ExportFolder, engine: Engine, samples: Sequence["RGBDSample"], share: float = 1.0
 ) -> EngineScore:
-    """Ask up to 2,000 readings of every photo.
+    """Query up to 2,000 readings of every frame.
 
     Args:
-        folder: what the engine computes.
-        engine: one of its runtimes and precisions.
-        samples: photos with their truth and focal length.
-        share: of the model's own pixels per radian that a photo is shown at: below 1 it is smaller
-            and cheaper, and what is asked for looks farther away, which the answer is corrected by.
+        folder: the export.
+        engine: the export in one runtime and precision.
+        samples: frames with depth and focal length.
+        share: pixels per radian of the photo, relative to the model's own. Below 1 the photo is
+            smaller and cheaper, and objects look farther away; the answers are corrected for that.
     """
     errors, near_edges, times = list[float](), list[float](), list[float]()
     for sample in samples:
@@ -70,7 +70,7 @@ def score_engine(
 
 
 def working_plan(folder: ExportFolder, sample: "RGBDSample", share: float = 1.0) -> ImagePlan:
-    """How a photo is shown to the model at a share of its pixels per radian."""
+    """Plan a photo's resampling to a share of the model's pixels per radian."""
     focal_px = None if sample.intrinsics is None else sample.intrinsics.focal_px
     config = folder.config
     camera = config.camera.model_copy(update={"focal_px": config.camera.focal_px * share})

@@ -59,8 +59,6 @@ class ExportFolder:
     """(height, width) that the encoder takes; None: any."""
     opset: int
     """Of ONNX's operators, that a runtime must know."""
-    spd_version: str
-    """Of the package that wrote it."""
     source: str
     """What the model was called when it was exported."""
     weights_sha256: str
@@ -105,7 +103,6 @@ class ExportFolder:
                 config=ModelConfig.from_dict(data["model"]),
                 image_size=None if size is None else (int(size[0]), int(size[1])),
                 opset=int(data["opset"]),
-                spd_version=str(data["spd"]),
                 source=str(data["source"]),
                 weights_sha256=str(data["weights_sha256"]),
                 training_median_m=data["training_median_m"],

@@ -56,13 +56,13 @@ class Objective(nn.Module):
             loss, none = self._silog(dense_m, truth_m, valid)
             losses.append(dense * loss)
             empty.append(none)
-        truth_m, valid = batch["point_depth_m"], batch["point_valid"]
         if query_m is not None:
-            loss, none = self._silog(query_m, truth_m, valid)
+            loss, none = self._silog(query_m, batch["point_depth_m"], batch["point_valid"])
             losses.append((1 - dense) * loss)
             empty.append(none)
         for predicted_m in beside_m:
-            losses.append(self._silog(predicted_m, truth_m[:, few], valid[:, few])[0])
+            truth_m, valid = batch["point_depth_m"][:, few], batch["point_valid"][:, few]
+            losses.append(self._silog(predicted_m, truth_m, valid)[0])
         return torch.stack(losses).sum(), torch.stack(empty).amax()
 
     def _dense(self, maps: FeatureMaps) -> Tensor:
