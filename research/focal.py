@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from research.command import Progress, run, stage, unreported
-from research.markdown import table
 from spd.files import check_writable, write_text
+from spd.outputs.tables import markdown_table
 from spd.pixels import Size
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def format_table(rows: Sequence[FocalRow]) -> str:
         "focal length", "view", "AbsRel, focal given", "against 1", "AbsRel, focal unknown",
         "given, scaled to the median", "image median",
     )  # fmt: skip
-    return table(
+    return markdown_table(
         head,
         (
             (

@@ -29,7 +29,6 @@ from research.command import run
 from research.experiment.cache import MapCache
 from research.experiment.heads import fit_on_maps
 from research.experiment.run import Experiment
-from research.markdown import table
 from spd.config import ModelConfig
 from spd.data.sources import open_samples
 from spd.data.views import middle_placement
@@ -40,6 +39,7 @@ from spd.models.decoder.local_conv import ConvPath
 from spd.models.decoder.local_path import LocalPath
 from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
+from spd.outputs.tables import markdown_table
 
 CELL_PX = 3.5
 """Side of a cell of L1 in pixels of the model's input: four cells to a patch of 14."""
@@ -229,7 +229,7 @@ def results(folder: Path, seeds: int) -> str:
             cells.append(_difference(rows, found[CHANGES[name].against], number))
         cells.append(f"{np.mean([row[NUMBERS[-1]] for row in rows.values()]):.4f}")
         lines.append(cells)
-    return table([*head, "AbsRel >8 px"], lines)
+    return markdown_table([*head, "AbsRel >8 px"], lines)
 
 
 def _difference(

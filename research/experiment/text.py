@@ -16,9 +16,9 @@ from research.experiment.names import (
     verdict_words,
 )
 from research.experiment.summary import Comparison, Summary
-from research.markdown import table
 from spd.evaluation.metrics.edges import BANDS_PX, band_name
 from spd.evaluation.near_edges import BASELINES_AT_BOUNDARIES
+from spd.outputs.tables import markdown_table
 
 BANDS = tuple(band_name(limits) for limits in BANDS_PX)
 BAND_NUMBERS = [f"{kind} {band}" for kind in ("AbsRel", "delta1") for band in BANDS]
@@ -75,7 +75,7 @@ def _set_up(summary: Summary) -> Iterator[str]:
         ),
     ]
     yield "### Set-up"
-    yield table(["", ""], rows)
+    yield markdown_table(["", ""], rows)
 
 
 def _metres(floor: Mapping[str, Any]) -> str:
@@ -84,7 +84,7 @@ def _metres(floor: Mapping[str, Any]) -> str:
 
 def _training(summary: Summary) -> Iterator[str]:
     yield "### What was trained"
-    yield table(
+    yield markdown_table(
         ["", "", "parameters", "steps", "seconds a seed"],
         [
             [
@@ -107,7 +107,7 @@ def _accuracy(summary: Summary) -> Iterator[str]:
         for name in ("AbsRel", "delta1")
     ]
     yield "### Held-out rooms"
-    yield table(["", *columns], [*_rows(summary, columns), *_floors(summary, columns)])
+    yield markdown_table(["", *columns], [*_rows(summary, columns), *_floors(summary, columns)])
 
 
 def _floors(summary: Summary, columns: Sequence[str]) -> list[list[str]]:
@@ -131,13 +131,13 @@ def _floor_numbers(floor: Mapping[str, Any], ending: str) -> dict[str, float]:
 def _edges(summary: Summary) -> Iterator[str]:
     rows = [*_rows(summary, BAND_NUMBERS), *_floor_rows(summary, "held_out")]
     yield "### By distance to the nearest true edge"
-    yield table(["", *BAND_NUMBERS], rows)
+    yield markdown_table(["", *BAND_NUMBERS], rows)
 
 
 def _boundaries(summary: Summary) -> Iterator[str]:
     columns = [c for c in _all_numbers(summary) if c.startswith(MEASURES) and "extra_" not in c]
     yield "### Boundaries of whole maps"
-    yield table(["", *columns], [*_rows(summary, columns), *_edgeless(summary, columns)])
+    yield markdown_table(["", *columns], [*_rows(summary, columns), *_edgeless(summary, columns)])
     yield _FLOORS_NOTE
 
 
@@ -159,7 +159,7 @@ def _extra(summary: Summary, place: int) -> Iterator[str]:
         yield "### Real frames, by distance to the edge"
         yield f"Of `{data}`; a hole has no edge."
         rows = [*_rows(summary, BAND_NUMBERS, ending), *_floor_rows(summary, ending.strip())]
-        yield table(["", *BAND_NUMBERS], rows)
+        yield markdown_table(["", *BAND_NUMBERS], rows)
     columns = [c for c in known if c.startswith(("gap", *MEASURES))]
     if columns:
         measured = any(c.startswith(MEASURES) for c in columns)
@@ -167,7 +167,7 @@ def _extra(summary: Summary, place: int) -> Iterator[str]:
         floors = _edgeless(summary, columns) if measured else []
         yield "### Real frames, gap of the modes and boundaries"
         yield f"Of `{data}`.{note if measured else ''}"
-        yield table(["", *columns], [*_rows(summary, columns, ending), *floors])
+        yield markdown_table(["", *columns], [*_rows(summary, columns, ending), *floors])
 
 
 def _joint(summary: Summary) -> Iterator[str]:
@@ -183,7 +183,7 @@ def _joint(summary: Summary) -> Iterator[str]:
         f"Trunk and local path for {config['joint_steps']:,} more steps from the heads of "
         f"{config['joint_seeds']} seeds, at the rates of `rooms_shipped`; on held-out rooms."
     )
-    yield table(["", *columns], [*rows, *_floors(summary, columns)])
+    yield markdown_table(["", *columns], [*rows, *_floors(summary, columns)])
     yield "\n".join(
         f"- **{c.ours} against {c.other}**: {_interval(c)}."
         for c in summary.joint_comparisons
@@ -203,7 +203,7 @@ def _latency(summary: Summary) -> Iterator[str]:
     )
     if (caution := busy_words(machine)) is not None:
         yield caution
-    yield table(["", *kinds], rows)
+    yield markdown_table(["", *kinds], rows)
 
 
 def _attention(summary: Summary) -> Iterator[str]:
@@ -219,7 +219,7 @@ def _attention(summary: Summary) -> Iterator[str]:
         "queries prefer tokens of their own surface."
     )
     head = ["stage", "distance to the edge", "uniform weights", "attention", "difference"]
-    yield table([*head, "attention, head by head"], rows)
+    yield markdown_table([*head, "attention, head by head"], rows)
 
 
 def _attention_cells(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -264,7 +264,7 @@ def _comparisons(summary: Summary) -> Iterator[str]:
     if not summary.comparisons:
         return
     yield "### Every comparison"
-    yield table(
+    yield markdown_table(
         ["", "number", "difference", "95 % interval", "verdict"],
         [
             [

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from research.markdown import table
 from research.performance.findings import FORMAT, NAMES, Findings, Row, seconds
 from research.performance.pictures import FORMS, PICTURES, curves_of, write_pictures
 from research.performance.targets import counted, targets
@@ -16,6 +15,7 @@ from research.performance.words import about, duration, memory, rate_share, spre
 from research.performance.yardstick import POINTS, REFERENCE_S, SLACK, Yardstick
 from spd.errors import DataError
 from spd.files import write_text
+from spd.outputs.tables import markdown_table
 
 JSON = "benchmark.json"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -115,7 +115,7 @@ def _targets(found: Findings) -> Iterator[str]:
     judged = targets(found.result)
     yield "## Targets"
     yield f"{counted(judged)}. The limit is what arithmetic or the encoder alone would allow here."
-    yield table(
+    yield markdown_table(
         ("target", "reached", "limit", ""),
         ((t.what, t.reached, t.limit, f"**{t.verdict}**") for t in judged),
     )
@@ -126,7 +126,7 @@ def _queries(found: Findings) -> Iterator[str]:
         return
     yield "## A question after encode"
     forms = [form for form in FORMS if found.curve(form)]
-    yield table(
+    yield markdown_table(
         ("K", *(NAMES[form] for form in forms)),
         (
             (f"{count:,}", *(_cell(found.query(form, count)) for form in forms))
@@ -138,7 +138,7 @@ def _queries(found: Findings) -> Iterator[str]:
         "Multiply-adds of a query, what they reach of the matrix-product rate, and memory that one "
         "call adds:"
     )
-    yield table(
+    yield markdown_table(
         ("form", "K", "M multiply-adds a query", "share of the rate", "extra memory"),
         (
             (
@@ -174,7 +174,7 @@ def _compiled(rows: list[Row]) -> Iterator[str]:
         return
     yield f"`torch.compile` of {POINTS:,} points, beside the same form as it is:"
     forms = ("compiled", "plain")
-    yield table(
+    yield markdown_table(
         ("form", "first call", "later ones", "not compiled"),
         (
             (NAMES[row["form"]], duration(row["first_s"]), *(spread(row[form]) for form in forms))
@@ -190,7 +190,7 @@ def _passes(found: Findings) -> Iterator[str]:
     yield "## Whole maps, and what training pays"
     said = {"dense": "dense, forward", "dense+backward": "dense, forward and backward"}
     said["query+backward"] = "K = 1,024, forward and backward"
-    yield table(
+    yield markdown_table(
         ("what", "form", "time", "extra memory"),
         (
             (said[row["what"]], NAMES[row["form"]], spread(row), memory(row.get("extra_bytes")))
@@ -208,7 +208,7 @@ def _pipelines(found: Findings) -> Iterator[str]:
         "The share is of the float32 matrix-product rate measured in the same process; memory is "
         "what the first image adds to a process that has loaded everything."
     )
-    yield table(
+    yield markdown_table(
         ("network", "runtime", "precision", "time", "of it encode", "share of the rate", "memory"),
         (
             (
@@ -232,7 +232,7 @@ def _resolutions(found: Findings) -> Iterator[str]:
     if not rows:
         return
     yield "## Resolution, torch float32"
-    yield table(
+    yield markdown_table(
         ("image", "SPD encode", "SPD image to 256 depths", "SPD dense map", "Depth Anything V2"),
         (
             (
@@ -247,7 +247,9 @@ def _resolutions(found: Findings) -> Iterator[str]:
 def _others(found: Findings) -> Iterator[str]:
     if commands := found.rows("start"):
         yield "## From the shell"
-        yield table(("command", "time"), ((row["command"], spread(row)) for row in commands))
+        yield markdown_table(
+            ("command", "time"), ((row["command"], spread(row)) for row in commands)
+        )
     if step := found.result.get("training"):
         low, high = step["step_s_quartiles"]
         yield "## A training step"
@@ -279,7 +281,7 @@ def _encoder(found: Findings) -> Iterator[str]:
             "all readings, and those within 2 px of a depth edge. The size is a side of the image, "
             "as a share of what the model learnt from; its answers are corrected by it."
         )
-        yield table(
+        yield markdown_table(
             ("runtime", "precision", "size", "AbsRel", "near edges", "encode"),
             (
                 (
