@@ -227,7 +227,7 @@ def test_nyu_field_of_view_gives_back_nyu_focal_length():
 
 
 @pytest.mark.parametrize("height", [3, 6, 7, 11])
-def test_rows_of_a_resized_map_are_those_of_all_of_it_with_its_border_repeated(height):
+def test_resized_rows_equal_those_of_the_whole_resized_map(height):
     feature_map = torch.randn(2, 3, 6, 5, dtype=torch.float64)
     whole = resize_bilinear(feature_map, (height, 10))
     padded = torch.nn.functional.pad(whole, (0, 0, 4, 4), mode="replicate")

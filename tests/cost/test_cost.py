@@ -49,7 +49,7 @@ def flops_of(function: Callable[[], object]) -> int:
     return counter.get_total_flops()
 
 
-def test_implemented_query_and_its_other_arrangements() -> None:
+def test_macs_of_every_arrangement_of_a_query() -> None:
     costs = local_macs.arrangements(FULL, FULL_GRID)
     assert costs == {
         "literal": (733_440, 0),
@@ -148,7 +148,7 @@ def test_other_sizes_and_models_have_the_same_rows(size: tuple[int, int]) -> Non
         assert rows_of(config, size).keys() == SPECIFIED.keys()
 
 
-def test_grid_follows_the_maps_of_an_odd_patch_grid() -> None:
+def test_grid_has_the_sizes_of_an_odd_patch_grid() -> None:
     with torch.device("meta"):
         l1, l2, l3, l4 = PyramidNeck(TINY)((torch.empty(1, 96, 5, 7),) * 4)
     grid = Grid((5 * 14, 7 * 14))
@@ -157,7 +157,7 @@ def test_grid_follows_the_maps_of_an_odd_patch_grid() -> None:
 
 
 @pytest.mark.parametrize("size", [(351, 476), (350, 14), (0, 28)])
-def test_bad_size_has_the_message_of_the_model(size: tuple[int, int]) -> None:
+def test_bad_size_has_the_same_message_as_in_the_model(size: tuple[int, int]) -> None:
     with pytest.raises(InputError) as from_geometry:
         geometry.check_image_size(size)
     with pytest.raises(InputError) as from_cost:
@@ -187,7 +187,7 @@ def test_a_local_path_without_a_formula_has_no_count() -> None:
     assert parameters.model(FULL.model_copy(update={"local_path": "bilinear_mlp"})) is None
 
 
-def test_page_holds_the_tables_as_they_are() -> None:
+def test_page_contains_the_tables_of_the_command() -> None:
     tables = render([*parameter_tables(FULL), *mac_tables(FULL)])
     page = PAGE.read_text(encoding="utf-8")
     assert tables in page, "paste the output of `spd cost` again"

@@ -19,7 +19,7 @@ def count(module: torch.nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
 
 
-def test_parameters_are_those_of_their_descriptions():
+def test_baselines_have_the_described_number_of_parameters():
     full = ModelConfig()
     conv, mlp = path_of("conv", 64), path_of("bilinear_mlp", 64)
     assert count(conv) == 331_489 == sum(local_path_v15_1(full).values())
@@ -59,7 +59,7 @@ def test_gradients_of_query_and_dense_agree(name):
         assert (a - b).abs().max() <= 1e-10 * max(1.0, float(a.abs().max()))
 
 
-def test_a_convolutional_answer_is_that_of_the_cell_the_point_lies_in():
+def test_convolutional_answer_is_that_of_the_cell_with_the_point():
     path = path_of("conv")
     maps = random_maps(12, (2, 2))  # 28 px on 32 cells of 0.875 px
     with torch.no_grad():
@@ -72,7 +72,7 @@ def test_a_convolutional_answer_is_that_of_the_cell_the_point_lies_in():
 
 
 @pytest.mark.parametrize("name", ["conv", "bilinear_mlp"])
-def test_baselines_stand_behind_the_same_model(small_config, name):
+def test_baselines_work_inside_the_model(small_config, name):
     model = SPD(small_config.model_copy(update={"local_path": name}))
     images = torch.rand(2, 3, 42, 56)
     maps = model.encode(images)

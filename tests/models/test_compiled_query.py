@@ -1,6 +1,6 @@
-"""The compiled query against the oracle and against torch, and what happens where there is none.
+"""The compiled query against the oracle and torch, and the behaviour without a kernel.
 
-Where the machine has no C compiler, what needs one skips.
+Tests that need a C compiler are skipped on machines without one.
 """
 
 import copy
@@ -74,7 +74,7 @@ def oracle(model: SPD, maps: FeatureMaps, points: Tensor) -> Tensor:
 @needs_compiler
 @pytest.mark.parametrize("patches", [(2, 2), (2, 5), (5, 2), (4, 6)], ids=str)
 @pytest.mark.parametrize("batch", [1, 3])
-def test_it_is_the_oracle(model, patches, batch):
+def test_compiled_query_equals_the_oracle(model, patches, batch):
     maps = random_maps(64, patches, batch=batch, dtype=torch.float32)
     points = points_of(maps, 41)
     with torch.no_grad():
@@ -95,7 +95,7 @@ def test_it_is_the_oracle(model, patches, batch):
     ],
     ids=str,
 )
-def test_every_shape_is_torchs_in_float64(shape):
+def test_every_model_shape_equals_torch_in_float64(shape):
     model = made(**shape)
     maps = random_maps(shape["dim"], (3, 4), dtype=torch.float32)
     points = points_of(maps, 60)
@@ -107,7 +107,7 @@ def test_every_shape_is_torchs_in_float64(shape):
 
 @needs_compiler
 @pytest.mark.parametrize("count", [0, 1, 2, 23, 24, 25, 97, 500])
-def test_an_answer_does_not_depend_on_who_is_asked_beside_it(model, count):
+def test_compiled_answers_do_not_depend_on_other_points(model, count):
     maps = random_maps(64, (4, 5), batch=2, dtype=torch.float32)
     points = points_of(maps, 500)
     with torch.no_grad():
@@ -117,7 +117,7 @@ def test_an_answer_does_not_depend_on_who_is_asked_beside_it(model, count):
 
 
 @needs_compiler
-def test_threads_give_the_same_bytes(model):
+def test_any_number_of_threads_gives_the_same_bytes(model):
     maps = random_maps(64, (4, 5), dtype=torch.float32)
     points = points_of(maps, 3000)
     before = torch.get_num_threads()
@@ -140,7 +140,7 @@ def test_threads_give_the_same_bytes(model):
 
 
 @needs_compiler
-def test_it_follows_weights_that_change():
+def test_changed_weights_reach_the_kernel():
     model = made()
     maps = random_maps(64, (2, 3), dtype=torch.float32)
     points = points_of(maps, 9)
@@ -155,7 +155,7 @@ def test_it_follows_weights_that_change():
 
 
 @needs_compiler
-def test_it_is_what_a_user_gets_and_only_without_gradients(model):
+def test_compiled_query_is_the_default_without_gradients(model):
     maps = random_maps(64, (2, 3), dtype=torch.float32)
     points = points_of(maps, 5)
     with torch.inference_mode():
@@ -167,7 +167,7 @@ def test_it_is_what_a_user_gets_and_only_without_gradients(model):
 
 @needs_compiler
 @pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
-def test_maps_may_lie_in_memory_as_they_like(model, layout):
+def test_maps_of_any_memory_layout_give_the_same_answers(model, layout):
     maps = random_maps(64, (2, 3), dtype=torch.float32)
     laid = FeatureMaps(
         *(m.contiguous(memory_format=layout) for m in (maps.stride_8_map, maps.l2, maps.l1)),
@@ -178,7 +178,7 @@ def test_maps_may_lie_in_memory_as_they_like(model, layout):
         assert torch.equal(model.query(laid, points), model.query(maps, points))
 
 
-def test_what_it_cannot_answer_is_answered_by_torch(model):
+def test_torch_answers_where_the_kernel_cannot(model):
     points = torch.tensor([[[3.0, 5.0]]])
     maps = random_maps(64, (2, 3), dtype=torch.float32)
     narrow = made(dim=32)
@@ -229,7 +229,7 @@ def test_a_subclass_has_no_compiled_kernel(model):
     ],
     ids=str,
 )
-def test_without_a_kernel_the_reason_is_told(settings, reason, model, monkeypatch, tmp_path):
+def test_without_a_kernel_there_is_a_reason(settings, reason, model, monkeypatch, tmp_path):
     if "XDG_CACHE_HOME" in settings and compiler() is None:
         pytest.skip("this machine has no C compiler")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -243,7 +243,7 @@ def test_without_a_kernel_the_reason_is_told(settings, reason, model, monkeypatc
 
 
 @needs_compiler
-def test_it_is_compiled_once_and_a_damaged_file_is_made_anew(model, monkeypatch, tmp_path):
+def test_kernel_is_compiled_once_and_again_if_its_file_is_damaged(model, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv("SPD_NATIVE", raising=False)
     shape = shape_of(model.config)

@@ -68,14 +68,14 @@ def test_tiles_equal_unfolded_windows_forward_and_gradient(size, dilation, count
 
 @pytest.mark.parametrize("tile", [2, 5, 12])
 @pytest.mark.parametrize("together", [1, 10**6])
-def test_tiles_of_any_size_and_strips_of_any_number_equal_them_too(monkeypatch, tile, together):
+def test_tiles_and_strips_of_any_size_equal_unfolded_windows(monkeypatch, tile, together):
     monkeypatch.setattr(dense_attention, "TILE", tile)
     monkeypatch.setattr(dense_attention, "STRIP_TILES", together)
     query = torch.randn(2, 13, 6, HEADS, CHANNELS, dtype=torch.float64)
     equal_with_gradients(query, [made_source((13, 6), 2) for _ in range(2)], 2)
 
 
-def test_what_is_kept_for_the_backward_pass_is_a_few_copies_of_what_was_given():
+def test_backward_pass_keeps_little_more_memory_than_its_inputs():
     query = torch.randn(1, 64, 64, HEADS, CHANNELS, requires_grad=True)
     source = Source(*(tensor.float() for tensor in made_source((64, 64), 1)))
     source = Source(*(t[:1].clone().requires_grad_() for t in source[:2]), *source[2:])

@@ -98,7 +98,7 @@ def test_every_parameter_gets_a_gradient_except_the_two_that_cannot(small_model:
     assert all(name.endswith(("k_proj.bias", "key.bias")) for name in zero), zero
 
 
-def test_the_model_is_built_without_the_network_and_from_a_config_alone(monkeypatch):
+def test_model_is_built_from_a_configuration_without_downloads(monkeypatch):
     import socket
 
     def refuse(*_, **__):

@@ -119,7 +119,7 @@ def test_gradients_of_query_dense_and_oracle_agree(small_config):
             assert expected.abs().max() > 0, name
 
 
-def test_dense_never_asks_and_projects_each_map_once(full_model, monkeypatch):
+def test_dense_calls_no_query_and_projects_each_map_once(full_model, monkeypatch):
     model = full_model.float()
     maps = random_maps(64, (5, 7), dtype=torch.float32)
 

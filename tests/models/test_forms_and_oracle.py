@@ -71,7 +71,7 @@ def oracle(model: SPD, maps: FeatureMaps, cells: Tensor | slice = slice(None)) -
 
 
 @pytest.mark.parametrize("patches", NARROWEST + DRAWN, ids=str)
-def test_every_form_is_the_oracle_at_every_cell(model, patches):
+def test_every_form_equals_the_oracle_at_every_cell(model, patches):
     maps = random_maps(model.config.dim, patches)
     narrow = copy.deepcopy(model).float()
     with torch.no_grad():

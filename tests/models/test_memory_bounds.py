@@ -72,7 +72,7 @@ def test_a_million_queries_take_less_than_a_gigabyte():
 @pytest.mark.parametrize(
     ("backward", "times", "most"), [(False, 4, 60e6), (True, 5, 180e6)], ids=["forward", "both"]
 )
-def test_whole_maps_take_a_part_of_the_unfolded_forms_memory(backward, times, most):
+def test_dense_maps_take_less_memory_than_unfolded_windows(backward, times, most):
     # Seen: nothing (35 MB without the kernel) against 241 MB forward, 103 to 125 against 886 MB
     # with the backward pass, of which 63 MB are alive at once and the heap keeps the rest.
     ours, literal = (

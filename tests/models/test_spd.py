@@ -76,7 +76,7 @@ def test_points_outside_are_refused_by_name(small_model):
         small_model.query(maps, torch.rand(2, 4, 2))
 
 
-def test_maps_kept_in_half_the_memory_are_asked_all_the_same(small_model):
+def test_maps_in_bfloat16_can_be_queried(small_model):
     maps = random_maps(small_model.config.dim, (2, 3), dtype=torch.float32)
     points = torch.rand(1, 9, 2) * 28
     narrow = maps.to(torch.bfloat16)

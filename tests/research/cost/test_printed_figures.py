@@ -48,6 +48,6 @@ def test_reasons_hold_in_the_specifications_own_rounded_arithmetic() -> None:
     assert PRINTED["10.6/optimiser"].agrees_with(2 * FOUND["10.6/optimiser"].exact)
 
 
-def test_the_page_holds_the_table_of_the_command() -> None:
+def test_page_contains_the_table_of_the_command() -> None:
     text = (ROOT / "research" / "cost.md").read_text(encoding="utf-8")
     assert page() in text, "paste the output of python -m research.cost again"

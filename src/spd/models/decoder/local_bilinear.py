@@ -29,10 +29,7 @@ class BilinearPath(LocalPath):
 
     def query(self, maps: FeatureMaps, points: Float[Tensor, "b k 2"]) -> Float[Tensor, "b k"]:
         """Depth in metres at each point `(u, v)` of the image."""
-        features = [
-            sample(feature_map, points, maps.image_size)
-            for feature_map in (maps.stride_8_map, maps.l2, maps.l1)
-        ]
+        features = [sample(feature_map, points, maps.image_size) for feature_map in maps.maps]
         return self._decode(torch.cat(features, dim=-1))
 
     def dense(self, maps: FeatureMaps) -> Float[Tensor, "b 1 h4 w4"]:
