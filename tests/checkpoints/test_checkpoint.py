@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 
 import spd
 from helpers.checkpoints import save_checkpoint
-from spd.checkpoints.checkpoint import find_checkpoint, load_checkpoint
+from spd.checkpoints.checkpoint import load_checkpoint
+from spd.checkpoints.folder import find_checkpoint
 from spd.errors import CheckpointError, DataError
 from spd.files import atomic_path
 from spd.models.spd import SPD

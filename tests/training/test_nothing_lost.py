@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from helpers.small_runs import CPU, last_weights, losses, same_weights, small_recipe
-from spd.checkpoints.checkpoint import checkpoints_of_run
+from spd.checkpoints.folder import checkpoints_of_run
 from spd.checkpoints.run_folder import check_free
 from spd.data.sources import open_samples
 from spd.errors import TrainingError
