@@ -8,7 +8,7 @@ import torch
 from spd.losses import silog
 
 
-def test_constant_log_error_costs_its_closed_form():
+def test_a_constant_log_error_has_its_closed_form():
     truth = torch.rand(1, 50, dtype=torch.float64) + 1
     predicted = truth * math.exp(0.3)
     for weight in (0.5, 0.85, 1.0):
@@ -35,7 +35,7 @@ def test_invalid_pixels_have_neither_value_nor_gradient():
     assert predicted.grad[0, 1:].tolist() == [0.0, 0.0]
 
 
-def test_mean_over_the_batch_where_an_empty_image_adds_nothing_and_is_counted():
+def test_an_empty_image_counts_as_zero_in_the_mean_over_the_batch():
     truth = torch.full((2, 3), 2.0, dtype=torch.float64)
     predicted = truth * math.e
     valid = torch.tensor([[True] * 3, [False] * 3])

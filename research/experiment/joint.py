@@ -11,7 +11,8 @@ from pathlib import Path
 from research.experiment.config import ExperimentConfig
 from research.experiment.heads import Head
 from research.experiment.names import Variant
-from spd.checkpoints.checkpoint import WEIGHTS, find_checkpoint, load_checkpoint, write_model
+from spd.checkpoints.checkpoint import load_checkpoint, write_model
+from spd.checkpoints.folder import WEIGHTS, find_checkpoint
 from spd.checkpoints.run_folder import RUN
 from spd.data.sources import open_samples
 from spd.files import atomic_path

@@ -33,7 +33,8 @@ from research.experiment.scores import SCORES, score_head
 from research.experiment.summary import summarise
 from research.experiment.text import results_text
 from spd.benchmark.machine import machine
-from spd.checkpoints.checkpoint import find_checkpoint, load_checkpoint
+from spd.checkpoints.checkpoint import load_checkpoint
+from spd.checkpoints.folder import find_checkpoint
 from spd.data.make_rooms import HELD_OUT_SEED, make_rooms
 from spd.data.rooms import render_room
 from spd.data.sources import open_samples

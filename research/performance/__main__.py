@@ -20,8 +20,9 @@ from research.performance.training import format_benchmark, training_benchmark
 from spd.checkpoints.checkpoint import load_checkpoint
 from spd.checkpoints.folder import find_checkpoint
 from spd.cli.early import check_sources
+from spd.cli.options import read_size
 from spd.config import ModelConfig
-from spd.errors import ConfigError, InputError
+from spd.errors import ConfigError
 from spd.files import check_folder, check_writable, write_text
 from spd.pixels import Size, check_image_size
 from spd.predictors.devices import choose_device
@@ -105,11 +106,9 @@ def _plan(options: argparse.Namespace, size: Size | None) -> Plan:
 def _height_width(size: str | None) -> Size | None:
     if size is None:
         return None
-    height, cross, width = size.lower().partition("x")
-    if not (cross and height.isdigit() and width.isdigit()):
-        raise InputError(f"--size {size}: write HEIGHTxWIDTH, such as 350x476")
-    check_image_size((int(height), int(width)))
-    return int(height), int(width)
+    height_width = read_size(size)
+    check_image_size(height_width)
+    return height_width
 
 
 def _write(result: dict[str, Any], out: Path) -> None:

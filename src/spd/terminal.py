@@ -1,6 +1,7 @@
-"""The terminal of a command: its progress bar, and Ctrl-C."""
+"""The terminal of a command: its progress bar, Ctrl-C, and libraries' messages."""
 
 import contextlib
+import logging
 import re
 import signal
 import sys
@@ -89,3 +90,17 @@ def interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         if came.is_set():
             signal.raise_signal(signal.SIGINT)
+
+
+@contextlib.contextmanager
+def quiet_loggers(*names: str) -> Iterator[None]:
+    """Show only errors of these loggers; an empty name is the root logger."""
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 
 import spd
 from helpers.checkpoints import save_checkpoint
-from spd.checkpoints.checkpoint import find_checkpoint, load_checkpoint
+from spd.checkpoints.checkpoint import load_checkpoint
+from spd.checkpoints.folder import find_checkpoint
 from spd.errors import CheckpointError, DataError
 from spd.files import atomic_path
 from spd.models.spd import SPD
@@ -32,7 +33,7 @@ def test_a_saved_model_loads_unchanged(small_model, saved):
     assert sorted(path.name for path in saved.iterdir()) == ["config.json", "model.safetensors"]
 
 
-def test_directory_file_and_run_name_the_same_checkpoint(small_model, saved, tmp_path):
+def test_a_folder_its_file_and_its_run_name_the_same_checkpoint(small_model, saved, tmp_path):
     assert find_checkpoint(saved) == saved
     assert find_checkpoint(saved / "model.safetensors") == saved
     run = tmp_path / "run"
@@ -145,7 +146,7 @@ def test_a_hub_model_is_loaded_from_the_clients_cache(saved, monkeypatch):
     assert asked == {"somebody/spd-model": files}
 
 
-def test_a_failed_write_leaves_what_was_there(tmp_path):
+def test_a_failed_write_leaves_the_old_file(tmp_path):
     path = tmp_path / "file.txt"
     path.write_text("old")
 
@@ -166,7 +167,7 @@ def test_an_unwritable_folder_is_one_clear_error(tmp_path):
         pass
 
 
-def test_a_checkpoint_of_a_transformers_with_other_names_is_the_same_model(small_model, tmp_path):
+def test_a_checkpoint_with_tensor_names_of_another_transformers_loads(small_model, tmp_path):
     save_checkpoint(small_model, tmp_path / "model")
     path = tmp_path / "model" / "model.safetensors"
     older = {

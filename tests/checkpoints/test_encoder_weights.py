@@ -57,7 +57,7 @@ def test_every_form_gives_the_same_tensors_and_features(write, tmp_path, capfd):
     assert start.position_resized is None
 
 
-def test_vit_s_in_its_original_names_has_the_published_sizes(tmp_path):
+def test_vit_s_under_original_names_has_the_published_shapes(tmp_path):
     config = EncoderConfig()
     theirs = dinov2(config)
     tensors = original(on_disk(theirs, tmp_path))
@@ -71,7 +71,7 @@ def test_vit_s_in_its_original_names_has_the_published_sizes(tmp_path):
     assert_same(encoder, theirs, config.taps)
 
 
-def test_depth_anythings_features_are_those_of_its_own_backbone(tmp_path):
+def test_the_features_agree_with_depth_anythings_backbone(tmp_path):
     model = depth_anything(dinov2())
     model.save_pretrained(tmp_path)
     encoder = Encoder(SMALL).eval()
@@ -83,7 +83,7 @@ def test_depth_anythings_features_are_those_of_its_own_backbone(tmp_path):
             assert torch.equal(got.flatten(2).mT, expected[:, 1:])
 
 
-def test_a_hub_id_is_asked_for_by_its_files_alone(tmp_path, monkeypatch):
+def test_only_the_needed_files_of_a_hub_model_are_downloaded(tmp_path, monkeypatch):
     theirs = dinov2()
     theirs.save_pretrained(tmp_path)
     asked = []

@@ -82,7 +82,7 @@ def test_an_encoder_under_another_name_and_several_models_are_refused(tmp_path):
     refused(Encoder(SMALL), tmp_path / "b.pth", "several models: model, teacher; keep one")
 
 
-def test_vit_b_does_not_go_into_vit_s(tmp_path):
+def test_vit_b_weights_are_refused_for_vit_s(tmp_path):
     tensors = original(on_disk(dinov2(num_hidden_layers=12), tmp_path))
     width = {22: 768, 66: 3 * 768, 88: 4 * 768, 10: 1370}
     vit_b = {  # one zero each, repeated: the file stays small

@@ -39,7 +39,7 @@ def ask(session, **given):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_the_folded_query_is_the_models_at_random_sizes_and_batches(seed):
+def test_the_folded_query_agrees_with_the_model_at_random_sizes_and_batches(seed):
     drawn = np.random.default_rng(seed).integers(2, 9, 3)
     batch, patches = int(drawn[0]) % 3 + 1, (int(drawn[1]), int(drawn[2]))
     graph = QueryGraph(exports.model().config, exports.model().local_path.state_dict())
@@ -66,7 +66,7 @@ def test_query_onnx_answers_any_number_of_points(sessions, batch, count):
 
 
 @pytest.mark.parametrize(("batch", "size"), [(1, (28, 28)), (3, (42, 70)), (2, (98, 56))])
-def test_encode_onnx_gives_the_maps_and_the_fused_graph_both(sessions, batch, size):
+def test_encode_onnx_gives_the_maps_and_spd_onnx_the_depth(sessions, batch, size):
     torch.manual_seed(batch)
     images = torch.rand(batch, 3, *size)
     with torch.inference_mode():
@@ -82,7 +82,7 @@ def test_encode_onnx_gives_the_maps_and_the_fused_graph_both(sessions, batch, si
     np.testing.assert_allclose(fused, expected, **exports.CLOSE)
 
 
-def test_an_export_for_one_size_takes_that_alone():
+def test_an_export_with_a_fixed_size_refuses_other_sizes():
     ort = pytest.importorskip("onnxruntime", reason='pip install "spd[export]"')
     folder = exports.exported(exports.SIZE)
     assert ExportFolder.read(folder).image_size == exports.SIZE
@@ -98,7 +98,7 @@ def test_an_export_for_one_size_takes_that_alone():
         session.run(None, {"image": np.zeros((1, 3, 42, 56), np.float32)})
 
 
-def test_parity_is_measured_for_every_runtime_that_is_installed():
+def test_parity_is_measured_in_every_installed_runtime():
     found = onnx_folder.check_parity(
         exports.model(), ExportFolder.read(exports.exported()), threads=1
     )
@@ -108,13 +108,13 @@ def test_parity_is_measured_for_every_runtime_that_is_installed():
         assert f"{parity.runtime} against torch at" in str(parity)
 
 
-def test_parity_would_show_a_wrong_graph(tmp_path):
+def test_parity_detects_other_weights(tmp_path):
     other = SPD(exports.model().config).eval()  # the same shapes, other weights
     found = onnx_folder.check_parity(other, ExportFolder.read(exports.exported()), threads=1)
     assert all(parity.max_abs_m > 0.01 for parity in found)
 
 
-def test_the_folder_says_what_it_holds_and_names_no_machine():
+def test_export_json_describes_the_files_and_names_no_machine():
     folder = exports.exported()
     data = json.loads((folder / "export.json").read_text())
     assert (data["format"], data["opset"], data["image_size"]) == (1, 20, None)
@@ -128,7 +128,7 @@ def test_the_folder_says_what_it_holds_and_names_no_machine():
         assert str(exports.__file__.split("/tests/")[0]).encode() not in content
 
 
-def test_what_cannot_be_exported_is_refused(tmp_path):
+def test_models_and_sizes_that_cannot_be_exported_are_refused(tmp_path):
     config = exports.model().config
     for name in ("conv", "bilinear_mlp"):
         other = SPD(config.model_copy(update={"local_path": name}))
@@ -143,7 +143,7 @@ def test_what_cannot_be_exported_is_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_nothing_is_left_of_an_export_that_fails(tmp_path, monkeypatch):
+def test_a_failed_export_leaves_no_files(tmp_path, monkeypatch):
     exports.use_made_graphs(monkeypatch)
     monkeypatch.setattr(onnx_folder, "write_about", lambda *_: (_ for _ in ()).throw(KeyError))
     exports.exported()  # made before, if at all
@@ -152,6 +152,6 @@ def test_nothing_is_left_of_an_export_that_fails(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_exporting_leaves_the_model_as_it_was():
+def test_exporting_does_not_change_the_model():
     exports.exported()
     assert exports.model().encoder.backbone.config._attn_implementation == "sdpa"

@@ -53,7 +53,7 @@ def assert_same_model(model: SPD, expected: SPD) -> None:
         assert torch.equal(model.state_dict()[name], tensor), name
 
 
-def test_a_saved_folder_is_a_checkpoint_under_every_name(small_model, tmp_path, monkeypatch):
+def test_a_saved_folder_loads_under_every_name(small_model, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     hub.save_pretrained(small_model, "mine", about=ABOUT)
     names = ["README.md", "config.json", "model.safetensors"]
@@ -116,7 +116,7 @@ def test_the_card_shows_recorded_facts(small_model, tmp_path):
     assert "No evaluation was given with this model." in text
 
 
-def test_the_card_of_an_unknown_model_claims_nothing(small_model, tmp_path):
+def test_the_card_of_an_unknown_model_states_no_results(small_model, tmp_path):
     hub.save_pretrained(small_model, tmp_path / "mine")
     card = card_of(tmp_path / "mine")
     assert card.data.license == "unknown"

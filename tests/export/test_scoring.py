@@ -34,7 +34,7 @@ def step_sample():
     return dataclasses.replace(sample, depth_m=depth_m, valid=valid)
 
 
-def test_the_errors_are_those_of_the_predictors_answers_all_and_near_the_edge(export, engine):
+def test_the_scores_are_the_errors_of_the_predictor(export, engine):
     sample = step_sample()
     answer_m = open_export(export.path, "onnxruntime", threads=1).encode(
         sample.image, focal_px=sample.intrinsics.focal_px
@@ -52,12 +52,12 @@ def test_the_errors_are_those_of_the_predictors_answers_all_and_near_the_edge(ex
     assert score.encode_s > 0
 
 
-def test_without_an_edge_nothing_is_near_one(export, engine):
+def test_without_a_depth_edge_there_is_no_score_near_edges(export, engine):
     flat = slanted_sample()  # neighbouring rows differ by 6 % at most
     assert score_engine(export, engine, [flat]).near_edge_abs_rel is None
 
 
-def test_a_photo_shown_at_half_the_size_looks_twice_as_far_away_and_is_corrected(export, engine):
+def test_answers_on_a_photo_of_half_the_size_are_corrected(export, engine):
     sample = step_sample()
     whole, half = working_plan(export, sample), working_plan(export, sample, 0.5)
     assert half.scale == pytest.approx(whole.scale / 2)

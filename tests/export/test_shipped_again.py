@@ -41,7 +41,7 @@ def weights(path: Path) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("name", [ENCODE, QUERY])
-def test_the_graphs_are_those_that_ship(again, shipped, name):
+def test_exporting_again_gives_the_shipped_graphs(again, shipped, name):
     onnx = pytest.importorskip("onnx", reason='pip install "spd[export]"')
     ours, theirs = again.graph(name), shipped.graph(name)
     assert again.weights_sha256 == shipped.weights_sha256
@@ -57,7 +57,7 @@ def test_the_graphs_are_those_that_ship(again, shipped, name):
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
-def test_their_answers_are_those_of_what_ships(again, shipped, runtime):
+def test_exporting_again_gives_the_shipped_answers(again, shipped, runtime):
     pytest.importorskip(runtime, reason='pip install "spd[export]"')
     generator = np.random.default_rng(0)
     images = generator.random((2, 3, 70, 98)).astype(np.float32)

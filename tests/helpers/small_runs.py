@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import torch
 from safetensors.torch import load_file
 
-from spd.checkpoints.checkpoint import checkpoints_of_run
+from spd.checkpoints.folder import checkpoints_of_run
 from spd.config import ModelConfig
 from spd.recipes import Recipe, TrainConfig
 from spd.training.runs import Run

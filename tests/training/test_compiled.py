@@ -31,7 +31,7 @@ def train(data, folder, compiled: bool) -> list[float]:
 
 
 @pytest.mark.slow
-def test_a_compiled_run_has_the_losses_of_an_eager_one(rgbd_folder, tmp_path):
+def test_a_compiled_run_has_the_losses_of_an_eager_run(rgbd_folder, tmp_path):
     compiled = train(rgbd_folder, tmp_path / "compiled", compiled=True)
     eager = train(rgbd_folder, tmp_path / "eager", compiled=False)
     assert len(compiled) == 3

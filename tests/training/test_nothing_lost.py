@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from helpers.small_runs import CPU, last_weights, losses, same_weights, small_recipe
-from spd.checkpoints.checkpoint import checkpoints_of_run
+from spd.checkpoints.folder import checkpoints_of_run
 from spd.checkpoints.run_folder import check_free
 from spd.data.sources import open_samples
 from spd.errors import TrainingError
@@ -35,7 +35,7 @@ def full_disk(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_a_run_goes_on_when_the_disk_is_full_and_says_so(small_config, samples, tmp_path, capsys):
+def test_a_full_disk_gives_a_warning_and_the_run_continues(small_config, samples, tmp_path, capsys):
     run = Run.create(tmp_path / "run", small_recipe(small_config, steps=6, save_every=2), ("d",))
     trainer = Trainer(run, CPU)
     original = trainer.train_step
@@ -62,7 +62,7 @@ def test_a_run_goes_on_when_the_disk_is_full_and_says_so(small_config, samples, 
     assert same_weights(last_weights(run), last_weights(whole))
 
 
-def test_a_disk_that_stays_full_ends_the_run_with_the_old_checkpoint_intact(
+def test_a_disk_that_stays_full_ends_the_run_and_keeps_old_checkpoints(
     small_config, samples, tmp_path
 ):
     run = Run.create(tmp_path / "run", small_recipe(small_config, steps=6, save_every=2), ("d",))
@@ -91,7 +91,7 @@ def test_a_disk_that_stays_full_ends_the_run_with_the_old_checkpoint_intact(
     assert same_weights(last_weights(run), last_weights(whole))
 
 
-def test_a_log_that_cannot_be_written_ends_the_run_saved(small_config, samples, tmp_path):
+def test_a_log_that_cannot_be_written_saves_and_ends_the_run(small_config, samples, tmp_path):
     run = Run.create(tmp_path / "run", small_recipe(small_config), ("d",))
     trainer = Trainer(run, CPU)
     original = trainer.train_step
@@ -109,7 +109,7 @@ def test_a_log_that_cannot_be_written_ends_the_run_saved(small_config, samples, 
     assert checkpoints_of_run(run.folder)[-1].name == "step-00000004"
 
 
-def test_one_folder_takes_one_process_at_a_time(small_config, tmp_path):
+def test_only_one_process_trains_in_a_folder(small_config, tmp_path):
     run = Run.create(tmp_path / "run", small_recipe(small_config), ("d",))
     again = Run.open(run.folder)
     refused = pytest.raises(TrainingError, match="another process is training in")
@@ -119,7 +119,7 @@ def test_one_folder_takes_one_process_at_a_time(small_config, tmp_path):
         assert (run.folder / "lock").exists()
 
 
-def test_what_a_killed_start_leaves_is_not_taken_for_somebodys_files(small_config, tmp_path):
+def test_a_run_can_start_in_the_folder_of_a_killed_start(small_config, tmp_path):
     run = Run(tmp_path / "run", small_recipe(small_config), ("d",), (), False)
     with run.lock():
         (run.folder / ".writing-abc").mkdir()
@@ -129,7 +129,7 @@ def test_what_a_killed_start_leaves_is_not_taken_for_somebodys_files(small_confi
     assert sorted(path.name for path in run.folder.iterdir()) == ["lock", "run.json"]
 
 
-def test_half_a_line_at_the_end_of_the_log_is_passed_over(small_config, samples, tmp_path):
+def test_an_unfinished_last_line_of_the_log_is_ignored(small_config, samples, tmp_path):
     run = Run.create(tmp_path / "run", small_recipe(small_config), ("d",))
     Trainer(run, CPU).fit(samples)
     path = run.folder / "log.jsonl"
@@ -141,9 +141,7 @@ def test_half_a_line_at_the_end_of_the_log_is_passed_over(small_config, samples,
         run.log_rows()
 
 
-def test_the_best_checkpoint_is_known_although_best_json_is_gone(
-    small_config, rgbd_folder, samples, tmp_path
-):
+def test_a_missing_best_json_is_written_again(small_config, rgbd_folder, samples, tmp_path):
     run = Run.create(tmp_path / "run", small_recipe(small_config, steps=9), ("d",))
     Trainer(run, CPU).fit(samples, open_samples([f"{rgbd_folder}:val"]))
     best = json.loads((run.folder / "best.json").read_text())
@@ -154,7 +152,7 @@ def test_the_best_checkpoint_is_known_although_best_json_is_gone(
     assert best["val_abs_rel"] == min(rows.values()) == rows[best["step"]]
 
 
-def test_generators_are_put_back(small_config, samples, tmp_path):
+def test_random_generators_are_restored(small_config, samples, tmp_path):
     run = Run.create(tmp_path / "run", small_recipe(small_config), ("d",))
     seed_all(3)
     Trainer(run, CPU).fit(samples)

@@ -71,7 +71,7 @@ def test_parameter_groups_go_by_module(small_model: SPD):
 
 
 @pytest.mark.parametrize("name", ["dense", "query"])
-def test_both_objectives_see_their_own_readings(small_model: SPD, name):
+def test_each_objective_uses_its_own_readings(small_model: SPD, name):
     batch = {
         "image": torch.rand(2, 3, 42, 70),
         "depth_m": torch.full((2, 1, 42, 70), 2.5),

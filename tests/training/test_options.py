@@ -68,7 +68,7 @@ def test_the_mixed_objective_encodes_once(small_model, monkeypatch):
     assert calls == [1]
 
 
-def test_paths_beside_the_models_own_add_their_losses(small_model):
+def test_beside_paths_add_their_losses(small_model):
     given = batch()
     config = TrainConfig(
         objective="query",
@@ -90,7 +90,7 @@ def test_paths_beside_the_models_own_add_their_losses(small_model):
     assert all(p.grad is not None for p in objective.beside.parameters())
 
 
-def test_paths_beside_learn_resume_exactly_and_stay_out_of_the_model(
+def test_beside_paths_learn_resume_exactly_and_stay_out_of_the_model(
     small_config, samples, tmp_path
 ):
     options = {"beside": ("conv",), "beside_points": 4}
@@ -114,7 +114,7 @@ def test_paths_beside_learn_resume_exactly_and_stay_out_of_the_model(
     assert last_weights(run).keys() == stored_weights(SPD(small_config)).keys()
 
 
-def test_the_average_of_the_weights_is_what_is_saved(small_config, samples, tmp_path):
+def test_the_average_of_the_weights_is_saved(small_config, samples, tmp_path):
     run = new_run(tmp_path, small_config, ema_decay=0.75, steps=4)
     trainer = Trainer(run, CPU)
     history = []
@@ -157,7 +157,7 @@ def test_an_averaged_run_resumes_exactly(small_config, samples, tmp_path):
     assert same_weights(last_weights(cut), last_weights(whole))
 
 
-def test_a_frozen_encoder_stays_as_it_was_and_the_rest_learns(small_config, samples, tmp_path):
+def test_a_frozen_encoder_is_unchanged_and_the_rest_learns(small_config, samples, tmp_path):
     trainer = Trainer(new_run(tmp_path, small_config, encoder_frozen=True), CPU)
     before = {n: p.detach().clone() for n, p in named(trainer).items()}
     trainer.fit(samples)
@@ -178,7 +178,7 @@ def test_recomputing_the_encoder_gives_the_same_gradients(small_config, samples,
         assert max(float((one[name] - other[name]).abs().max()) for name in one) < 1e-12
 
 
-def test_float16_leaves_out_a_step_that_overflows_and_goes_on(small_config, samples, tmp_path):
+def test_float16_skips_a_step_that_overflows(small_config, samples, tmp_path):
     run = new_run(tmp_path, small_config, precision="float16", steps=3)
     trainer = Trainer(run, CPU)
     trainer.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**120)
@@ -198,7 +198,7 @@ def test_float16_trains(small_config, samples, tmp_path):
     assert losses(run) == pytest.approx(losses(reference), rel=0.02)
 
 
-def test_tensorboard_shows_what_the_log_holds(small_config, rgbd_folder, samples, tmp_path):
+def test_tensorboard_has_the_numbers_of_the_log(small_config, rgbd_folder, samples, tmp_path):
     run = new_run(tmp_path, small_config, tracker="tensorboard")
     Trainer(run, CPU).fit(samples, open_samples([f"{rgbd_folder}:val"]))
     events = EventAccumulator(str(run.folder / "tensorboard"))
@@ -213,7 +213,7 @@ def test_a_tracker_that_is_not_installed_is_refused_at_once(small_config, tmp_pa
         Trainer(new_run(tmp_path, small_config, tracker="trackio"), CPU)
 
 
-def test_a_recipes_options_are_overridden_by_name(small_config):
+def test_override_changes_keys_by_name(small_config):
     changed = override(
         small_recipe(small_config),
         ["train.objective=mix", "train.ema_decay=0.999", "train.tracker=wandb"],

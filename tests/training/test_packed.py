@@ -28,7 +28,7 @@ def finished(small_config, rgbd_folder, tmp_path):
     return run
 
 
-def test_a_packed_model_is_the_runs_in_half_precision(finished, tmp_path, capsys):
+def test_a_packed_model_has_the_weights_of_the_run_in_half_precision(finished, tmp_path, capsys):
     assert command(["pack", str(finished.folder), "-o", str(tmp_path / "packed")]) == 0
     said = capsys.readouterr().out
     model, about = load_checkpoint(tmp_path / "packed")

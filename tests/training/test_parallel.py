@@ -44,7 +44,7 @@ def run_alone(run: Run, rgbd_folder: Path):
     return gradients
 
 
-def test_two_processes_with_half_the_batch_each_are_one_with_the_whole(
+def test_two_processes_with_half_the_batch_each_train_like_one_with_the_whole(
     square_config, rgbd_folder, tmp_path
 ):
     settings = small_recipe(square_config, batch_size=4, steps=3, objective="mix")

@@ -32,18 +32,18 @@ def start(tmp_path, capsys):
     return refused
 
 
-def test_a_test_scene_in_the_training_data(start, tmp_path):
+def test_a_test_scene_in_the_training_data_is_refused(start, tmp_path):
     leak = dataclasses.replace(FRAMES[5], split="train")
     write_h5(tmp_path / "h5", [FRAMES[0], leak])
     assert "scenes outside NYU's training set (bathroom_0009)" in start(f"{tmp_path / 'h5'}:train")
 
 
-def test_the_validation_data_among_the_training_data(start, rgbd_folder):
+def test_validation_data_in_the_training_data_are_refused(start, rgbd_folder):
     said = start(f"{rgbd_folder}:train", "--val", f"{rgbd_folder}:train")
     assert "3 training frame(s) are also test frames" in said
 
 
-def test_millimetres_read_as_metres(start, tmp_path):
+def test_millimetres_read_as_metres_are_refused(start, tmp_path):
     path = write_image_folders(tmp_path / "mine", FRAMES[:2])
     said = start(f"{path}:train,camera=nyu,unit=metre")
     assert "millimetres read as metres; pass unit=millimetre" in said
@@ -56,12 +56,12 @@ def test_disparity(start, tmp_path):
     assert "values look like disparity" in start(str(path))
 
 
-def test_a_source_without_a_focal_length(start, tmp_path):
+def test_a_source_without_a_focal_length_is_refused(start, tmp_path):
     path = write_image_folders(tmp_path / "mine", FRAMES[:2])
     assert "pass it: PATH,focal_px=518.9" in start(f"{path}:train")
 
 
-def test_a_folder_another_process_trains_in(start, rgbd_folder, tmp_path):
+def test_the_folder_of_a_running_training_is_refused(start, rgbd_folder, tmp_path):
     held = Run(tmp_path / "run", small_recipe(ModelConfig.tiny()), ("d",), (), False)
     with held.lock():
         assert "another process is training in" in start(f"{rgbd_folder}:train")

@@ -35,7 +35,7 @@ def held_out(rgbd_folder):
     return open_samples([f"{rgbd_folder}:val"], metric_only=True)
 
 
-def test_a_run_leaves_checkpoints_a_log_and_its_best(small_config, samples, held_out, tmp_path):
+def test_a_run_writes_checkpoints_a_log_and_best_json(small_config, samples, held_out, tmp_path):
     run = Run.create(tmp_path / "run", recipe(small_config), ("data",))
     result = Trainer(run, CPU).fit(samples, held_out)
     assert result.steps == 8
@@ -90,7 +90,7 @@ def stop_after(trainer: Trainer, steps: int) -> None:
     trainer.train_step = step
 
 
-def test_a_crash_between_checkpoints_forgets_what_was_not_saved(small_config, samples, tmp_path):
+def test_a_crash_between_checkpoints_loses_only_unsaved_steps(small_config, samples, tmp_path):
     run = Run.create(tmp_path / "run", recipe(small_config), ("data",))
     trainer = Trainer(run, CPU)
     original = trainer.train_step
@@ -112,7 +112,7 @@ def test_a_crash_between_checkpoints_forgets_what_was_not_saved(small_config, sa
     assert len(losses(run)) == 8
 
 
-def test_a_loss_that_is_not_finite_stops_and_keeps_the_good_weights(
+def test_a_loss_that_is_not_finite_stops_the_run_and_saves_the_steps_before(
     small_config, samples, tmp_path
 ):
     run = Run.create(tmp_path / "run", recipe(small_config), ("data",))
@@ -131,7 +131,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_good_weights(
     assert all(torch.isfinite(tensor).all() for tensor in saved.values())
 
 
-def test_a_folder_that_holds_something_is_refused(small_config, tmp_path):
+def test_a_folder_that_is_not_empty_is_refused(small_config, tmp_path):
     settings = recipe(small_config)
     Run.create(tmp_path / "run", settings, ("data",))
     with pytest.raises(TrainingError, match="already holds a run"):
@@ -164,16 +164,14 @@ def test_an_unreadable_frame_ends_the_run_and_saves_it(
     assert [row["step"] for row in run.log_rows()] == list(range(1, 10))
 
 
-def test_a_frame_without_a_reading_adds_nothing_and_is_counted(
-    small_config, samples, rgbd_folder, tmp_path
-):
+def test_a_frame_without_a_reading_is_counted(small_config, samples, rgbd_folder, tmp_path):
     write_depth_png(np.zeros((48, 64), np.float32), rgbd_folder / "frame-1.depth.png")
     run = Run.create(tmp_path / "run", recipe(small_config, steps=3), ("data",))
     result = Trainer(run, CPU).fit(samples)
     assert result.images_without_reading == 2  # once in each of two epochs of three frames
 
 
-def test_a_run_killed_before_its_first_checkpoint_starts_over(small_config, samples, tmp_path):
+def test_a_run_killed_before_its_first_checkpoint_starts_again(small_config, samples, tmp_path):
     run = Run.create(tmp_path / "run", recipe(small_config), ("data",))
     run.log({"step": 1, "loss": 9.0})
     with pytest.raises(CheckpointError, match="a run without a checkpoint"):
@@ -207,7 +205,7 @@ def test_overfitting_one_batch_brings_its_loss_down(small_config, samples, tmp_p
     assert result.best_abs_rel < 0.2  # of the repeated batch; a constant answer has 0.4
 
 
-def test_encoder_weights_are_taken_at_the_start_and_not_on_resume(small_config, samples, tmp_path):
+def test_encoder_weights_are_loaded_at_the_start_and_not_on_resume(small_config, samples, tmp_path):
     from transformers import Dinov2Model
 
     from spd.models.encoder_vits.vit_s import backbone_config

@@ -16,26 +16,12 @@ from safetensors.torch import load_file
 from safetensors.torch import save as safetensors_bytes
 from torch import Tensor
 
-from spd.checkpoints.folder import CONFIG, WEIGHTS, checkpoints_of_run, find_checkpoint
+from spd.checkpoints.folder import CONFIG, WEIGHTS
 from spd.config import ModelConfig
 from spd.errors import CheckpointError, ConfigError
 from spd.files import write_bytes, write_text
 from spd.models.encoder_vits.checkpoint_names import common_name
 from spd.models.spd import SPD
-
-__all__ = [
-    "CONFIG",
-    "WEIGHTS",
-    "checkpoints_of_run",
-    "default_device",
-    "fill_model",
-    "find_checkpoint",
-    "load_checkpoint",
-    "load_weights",
-    "read_config",
-    "stored_weights",
-    "write_model",
-]
 
 
 def write_model(

@@ -3,13 +3,10 @@
 This module finds and reads files; `spd.models.encoder_vits.weights` loads tensors strictly.
 """
 
-import contextlib
 import dataclasses
 import json
-import logging
 import pickle
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +14,13 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from spd.checkpoints.checkpoint import CONFIG, WEIGHTS, find_checkpoint, read_config
+from spd.checkpoints.checkpoint import read_config
+from spd.checkpoints.folder import CONFIG, WEIGHTS, find_checkpoint
 from spd.errors import CheckpointError
 from spd.models.encoder_vits.checkpoint_names import has_registers
 from spd.models.encoder_vits.vit_s import Encoder, backbone_config
 from spd.models.encoder_vits.weights import EncoderStart, fill_encoder
+from spd.terminal import quiet_loggers
 
 PICKLED = "pytorch_model.bin"  # transformers' older file
 SUFFIXES = (".pth", ".pt", ".bin", ".safetensors")
@@ -63,7 +62,7 @@ def _find(source: str | Path) -> tuple[Path, Path | None]:
     if (path / PICKLED).is_file() and not (path / WEIGHTS).is_file():
         return path / PICKLED, path / CONFIG
     try:
-        with _quiet("huggingface_hub", "httpx"):
+        with quiet_loggers("huggingface_hub", "httpx"):  # the error below reports it
             folder = find_checkpoint(source)
     except CheckpointError as error:
         raise CheckpointError(
@@ -153,17 +152,3 @@ def _unwrap(
                 "state_dict"
             )
     return content, tuple(beside)
-
-
-@contextlib.contextmanager
-def _quiet(*names: str) -> Iterator[None]:
-    """Silence warnings of these loggers; the exception reports the failure."""
-    loggers = [logging.getLogger(name) for name in names]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

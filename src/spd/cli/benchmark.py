@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from spd.cli.options import MODEL_HELP
+from spd.cli.options import MODEL_HELP, read_size
 
 
 def benchmark(
@@ -38,21 +38,12 @@ def benchmark(
 
     if out is not None:
         check_writable(out, ".json")
-    settings = Benchmark(model=model, size=_size(size), threads=threads, device=device)
+    settings = Benchmark(
+        model=model, size=read_size(size) if size else None, threads=threads, device=device
+    )
     with progress_bar("timing") as progress:
         result = settings.run(progress)
     print(format_result(result))
     if out is not None:
         write_text(out, json.dumps(result, indent=1) + "\n")
         print(f"all numbers are in {out}")
-
-
-def _size(text: str | None) -> tuple[int, int] | None:
-    from spd.errors import InputError
-
-    if text is None:
-        return None
-    height, cross, width = text.lower().partition("x")
-    if not (cross and height.isdigit() and width.isdigit() and int(height) and int(width)):
-        raise InputError(f"--size {text}: write HEIGHTxWIDTH, such as 350x476")
-    return int(height), int(width)

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from spd.cli.options import read_size
+
 
 def cost(
     size: Annotated[
@@ -21,7 +23,4 @@ def cost(
     from spd.cost import cost_command
     from spd.recipes import recipe as find_recipe
 
-    height, cross, width = size.lower().partition("x")
-    if not (cross and height.isdigit() and width.isdigit()):
-        raise typer.BadParameter(f"--size {size}: write HEIGHTxWIDTH, such as 350x476")
-    print(cost_command(find_recipe(recipe).model, (int(height), int(width)), as_json))
+    print(cost_command(find_recipe(recipe).model, read_size(size), as_json))

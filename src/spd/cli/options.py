@@ -39,3 +39,17 @@ Precision = Annotated[
     str | None,
     typer.Option("--precision", help="Precision of an export: float32 (default), bfloat16, int8."),
 ]
+
+
+def read_size(text: str) -> tuple[int, int]:
+    """(height, width) in pixels from `HEIGHTxWIDTH`, the value of `--size`.
+
+    Raises:
+        InputError: if the text has another form, or a side is 0.
+    """
+    from spd.errors import InputError
+
+    height, cross, width = text.lower().partition("x")
+    if not (cross and height.isdecimal() and width.isdecimal() and int(height) and int(width)):
+        raise InputError(f"--size {text}: write HEIGHTxWIDTH, such as 350x476")
+    return int(height), int(width)

@@ -1,7 +1,6 @@
 """`spd train`: a new run, a resumed one, or the plan of a run."""
 
 import contextlib
-import dataclasses
 import math
 import os
 import time
@@ -71,95 +70,73 @@ def train(
             )
         _resume(resume, device)
         return
-    new = check_new_run(recipe or "nyu_v15_2", data or [], val or [], out, overrides or [], plan)
+    data, val = data or [], val or []
+    chosen = _check_recipe(recipe or "nyu_v15_2", overrides or [], data, val)
     if plan:
-        _print_plan(new, overfit, device)
+        _print_plan(chosen, data, val, overfit, device)
     else:
-        _start(new, overfit, device)
+        _start(chosen, data, val, out or Path("runs") / chosen.name, overfit, device)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class NewRun:
-    """Settings of a run that is to start."""
-
-    recipe: "Recipe"
-    """Recipe with its overrides."""
-    data: tuple[str, ...]
-    """Training sources; their paths exist."""
-    validation: tuple[str, ...]
-    """Validation sources; their paths exist. May be empty."""
-    folder: Path
-    """Folder of the run."""
-
-
-def check_new_run(
-    recipe_name: str,
-    data: Sequence[str],
-    validation: Sequence[str],
-    out: Path | None,
-    overrides: Sequence[str],
-    plan: bool = False,
-) -> NewRun:
-    """Refuse a run that cannot start, before torch is loaded and any data is opened.
-
-    Args:
-        recipe_name: name or file of the recipe.
-        data: training sources.
-        validation: validation sources.
-        out: folder of the run; None is `runs/` and the recipe's name.
-        overrides: `section.key=value` changes of the recipe.
-        plan: whether nothing will be written, so that any folder will do.
-
-    Raises:
-        ConfigError: on an unknown recipe or key, a wrong value, or no training data.
-        DataError: if a source does not exist, or the folder cannot be written.
-        TrainingError: if the folder is not empty.
-    """
-    from spd.checkpoints.run_folder import check_free
+def _check_recipe(
+    name: str, overrides: Sequence[str], data: Sequence[str], validation: Sequence[str]
+) -> "Recipe":
+    """Look up a recipe and check the paths of its data, before torch is loaded."""
     from spd.cli.early import check_sources
     from spd.errors import ConfigError
-    from spd.files import check_folder
-    from spd.recipes import override
-    from spd.recipes import recipe as find_recipe
+    from spd.recipes import override, recipe
 
-    chosen = override(find_recipe(recipe_name), overrides)
+    chosen = override(recipe(name), overrides)
     if not data:
         raise ConfigError("no training data; name folders with --data (spd data rooms makes some)")
     check_sources([*data, *validation])
-    folder = out or Path("runs") / chosen.name
-    # With several processes the main one may have written already; it checks again under its lock.
-    if not plan and "RANK" not in os.environ:
-        check_free(folder)
-        check_folder(folder)
-    return NewRun(chosen, tuple(data), tuple(validation), folder)
+    return chosen
 
 
-def _print_plan(new: NewRun, overfit: bool, device: str | None) -> None:
+def _print_plan(
+    recipe: "Recipe",
+    data: Sequence[str],
+    validation: Sequence[str],
+    overfit: bool,
+    device: str | None,
+) -> None:
     from spd.predictors.devices import choose_device
     from spd.training.parallel import launched_processes
     from spd.training.plan import plan_text
 
     target = str(choose_device(device))
-    samples, held_out = _open(new.data, new.validation)
-    text = plan_text(new.recipe, samples, held_out, launched_processes(), target, overfit=overfit)
-    print(text)
+    samples, held_out = _open(data, validation)
+    print(plan_text(recipe, samples, held_out, launched_processes(), target, overfit=overfit))
 
 
-def _start(new: NewRun, overfit: bool, device: str | None) -> None:
+def _start(
+    recipe: "Recipe",
+    data: Sequence[str],
+    validation: Sequence[str],
+    folder: Path,
+    overfit: bool,
+    device: str | None,
+) -> None:
     """Check the data, make the run's folder, and train."""
     from spd.checkpoints.run_folder import check_free
+    from spd.files import check_folder
+
+    # With several processes the main one may have written already; it checks again under its lock.
+    if "RANK" not in os.environ:
+        check_free(folder)
+        check_folder(folder)
     from spd.predictors.devices import choose_device
     from spd.train import Trainer
     from spd.training.parallel import is_main_process
     from spd.training.runs import Run
 
     target = choose_device(device)
-    samples, held_out = _open(new.data, new.validation)
-    run = Run(new.folder, new.recipe, new.data, new.validation, overfit)
+    samples, held_out = _open(data, validation)
+    run = Run(folder, recipe, tuple(data), tuple(validation), overfit)
     with run.lock() if is_main_process() else contextlib.nullcontext():
         if is_main_process():
-            check_free(run.folder)
-            _check_data(samples, None if overfit else held_out, new.recipe)
+            check_free(folder)
+            _check_data(samples, None if overfit else held_out, recipe)
         trainer = Trainer(run, target)  # may fail to find the encoder's weights
         if is_main_process():
             run.write()

@@ -5,7 +5,6 @@ Maps have their channels last, since a query reads whole cells.
 """
 
 import contextlib
-import logging
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -21,6 +20,7 @@ from spd.export.query_graph import COARSE_CELLS, FINE_CELLS, QueryGraph
 from spd.models.spd import SPD
 from spd.pixels import MAX_SIDE_PX, Size
 from spd.runtimes.folder import MAP_NAMES
+from spd.terminal import quiet_loggers
 
 OPSET = 20  # the first with exact GELU as one operator
 # Example sizes: the exporter takes 0 and 1 for constants, and equal sizes for one symbol.
@@ -151,12 +151,6 @@ def _plain_attention(model: SPD) -> Iterator[None]:
 @contextlib.contextmanager
 def quiet_exporter() -> Iterator[None]:
     """Silence the exporter's warnings, which are not about the model."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
+    with quiet_loggers("torch.onnx"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

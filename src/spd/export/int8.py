@@ -9,12 +9,10 @@ unsigned ones and a zero point. OpenVINO subtracts a zero point in a separate pa
 takes a third less time.
 """
 
-import contextlib
 import dataclasses
-import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,6 +22,7 @@ from spd.export.scoring import EngineScore, score_engine, working_plan
 from spd.runtimes.engines import installed_runtimes, open_engine
 from spd.runtimes.export_predictor import network_input
 from spd.runtimes.folder import ENCODE, ENCODE_INT8, ExportFolder
+from spd.terminal import quiet_loggers
 
 if TYPE_CHECKING:
     from spd.data.sample import RGBDSample
@@ -121,7 +120,7 @@ def quantise_graph(source: Path, out: Path, images: Iterable[np.ndarray], runtim
             image = next(self._inputs, None)
             return None if image is None else {"image": image}
 
-    with _quiet():
+    with quiet_loggers(""):  # the quantiser sends advice to the root logger
         q.quantize_static(
             graph,
             str(out),
@@ -162,15 +161,3 @@ def score_int8(
         )
         comparisons.append(Int8Comparison(runtime, len(calibration.score), float32, int8))
     return comparisons
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence the quantiser's advice, which goes to the root logger."""
-    root: Any = logging.getLogger()
-    level = root.level
-    root.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        root.setLevel(level)

@@ -24,13 +24,8 @@ import filelock
 import torch
 
 from spd._version import __version__
-from spd.checkpoints.checkpoint import (
-    WEIGHTS,
-    checkpoints_of_run,
-    load_weights,
-    read_config,
-    write_model,
-)
+from spd.checkpoints.checkpoint import load_weights, read_config, write_model
+from spd.checkpoints.folder import WEIGHTS, checkpoints_of_run
 from spd.checkpoints.run_folder import (
     BEST,
     CHECKPOINTS,

@@ -1,7 +1,8 @@
 """Initial weights of a new run: random, a pretrained encoder, or a whole SPD."""
 
-from spd.checkpoints.checkpoint import WEIGHTS, find_checkpoint, load_checkpoint
+from spd.checkpoints.checkpoint import load_checkpoint
 from spd.checkpoints.encoder_weights import load_encoder
+from spd.checkpoints.folder import WEIGHTS, find_checkpoint
 from spd.errors import CheckpointError
 from spd.models.spd import SPD
 from spd.recipes import TrainConfig
