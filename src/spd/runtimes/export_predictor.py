@@ -49,7 +49,8 @@ class RuntimeScene(PhotoScene):
             return self.depth_at(lattice(np.arange(width), np.arange(height))).reshape(self.size)
         (rows, columns), model_size = self._maps[2].shape[1:3], self._plan.model_size
         cells = lattice(side_centres(columns, model_size[1]), side_centres(rows, model_size[0]))
-        grid_m = self._query(cells).reshape(rows, columns)
+        grid_m = self._engine.query(self._maps, cells.astype(np.float32)[None])
+        grid_m = grid_m.reshape(rows, columns)
         full_m = read_lattice(
             grid_m, side_centres(model_size[0], rows), side_centres(model_size[1], columns)
         )
@@ -57,12 +58,8 @@ class RuntimeScene(PhotoScene):
         return read_lattice(full_m, *asked) * np.float32(self._plan.depth_factor)
 
     def _ask(self, points: np.ndarray) -> np.ndarray:
-        depth_m = self._query(self._plan.to_model(points))
-        return depth_m * np.float32(self._plan.depth_factor)
-
-    def _query(self, points: np.ndarray) -> np.ndarray:
-        """Metres, before `depth_factor`, at points of the model's input."""
-        return self._engine.query(self._maps, points.astype(np.float32)[None])[0]
+        seen = self._plan.to_model(points).astype(np.float32)
+        return self._engine.query(self._maps, seen[None])[0] * np.float32(self._plan.depth_factor)
 
 
 class RuntimePredictor(PlannedPredictor[RuntimeScene]):
