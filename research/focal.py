@@ -2,7 +2,7 @@
 
 Each room is rendered at every focal length from one camera pose, that of the view chosen for the
 training focal length. The model is queried at random points with the correct focal length, and with
-none; the rooms' exact depth at those points is the truth. The floor is each image's own median
+none; the rooms' exact depth at those points is the truth. The baseline is each image's own median
 depth, which shows how hard the views of a focal length are.
 """
 

@@ -3,6 +3,7 @@
 import dataclasses
 
 from research.cost.printed import DIFFERS, PRINTED, Printed
+from research.markdown import table
 from spd.config import ModelConfig
 from spd.cost import mac_tables, parameter_tables
 from spd.cost.table import Row, format_value
@@ -49,9 +50,14 @@ def comparisons() -> dict[str, Comparison]:
 
 def page() -> str:
     """All comparisons as one Markdown table."""
-    lines = ["| section | figure | printed | exact | |", "| --- | --- | ---: | ---: | --- |"]
-    for key, found in comparisons().items():
-        exact = format_value(found.exact, found.row.unit)
-        cells = (key.partition("/")[0], found.row.name, found.printed.text, exact)
-        lines.append(f"| {' | '.join(cells)} | {'agrees' if found.agrees else found.reason} |")
-    return "\n".join(lines)
+    rows = (
+        (
+            key.partition("/")[0],
+            found.row.name,
+            found.printed.text,
+            format_value(found.exact, found.row.unit),
+            "agrees" if found.agrees else found.reason,
+        )
+        for key, found in comparisons().items()
+    )
+    return table(("section", "figure", "printed", "exact", ""), rows)

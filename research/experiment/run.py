@@ -207,7 +207,7 @@ class Experiment:
             remove_unfinished(path.parent)
 
     def _constant(self) -> ConstantDepth:
-        """The constant floor: the median depth of the training rooms."""
+        """The constant baseline: the median depth of the training rooms."""
         path = self.folder / "constant.json"
         known = ConstantDepth.read(path)
         if known is None:

@@ -113,7 +113,7 @@ def _gap(scored: dict[str, Any]) -> dict[str, float | None]:
 
 
 def _bands(scored: dict[str, Any], who: str = "sparse") -> dict[str, float | None]:
-    """AbsRel and delta1 of each band; empty for a floor that was not scored there."""
+    """AbsRel and delta1 of each band; empty for a baseline that was not scored there."""
     numbers: dict[str, float | None] = {}
     for limits, band in zip(BANDS_PX, scored["near_edges"], strict=True):
         for kind, key in (("AbsRel", "abs_rel"), ("delta1", "delta1")):
@@ -128,13 +128,13 @@ def _boundaries(scored: dict[str, Any], mode: MapMode) -> dict[str, float | None
     return {name: maps[name] for name in (*BOUNDARY_NUMBERS, *DISTANCES) if name in maps}
 
 
-def floors_of(head: ScoredModel) -> dict[str, dict[str, Any]]:
+def baselines_of(head: ScoredModel) -> dict[str, dict[str, Any]]:
     """Floors of every data set, near edges too; they do not depend on the head."""
     found = json.loads((head.folder / SCORES).read_text(encoding="utf-8"))
     return {
         name: {
-            key: floor | ({"bands": bands} if (bands := _known(_bands(scored, key))) else {})
-            for key, floor in scored["floors"].items()
+            key: baseline | ({"bands": bands} if (bands := _known(_bands(scored, key))) else {})
+            for key, baseline in scored["floors"].items()
         }
         for name, scored in found.items()
     }

@@ -17,7 +17,7 @@ from research.experiment.config import ExperimentConfig
 from research.experiment.heads import Head
 from research.experiment.joint import JointModel
 from research.experiment.names import HIGHER_IS_BETTER
-from research.experiment.scores import floors_of, numbers_of
+from research.experiment.scores import baselines_of, numbers_of
 from spd.files import write_text
 
 Verdict = Literal["ahead", "behind", "undecided"]
@@ -66,7 +66,7 @@ class Summary:
     training: dict[str, dict[str, float]]
     """By variant: parameters, steps, and mean seconds."""
     comparisons: tuple[Comparison, ...]
-    floors: dict[str, Any]
+    baselines: dict[str, Any]
     latency: dict[str, Any]
     attention: list[dict[str, Any]]
     joint: dict[str, dict[str, Spread]] = dataclasses.field(default_factory=dict)
@@ -113,7 +113,7 @@ def summarise(
         numbers={str(name): found for name, found in numbers.items()},
         training=training,
         comparisons=tuple(_comparisons({str(k): v for k, v in numbers.items()})),
-        floors=floors_of(heads[0]),
+        baselines=baselines_of(heads[0]),
         latency=json.loads((folder / "latency.json").read_text(encoding="utf-8")),
         attention=json.loads((folder / "attention.json").read_text(encoding="utf-8")),
         joint=jointly,

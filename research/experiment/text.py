@@ -24,7 +24,7 @@ BANDS = tuple(band_name(limits) for limits in BANDS_PX)
 BAND_NUMBERS = [f"{kind} {band}" for kind in ("AbsRel", "delta1") for band in BANDS]
 EDGE_NUMBERS = ("AbsRel 0-1 px", "AbsRel 1-2 px", "si_f1", "r1_f1")
 OTHERS = ("v15.1", "bilinear", "one stage", "v15.2 dense, a tenth")
-_FLOORS_NOTE = f"Of the floors: {BASELINES_AT_BOUNDARIES}."
+_BASELINES_NOTE = f"{BASELINES_AT_BOUNDARIES.capitalize()}."
 
 
 def results_text(summary: Summary) -> str:
@@ -65,9 +65,9 @@ def _set_up(summary: Summary) -> Iterator[str]:
         ),
         ("trunk", trunk),
         *(
-            (f"floor: {floor['name']}", f"{_metres(floor)}{floor['origin']}")
-            for floor in summary.floors["held_out"].values()
-            if "origin" in floor
+            (f"baseline: {baseline['name']}", f"{_metres(baseline)}{baseline['origin']}")
+            for baseline in summary.baselines["held_out"].values()
+            if "origin" in baseline
         ),
         (
             "latency on",
@@ -78,8 +78,8 @@ def _set_up(summary: Summary) -> Iterator[str]:
     yield markdown_table(["", ""], rows)
 
 
-def _metres(floor: Mapping[str, Any]) -> str:
-    return f"{floor['metres']:.3f} m everywhere, " if "metres" in floor else ""
+def _metres(baseline: Mapping[str, Any]) -> str:
+    return f"{baseline['metres']:.3f} m everywhere, " if "metres" in baseline else ""
 
 
 def _training(summary: Summary) -> Iterator[str]:
@@ -107,29 +107,33 @@ def _accuracy(summary: Summary) -> Iterator[str]:
         for name in ("AbsRel", "delta1")
     ]
     yield "### Held-out rooms"
-    yield markdown_table(["", *columns], [*_rows(summary, columns), *_floors(summary, columns)])
+    yield markdown_table(["", *columns], [*_rows(summary, columns), *_baselines(summary, columns)])
 
 
-def _floors(summary: Summary, columns: Sequence[str]) -> list[list[str]]:
-    """Both floors in those columns that a floor has, for rooms and further data."""
+def _baselines(summary: Summary, columns: Sequence[str]) -> list[list[str]]:
+    """Both baselines in those columns that a baseline has, for rooms and further data."""
     rows = []
-    for key, floor in summary.floors["held_out"].items():
-        known = _floor_numbers(floor, "")
+    for key, baseline in summary.baselines["held_out"].items():
+        known = _baseline_numbers(baseline, "")
         for place in range(len(summary.extra)):
-            known |= _floor_numbers(summary.floors[f"extra_{place}"][key], f" extra_{place}")
+            known |= _baseline_numbers(summary.baselines[f"extra_{place}"][key], f" extra_{place}")
         cells = [f"{known[c]:.4f}" if c in known else "" for c in columns]
-        rows.append([f"floor: {floor['name']}", *cells])
+        rows.append([f"baseline: {baseline['name']}", *cells])
     return rows
 
 
-def _floor_numbers(floor: Mapping[str, Any], ending: str) -> dict[str, float]:
-    numbers = {"AbsRel": floor["abs_rel"], "RMSE (m)": floor["rmse"], "delta1": floor["delta1"]}
-    numbers |= floor.get("bands", {})
+def _baseline_numbers(baseline: Mapping[str, Any], ending: str) -> dict[str, float]:
+    numbers = {
+        "AbsRel": baseline["abs_rel"],
+        "RMSE (m)": baseline["rmse"],
+        "delta1": baseline["delta1"],
+    }
+    numbers |= baseline.get("bands", {})
     return {name + ending: value for name, value in numbers.items()}
 
 
 def _edges(summary: Summary) -> Iterator[str]:
-    rows = [*_rows(summary, BAND_NUMBERS), *_floor_rows(summary, "held_out")]
+    rows = [*_rows(summary, BAND_NUMBERS), *_baseline_rows(summary, "held_out")]
     yield "### By distance to the nearest true edge"
     yield markdown_table(["", *BAND_NUMBERS], rows)
 
@@ -138,14 +142,14 @@ def _boundaries(summary: Summary) -> Iterator[str]:
     columns = [c for c in _all_numbers(summary) if c.startswith(MEASURES) and "extra_" not in c]
     yield "### Boundaries of whole maps"
     yield markdown_table(["", *columns], [*_rows(summary, columns), *_edgeless(summary, columns)])
-    yield _FLOORS_NOTE
+    yield _BASELINES_NOTE
 
 
 def _edgeless(summary: Summary, columns: Sequence[str]) -> list[list[str]]:
-    """Both floors at boundaries: maps of one depth."""
+    """Both baselines at boundaries: maps of one depth."""
     cells = [EDGELESS[c.startswith(FOUND_EDGES)] if c.startswith(MEASURES) else "" for c in columns]
-    floors = summary.floors["held_out"].values()
-    return [[f"floor: {floor['name']}", *cells] for floor in floors]
+    baselines = summary.baselines["held_out"].values()
+    return [[f"baseline: {baseline['name']}", *cells] for baseline in baselines]
 
 
 def _extra(summary: Summary, place: int) -> Iterator[str]:
@@ -158,16 +162,16 @@ def _extra(summary: Summary, place: int) -> Iterator[str]:
     if set(BAND_NUMBERS) & set(known):
         yield "### Real frames, by distance to the edge"
         yield f"Of `{data}`; a hole has no edge."
-        rows = [*_rows(summary, BAND_NUMBERS, ending), *_floor_rows(summary, ending.strip())]
+        rows = [*_rows(summary, BAND_NUMBERS, ending), *_baseline_rows(summary, ending.strip())]
         yield markdown_table(["", *BAND_NUMBERS], rows)
     columns = [c for c in known if c.startswith(("gap", *MEASURES))]
     if columns:
         measured = any(c.startswith(MEASURES) for c in columns)
-        note = f" Boundaries are of frames as large as their photo. {_FLOORS_NOTE}"
-        floors = _edgeless(summary, columns) if measured else []
+        note = f" Boundaries are of frames as large as their photo. {_BASELINES_NOTE}"
+        baselines = _edgeless(summary, columns) if measured else []
         yield "### Real frames, gap of the modes and boundaries"
         yield f"Of `{data}`.{note if measured else ''}"
-        yield markdown_table(["", *columns], [*_rows(summary, columns, ending), *floors])
+        yield markdown_table(["", *columns], [*_rows(summary, columns, ending), *baselines])
 
 
 def _joint(summary: Summary) -> Iterator[str]:
@@ -183,7 +187,7 @@ def _joint(summary: Summary) -> Iterator[str]:
         f"Trunk and local path for {config['joint_steps']:,} more steps from the heads of "
         f"{config['joint_seeds']} seeds, at the rates of `rooms_shipped`; on held-out rooms."
     )
-    yield markdown_table(["", *columns], [*rows, *_floors(summary, columns)])
+    yield markdown_table(["", *columns], [*rows, *_baselines(summary, columns)])
     yield "\n".join(
         f"- **{c.ours} against {c.other}**: {_interval(c)}."
         for c in summary.joint_comparisons
@@ -310,13 +314,13 @@ def _rows(summary: Summary, columns: Sequence[str], ending: str = "") -> list[li
     ]
 
 
-def _floor_rows(summary: Summary, data: str) -> list[list[str]]:
-    """Both floors near edges; none where they were not scored there."""
-    floors = [floor for floor in summary.floors.get(data, {}).values() if floor.get("bands")]
+def _baseline_rows(summary: Summary, data: str) -> list[list[str]]:
+    """Both baselines near edges; none where they were not scored there."""
     return [
         [
-            f"floor: {floor['name']}",
-            *(f"{floor['bands'][c]:.4f}" if c in floor["bands"] else "" for c in BAND_NUMBERS),
+            f"baseline: {baseline['name']}",
+            *(f"{bands[name]:.4f}" if name in bands else "" for name in BAND_NUMBERS),
         ]
-        for floor in floors
+        for baseline in summary.baselines.get(data, {}).values()
+        if (bands := baseline.get("bands"))
     ]

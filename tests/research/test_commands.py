@@ -42,5 +42,6 @@ def test_a_command_on_a_page_has_the_options_it_is_given(page, command, capsys):
 def test_the_pages_name_every_command():
     named = {command.split()[0] for _, command in COMMANDS}
     assert named == {
-        "research.experiment", "research.performance", "research.head_study", "research.focal"
+        "research.experiment", "research.performance", "research.head_study", "research.focal",
+        "research.cost",
     }  # fmt: skip

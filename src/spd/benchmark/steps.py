@@ -168,10 +168,14 @@ def _training_step(model: str | Path, size: Size, device: str) -> Call:
     objective, optimizer = Objective(network, config), make_optimizer(network, config)
     height, width = (max(2, side // PATCH) * PATCH for side in size)
     depth_m = 1 + 4 * torch.rand(TRAINING_IMAGES, 1, height, width, device=device)
+    points = torch.rand(TRAINING_IMAGES, config.points_per_image, 2, device=device)
     batch = {
         "image": torch.rand(TRAINING_IMAGES, 3, height, width, device=device),
         "depth_m": depth_m,
         "valid": torch.ones_like(depth_m, dtype=torch.bool),
+        "points": points,
+        "point_depth_m": 1 + points[..., 0],
+        "point_valid": torch.ones_like(points[..., 0], dtype=torch.bool),
     }
 
     def step() -> float:

@@ -243,7 +243,7 @@ def test_the_whole_experiment_and_going_on_with_it(tmp_path, capsys):
     for found in summary["numbers"].values():
         assert len(found["AbsRel"]["values"]) == 2
         assert 0 < found["AbsRel"]["mean"] < 2
-    assert summary["floors"]["held_out"]["image_median"]["abs_rel"] > 0
+    assert summary["baselines"]["held_out"]["image_median"]["abs_rel"] > 0
     text = (folder / "results.md").read_text()
     for name, found in summary["numbers"].items():
         assert f"| {name} | {found['AbsRel']['mean']:.4f} ± {found['AbsRel']['std']:.4f} |" in text

@@ -8,7 +8,7 @@ import torch
 from research.experiment.config import ExperimentConfig
 from research.experiment.heads import Head, _save
 from research.experiment.names import VARIANTS
-from research.experiment.scores import SCORES, floors_of, numbers_of, score_head
+from research.experiment.scores import SCORES, baselines_of, numbers_of, score_head
 from research.experiment.variants import build_head
 from spd.data.make_rooms import HELD_OUT_SEED, make_rooms
 from spd.evaluation.baselines import ConstantDepth
@@ -77,19 +77,19 @@ def test_scores_from_before_are_read_as_far_as_they_go(small_config, rooms, tmp_
     assert lost
     assert all(number.startswith(("si_", "r1_", "r2_", "r3_", "dbe_")) for number in lost)
     assert all(number.endswith(" extra_0") for number in lost)
-    for floors in floors_of(head).values():
-        assert all("bands" not in floor for floor in floors.values())
+    for baselines in baselines_of(head).values():
+        assert all("bands" not in baseline for baseline in baselines.values())
 
 
-def test_floors_near_edges_are_those_of_the_scores(small_config, rooms, tmp_path):
+def test_baselines_near_edges_are_those_of_the_scores(small_config, rooms, tmp_path):
     head = scored("bilinear", small_config, rooms, tmp_path)
     stored = json.loads((head.folder / SCORES).read_text())
     nearest, *_, farthest = stored["extra_0"]["near_edges"]
     nearest |= {"constant_abs_rel": 0.5, "constant_delta1": 0.25}
     farthest |= {"constant_abs_rel": None, "constant_delta1": None}  # no pixel lies there
     (head.folder / SCORES).write_text(json.dumps(stored))
-    floor = floors_of(head)["extra_0"]["constant"]
-    assert floor["abs_rel"] == stored["extra_0"]["floors"]["constant"]["abs_rel"]
-    assert floor["bands"]["AbsRel 0-1 px"] == 0.5
-    assert floor["bands"]["delta1 0-1 px"] == 0.25
-    assert "AbsRel >8 px" not in floor["bands"]
+    baseline = baselines_of(head)["extra_0"]["constant"]
+    assert baseline["abs_rel"] == stored["extra_0"]["floors"]["constant"]["abs_rel"]
+    assert baseline["bands"]["AbsRel 0-1 px"] == 0.5
+    assert baseline["bands"]["delta1 0-1 px"] == 0.25
+    assert "AbsRel >8 px" not in baseline["bands"]

@@ -25,8 +25,8 @@ NUMBERS = {
 
 def page(load: str = "0.5", numbers=NUMBERS, extra=(), bands=None, joint=()) -> str:
     pair = ("v15.2", "bilinear")
-    floor = {"name": "f", "abs_rel": 0.3, "rmse": 1.0, "delta1": 0.4}
-    floor |= {"bands": bands} if bands else {}
+    baseline = {"name": "f", "abs_rel": 0.3, "rmse": 1.0, "delta1": 0.4}
+    baseline |= {"bands": bands} if bands else {}
     sets = ["held_out", *(f"extra_{n}" for n in range(len(extra)))]
     return results_text(
         Summary(
@@ -38,7 +38,7 @@ def page(load: str = "0.5", numbers=NUMBERS, extra=(), bands=None, joint=()) -> 
                 Comparison("AbsRel", *pair, 0.0224, -0.4, 0.4, "undecided"),
                 Comparison("si_f1", *pair, 0.0, 0.0, 0.0, "undecided"),
             ),
-            floors={key: {"constant": floor, "image_median": floor} for key in sets},
+            baselines={key: {"constant": baseline, "image_median": baseline} for key in sets},
             latency={
                 "machine": {
                     "processor": "a processor", "cores": 2, "torch_threads": 1, "torch": "2",
@@ -71,12 +71,12 @@ def test_what_is_the_same_in_every_seed_is_said_to_be():
     assert f"{said}si_f1: no edges found by either." in page()
 
 
-def test_models_trained_jointly_stand_beside_the_floors():
+def test_models_trained_jointly_stand_beside_the_baselines():
     joint = {name: {"AbsRel": Spread(0.1, 0.01, (0.09, 0.11))} for name in NUMBERS}
     part = page(joint=joint).partition("### Trained jointly")[2].partition("###")[0]
     assert "for 400 more steps from the heads of 2 seeds" in part
     assert "| bilinear | 0.1000 ± 0.0100 |" in part
-    assert "| floor: f | 0.3000 | 1.0000 | 0.4000 |" in part
+    assert "| baseline: f | 0.3000 | 1.0000 | 0.4000 |" in part
     assert "**v15.2 against bilinear**: AbsRel -0.1000 (-0.2000 to -0.0500): ahead." in part
     assert "jointly" not in page()
 
@@ -115,7 +115,7 @@ def test_where_there_is_no_terminal_a_stage_is_one_line_when_it_begins(capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_real_frames_are_tabled_by_distance_to_the_edge_with_the_floors():
+def test_real_frames_are_tabled_by_distance_to_the_edge_with_the_baselines():
     numbers = {
         name: of
         | {
@@ -131,11 +131,11 @@ def test_real_frames_are_tabled_by_distance_to_the_edge_with_the_floors():
     edges = text.partition("### Real frames, by distance to the edge")[2].partition("###")[0]
     assert "Of `frames:val`; a hole has no edge." in edges
     assert "| v15.2 | 0.7500 ± 0.0100 |  |  |  |  |  |  |  |  | 0.1250 ± 0.0100 |" in edges
-    assert "| floor: f | 0.8750 |  |" in edges
+    assert "| baseline: f | 0.8750 |  |" in edges
     more = text.partition("### Real frames, gap of the modes and boundaries")[2].partition("###")[0]
     assert "|  | gap, mean (m) | si_f1 |" in more
     assert "| bilinear | 0.0625 ± 0.0100 | 0.3750 ± 0.0100 |" in more
-    assert "Of the floors: both floors are maps of one depth, which have no edge" in more
+    assert "Both baselines are maps of one depth, without any edge" in more
     # The tables of the rooms stay the rooms' own.
     rooms = text.partition("### Held-out rooms")[2].partition("###")[0]
     assert "AbsRel extra_0 | delta1 extra_0 |" in rooms
@@ -143,7 +143,7 @@ def test_real_frames_are_tabled_by_distance_to_the_edge_with_the_floors():
     boundaries = text.partition("### Boundaries of whole maps")[2].partition("###")[0]
     assert "extra_0" not in boundaries
     nearest = text.partition("### By distance to the nearest true edge")[2].partition("###")[0]
-    assert "| floor: f | 0.8750 |" in nearest
+    assert "| baseline: f | 0.8750 |" in nearest
 
 
 def test_a_summary_from_before_has_no_table_of_real_frames_edges():
