@@ -3,10 +3,10 @@
 import dataclasses
 
 from research.cost.printed import DIFFERS, PRINTED, Printed
-from research.markdown import table
 from spd.config import ModelConfig
 from spd.cost import mac_tables, parameter_tables
 from spd.cost.table import Row, format_value
+from spd.outputs.tables import markdown_table
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -60,4 +60,4 @@ def page() -> str:
         )
         for key, found in comparisons().items()
     )
-    return table(("section", "figure", "printed", "exact", ""), rows)
+    return markdown_table(("section", "figure", "printed", "exact", ""), rows)
