@@ -18,6 +18,7 @@ from jaxtyping import Float
 from spd.errors import InputError
 from spd.files import write_text
 from spd.pixels import Intrinsics, as_points
+from spd.scenes.depth_kind import refuse_relative
 from spd.scenes.scene import PhotoScene
 
 FITS_WITHIN = 0.10
@@ -68,6 +69,7 @@ class Calibration:
             InputError: if its focal length is known and that of the calibration's photo was not,
                 or the other way round: its metres then rest on something else.
         """
+        refuse_relative(scene.kind)
         known = scene.focal_px is not None
         if known != self.focal_known:
             words = {True: "a known focal length", False: "an unknown focal length"}
@@ -149,6 +151,7 @@ def calibrate(
         InputError: if there is no point, a distance is not positive, or distances from the camera
             are given where no focal length is known or assumed.
     """
+    refuse_relative(scene.kind)
     known = np.asarray(known_m, dtype=np.float64)
     if len(known) == 0 or known.shape != (len(points),):
         raise InputError(
