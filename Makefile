@@ -133,8 +133,8 @@ experiment: $(TRAIN_STAMP)
 # int8 and OpenVINO are measured too, which the development environment has.
 performance: dev
 	$(BIN)/spd data rooms $(OUT)/held --count 0 --val-count 64 --seed 1
-	$(BIN)/python -m research.performance inference -o $(OUT)/benchmark --data $(OUT)/held:val \
-		--page research/performance.md
+	$(BIN)/python -m research.performance inference -o $(OUT)/benchmark --data $(OUT)/held:val
+	$(BIN)/python -m research.performance page $(OUT)/benchmark
 
 # One process per core, each with one thread; the tests of one file stay together. If a process
 # dies, the run ends with the name of its test instead of waiting for an answer.

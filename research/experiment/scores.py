@@ -3,12 +3,13 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
 from research.experiment.config import ExperimentConfig
-from research.experiment.names import Variant
+from research.experiment.heads import Head
+from research.experiment.joint import JointModel
 from spd.data.sources import open_samples
 from spd.evaluate import evaluate
 from spd.evaluation.baselines import ConstantDepth
@@ -22,25 +23,8 @@ SCORES = "scores.json"
 EXTRA_POINTS = 5_000
 BOUNDARY_NUMBERS = ("si_precision", "si_recall", "si_f1", "r1_f1", "r2_f1", "r3_f1")
 DISTANCES = ("dbe_tum_accuracy_px", "dbe_tum_completeness_px", "dbe_sharpnet_completeness_px")
-
-
-class ScoredModel(Protocol):
-    """A head on the frozen trunk, or a model whose trunk was trained with it."""
-
-    @property
-    def variant(self) -> Variant:
-        """The local path."""
-
-    @property
-    def folder(self) -> Path:
-        """Folder of its scores."""
-
-    @property
-    def title(self) -> str:
-        """Name of its weights."""
-
-    def model(self, trunk: SPD) -> SPD:
-        """The model to evaluate."""
+ScoredModel = Head | JointModel
+"""A head on the frozen trunk, or a model whose trunk was trained with it."""
 
 
 def score_head(

@@ -46,40 +46,23 @@ def results_text(summary: Summary) -> str:
 
 
 def _set_up(summary: Summary) -> Iterator[str]:
-    """Data, training and machine, in one table."""
-    config, machine = summary.config, summary.latency["machine"]
-    trunk = config["trunk_weights"] or ", ".join(["recipe `rooms_trunk`", *config["trunk"]])
-    rows = [
-        ("trained on", f"{config['train_rooms']:,} rendered rooms"),
-        (
-            "scored on",
-            f"{config['held_out_rooms']:,} held-out rooms, {config['held_out_points']:,} readings "
-            f"each; every pixel of {config['edge_rooms']:,} rooms for boundaries",
-        ),
-        *(("also scored on", f"`{data}`") for data in summary.extra),
-        ("seeds", f"{config['seeds']} of each head; trunk and rooms are the same for all"),
-        (
-            "steps of a head",
-            f"{config['steps']:,}, of {config['batch_size']} images with "
-            f"{config['points_per_image']} points each, at a peak rate of {config['lr']:g}",
-        ),
-        ("trunk", trunk),
-        *(
-            (f"baseline: {baseline['name']}", f"{_metres(baseline)}{baseline['origin']}")
-            for baseline in summary.baselines["held_out"].values()
-            if "origin" in baseline
-        ),
-        (
-            "latency on",
-            ", ".join(f"{key} {value}" for key, value in machine.items() if value != "none"),
-        ),
-    ]
+    """Every setting, the data, the baselines and the machine, in one table."""
+    rows = {key.replace("_", " "): value for key, value in summary.config.items()}
+    rows["data"] = summary.extra
+    for baseline in summary.baselines["held_out"].values():
+        metres = f"{baseline['metres']:.3f} m everywhere" if "metres" in baseline else None
+        known = [text for text in (metres, baseline.get("origin")) if text]
+        rows[f"baseline: {baseline['name']}"] = known
+    rows |= summary.latency["machine"]
     yield "### Set-up"
-    yield markdown_table(["", ""], rows)
-
-
-def _metres(baseline: Mapping[str, Any]) -> str:
-    return f"{baseline['metres']:.3f} m everywhere, " if "metres" in baseline else ""
+    yield markdown_table(
+        ["", ""],
+        [
+            (key, "; ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value))
+            for key, value in rows.items()
+            if value not in (None, "none", (), [])
+        ],
+    )
 
 
 def _training(summary: Summary) -> Iterator[str]:

@@ -11,12 +11,12 @@ import torch
 
 from research.command import run
 from research.performance.inference import PARTS, Plan, inference_benchmark
-from research.performance.page import JSON, read_page, read_result, render, write_page
+from research.performance.page import JSON, read_result, render, write_page
 from research.performance.pictures import write_pictures
 from research.performance.subjects import Setup
 from research.performance.targets import counted, targets
 from research.performance.timing import Effort
-from research.performance.training import format_benchmark, training_benchmark
+from research.performance.training import training_benchmark
 from spd.checkpoints.checkpoint import load_checkpoint
 from spd.checkpoints.folder import find_checkpoint
 from spd.cli.early import check_sources
@@ -53,8 +53,6 @@ def _add_inference(parser: argparse.ArgumentParser) -> None:
     add("--threads", type=int, help="by default what torch takes")
     add("--part", nargs="+", action="extend", default=[], help=", ".join(PARTS))
     add("--data", nargs="+", action="extend", default=[], help="frames to score precisions on")
-    add("--page", type=Path, help="write the result into this page as well")
-    add("--quick", action="store_true", help="a look around in minutes; not for publication")
     parser.set_defaults(work=_inference)
 
 
@@ -75,15 +73,11 @@ def _inference(options: argparse.Namespace) -> None:
     check_folder(options.out)
     check_sources(options.data)
     size = _height_width(options.size)
-    if options.page is not None:
-        read_page(options.page)
     plan = _plan(options, size)
     result = inference_benchmark(
         plan, announce=lambda case: print(f"measuring: {case}", flush=True)
     )
     _write(result, options.out)
-    if options.page is not None:
-        write_page(result, options.page)
 
 
 def _plan(options: argparse.Namespace, size: Size | None) -> Plan:
@@ -99,8 +93,7 @@ def _plan(options: argparse.Namespace, size: Size | None) -> Plan:
         effort=Effort(repeats=options.repeats),
     )
     parts = tuple(name for name in PARTS if not options.part or name in options.part)
-    make = Plan.shortened if options.quick else Plan
-    return make(setup=setup, parts=parts, data=tuple(options.data))
+    return Plan(setup=setup, parts=parts, data=tuple(options.data))
 
 
 def _height_width(size: str | None) -> Size | None:
@@ -135,10 +128,10 @@ def _training(options: argparse.Namespace) -> None:
         workers=options.workers,
         device=str(choose_device(options.device)),
     )
-    print(format_benchmark(result))
+    text = json.dumps(result, indent=1) + "\n"
+    print(text)
     if options.out is not None:
-        write_text(options.out, json.dumps(result, indent=1) + "\n")
-        print(f"all numbers are in {options.out}")
+        write_text(options.out, text)
 
 
 def _page(options: argparse.Namespace) -> None:

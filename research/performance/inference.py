@@ -23,10 +23,10 @@ from research.performance.graphs import (
 from research.performance.noise_frames import write_noise_frames
 from research.performance.startup import start_times
 from research.performance.subjects import Setup, pipeline_macs
-from research.performance.timing import Effort, in_own_process
+from research.performance.timing import in_own_process
 from research.performance.training import step_speed
 from research.performance.yardstick import Yardstick
-from spd.benchmark.machine import machine
+from spd.benchmark.machine import machine, package_version
 from spd.config import PATCH
 from spd.cost.grids import Size
 from spd.errors import SPDError
@@ -65,20 +65,6 @@ class Plan:
     """Sources of frames for the accuracy of precisions; empty: it is left out."""
     frames: int = 32
     """Number of frames to calibrate on, and number to score."""
-    quick: bool = False
-    """Fewer repeats and no refusal of a busy machine; not for publication."""
-
-    @classmethod
-    def shortened(cls, setup: Setup, **others: Any) -> "Plan":
-        """A quick plan, which takes minutes."""
-        effort = Effort(repeats=3, seconds=2.0, short_s=0.05)
-        return cls(
-            setup=dataclasses.replace(setup, effort=effort),
-            counts=(1, 64, 1024, 16384),
-            training_steps=1,
-            quick=True,
-            **others,
-        )
 
 
 class Run:
@@ -223,7 +209,7 @@ def inference_benchmark(plan: Plan, announce: Announce) -> dict[str, Any]:
     """Measure all parts of the plan, after the yardstick.
 
     Raises:
-        MeasurementError: if the machine is too busy, unless the plan is a quick one.
+        MeasurementError: if the machine is too busy.
     """
     announce("yardstick")
     about = machine()
@@ -232,10 +218,10 @@ def inference_benchmark(plan: Plan, announce: Announce) -> dict[str, Any]:
         run = Run(plan, announce, Path(folder))
         for part in plan.parts:
             getattr(run, part)()
+    versions = {name: package_version(name) for name in ("transformers", "onnxruntime", "openvino")}
     return {
         "format": FORMAT,
-        "quick": plan.quick,
-        "machine": about | _versions() | {"threads": plan.setup.threads},
+        "machine": about | versions | {"threads": plan.setup.threads},
         "model": plan.setup.config.to_dict(),
         "size": list(plan.setup.size),
         "effort": dataclasses.asdict(plan.setup.effort),
@@ -247,10 +233,10 @@ def inference_benchmark(plan: Plan, announce: Announce) -> dict[str, Any]:
 
 def _measure_yardstick(plan: Plan, load: str) -> dict[str, Any]:
     """The first of `TRIES` measurements that is fast enough."""
-    for _ in range(1 if plan.quick else TRIES):
+    for _ in range(TRIES):
         measured = in_own_process(cases.measure_yardstick, plan.setup.threads, plan.setup.effort)
         yardstick = Yardstick.of(measured)
-        if plan.quick or yardstick.fast_enough:
+        if yardstick.fast_enough:
             return measured
     raise yardstick.refusal(load)
 
@@ -262,15 +248,3 @@ def sizes_around(size: Size) -> list[Size]:
         for s in (0.5, 0.75, 1.0, 1.5)
     ]
     return list(dict.fromkeys(scaled))
-
-
-def _versions() -> dict[str, str]:
-    from importlib.metadata import PackageNotFoundError, version
-
-    found = {}
-    for name in ("transformers", "onnxruntime", "openvino"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found

@@ -85,11 +85,6 @@ def render(result: Mapping[str, Any], images: str = ".") -> str:
 
 def _heading(found: Findings) -> Iterator[str]:
     about, result = found.result["machine"], found.result
-    if result["quick"]:
-        yield (
-            "**A quick look (`--quick`): few repeats, and a busy machine is not refused, so no "
-            "target is judged and no number here says how fast anything is.**"
-        )
     yield (
         f"On {found.where}; {found.rate / 1e9:.0f} GFLOP/s of float32 matrix product; "
         f"spd {about['spd']}, torch {about['torch']}, transformers {about['transformers']}, "

@@ -11,8 +11,7 @@ from spd.config import ModelConfig
 from spd.cost.grids import Grid
 from spd.cost.local_macs import dense_as_implemented, sparse_as_specified
 
-Verdict = Literal["met", "missed", "not judged", "not measured"]
-"""Verdict on a target; a quick run judges nothing, because its machine may be busy."""
+Verdict = Literal["met", "missed", "not measured"]
 MOST_POINTS = 1_000_000
 MOST_MACS = 170_000  # of a query
 LINEAR = 1.1  # times per query may differ by this from K = 16,384 to a million
@@ -38,13 +37,7 @@ def targets(result: Mapping[str, Any]) -> list[Target]:
     found = Findings(result)
     parts = (_macs, _points, _many_points, _passes, _pipelines, _after_encoder)
     rest = (_accuracy, _start, _gpu)
-    judged = [target for part in (*parts, *rest) for target in part(found)]
-    if not result["quick"]:
-        return judged
-    return [
-        t if t.verdict == "not measured" else dataclasses.replace(t, verdict="not judged")
-        for t in judged
-    ]
+    return [target for part in (*parts, *rest) for target in part(found)]
 
 
 def _macs(found: Findings) -> Iterator[Target]:

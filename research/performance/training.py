@@ -136,24 +136,3 @@ def training_benchmark(
         "loader": [dataclasses.asdict(speed) for speed in loaders],
         "step": dataclasses.asdict(step),
     }
-
-
-def format_benchmark(result: dict[str, Any]) -> str:
-    """Format the result for a terminal."""
-    about, step = result["machine"], result["step"]
-    low, high = step["step_s_quartiles"]
-    lines = [
-        f"on: {about['processor']}, {about['cores']} cores ({about['vector_instructions']}), "
-        f"GPU {about['gpu']}, torch {about['torch']}, load {about['load_average']}",
-        *(
-            f"loader alone, {speed['workers']} worker(s): {speed['images_per_s']:.1f} images/s"
-            for speed in result["loader"]
-        ),
-        f"training step: median {step['step_s_median']:.3f} s "
-        f"(quartiles {low:.3f} to {high:.3f}, {step['steps']} steps), "
-        f"{step['images_per_s']:.2f} images/s, {step['waiting_share']:.1%} waiting for data",
-        f"peak memory: {step['peak_bytes'] / 1e9:.2f} GB, of which "
-        f"{step['standing_bytes'] / 1e9:.2f} GB before the first step; "
-        f"the step keeps {step['estimated_bytes'] / 1e9:.2f} GB by count",
-    ]
-    return "\n".join(lines)

@@ -54,7 +54,7 @@ class Yardstick:
         return MeasurementError(
             f"the literal form took {took}, more than {SLACK} times the {expected} expected at the "
             f"{self.rate / 1e9:.0f} GFLOP/s measured here, so ratios to it would flatter; end "
-            f"other programs and try again (load average {load}), or look around with --quick"
+            f"other programs and try again (load average {load})"
         )
 
 

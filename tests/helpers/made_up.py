@@ -36,7 +36,6 @@ def result(**changes):
     """100 GFLOP/s; K = 1,024 is 5x, dense 12x, and int8 4.5x as fast as what they are beside."""
     made = {
         "format": FORMAT,
-        "quick": False,
         "machine": {
             "processor": "Abacus", "cores": 2, "torch_threads": 2, "vector_instructions": "AVX2",
             "gpu": "none", "spd": "1", "torch": "2", "python": "3", "load_average": "0.1",

@@ -111,11 +111,6 @@ def test_nothing_measured_is_nothing_met():
     assert counted(targets(bare)) == f"{len(targets(bare))} not measured"
 
 
-def test_a_quick_look_judges_nothing():
-    verdicts = {t.verdict for t in targets(made_up.result(quick=True))}
-    assert verdicts == {"not judged", "not measured"}
-
-
 @pytest.mark.parametrize(
     ("change", "verdict"), [(1.009, "met"), (1.011, "missed"), (0.98, "missed")]
 )
