@@ -22,7 +22,7 @@ sys.exit(run(sys.argv[1:]))
 
 def test_a_batch_runs_without_torch(tmp_path):
     (photo,) = write_photos(tmp_path / "photos", 1)
-    words = ["batch", "photos", "--points", "3,4", "-o", "out", "--runtime", "onnxruntime"]
+    words = ["batch", "photos", "--points", "3,4", "-o", "out"]
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, *words, "--threads", "1"],
         cwd=tmp_path,

@@ -9,32 +9,28 @@ import os
 import threading
 from collections.abc import Generator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from typing import TYPE_CHECKING
 
 from spd.batch.grouping import PhotoPoints
 from spd.batch.tasks import Task, TaskAnswer, answer_task, limit_threads, limited_threads
 from spd.errors import BatchError, SPDError
-from spd.predictors.model_options import ModelOptions
+from spd.predictors.model_options import AnyPredictor, ModelLocation
 from spd.terminal import interrupts_held
-
-if TYPE_CHECKING:
-    from spd.predictors.model_options import AnyPredictor
 
 _AHEAD = 3  # tasks queued for each process, so that it never waits
 
 
 def answers_here(
-    model: ModelOptions, photo_points: PhotoPoints, tasks: Sequence[int]
+    location: ModelLocation, photo_points: PhotoPoints, tasks: Sequence[int]
 ) -> Generator[TaskAnswer, None, None]:
     """Answer the tasks in this process."""
-    with limited_threads(model):
-        predictor = model.load()
+    with limited_threads(location):
+        predictor = location.load()
         for task in tasks:
             yield answer_task(predictor, photo_points.task(task))
 
 
 def answers_of_processes(
-    model: ModelOptions, photo_points: PhotoPoints, tasks: Sequence[int], workers: int
+    location: ModelLocation, photo_points: PhotoPoints, tasks: Sequence[int], workers: int
 ) -> Generator[TaskAnswer, None, None]:
     """Answer the tasks in `workers` processes of this machine, each with the network.
 
@@ -45,7 +41,7 @@ def answers_of_processes(
         min(workers, len(tasks)),
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_start,
-        initargs=(model,),
+        initargs=(location,),
     )
     waiting: set[concurrent.futures.Future[TaskAnswer]] = set()
     todo = iter(tasks)
@@ -72,16 +68,16 @@ def answers_of_processes(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-_predictor: "AnyPredictor | SPDError"
+_predictor: AnyPredictor | SPDError
 
 
-def _start(model: ModelOptions) -> None:
+def _start(location: ModelLocation) -> None:
     """Load the network once, and make this process end when its parent is killed."""
     global _predictor
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    limit_threads(model)
+    limit_threads(location)
     try:
-        _predictor = model.load()
+        _predictor = location.load()
     except SPDError as error:  # raised here it would only be reported as a dead process
         _predictor = error
 

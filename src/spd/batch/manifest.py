@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from spd._version import __version__
+from spd.batch.grouping import BatchPlan
 from spd.errors import BatchError
 from spd.files import UNFINISHED, write_text
-from spd.predictors.model_options import ModelOptions
+from spd.predictors.model_options import ModelLocation
 
 BATCH = "batch.json"
 LOCK = "lock"
@@ -23,12 +24,10 @@ _DESCRIPTIONS = {
 
 
 def manifest(
-    model: ModelOptions,
+    location: ModelLocation,
+    plan: BatchPlan,
     *,
     input_sha256: str,
-    rows: int,
-    photos: int,
-    parts: int,
     photos_per_part: int,
     columns: dict[str, str],
     maps: str | None,
@@ -38,19 +37,19 @@ def manifest(
     It leaves out the engine and the numbers of processes and threads, which change only the last
     bits of the answers.
     """
-    located = model.locate()
+    model = location.options
     return {
         "schema": SCHEMA,
         "model": model.name,
-        "model_sha256": located.sha256(),
-        "runtime": located.runtime,
+        "model_sha256": location.sha256(),
+        "runtime": location.runtime,
         "precision": model.precision or "float32",
-        "device": model.device,
+        "device": None if model.device is None else str(model.device),
         "input_sha256": input_sha256,
-        "rows": rows,
-        "photos": photos,
+        "rows": len(plan.order),
+        "photos": plan.photos,
         "photos_per_part": photos_per_part,
-        "parts": parts,
+        "parts": plan.parts,
         "maps": maps,
         "columns": columns,
     }

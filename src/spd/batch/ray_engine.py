@@ -91,10 +91,11 @@ class TaskActor:
     """A Ray actor: the network, and all photos with their points from its first task on."""
 
     def __init__(self, model: ModelOptions) -> None:
-        limit_threads(model)
         self._failed: str | None = None
         try:
-            self._predictor = model.load()
+            location = model.locate()
+            limit_threads(location)
+            self._predictor = location.load()
         except SPDError as error:  # raised here it would be reported with a page of Ray's own text
             self._failed = str(error)
         self._photo_points: PhotoPoints | None = None

@@ -1,9 +1,10 @@
 """Run a batch, or resume one that was killed."""
 
+import collections
 import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +21,7 @@ from spd.batch.ray_engine import answers_of_ray, check_ray
 from spd.batch.tasks import TaskAnswer
 from spd.errors import BatchError, ConfigError
 from spd.files import check_folder, remove_unfinished
-from spd.predictors.model_options import ModelOptions
+from spd.predictors.model_options import ModelLocation, ModelOptions
 
 Engine = Literal["local", "ray"]
 Progress = Callable[[int, int, int], None]
@@ -101,6 +102,7 @@ def run_batch(
     """
     began = time.monotonic()
     settings.check()
+    location = settings.model.locate()
     rows, digest = read_rows(batch_input, settings.out)
     maps = MapFiles(settings.out.absolute(), settings.maps) if settings.maps is not None else None
     in_fractions = batch_input.grid is not None
@@ -109,11 +111,9 @@ def run_batch(
         write_or_compare(
             settings.out,
             manifest(
-                settings.model,
+                location,
+                plan,
                 input_sha256=digest,
-                rows=len(rows),
-                photos=plan.photos,
-                parts=plan.parts,
                 photos_per_part=settings.photos_per_part,
                 columns=columns_of(rows, maps=maps is not None),
                 maps=settings.maps,
@@ -123,8 +123,15 @@ def run_batch(
         remove_unfinished(settings.out / MAPS)
         done = existing_parts(settings.out, plan)
         before = sum(len(plan.rows_of(part)) for part in done)
-        progress = progress or (lambda *_: None)
-        warnings = _answer_rest(rows, plan, set(done), before, settings, progress)
+        part_of = {
+            task: part
+            for part in range(plan.parts)
+            if part not in done
+            for task in plan.tasks_of(part)
+        }
+        with contextlib.closing(_answers(location, plan, list(part_of), settings)) as stream:
+            progress = progress or (lambda *_: None)
+            warnings = _write_parts(settings.out, rows, plan, part_of, stream, progress)
         errors = count_errors(settings.out, plan.parts)
     return BatchSummary(
         out=settings.out,
@@ -155,46 +162,53 @@ def _locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _answer_rest(
-    rows: Rows,
-    plan: BatchPlan,
-    written: set[int],
-    before: int,
-    settings: BatchSettings,
-    progress: Progress,
-) -> tuple[str, ...]:
-    """Answer and write the missing parts, each when its last task is answered; the warnings."""
-    parts = [part for part in range(plan.parts) if part not in written]
-    missing = {part: len(plan.tasks_of(part)) for part in parts}
-    part_of = {task: part for part in parts for task in plan.tasks_of(part)}
-    answers: dict[int, TaskAnswer] = {}
-    warnings: dict[str, None] = {}
-    done, failed = before, 0
-    progress(done, len(rows), failed)
-    with contextlib.closing(_answers(plan, list(part_of), settings)) as stream:
-        for answer in stream:
-            part = part_of[answer.task]
-            answers[answer.task] = answer
-            warnings |= dict.fromkeys(answer.warnings)
-            missing[part] -= 1
-            if not missing[part]:
-                part_answers = [answers.pop(task) for task in plan.tasks_of(part)]
-                write_part(settings.out, part, plan, rows, part_answers)
-            done += len(answer.errors)
-            failed += len(answer.errors) - answer.errors.count(None)
-            progress(done, len(rows), failed)
-    return tuple(warnings)
-
-
 def _answers(
-    plan: BatchPlan, tasks: list[int], settings: BatchSettings
+    location: ModelLocation, plan: BatchPlan, tasks: list[int], settings: BatchSettings
 ) -> Generator[TaskAnswer, None, None]:
+    """Answer tasks with the engine of the settings."""
+    workers = settings.workers
     if not tasks:
         return
-    model, workers = settings.model, settings.workers
     if settings.engine == "ray":
-        yield from answers_of_ray(model, plan.photo_points, tasks, workers)
+        yield from answers_of_ray(settings.model, plan.photo_points, tasks, workers)
     elif workers > 1:
-        yield from answers_of_processes(model, plan.photo_points, tasks, workers)
+        yield from answers_of_processes(location, plan.photo_points, tasks, workers)
     else:
-        yield from answers_here(model, plan.photo_points, tasks)
+        yield from answers_here(location, plan.photo_points, tasks)
+
+
+def _write_parts(
+    out: Path,
+    rows: Rows,
+    plan: BatchPlan,
+    part_of: dict[int, int],
+    answers: Iterable[TaskAnswer],
+    progress: Progress,
+) -> tuple[str, ...]:
+    """Write each part when its last task is answered; returns the warnings.
+
+    Args:
+        out: folder of the batch.
+        rows: all rows of the input.
+        plan: rows and tasks of each part.
+        part_of: part of each task to answer.
+        answers: answers to these tasks, in any order.
+        progress: called after each task.
+    """
+    missing = collections.Counter(part_of.values())
+    answered: dict[int, TaskAnswer] = {}
+    warnings: dict[str, None] = {}
+    done, failed = len(rows) - sum(len(plan.rows_of(part)) for part in missing), 0
+    progress(done, len(rows), failed)
+    for answer in answers:
+        part = part_of[answer.task]
+        answered[answer.task] = answer
+        warnings |= dict.fromkeys(answer.warnings)
+        missing[part] -= 1
+        if not missing[part]:
+            part_answers = [answered.pop(task) for task in plan.tasks_of(part)]
+            write_part(out, part, plan, rows, part_answers)
+        done += len(answer.errors)
+        failed += len(answer.errors) - answer.errors.count(None)
+        progress(done, len(rows), failed)
+    return tuple(warnings)

@@ -11,27 +11,28 @@ from spd.batch.cells import storable
 from spd.batch.maps import MapFiles
 from spd.errors import InputError, SPDError
 from spd.pixels import inside_image, outside_error
-from spd.predictors.model_options import AnyPredictor, ModelOptions
+from spd.predictors.model_options import AnyPredictor, ModelLocation
 
 
-def limit_threads(model: ModelOptions) -> None:
-    """Set the number of torch's threads in this process; does nothing for an export."""
-    if model.threads is not None and model.locate().runtime == "torch":
+def limit_threads(location: ModelLocation) -> None:
+    """Set the number of torch's threads in this process; an export has a setting of its own."""
+    threads = location.options.threads
+    if threads is not None and location.runtime == "torch":
         import torch
 
-        torch.set_num_threads(model.threads)
+        torch.set_num_threads(threads)
 
 
 @contextlib.contextmanager
-def limited_threads(model: ModelOptions) -> Iterator[None]:
+def limited_threads(location: ModelLocation) -> Iterator[None]:
     """Limit torch's threads inside the block."""
-    if model.threads is None or model.locate().runtime != "torch":
+    if location.runtime != "torch":
         yield
         return
     import torch
 
     before = torch.get_num_threads()
-    limit_threads(model)
+    limit_threads(location)
     try:
         yield
     finally:
