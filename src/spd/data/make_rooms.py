@@ -1,8 +1,9 @@
 """Writing synthetic rooms as an RGB-D folder: parallel, resumable and reproducible by seed."""
 
 import dataclasses
+import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +27,6 @@ HELD_OUT_SEED = 1
 """Seed of the validation rooms for final scores; no model is trained on them or chosen by them."""
 
 _POINT_STREAM = 1_000_000  # number of a random stream; rendering uses the streams from 0 on
-
-# Folder, name, seed of the room, size, focal length in pixels, number of points.
-Job = tuple[Path, str, int, Size, float | None, int]
 
 
 def make_rooms(
@@ -78,14 +76,11 @@ def make_rooms(
     claim_folder(folder / SETTINGS, settings, defaults)
     jobs = [(f"train-{n:06d}", _room_seed(seed, 0, n)) for n in range(count)]
     jobs += [(f"val-{n:06d}", _room_seed(seed, 1, n)) for n in range(validation)]
-    todo = [
-        (folder, name, room, size, focal_px, points)
-        for name, room in jobs
-        if not _is_complete(folder, name, points)
-    ]
+    todo = [job for job in jobs if not _is_complete(folder, job[0], points)]
     done = len(jobs) - len(todo)
     progress(done, len(jobs))
-    for _ in _run(todo, workers or os.cpu_count() or 1):
+    render = functools.partial(_render, folder, size=size, focal_px=focal_px, points=points)
+    for _ in _run(render, todo, workers or os.cpu_count() or 1):
         done += 1
         progress(done, len(jobs))
     entries = []
@@ -121,20 +116,22 @@ def _is_complete(folder: Path, name: str, points: int) -> bool:
     return all((folder / f"{name}{ending}").is_file() for ending in endings)
 
 
-def _run(todo: list[Job], workers: int) -> Iterator[None]:
+def _run(
+    render: Callable[[tuple[str, int]], None], todo: list[tuple[str, int]], workers: int
+) -> Iterator[None]:
     if workers == 1 or len(todo) < 2 * workers:  # starting processes costs more than it saves
-        for job in todo:
-            _render(job)
-            yield
+        yield from map(render, todo)
         return
     with process_pool(workers) as pool:
         with interrupts_held():  # an interrupt during the start is raised at the end of the block
-            rendered = pool.map(_render, todo, chunksize=4)
+            rendered = pool.map(render, todo, chunksize=4)
         yield from rendered
 
 
-def _render(job: Job) -> None:
-    folder, name, room, size, focal_px, points = job
+def _render(
+    folder: Path, job: tuple[str, int], *, size: Size, focal_px: float | None, points: int
+) -> None:
+    name, room = job
     frame = render_room(room, size=size, focal_px=focal_px)
     sample = frame.sample(name)
     if points:

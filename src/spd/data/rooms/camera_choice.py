@@ -23,7 +23,9 @@ def camera_candidates(
     places = furnished.plan.standing_places(0.35)
     if not len(places):
         return
-    points = _preview_points(size)
+    height, width = size
+    columns = max(2, round(_PREVIEW_ROWS * width / height))
+    points = lattice(side_centres(columns, width), side_centres(_PREVIEW_ROWS, height))
     scored: list[tuple[float, int, RoomCamera]] = []
     for _ in range(_CANDIDATES):
         camera = _random_camera(furnished, places, intrinsics, rng)
@@ -32,12 +34,6 @@ def camera_candidates(
             scored.append((score, len(scored), camera))
     for _, _, camera in sorted(scored, key=lambda entry: entry[:2], reverse=True):
         yield camera
-
-
-def _preview_points(size: Size) -> Float[np.ndarray, "n 2"]:
-    height, width = size
-    columns = max(2, round(_PREVIEW_ROWS * width / height))
-    return lattice(side_centres(columns, width), side_centres(_PREVIEW_ROWS, height))
 
 
 def _random_camera(

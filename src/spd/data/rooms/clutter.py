@@ -12,6 +12,7 @@ from spd.data.rooms import materials as m
 from spd.data.rooms import palette, patterns
 from spd.data.rooms.lighting import Light
 from spd.data.rooms.materials import Material, Rng, colour
+from spd.data.rooms.mesh import Point
 from spd.data.rooms.shell import Room
 
 
@@ -68,8 +69,7 @@ def laptop(room: Room, rng: Rng) -> None:
     """Build an open laptop that faces +y."""
     shell = Material(m.plain(colour(*[rng.choice([0.2, 0.6, 0.75])] * 3)), gloss=0.2)
     room.mesh.box((-0.17, -0.12, 0), (0.17, 0.12, 0.018), shell)
-    lean = rng.uniform(0.04, 0.1)
-    up = np.array([0, -lean, 0.22])
+    up = (0, -rng.uniform(0.04, 0.1), 0.22)
     _lit_panel(room, rng, (0.34, 0.225), (-0.17, -0.12, 0.018), up, shell)
 
 
@@ -79,17 +79,12 @@ def monitor(room: Room, rng: Rng) -> None:
     room.mesh.box((-0.11, -0.09, 0), (0.11, 0.09, 0.015), body)
     room.mesh.box((-0.025, -0.04, 0), (0.025, -0.01, 0.2), body)
     width = rng.uniform(0.48, 0.65)
-    up = np.array([0, -0.01, 0.6 * width])
-    _lit_panel(room, rng, (width, 0.6 * width), (-width / 2, 0, 0.1), up, body)
+    height = 0.6 * width
+    _lit_panel(room, rng, (width, height), (-width / 2, 0, 0.1), (0, -0.01, height), body)
 
 
 def _lit_panel(
-    room: Room,
-    rng: Rng,
-    size_m: tuple[float, float],
-    corner: tuple[float, float, float],
-    up: np.ndarray,
-    body: Material,
+    room: Room, rng: Rng, size_m: tuple[float, float], corner: Point, up: Point, body: Material
 ) -> None:
     """Build a thin case from `corner` along x and `up`, with a screen on its front (+y)."""
     start, along = np.array(corner), np.array([size_m[0], 0, 0])

@@ -43,7 +43,7 @@ def table(rng: Rng, *, height: float | None = None, round_top: bool | None = Non
             _round_table(room.mesh, width, height, top, leg, rng)
             inset = width * 0.15
         else:
-            _four_legs(room.mesh, width, depth, height, top, leg, rng)
+            _four_legs(room.mesh, (width, depth, height), top, leg, rng)
             inset = 0.02
         low_corner, high_corner = (-width / 2 + inset, inset), (width / 2 - inset, depth - inset)
         clutter.scatter(room, rng, low_corner, high_corner, height, things)
@@ -52,14 +52,9 @@ def table(rng: Rng, *, height: float | None = None, round_top: bool | None = Non
 
 
 def _four_legs(
-    mesh: MeshBuilder,
-    width: float,
-    depth: float,
-    height: float,
-    top: Material,
-    leg: Material,
-    rng: Rng,
+    mesh: MeshBuilder, size_m: tuple[float, float, float], top: Material, leg: Material, rng: Rng
 ) -> None:
+    width, depth, height = size_m
     thick, foot, splay = rng.uniform(0.018, 0.045), rng.uniform(0.03, 0.075), rng.uniform(0, 0.05)
     splay = splay if rng.random() < 0.4 else 0.0
     mesh.box((-width / 2, 0, height - thick), (width / 2, depth, height), top)
@@ -67,16 +62,15 @@ def _four_legs(
     xs, ys = (-width / 2 + inset, width / 2 - inset), (inset, depth - inset)
     for x, sx in zip(xs, (-1, 1), strict=True):
         for y, sy in zip(ys, (-1, 1), strict=True):
-            mesh.beam(
-                (x, y, height - thick), (x + sx * splay, y + sy * splay, 0), foot, leg, taper=0.7
-            )
+            end = (x + sx * splay, y + sy * splay, 0)
+            mesh.beam((x, y, height - thick), end, foot, leg, taper=0.7)
     if rng.random() < 0.6:  # apron below the top
-        apron, surface = rng.uniform(0.05, 0.1), mesh.new_surface()
-        z0, z1 = height - thick - apron, height - thick
-        for y in ys:
-            mesh.box((xs[0], y - 0.01, z0), (xs[1], y + 0.01, z1), leg, surface=surface)
-        for x in xs:
-            mesh.box((x - 0.01, ys[0], z0), (x + 0.01, ys[1], z1), leg, surface=surface)
+        z0, z1 = height - thick - rng.uniform(0.05, 0.1), height - thick
+        with mesh.one_surface():
+            for y in ys:
+                mesh.box((xs[0], y - 0.01, z0), (xs[1], y + 0.01, z1), leg)
+            for x in xs:
+                mesh.box((x - 0.01, ys[0], z0), (x + 0.01, ys[1], z1), leg)
 
 
 def _round_table(
@@ -116,33 +110,27 @@ def chair(rng: Rng) -> Piece:
         else:
             mesh.box((-width / 2, 0, seat - 0.05), (width / 2, depth, seat - 0.025), frame)
             mesh.cushion((-width / 2, 0, seat - 0.04), (width / 2, depth, seat + 0.02), cover)
-        _chair_back(mesh, style, half, seat, back, frame, cover)
+        build_back(mesh, half)
+
+    def build_back(mesh: MeshBuilder, half: float) -> None:
+        def lean(z: float) -> float:  # the posts lean back with height
+            return 0.03 - 0.06 * (z - seat) / (back - seat)
+
+        if style == 0:  # slats across
+            for z in np.linspace(seat + 0.18, back - 0.06, 3):
+                low, high = (-half, lean(z) - 0.01, z - 0.025), (half, lean(z) + 0.008, z + 0.035)
+                mesh.box(low, high, frame)
+        elif style == 1:  # bars upright under a top rail
+            low, high = (-half, lean(back) - 0.01, back - 0.07), (half, lean(back) + 0.012, back)
+            mesh.box(low, high, frame)
+            for x in np.linspace(-half, half, 7)[1:-1]:
+                start, end = (x, lean(seat), seat), (x, lean(back), back - 0.04)
+                mesh.tube(start, end, 0.008, frame, sides=6)
+        else:  # a closed back
+            low, high = (-half, lean(back) - 0.01, seat + 0.12), (half, 0.035, back)
+            mesh.cushion(low, high, cover, roundness=0.2)
 
     return Piece(width, depth, back, build)
-
-
-def _chair_back(
-    mesh: MeshBuilder,
-    style: int,
-    half: float,
-    seat: float,
-    back: float,
-    frame: Material,
-    cover: Material,
-) -> None:
-    def lean(z: float) -> float:  # the posts lean back with height
-        return 0.03 - 0.06 * (z - seat) / (back - seat)
-
-    if style == 0:  # slats across
-        for z in np.linspace(seat + 0.18, back - 0.06, 3):
-            mesh.box((-half, lean(z) - 0.01, z - 0.025), (half, lean(z) + 0.008, z + 0.035), frame)
-    elif style == 1:  # bars upright under a top rail
-        mesh.box((-half, lean(back) - 0.01, back - 0.07), (half, lean(back) + 0.012, back), frame)
-        for x in np.linspace(-half, half, 7)[1:-1]:
-            mesh.tube((x, lean(seat), seat), (x, lean(back), back - 0.04), 0.008, frame, sides=6)
-    else:  # a closed back
-        low, high = (-half, lean(back) - 0.01, seat + 0.12), (half, 0.035, back)
-        mesh.cushion(low, high, cover, roundness=0.2)
 
 
 def stool(rng: Rng) -> Piece:
@@ -168,7 +156,7 @@ def desk(rng: Rng) -> Piece:
     top, body = palette.furniture_body(rng), palette.furniture_body(rng)
 
     def build(room: Room) -> None:
-        _four_legs(room.mesh, width, depth, height, top, body, rng)
+        _four_legs(room.mesh, (width, depth, height), top, body, rng)
         if rng.random() < 0.6:
             with room.mesh.placed(x=width / 2 - 0.27, y=0.03):
                 fronts(room, 0.4, depth - 0.08, height - 0.15, body, (1, 3), rng, foot=0.04)
@@ -249,20 +237,18 @@ def bookshelf(rng: Rng) -> Piece:
     board = float(rng.uniform(0.016, 0.03))
 
     def build(room: Room) -> None:
-        mesh, surface = room.mesh, room.mesh.new_surface()
-        for x in (-width / 2, width / 2 - board):
-            mesh.box((x, 0, 0), (x + board, depth, height), body, surface=surface)
+        mesh, headroom = room.mesh, (height - 0.06) / levels - board
+        with mesh.one_surface() as surface:
+            for x in (-width / 2, width / 2 - board):
+                mesh.box((x, 0, 0), (x + board, depth, height), body)
         if rng.random() < 0.75:
             mesh.box((-width / 2, 0, 0.05), (width / 2, 0.008, height), body)
         for k, z in enumerate(np.linspace(0.06, height - board, levels + 1)):
-            mesh.box(
-                (-width / 2, 0, z), (width / 2, depth - 0.002, z + board), body, surface=surface
-            )
+            with mesh.one_surface(surface):
+                mesh.box((-width / 2, 0, z), (width / 2, depth - 0.002, z + board), body)
             if k < levels:
                 with mesh.placed(z=z + board):
-                    _fill_shelf(
-                        room, rng, width - 2 * board, depth, (height - 0.06) / levels - board
-                    )
+                    _fill_shelf(room, rng, width - 2 * board, depth, headroom)
         low, high = (-width / 2, 0.03), (width / 2, depth - 0.03)
         clutter.scatter(room, rng, low, high, height, 2 if height < 1.9 else 0)
 

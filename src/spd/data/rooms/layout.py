@@ -27,10 +27,6 @@ def _armchair(rng: Rng) -> Piece:
     return soft.sofa(rng, seats=1)
 
 
-def _kitchen(rng: Rng) -> Piece:
-    return soft.kitchen(rng, float(rng.uniform(1.6, 3.4)))
-
-
 def _night_table(rng: Rng) -> Piece:
     return furniture.table(rng, height=float(rng.uniform(0.45, 0.58)), round_top=False)
 
@@ -40,8 +36,8 @@ _ALONG_WALLS: dict[str, tuple[Maker, ...]] = {
     "bedroom": (soft.bed, furniture.cabinet, furniture.desk, furniture.bookshelf),
     "dining": (furniture.cabinet, furniture.bookshelf, furniture.cabinet),
     "office": (furniture.desk, furniture.bookshelf, furniture.desk, furniture.cabinet),
-    "kitchen": (_kitchen, furniture.cabinet, _kitchen),
-    "studio": (_kitchen, soft.bed, soft.sofa, furniture.desk, furniture.bookshelf),
+    "kitchen": (soft.kitchen, furniture.cabinet, soft.kitchen),
+    "studio": (soft.kitchen, soft.bed, soft.sofa, furniture.desk, furniture.bookshelf),
 }
 _FREE: dict[str, tuple[Maker, ...]] = {
     "living": (_low_table, _armchair, soft.pouf),
@@ -112,13 +108,8 @@ class _Furnisher:
     ) -> bool:
         half = piece.width_m / 2
         area = Rectangle(*place, yaw, (-half, 0.0), (half, piece.depth_m))
-        low, high = area.low, area.high
-        wide = Rectangle(
-            *place,
-            yaw,
-            (low[0] - margin_m, low[1] - margin_m),
-            (high[0] + margin_m, high[1] + margin_m),
-        )
+        low, high = (-half - margin_m, -margin_m), (half + margin_m, piece.depth_m + margin_m)
+        wide = area._replace(low=low, high=high)
         if not self.plan.fits(wide) or not self._below_ceiling(piece, place, yaw):
             return False
         with self.room.mesh.placed(*place, yaw=yaw):
@@ -247,9 +238,7 @@ def _lay_rug(furnisher: _Furnisher) -> None:
     if not furnisher.plan.fits(Rectangle(x, y, yaw, (0, 0), size)):
         return
     colours = [palette.hue(rng, (0.05, 0.6), (0.2, 0.85)) for _ in range(3)]
-    texture = patterns.rug(
-        colours[0], colours[1], colours[2], size_m=size, salt=int(rng.integers(100))
-    )
+    texture = patterns.rug(*colours, size_m=size, salt=int(rng.integers(100)))
     with room.mesh.placed(x, y, yaw=yaw):
         room.mesh.quad((0, 0, 0.01), (size[0], 0, 0), (0, size[1], 0), Material(texture))
         room.mesh.box((0, 0, -0.01), (size[0], size[1], 0.009), Material(texture))

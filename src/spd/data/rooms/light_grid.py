@@ -180,13 +180,12 @@ def _fill_gaps(
     here = fine.reshape(7, -1)[:, missing]
     total = np.zeros((6, len(missing)), np.float32)
     weight = np.zeros(len(missing), np.float32)
-    for dr in (-1, 0, 1, 2):
-        for dc in (-1, 0, 1, 2):
-            r = np.clip(rows // stride + dr, 0, light.shape[1] - 1)
-            c = np.clip(columns // stride + dc, 0, light.shape[2] - 1)
-            there = coarse[:, r, c]
-            like = (there[6] == here[6]) * np.float32(1.0) + np.float32(1e-4)
-            like *= np.maximum((there[3:6] * here[3:6]).sum(axis=0), 0.05)
-            total += like * light[:, r, c]
-            weight += like
+    for dr, dc in itertools.product((-1, 0, 1, 2), repeat=2):
+        r = np.clip(rows // stride + dr, 0, light.shape[1] - 1)
+        c = np.clip(columns // stride + dc, 0, light.shape[2] - 1)
+        there = coarse[:, r, c]
+        like = (there[6] == here[6]) * np.float32(1.0) + np.float32(1e-4)
+        like *= np.maximum((there[3:6] * here[3:6]).sum(axis=0), 0.05)
+        total += like * light[:, r, c]
+        weight += like
     light_of[:, missing] = total / weight

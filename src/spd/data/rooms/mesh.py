@@ -1,7 +1,7 @@
 """Triangle meshes of room objects: a builder with the primitives of furniture.
 
 The world frame is in metres with z up and the floor at z = 0. Each call of a primitive makes a new
-surface id unless one is given: the six faces of a box are one surface, a table's leg and top two.
+surface id outside `one_surface`: the six faces of a box are one surface, a table's leg and top two.
 """
 
 import contextlib
@@ -67,9 +67,19 @@ class MeshBuilder:
         self._rotation = np.eye(3)
         self._origin = np.zeros(3)
         self._surfaces = 0
+        self._surface: int | None = None
 
-    def new_surface(self) -> int:
-        """Make a surface id for primitives that together are one surface."""
+    @contextlib.contextmanager
+    def one_surface(self, surface: int | None = None) -> Iterator[int]:
+        """Context whose primitives together are one surface: a new one, or an earlier one's id."""
+        outer = self._surface
+        self._surface = self._new_surface() if surface is None else surface
+        try:
+            yield self._surface
+        finally:
+            self._surface = outer
+
+    def _new_surface(self) -> int:
         self._surfaces += 1
         return self._surfaces - 1
 
@@ -98,14 +108,13 @@ class MeshBuilder:
         *,
         normals: Float[np.ndarray, "t 3 3"] | None = None,
         texture_m: Float[np.ndarray, "t 3 2"] | None = None,
-        surface: int | None = None,
     ) -> None:
         """Add triangles in the current frame; `build` drops degenerate ones.
 
         Without normals they are flat. Without texture coordinates, each triangle takes them from
         the two axes of the frame that it faces least, like a board cut from the material.
         """
-        surface = self.new_surface() if surface is None else surface
+        surface = self._new_surface() if self._surface is None else self._surface
         if texture_m is None:
             texture_m = np.full((len(corners), 3, 2), np.nan)
         if normals is None:
@@ -123,13 +132,11 @@ class MeshBuilder:
             self._material_list.append(material)
         return self._materials[key]
 
-    def box(
-        self, low: Point, high: Point, material: Material, *, surface: int | None = None
-    ) -> None:
+    def box(self, low: Point, high: Point, material: Material) -> None:
         """Add an axis-aligned box, in the current frame, between two corners."""
         lo = np.asarray(low, float)
         corners = lo + _UNIT_CORNERS * (np.asarray(high, float) - lo)
-        self.triangles(corners[_BOX_TRIANGLES], material, surface=surface)
+        self.triangles(corners[_BOX_TRIANGLES], material)
 
     def beam(
         self, start: Point, end: Point, width: float, material: Material, *, taper: float = 1.0
@@ -151,11 +158,11 @@ class MeshBuilder:
         angle = np.linspace(0, 2 * math.pi, sides + 1)[:, None]
         out = np.cos(angle) * side + np.sin(angle) * up
         grid = np.stack([a + radius * out, b + radius * out], axis=1)
-        surface = self.new_surface()
-        self.grid(grid, material, normals=np.stack([out, out], axis=1), surface=surface)
-        for centre, ring in ((a, grid[::-1, 0]), (b, grid[:, 1])):
-            fan = np.stack([np.broadcast_to(centre, ring[1:].shape), ring[:-1], ring[1:]], axis=1)
-            self.triangles(fan, material, surface=surface)
+        with self.one_surface():
+            self.grid(grid, material, normals=np.stack([out, out], axis=1))
+            for centre, ring in ((a, grid[::-1, 0]), (b, grid[:, 1])):
+                middle = np.broadcast_to(centre, ring[1:].shape)
+                self.triangles(np.stack([middle, ring[:-1], ring[1:]], axis=1), material)
 
     def quad(
         self,
@@ -165,7 +172,6 @@ class MeshBuilder:
         material: Material,
         *,
         step_m: float = math.inf,
-        surface: int | None = None,
     ) -> None:
         """Add a parallelogram facing `along_u x along_v`, cut into pieces of about `step_m`.
 
@@ -176,7 +182,7 @@ class MeshBuilder:
         s, t = (np.linspace(0, 1, max(1, math.ceil(size / step_m)) + 1) for size in lengths)
         grid = o + s[:, None, None] * eu + t[None, :, None] * ev
         texture = np.stack(np.meshgrid(s * lengths[0], t * lengths[1], indexing="ij"), axis=-1)
-        self.grid(grid, material, texture_m=texture, surface=surface)
+        self.grid(grid, material, texture_m=texture)
 
     def grid(
         self,
@@ -185,7 +191,6 @@ class MeshBuilder:
         *,
         normals: Float[np.ndarray, "*many a b 3"] | None = None,
         texture_m: Float[np.ndarray, "*many a b 2"] | None = None,
-        surface: int | None = None,
     ) -> None:
         """Add sheets through grids of points, facing (first axis) x (second axis)."""
         self.triangles(
@@ -193,7 +198,6 @@ class MeshBuilder:
             material,
             normals=None if normals is None else grid_triangles(normals),
             texture_m=None if texture_m is None else grid_triangles(texture_m),
-            surface=surface,
         )
 
     def lathe(
@@ -203,7 +207,6 @@ class MeshBuilder:
         *,
         centre: tuple[float, float] = (0.0, 0.0),
         sides: int = 16,
-        surface: int | None = None,
     ) -> None:
         """Add a body of revolution about the vertical axis from (radius, z), bottom to top."""
         r, z = np.array(profile, float).T
@@ -216,16 +219,13 @@ class MeshBuilder:
         slope = np.stack([dz, -dr], axis=-1)
         slope /= np.maximum(np.linalg.norm(slope, axis=-1, keepdims=True), 1e-12)
         texture = np.stack(np.meshgrid(angle * r.max(), z, indexing="ij"), axis=-1)
-        surface = self.new_surface() if surface is None else surface
         # Normals are sharp between segments, smooth around; axes (segment, angle, 2 rings).
-        segments = len(dr)
-        normals = np.empty((segments, sides + 1, 2, 3))
+        normals = np.empty((len(dr), sides + 1, 2, 3))
         normals[..., :2] = (ring * slope[:, None, :1])[:, :, None]
         normals[..., 2] = slope[:, 1, None, None]
         is_disc = (dz == 0)[:, None, None, None]
         texture = np.where(is_disc, column_pairs(points[..., :2]), column_pairs(texture))
-        strips = column_pairs(points)
-        self.grid(strips, material, normals=normals, texture_m=texture, surface=surface)
+        self.grid(column_pairs(points), material, normals=normals, texture_m=texture)
 
     def cushion(
         self,

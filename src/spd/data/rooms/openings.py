@@ -25,8 +25,7 @@ def choose_openings(room: Room, rng: Rng) -> None:
     daylight = rng.random() < 0.85
     for _ in range(int(rng.integers(1, 4)) if daylight else 0):
         width, bottom = rng.uniform(0.7, 2.0), rng.uniform(0.55, 1.05)
-        if rng.random() < 0.15:
-            bottom = 0.05
+        bottom = 0.05 if rng.random() < 0.15 else bottom
         top = min(rng.uniform(1.9, 2.4), room.height_m - 0.12)
         _try_opening(room, rng, width, (bottom, top), rng.uniform(0.06, 0.25), "window")
 
@@ -35,9 +34,9 @@ def _try_opening(
     room: Room, rng: Rng, width: float, span: tuple[float, float], recess: float, kind: str
 ) -> None:
     """Try a few times to place an opening on a wall with enough space."""
+    margin = 0.25
     for _ in range(8):
         wall = room.walls[rng.integers(len(room.walls))]
-        margin = 0.25
         if wall.length_m < width + 2 * margin:
             continue
         low = float(rng.uniform(margin, wall.length_m - width - margin))
@@ -102,17 +101,14 @@ def _make_sun(room: Room, rng: Rng, power: float) -> Sun:
 
 def _casing(mesh: MeshBuilder, o: Opening, material: Material, width: float, proud: float) -> None:
     """Add boards around an opening that stand `proud` metres out from the wall."""
-    surface = mesh.new_surface()
+    left, right = o.low - width, o.high + width
     foot = o.bottom if o.kind != "window" else o.bottom - width
-    for x in (o.low - width, o.high):
-        mesh.box((x, -0.01, foot), (x + width, proud, o.top + width), material, surface=surface)
-    span = ((o.low - width, o.high + width), (o.top, o.top + width))
-    mesh.box(
-        (span[0][0], -0.01, span[1][0]), (span[0][1], proud, span[1][1]), material, surface=surface
-    )
-    if o.kind == "window":
-        low = (o.low - width, -0.01, o.bottom - width)
-        mesh.box(low, (o.high + width, proud, o.bottom), material, surface=surface)
+    with mesh.one_surface():
+        for x in (left, o.high):
+            mesh.box((x, -0.01, foot), (x + width, proud, o.top + width), material)
+        mesh.box((left, -0.01, o.top), (right, proud, o.top + width), material)
+        if o.kind == "window":
+            mesh.box((left, -0.01, foot), (right, proud, o.bottom), material)
 
 
 def _build_door(room: Room, o: Opening, material: Material, rng: Rng) -> None:
@@ -135,14 +131,8 @@ def _build_door(room: Room, o: Opening, material: Material, rng: Rng) -> None:
 
 def _build_hall(room: Room, o: Opening, rng: Rng) -> None:
     """Add the far end of a short passage, and its light."""
-    end = palette.wall(rng)
-    mesh = room.mesh
-    mesh.quad(
-        (o.high + 0.01, -o.recess_m, -0.01),
-        (o.low - o.high - 0.02, 0, 0),
-        (0, 0, o.top + 0.02),
-        end,
-    )
+    mesh, corner = room.mesh, (o.high + 0.01, -o.recess_m, -0.01)
+    mesh.quad(corner, (o.low - o.high - 0.02, 0, 0), (0, 0, o.top + 0.02), palette.wall(rng))
     _casing(mesh, o, room.trim, rng.uniform(0.05, 0.1), 0.018)
     centre = mesh.to_world(((o.low + o.high) / 2, -o.recess_m * 0.6, o.top - 0.1))
     room.lights.append(Light(centre, np.full(3, rng.uniform(0.03, 0.3), np.float32), 0.05))
@@ -153,30 +143,21 @@ def _build_window(room: Room, o: Opening, pane: Material, frame: Material, rng: 
     mesh, back, width, height = room.mesh, -o.recess_m, o.high - o.low, o.top - o.bottom
     corner = (o.high + 0.01, back, o.bottom - 0.01)
     mesh.quad(corner, (-width - 0.02, 0, 0), (0, 0, height + 0.02), pane, step_m=0.8)
-    surface, bar = mesh.new_surface(), rng.uniform(0.035, 0.065)
-    for i, x in enumerate(np.linspace(o.low, o.high, 2 + int(width > 1.0) + int(width > 1.6))):
-        thick = bar * (0.7 if o.low < x < o.high else 1.0) + (i == 0) * 0.0
-        mesh.box(
-            (x - thick, back - 0.01, o.bottom),
-            (x + thick, back + 0.04, o.top),
-            frame,
-            surface=surface,
-        )
-    for z in np.linspace(o.bottom, o.top, 2 + int(rng.random() < 0.4)):
-        mesh.box(
-            (o.low, back - 0.01, z - bar), (o.high, back + 0.039, z + bar), frame, surface=surface
-        )
+    bar = rng.uniform(0.035, 0.065)
+    with mesh.one_surface():
+        for x in np.linspace(o.low, o.high, 2 + int(width > 1.0) + int(width > 1.6)):
+            thick = bar * (0.7 if o.low < x < o.high else 1.0)
+            mesh.box((x - thick, back - 0.01, o.bottom), (x + thick, back + 0.04, o.top), frame)
+        for z in np.linspace(o.bottom, o.top, 2 + int(rng.random() < 0.4)):
+            mesh.box((o.low, back - 0.01, z - bar), (o.high, back + 0.039, z + bar), frame)
     if o.bottom > 0.3:
-        mesh.box(
-            (o.low - 0.06, back, o.bottom - 0.03),
-            (o.high + 0.06, 0.06, o.bottom + 0.004),
-            room.trim,
-        )
+        low, high = (o.low - 0.06, back, o.bottom - 0.03), (o.high + 0.06, 0.06, o.bottom + 0.004)
+        mesh.box(low, high, room.trim)
     if rng.random() < 0.6:
         _casing(mesh, o, room.trim, rng.uniform(0.04, 0.09), 0.016)
     glow = pane.mean_colour() * (pane.emission * _DAYLIGHT)
-    half_u, half_v = (mesh.to_world(p) - mesh.to_world((0, 0, 0)) for p in
-                      ((-width * 0.45, 0, 0), (0, 0, height * 0.45)))  # fmt: skip
+    edges = (-width * 0.45, 0, 0), (0, 0, height * 0.45)
+    half_u, half_v = (mesh.to_world(edge) - mesh.to_world((0, 0, 0)) for edge in edges)
     centre = mesh.to_world(((o.low + o.high) / 2, back + 0.06, (o.bottom + o.top) / 2))
     power = glow * np.float32(width * height / math.pi)
     room.lights.append(Light(centre, power, 0.01, half_u, half_v))

@@ -62,24 +62,19 @@ def cloth(rng: Rng, *, patterned: float = 0.3) -> Material:
     second, third = hue(rng, (0.0, 0.6), (0.2, 0.95)), hue(rng, (0.0, 0.7), (0.1, 0.95))
     kind = rng.integers(3)
     if kind == 0:
-        texture = patterns.stripes(
-            base,
-            second,
-            period_m=rng.uniform(0.04, 0.16),
-            share=rng.uniform(0.2, 0.5),
-            along_u=bool(rng.random() < 0.5),
-        )
+        period_m, share = rng.uniform(0.04, 0.16), rng.uniform(0.2, 0.5)
+        along_u = bool(rng.random() < 0.5)
+        texture = patterns.stripes(base, second, period_m=period_m, share=share, along_u=along_u)
     elif kind == 1:
         texture = patterns.plaid(base, second, third, period_m=rng.uniform(0.08, 0.25))
     else:
-        texture = patterns.motif(
-            base,
-            second,
-            period_m=rng.uniform(0.06, 0.25),
-            petals=int(rng.integers(0, 7)),
-            salt=int(rng.integers(100)),
-        )
+        texture = _motif(rng, base, second, rng.uniform(0.06, 0.25), 7)
     return Material(texture)
+
+
+def _motif(rng: Rng, base: RGB, figure: RGB, period_m: float, petals: int) -> m.Texture:
+    count, salt = int(rng.integers(petals)), int(rng.integers(100))
+    return patterns.motif(base, figure, period_m=period_m, petals=count, salt=salt)
 
 
 def wall(rng: Rng) -> Material:
@@ -96,15 +91,7 @@ def wall(rng: Rng) -> Material:
         period = rng.uniform(0.05, 0.4)
         return Material(patterns.stripes(base, second, period_m=period, share=0.5, along_u=False))
     if kind < 0.9:
-        return Material(
-            patterns.motif(
-                base,
-                second,
-                period_m=rng.uniform(0.12, 0.5),
-                petals=int(rng.integers(0, 8)),
-                salt=int(rng.integers(100)),
-            )
-        )
+        return Material(_motif(rng, base, second, rng.uniform(0.12, 0.5), 8))
     if kind < 0.95:
         return brick(rng)
     body = wood_colour(rng)
@@ -116,25 +103,16 @@ def brick(rng: Rng) -> Material:
     painted = rng.random() < 0.4
     base = hue(rng, (0.0, 0.1), (0.7, 0.9)) if painted else colour(0.6, 0.33, 0.24)
     grout = base * 0.8 if painted else colour(0.65, 0.62, 0.58)
-    return Material(
-        m.tiles(
-            base, base * 0.85, grout, size_m=(0.25, 0.075), salt=int(rng.integers(99)), brick=True
-        )
-    )
+    salt = int(rng.integers(99))
+    return Material(m.tiles(base, base * 0.85, grout, size_m=(0.25, 0.075), salt=salt, brick=True))
 
 
 def wall_tiles(rng: Rng) -> Material:
     """Glazed tiles behind a kitchen counter."""
     base = hue(rng, (0.0, 0.35), (0.6, 0.95))
     size = float(rng.choice([0.1, 0.15, 0.2]))
-    texture = m.tiles(
-        base,
-        base,
-        colour(0.7, 0.7, 0.68),
-        size_m=(size, size),
-        salt=int(rng.integers(99)),
-        brick=False,
-    )
+    grout, salt = colour(0.7, 0.7, 0.68), int(rng.integers(99))
+    texture = m.tiles(base, base, grout, size_m=(size, size), salt=salt, brick=False)
     return Material(texture, gloss=0.3, sharpness=120.0)
 
 

@@ -1,6 +1,7 @@
 """One frame of a random room: image, exact depth and normals."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
@@ -179,15 +180,14 @@ def _refine_edges(
     hits = geometry.view(camera, np.stack([columns + du, rows + dv], axis=-1))
     sample = surfels(geometry, camera, hits, geometry.depth(camera, hits))
     best, nearest = np.zeros(len(rows), np.int64), np.full(len(rows), np.inf, np.float32)
-    for toward_row in (0, 1):
-        for toward_column in (0, 1):
-            row = np.clip(rows + toward_row * np.sign(dv).astype(int), 0, height - 1)
-            column = np.clip(columns + toward_column * np.sign(du).astype(int), 0, width - 1)
-            pixel = row * width + column
-            apart = np.take(visible.position, pixel, axis=1) - sample.position
-            gap = dot(apart, apart)
-            gap -= 0.04 * dot(np.take(visible.normal, pixel, axis=1), sample.normal)
-            closer = gap < nearest
-            best[closer], nearest[closer] = pixel[closer], gap[closer]
+    for toward_row, toward_column in itertools.product((0, 1), repeat=2):
+        row = np.clip(rows + toward_row * np.sign(dv).astype(int), 0, height - 1)
+        column = np.clip(columns + toward_column * np.sign(du).astype(int), 0, width - 1)
+        pixel = row * width + column
+        apart = np.take(visible.position, pixel, axis=1) - sample.position
+        gap = dot(apart, apart)
+        gap -= 0.04 * dot(np.take(visible.normal, pixel, axis=1), sample.normal)
+        closer = gap < nearest
+        best[closer], nearest[closer] = pixel[closer], gap[closer]
     samples = np.minimum(sample.radiance(np.take(light, best, axis=1)), _MAX_RADIANCE)
     radiance[:, edge] = samples.reshape(3, len(_SUBPIXELS), -1).mean(axis=1)

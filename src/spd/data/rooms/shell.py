@@ -161,12 +161,9 @@ def build_shell(room: Room, rng: Rng) -> None:
             if skirting:
                 _build_skirting(room, wall, skirting)
             if moulding:
-                top = room.height_m
-                room.mesh.box(
-                    (0, -0.01, top - moulding),
-                    (wall.length_m, moulding * 0.8, top + 0.01),
-                    room.trim,
-                )
+                low, high = room.height_m - moulding, room.height_m + 0.01
+                end = (wall.length_m, moulding * 0.8, high)
+                room.mesh.box((0, -0.01, low), end, room.trim)
 
 
 def _build_floor_and_ceiling(room: Room, rng: Rng) -> None:
@@ -201,18 +198,18 @@ def _build_wall(room: Room, wall: Wall, index: int) -> None:
     mesh, length, top = room.mesh, wall.length_m, room.height_m + 0.05
     xs = sorted({-0.02 * _is_convex(room, index), length, *_cuts(wall, "low", "high")})
     zs = sorted({-0.02, top, *_cuts(wall, "bottom", "top")})
-    surface = mesh.new_surface()
-    for x0, x1 in itertools.pairwise(xs):
-        for z0, z1 in itertools.pairwise(zs):
+    with mesh.one_surface() as surface:
+        for x, z in itertools.product(itertools.pairwise(xs), itertools.pairwise(zs)):
             if not any(
-                o.low <= x0 and x1 <= o.high and o.bottom <= z0 and z1 <= o.top
+                o.low <= x[0] and x[1] <= o.high and o.bottom <= z[0] and z[1] <= o.top
                 for o in wall.openings
             ):
-                _wall_piece(mesh, (x0, x1), (z0, z1), wall.material, surface)
+                _wall_piece(mesh, x, z, wall.material)
     for opening in wall.openings:
         _build_reveal(room, wall, opening)
     if not _is_convex(room, index):
-        mesh.quad((0.03, -0.01, 0), (-0.06, 0, 0), (0, 0, top), wall.material, surface=surface)
+        with mesh.one_surface(surface):
+            mesh.quad((0.03, -0.01, 0), (-0.06, 0, 0), (0, 0, top), wall.material)
 
 
 def _cuts(wall: Wall, *names: str) -> list[float]:
@@ -227,18 +224,14 @@ def _is_convex(room: Room, index: int) -> bool:
 
 
 def _wall_piece(
-    mesh: MeshBuilder,
-    x: tuple[float, float],
-    z: tuple[float, float],
-    material: Material,
-    surface: int,
+    mesh: MeshBuilder, x: tuple[float, float], z: tuple[float, float], material: Material
 ) -> None:
     """Add a rectangle of wall, with texture coordinates of the whole wall."""
     columns = np.linspace(x[1], x[0], max(1, math.ceil((x[1] - x[0]) / _PIECE_M)) + 1)
     rows = np.linspace(z[0], z[1], max(1, math.ceil((z[1] - z[0]) / _PIECE_M)) + 1)
     texture = np.stack(np.meshgrid(columns, rows, indexing="ij"), axis=-1)
     points = np.insert(texture, 1, 0.0, axis=-1)
-    mesh.grid(points, material, texture_m=texture, surface=surface)
+    mesh.grid(points, material, texture_m=texture)
 
 
 def _build_reveal(room: Room, wall: Wall, o: Opening) -> None:
@@ -246,13 +239,13 @@ def _build_reveal(room: Room, wall: Wall, o: Opening) -> None:
     depth = o.recess_m + 0.02
     material = wall.material if o.kind != "door" else room.trim
     width, height = o.high - o.low, o.top - o.bottom
-    quad, surface = room.mesh.quad, room.mesh.new_surface()
+    quad = room.mesh.quad
     inward, up, along = (0, -depth, 0), (0, 0, height), (width, 0, 0)
-    quad((o.low, 0, o.bottom), inward, up, material, surface=surface)
-    quad((o.high, 0, o.bottom), up, inward, material, surface=surface)
-    quad((o.low, 0, o.top), along, inward, material, surface=surface)
-    sill = room.floor if o.kind == "hall" else room.trim
-    quad((o.low, 0, o.bottom), inward, along, sill)
+    with room.mesh.one_surface():
+        quad((o.low, 0, o.bottom), inward, up, material)
+        quad((o.high, 0, o.bottom), up, inward, material)
+        quad((o.low, 0, o.top), along, inward, material)
+    quad((o.low, 0, o.bottom), inward, along, room.floor if o.kind == "hall" else room.trim)
 
 
 def _build_skirting(room: Room, wall: Wall, height: float) -> None:

@@ -80,17 +80,16 @@ def bed(rng: Rng) -> Piece:
                 mesh.cushion((-0.33, 0.0, 0), (0.33, 0.42, 0.16), pillow, roundness=0.55)
         if rng.random() < 0.4:
             throw = palette.cloth(rng, patterned=0.6)
-            low, high = (
-                (-half - 0.075, length - 0.75, top - 0.2),
-                (half + 0.075, length - 0.25, top + 0.085),
-            )
+            low = (-half - 0.075, length - 0.75, top - 0.2)
+            high = (half + 0.075, length - 0.25, top + 0.085)
             mesh.cushion(low, high, throw, roundness=0.2, rings=9)
 
     return Piece(width + 0.15, length + 0.05, head, build, clearance_m=0.5)
 
 
-def kitchen(rng: Rng, length: float) -> Piece:
+def kitchen(rng: Rng) -> Piece:
     """A kitchen line: base units 0.9 m high, tiles, often wall units, sometimes a fridge."""
+    length = float(rng.uniform(1.6, 3.4))
     base, face = palette.furniture_body(rng), palette.furniture_body(rng)
     stone = m.marble(palette.hue(rng, (0.0, 0.2), (0.25, 0.85)), colour(0.3, 0.3, 0.3))
     worktop = Material(stone, gloss=0.3, sharpness=80.0)
@@ -224,13 +223,11 @@ def radiator(rng: Rng, width: float) -> Piece:
     white = Material(m.plain(colour(0.9, 0.9, 0.88)), gloss=0.15)
 
     def build(room: Room) -> None:
-        surface = room.mesh.new_surface()
-        for x in np.arange(-width / 2, width / 2 - 0.05, 0.06):
-            low, high = (x, 0.03, 0.12), (x + 0.045, 0.1, height)
-            room.mesh.box(low, high, white, surface=surface)
-        for z in (0.16, height - 0.06):
-            low, high = (-width / 2, 0.045, z), (width / 2, 0.085, z + 0.03)
-            room.mesh.box(low, high, white, surface=surface)
+        with room.mesh.one_surface():
+            for x in np.arange(-width / 2, width / 2 - 0.05, 0.06):
+                room.mesh.box((x, 0.03, 0.12), (x + 0.045, 0.1, height), white)
+            for z in (0.16, height - 0.06):
+                room.mesh.box((-width / 2, 0.045, z), (width / 2, 0.085, z + 0.03), white)
 
     return Piece(width, 0.12, height, build)
 

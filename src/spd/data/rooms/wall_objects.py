@@ -54,11 +54,11 @@ def _picture(room: Room, rng: Rng, width: float, height: float) -> None:
     border, thick = (rng.uniform(0.015, 0.05), rng.uniform(0.015, 0.03)) if framed else (0.0, 0.004)
     mesh.box((0, -0.005, 0), (width, thick * 0.6, height), frame)
     if framed:
-        surface = mesh.new_surface()
-        for x in (0.0, width - border):
-            mesh.box((x, 0, 0), (x + border, thick, height), frame, surface=surface)
-        for z in (0.0, height - border):
-            mesh.box((0, 0, z), (width, thick, z + border), frame, surface=surface)
+        with mesh.one_surface():
+            for x in (0.0, width - border):
+                mesh.box((x, 0, 0), (x + border, thick, height), frame)
+            for z in (0.0, height - border):
+                mesh.box((0, 0, z), (width, thick, z + border), frame)
     inset, front = border, thick * 0.6 + 1e-3
     if framed and rng.random() < 0.45:
         mount = Material(m.plain(colour(0.93, 0.92, 0.89)))
@@ -66,11 +66,9 @@ def _picture(room: Room, rng: Rng, width: float, height: float) -> None:
         mesh.quad((width - border, front, border), [-c for c in size[0]], size[1], mount)
         inset, front = border + 0.14 * width, front + 1e-3
     inner = (width - 2 * inset, height - 2 * inset)
-    value = (0.1, 0.95)
-    colours = np.stack([palette.hue(rng, (0.05, 0.8), value) for _ in range(5)])
+    colours = np.stack([palette.hue(rng, (0.05, 0.8), (0.1, 0.95)) for _ in range(5)])
     art = patterns.picture(inner, colours, kind=int(rng.integers(3)), salt=int(rng.integers(1, 99)))
-    gloss = 0.25 if rng.random() < 0.4 else 0.0
-    material = Material(art, gloss=gloss, sharpness=200.0)
+    material = Material(art, gloss=0.25 if rng.random() < 0.4 else 0.0, sharpness=200.0)
     mesh.quad((width - inset, front, inset), (-inner[0], 0, 0), (0, 0, inner[1]), material)
 
 
