@@ -156,7 +156,8 @@ def test_an_unreadable_frame_ends_the_run_and_saves_it(
     depth.write_bytes(whole[:50])
     with pytest.raises(TrainingError) as caught:
         Trainer(run, CPU).fit(samples)
-    assert re.fullmatch(r"\S*frame-1\.depth\.png is not a PNG.*--resume \S*", str(caught.value))
+    expected = r"\S*frame-1\.depth\.png is not a readable PNG.*--resume \S*"
+    assert re.fullmatch(expected, str(caught.value))
     depth.write_bytes(whole)
     again = Trainer(run, CPU)
     again.restore()
