@@ -46,7 +46,7 @@ def scene(data: bytes, focal_px: float | None = FOCAL_PX) -> Any:
 
 
 @dataclasses.dataclass(frozen=True)
-class Served:
+class RunningService:
     """A service that runs."""
 
     address: str
@@ -54,7 +54,7 @@ class Served:
 
 
 @contextlib.contextmanager
-def serving(token: str | None = None, **limits: Any) -> Iterator[Served]:
+def serving(token: str | None = None, **limits: Any) -> Iterator[RunningService]:
     """The service in a thread, until the block ends."""
     from spd.serve.app import create_app
     from spd.serve.config import ServeConfig
@@ -68,7 +68,7 @@ def serving(token: str | None = None, **limits: Any) -> Iterator[Served]:
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
     thread.start()
     try:
-        yield Served(url_of(bound), app.state.service)
+        yield RunningService(url_of(bound), app.state.service)
     finally:
         server.should_exit = True
         thread.join()

@@ -78,7 +78,7 @@ class RampScene(PhotoScene):
         return (1 + 0.01 * points[:, 0]).astype(np.float32)
 
 
-class Held(PhotoPredictor):
+class BlockingPredictor(PhotoPredictor):
     """A network that prepares its own input and answers when `go` is set."""
 
     device, source, config = "cpu", "held", None
@@ -96,7 +96,7 @@ class Held(PhotoPredictor):
         return [RampScene(photo.pixels.shape[:2], photo.focal) for photo in photos]
 
 
-class Failing(Held):
+class FailingPredictor(BlockingPredictor):
     """A network that raises an error for every photo."""
 
     def __init__(self, error: Exception) -> None:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from pydantic_core import to_json
 
-from helpers.small_service import JPEG, Held, photo, posted, predictor, small_service
+from helpers.small_service import JPEG, BlockingPredictor, photo, posted, predictor, small_service
 from spd.outputs import read_png_depth
 from spd.scenes import distances_m
 
@@ -170,7 +170,7 @@ def test_the_overlay_shows_the_points(client, image):
 
 
 def test_the_overlay_of_a_large_photo_takes_points_in_its_own_pixels():
-    held = Held()
+    held = BlockingPredictor()
     held.go.set()
     with small_service(network=held) as client:
         image = posted(client, photo(1200, 1800))
@@ -223,12 +223,12 @@ def test_the_model_and_its_limits(client):
 
 
 def test_the_parameters_of_other_models_are_null():
-    with small_service(network=Held()) as client:
+    with small_service(network=BlockingPredictor()) as client:
         assert client.get("/v1/model").json()["parameters"] is None
 
 
 def test_a_million_points_in_one_request():
-    held = Held()
+    held = BlockingPredictor()
     held.go.set()
     uv = np.random.default_rng(0).random((1_000_000, 2)) * [63, 47]
     body = b'{"points":%b}' % to_json(uv.tolist())
@@ -243,7 +243,7 @@ def test_a_million_points_in_one_request():
 
 
 def test_values_that_are_not_finite_become_null():
-    class Blind(Held):
+    class Blind(BlockingPredictor):
         def encode_many(self, photos):
             (scene,) = super().encode_many(photos)
             scene._ask = lambda points: np.full(len(points), [np.nan, np.inf, 2][:1], np.float32)

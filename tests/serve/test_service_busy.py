@@ -9,8 +9,8 @@ import pytest
 
 from helpers.small_service import (
     JPEG,
-    Failing,
-    Held,
+    BlockingPredictor,
+    FailingPredictor,
     RampScene,
     error_of,
     photo,
@@ -32,7 +32,7 @@ def in_background(function, *args, **kwargs):
 
 
 def test_too_many_requests_at_a_time():
-    held = Held()
+    held = BlockingPredictor()
     with small_service(network=held, max_requests=1) as client:
         thread, answers = in_background(client.post, "/v1/images", content=photo(), headers=JPEG)
         assert held.began.acquire(timeout=30)
@@ -47,7 +47,7 @@ def test_too_many_requests_at_a_time():
 
 
 def test_too_many_photos_waiting():
-    held = Held()
+    held = BlockingPredictor()
     with small_service(network=held, max_encodes_waiting=1) as client:
         threads = [in_background(client.post, "/v1/images", content=photo(), headers=JPEG)]
         assert held.began.acquire(timeout=30)
@@ -65,7 +65,7 @@ def test_too_many_photos_waiting():
 
 
 def test_an_answer_that_takes_too_long():
-    held = Held()
+    held = BlockingPredictor()
     with small_service(network=held, request_seconds=0.05) as client:
         answer = client.post("/v1/images", content=photo(), headers=JPEG)
         assert error_of(answer)[:2] == (503, "too_slow")
@@ -90,7 +90,7 @@ def test_computing_points_stops_after_the_time_limit():
 
 
 def test_photos_that_waited_too_long_are_not_encoded():
-    held = Held()
+    held = BlockingPredictor()
     with small_service(network=held, request_seconds=0.2) as client:
         threads = [
             in_background(client.post, "/v1/images", content=photo(), headers=JPEG)
@@ -105,7 +105,7 @@ def test_photos_that_waited_too_long_are_not_encoded():
 
 def test_a_photo_that_does_not_fit_into_memory():
     full = OutOfMemoryError("the encoding does not fit into memory; crop the photo")
-    with small_service(network=Failing(full)) as client:
+    with small_service(network=FailingPredictor(full)) as client:
         answer = client.post("/v1/images", content=photo(), headers=JPEG)
         assert error_of(answer)[:2] == (503, "out_of_memory")
         assert answer.headers["retry-after"]
@@ -128,7 +128,7 @@ def test_a_stopping_service_refuses_new_requests():
 
 
 def test_photos_that_wait_at_shutdown_get_503():
-    held = Held()
+    held = BlockingPredictor()
     with small_service(network=held) as client:
         service = client.app.state.service
         threads = [in_background(client.post, "/v1/images", content=photo(), headers=JPEG)]
@@ -147,7 +147,7 @@ def test_photos_that_wait_at_shutdown_get_503():
 def test_pictures_that_wait_at_shutdown_get_503():
     go, began = threading.Event(), threading.Semaphore(0)
 
-    class Slow(Held):
+    class Slow(BlockingPredictor):
         def encode_many(self, photos):
             (scene,) = super().encode_many(photos)
 

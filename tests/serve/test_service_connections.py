@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from helpers.small_service import Held, photo, small_app
+from helpers.small_service import BlockingPredictor, photo, small_app
 from spd.serve.server import bind, server_of
 
 WAIT = 20.0  # for what has to come; never a measure
@@ -118,7 +118,7 @@ def test_an_idle_connection_is_closed_after_an_answer_too():
 
 
 def test_a_connection_with_a_long_running_request_stays_open():
-    held = Held()
+    held = BlockingPredictor()
     with running(held, head_seconds=0.1) as (_, address, _), connected(address) as client:
         client.sendall(request("GET", "/healthz") + request("POST", "/v1/images", photo()))
         assert read_answer(client)[0] == 200
@@ -154,7 +154,7 @@ def test_an_announced_length_beyond_the_limit_is_refused_at_once():
 
 
 def test_a_client_that_reads_no_answer_is_disconnected():
-    held = Held()
+    held = BlockingPredictor()
     held.go.set()
     with running(held, answer_seconds=0.3) as (app, address, _):
         with connected(address) as client:
@@ -170,7 +170,7 @@ def test_a_client_that_reads_no_answer_is_disconnected():
 @contextlib.contextmanager
 def waiting_map(height: int, width: int, **limits):
     """A client whose map is answered, but for its end, which waits in the server."""
-    held = Held()
+    held = BlockingPredictor()
     held.go.set()
     with running(held, send=4096, head_seconds=0.1, **limits) as (app, address, server):
         with connected(address) as client:
@@ -208,7 +208,7 @@ def test_bytes_that_are_not_http_are_refused():
 
 
 def test_a_running_request_is_answered_before_the_service_stops():
-    held = Held()
+    held = BlockingPredictor()
     with running(held) as (app, address, server), connected(address) as client:
         client.sendall(request("POST", "/v1/images", photo()))
         assert held.began.acquire(timeout=WAIT)
@@ -229,7 +229,7 @@ def refused(address) -> bool:
 
 
 def test_requests_that_wait_longer_than_the_grace_period_get_503():
-    held = Held()
+    held = BlockingPredictor()
     with (
         running(held, grace_seconds=0.2) as (app, address, server),
         connected(address) as first,

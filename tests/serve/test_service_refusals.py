@@ -5,7 +5,15 @@ import json
 import numpy as np
 import pytest
 
-from helpers.small_service import JPEG, Failing, Held, error_of, photo, posted, small_service
+from helpers.small_service import (
+    JPEG,
+    BlockingPredictor,
+    FailingPredictor,
+    error_of,
+    photo,
+    posted,
+    small_service,
+)
 from spd.errors import CheckpointError
 
 TOKEN = "0123456789abcdef0123"
@@ -133,7 +141,7 @@ def test_invalid_points_of_an_overlay(client, image, point):
 
 
 def test_a_depth_map_that_does_not_fit_16_bits():
-    class Far(Held):
+    class Far(BlockingPredictor):
         def encode_many(self, photos):
             (scene,) = super().encode_many(photos)
             scene.depth_map = lambda fast: np.full(scene.size, 100.0, np.float32)
@@ -177,7 +185,7 @@ def test_unknown_paths_and_methods_give_errors_of_the_same_form(client):
 
 
 def test_an_unexpected_error_sends_one_sentence_and_no_traceback(monkeypatch):
-    with small_service(network=Failing(RuntimeError("secret of the house"))) as client:
+    with small_service(network=FailingPredictor(RuntimeError("secret of the house"))) as client:
         answer = client.post("/v1/images", content=photo(), headers=JPEG)
         assert error_of(answer)[:2] == (500, "internal")
         assert "secret" not in answer.text
@@ -186,7 +194,7 @@ def test_an_unexpected_error_sends_one_sentence_and_no_traceback(monkeypatch):
 
 
 def test_an_spd_error_that_is_not_the_clients_fault_is_logged(caplog):
-    with small_service(network=Failing(CheckpointError("secret of the house"))) as client:
+    with small_service(network=FailingPredictor(CheckpointError("secret of the house"))) as client:
         answer = client.post("/v1/images", content=photo(), headers=JPEG)
         assert error_of(answer)[:2] == (500, "internal")
         assert "secret" not in answer.text
