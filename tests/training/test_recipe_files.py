@@ -36,7 +36,11 @@ def test_a_recipe_written_as_json_is_read_back(tmp_path):
         ("mine.toml", "steps 3", r"mine\.toml is not valid TOML"),
         ("mine.json", "[1]", r"mine\.json: Recipe: expected a JSON object"),
         ("mine.json", "{", r"mine\.json is not valid JSON"),
-        ("mine.yaml", "", r"no recipe .*mine\.yaml'; take nyu_v15_2, .*or a \.toml or \.json file"),
+        (
+            "mine.yaml",
+            "",
+            r"no recipe .*mine\.yaml'; expected nyu_v15_2, .*or a \.toml or \.json file",
+        ),
     ],
 )
 def test_a_file_that_is_wrong_is_refused_by_name(tmp_path, name, text, message):
