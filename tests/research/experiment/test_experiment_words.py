@@ -155,3 +155,15 @@ def test_a_summary_from_before_has_no_table_of_real_frames_edges():
     assert "Real frames" not in text
     assert "AbsRel extra_0" in text
     assert "\n\n\n" not in text
+
+
+def test_the_page_holds_every_setting_the_machine_and_every_comparison():
+    text = page("1.5", extra=("frames:val",))
+    for row in (
+        "| seeds | 5 |", "| held out rooms | 100 |", "| data | frames:val |",
+        "| processor | a processor |", "| load_average | 1.5 |",
+    ):  # fmt: skip
+        assert row in text.partition("### What was trained")[0]
+    every = text.partition("### Every comparison")[2]
+    assert "| v15.2 against bilinear | AbsRel | +0.0224 | -0.4000 to +0.4000 | undecided |" in every
+    assert "| si_f1 | +0.0000 | +0.0000 to +0.0000 | no edges found by either |" in every
