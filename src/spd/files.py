@@ -10,6 +10,8 @@ from pathlib import Path
 from spd.errors import DataError
 
 UNFINISHED = ".writing-"
+LOCK = "lock"
+"""File of an output folder that the process which writes into it holds."""
 
 
 @contextlib.contextmanager
@@ -60,6 +62,13 @@ def check_folder(path: str | os.PathLike[str]) -> None:
         DataError: if it is not a folder, or cannot be written.
     """
     _check_place(Path(path), Path(path).absolute())
+
+
+def is_taken(folder: Path) -> bool:
+    """Whether a path has other content than a run leaves that is killed at its very start."""
+    if not folder.is_dir():
+        return folder.exists()
+    return any(p.name != LOCK and not p.name.startswith(UNFINISHED) for p in folder.iterdir())
 
 
 def _check_place(target: Path, folder: Path) -> None:

@@ -24,11 +24,7 @@ def storable(text: str) -> str:
 def numbers(column: Any, name: str, errors: RowErrors, table: str) -> np.ndarray:
     """A column as float64; NaN where a cell is empty, NaN and an error where it is not a number.
 
-    Args:
-        column: column of a pyarrow table, with numbers or text.
-        name: name of the column.
-        errors: receives the rows' errors.
-        table: name of the table for messages.
+    The column of a pyarrow table holds numbers or text. Errors of rows go into `errors`.
 
     Raises:
         DataError: if the column holds neither numbers nor text.
@@ -87,10 +83,7 @@ def point_lists(column: Any, errors: RowErrors) -> tuple[np.ndarray, np.ndarray]
     """All points of a column of lists, or of JSON lists as text.
 
     A row without a readable point gets one NaN point and an error, so that the row is not lost.
-
-    Args:
-        column: column of a pyarrow table.
-        errors: receives the errors, by the number of the returned point.
+    Errors go into `errors`, by the number of the returned point.
 
     Returns:
         Points `[K, 2]`, and the table row of each `[K]`.

@@ -3,15 +3,16 @@
 An engine yields the answers in any order and writes nothing.
 """
 
-import concurrent.futures
 import multiprocessing
 import os
 import threading
 from collections.abc import Generator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 
 from spd.batch.grouping import PhotoPoints
 from spd.batch.tasks import Task, TaskAnswer, answer_task, limit_threads, limited_threads
+from spd.data.parallel import process_pool
 from spd.errors import BatchError, SPDError
 from spd.predictors.model_options import AnyPredictor, ModelLocation
 from spd.terminal import interrupts_held
@@ -37,35 +38,26 @@ def answers_of_processes(
     Raises:
         BatchError: if a process dies.
     """
-    pool = concurrent.futures.ProcessPoolExecutor(
-        min(workers, len(tasks)),
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_start,
-        initargs=(location,),
-    )
-    waiting: set[concurrent.futures.Future[TaskAnswer]] = set()
+    waiting: set[Future[TaskAnswer]] = set()
     todo = iter(tasks)
     try:
-        while True:
-            with interrupts_held():  # submitting a task may start a process
-                for task in todo:
-                    waiting.add(pool.submit(_answer, photo_points.task(task)))
-                    if len(waiting) >= _AHEAD * workers:
-                        break
-            if not waiting:
-                return
-            done, waiting = concurrent.futures.wait(
-                waiting, return_when=concurrent.futures.FIRST_COMPLETED
-            )
-            for future in done:
-                yield future.result()
+        with process_pool(min(workers, len(tasks)), _start, (location,)) as pool:
+            while True:
+                with interrupts_held():  # submitting a task may start a process
+                    for task in todo:
+                        waiting.add(pool.submit(_answer, photo_points.task(task)))
+                        if len(waiting) >= _AHEAD * workers:
+                            break
+                if not waiting:
+                    return
+                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield future.result()
     except BrokenProcessPool:
         raise BatchError(
             "a process died, perhaps out of memory; run the same command again to continue, with "
             "fewer --workers if it happens again"
         ) from None
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 _predictor: AnyPredictor | SPDError

@@ -5,6 +5,7 @@ always holds the same rows, which is why the existing parts tell what is done.
 """
 
 import dataclasses
+import itertools
 from typing import Any
 
 import numpy as np
@@ -40,11 +41,10 @@ class PhotoPoints:
         """The photos and points of one task."""
         first, end = (int(n) for n in self.tasks[number])
         starts = self.starts[first : end + 1]
-        focal_px = [None if np.isnan(f) else float(f) for f in self.focal_px[first:end]]
         return Task(
             number=number,
             paths=[path_text(p) for p in self.paths.slice(first, end - first).to_pylist()],
-            focal_px=focal_px,
+            focal_px=[None if np.isnan(f) else float(f) for f in self.focal_px[first:end]],
             counts=np.diff(starts).tolist(),
             points=self.points[starts[0] : starts[-1]],
             in_fractions=self.in_fractions,
@@ -104,20 +104,9 @@ def plan_rows(
     firsts = order[starts[:-1]]
     part_photos = _cut(starts, photos_per_part)
     tasks, part_tasks = _tasks(part_photos)
-    return BatchPlan(
-        PhotoPoints(
-            rows.path.take(firsts),
-            rows.focal_px[firsts],
-            starts,
-            rows.points[order],
-            in_fractions,
-            tasks,
-            maps,
-        ),
-        order,
-        starts[part_photos],
-        part_tasks,
-    )
+    paths, focal_px, points = rows.path.take(firsts), rows.focal_px[firsts], rows.points[order]
+    photo_points = PhotoPoints(paths, focal_px, starts, points, in_fractions, tasks, maps)
+    return BatchPlan(photo_points, order, starts[part_photos], part_tasks)
 
 
 def _by_photo(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
@@ -132,8 +121,7 @@ def _by_photo(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
     appearance = np.empty(len(first), dtype=np.int64)
     appearance[np.argsort(first)] = np.arange(len(first))
     photo = appearance[photo]
-    counts = np.bincount(photo)
-    return np.argsort(photo, kind="stable"), np.concatenate([[0], np.cumsum(counts)])
+    return np.argsort(photo, kind="stable"), np.cumsum([0, *np.bincount(photo)])
 
 
 def _cut(starts: np.ndarray, photos_per_part: int) -> np.ndarray:
@@ -150,7 +138,7 @@ def _tasks(part_photos: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Photo range of each task, and the first task of every part with the number of tasks."""
     tasks: list[tuple[int, int]] = []
     first_of_part = [0]
-    for first, end in zip(part_photos[:-1].tolist(), part_photos[1:].tolist(), strict=True):
+    for first, end in itertools.pairwise(part_photos.tolist()):
         tasks += [(n, min(n + PHOTOS_PER_TASK, end)) for n in range(first, end, PHOTOS_PER_TASK)]
         first_of_part.append(len(tasks))
     return np.array(tasks), np.array(first_of_part)

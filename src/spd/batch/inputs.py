@@ -61,12 +61,7 @@ class Rows:
         return len(self.points)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Source:
-    """A table, or photos."""
-
-    table: Path | None
-    photos: tuple[str, ...]
+_Source = Path | tuple[str, ...]  # a table, or photos
 
 
 def path_bytes(path: str) -> bytes:
@@ -82,9 +77,7 @@ def path_text(path: bytes) -> str:
 def read_rows(batch_input: BatchInput, out: Path | None = None) -> tuple[Rows, str]:
     """All rows of all inputs, and a digest of their content.
 
-    Args:
-        batch_input: photos, tables and points.
-        out: folder of the batch; files below it are its own maps and parts, and not inputs.
+    Files below the batch's folder `out` are its own maps and parts, and not inputs.
 
     Raises:
         DataError: if an input is missing, cannot be read or has no points, or two tables have
@@ -96,9 +89,10 @@ def read_rows(batch_input: BatchInput, out: Path | None = None) -> tuple[Rows, s
     first_row = 0
     for source in sources:
         table, folder, name = _read(source, batch_input.root)
-        content = file_sha256(source.table) if source.table else "\n".join(source.photos)
+        photos = () if isinstance(source, Path) else source
+        content = file_sha256(source) if isinstance(source, Path) else "\n".join(photos)
         digest.update(f"{folder} {content}\n".encode(errors="surrogateescape"))
-        parts.append(_rows_of(table, source.photos, folder, name, batch_input, first_row))
+        parts.append(_rows_of(table, photos, folder, name, batch_input, first_row))
         first_row += table.num_rows
     if not any(len(part) for part in parts):
         raise DataError(f"{', '.join(batch_input.inputs)}: no rows to answer")
@@ -113,14 +107,14 @@ def _find(name: str, out: Path | None) -> list[_Source]:
         photos = sorted(_not_below(out, found))
         if not photos:
             raise DataError(f"{path} holds no photos ({', '.join(PHOTOS)}); give tables by name")
-        return [_Source(None, tuple(photos))]
+        return [tuple(photos)]
     names = [name] if path.exists() else sorted(glob.glob(name, recursive=True))
     if not names:
         raise DataError(f"no file, folder or glob matches {name}")
     names = _not_below(out, names)
-    tables = [_Source(Path(n), ()) for n in names if n.lower().endswith(TABLES)]
+    tables = [Path(n) for n in names if n.lower().endswith(TABLES)]
     photos = [n for n in names if not n.lower().endswith(TABLES) and not Path(n).is_dir()]
-    return [*tables, *([_Source(None, tuple(photos))] if photos else [])]
+    return [*tables, *([tuple(photos)] if photos else [])]
 
 
 def _not_below(out: Path | None, names: Iterable[str]) -> list[str]:
@@ -140,21 +134,19 @@ def _read(source: _Source, root: Path | None) -> tuple[Any, Path, str]:
     """The table, the folder its paths are relative to, and its name for messages."""
     import pyarrow as pa
 
-    if source.table is None:
-        images = pa.array([storable(photo) for photo in source.photos], pa.string())
+    if isinstance(source, tuple):
+        images = pa.array([storable(photo) for photo in source], pa.string())
         return pa.table({"image": images}), Path.cwd(), "photos"
-    table = _read_table(source.table)
+    table = _read_table(source)
     names = table.column_names
     for name in names:
         if names.count(name) > 1:
-            raise DataError(f"{source.table} has two columns {name}; rename one")
+            raise DataError(f"{source} has two columns {name}; rename one")
         if name in ANSWERS and name not in _REPEATED:
-            raise DataError(
-                f"{source.table} has a column {name}, as the answers do; rename or drop it"
-            )
+            raise DataError(f"{source} has a column {name}, as the answers do; rename or drop it")
     if "image" not in names:
-        raise DataError(f"{source.table} has no column image; its columns are {', '.join(names)}")
-    return table, (root or source.table.parent).absolute(), str(source.table)
+        raise DataError(f"{source} has no column image; its columns are {', '.join(names)}")
+    return table, (root or source.parent).absolute(), str(source)
 
 
 def _read_table(path: Path) -> Any:
@@ -167,10 +159,8 @@ def _read_table(path: Path) -> Any:
         with csv.open_csv(path) as head:
             names = head.schema.names
         # As text, so that 007 stays 007; the columns of numbers are parsed later.
-        return csv.read_csv(
-            path,
-            convert_options=csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string())),
-        )
+        options = csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()))
+        return csv.read_csv(path, convert_options=options)
     except (pa.ArrowException, OSError) as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{path} cannot be read as a table: {reason}") from None
@@ -260,7 +250,7 @@ def _joined(parts: Sequence[Rows]) -> Rows:
     except pa.ArrowException as error:
         reason = " ".join(str(error).split())
         raise DataError(f"the tables' columns have different types: {reason}") from None
-    paths: list[Any] = [chunk for part in parts for chunk in _chunks(part.path)]
+    paths = [chunk for part in parts for chunk in getattr(part.path, "chunks", [part.path])]
     return Rows(
         pa.chunked_array(paths, pa.large_binary()),
         np.concatenate([part.points for part in parts]),
@@ -268,7 +258,3 @@ def _joined(parts: Sequence[Rows]) -> Rows:
         errors,
         table,
     )
-
-
-def _chunks(array: Any) -> list[Any]:
-    return array.chunks if hasattr(array, "chunks") else [array]

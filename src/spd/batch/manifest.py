@@ -7,11 +7,10 @@ from typing import Any
 from spd._version import __version__
 from spd.batch.grouping import BatchPlan
 from spd.errors import BatchError
-from spd.files import UNFINISHED, write_text
+from spd.files import is_taken, write_text
 from spd.predictors.model_options import ModelLocation
 
 BATCH = "batch.json"
-LOCK = "lock"
 SCHEMA = 1
 """Version of the parts' columns and of this file; a batch of another version is refused."""
 
@@ -61,9 +60,7 @@ def check_batch_folder(folder: Path) -> None:
     Raises:
         BatchError: if it has.
     """
-    if (folder / BATCH).exists() or not folder.exists():
-        return
-    if not folder.is_dir() or any(map(_is_foreign, folder.iterdir())):
+    if not (folder / BATCH).exists() and is_taken(folder):
         raise BatchError(f"{folder} exists and is not empty; choose another --out")
 
 
@@ -90,18 +87,9 @@ def write_or_compare(folder: Path, wanted: dict[str, Any]) -> None:
         )
 
 
-def _is_foreign(path: Path) -> bool:
-    """Whether the file is not one that a batch leaves when it is killed at its very start."""
-    return path.name != LOCK and not path.name.startswith(UNFINISHED)
-
-
 def _difference(found: dict[str, Any], wanted: dict[str, Any], changed: list[str]) -> str:
     """The first difference, of an option rather than of a digest."""
-    plain = [
-        key
-        for key in changed
-        if key not in _DESCRIPTIONS and key not in ("rows", "photos", "parts")
-    ]
+    plain = [key for key in changed if key not in {*_DESCRIPTIONS, "rows", "photos", "parts"}]
     if plain:
         return f"{plain[0]} was {found.get(plain[0])}, is {wanted[plain[0]]}"
     digests = [key for key in _DESCRIPTIONS if key in changed]

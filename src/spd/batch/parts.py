@@ -23,22 +23,14 @@ def columns_of(rows: Rows, *, maps: bool) -> dict[str, str]:
 
     metres, texts = np.zeros(0, dtype=np.float32), pa.array([], pa.string())
     input_columns, map_paths = rows.table.slice(0, 0), texts if maps else None
-    table = _table(input_columns, np.zeros((0, 2)), metres, metres, texts, map_paths)
+    table = _table(input_columns, np.zeros((0, 2)), [metres, metres], texts, map_paths)
     return {field.name: str(field.type) for field in table.schema}
 
 
 def write_part(
     folder: Path, part: int, plan: BatchPlan, rows: Rows, answers: list[TaskAnswer]
-) -> int:
-    """Write a part; returns how many of its rows have an error.
-
-    Args:
-        folder: folder of the batch.
-        part: number of the part.
-        plan: rows of each part.
-        rows: all rows of the input.
-        answers: answers to the part's tasks, in the tasks' order.
-    """
+) -> None:
+    """Write a part from the answers to its tasks, which are in the tasks' order."""
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -58,11 +50,10 @@ def write_part(
         map_paths = pa.array([name if name in written else None for name in names], pa.string())
     input_columns = _take(rows.table, input_rows)
     error_column = pa.array(errors, pa.string())
-    table = _table(input_columns, points, depth_m, range_m, error_column, map_paths)
+    table = _table(input_columns, points, [depth_m, range_m], error_column, map_paths)
     sink = pa.BufferOutputStream()
     parquet.write_table(table, sink, compression="zstd")
     write_bytes(part_path(folder, part), sink.getvalue().to_pybytes())
-    return len(errors) - errors.count(None)
 
 
 def _take(table: Any, rows: np.ndarray) -> Any:
@@ -75,19 +66,14 @@ def _take(table: Any, rows: np.ndarray) -> Any:
 
 
 def _table(
-    input_columns: Any,
-    points: np.ndarray,
-    depth_m: np.ndarray,
-    range_m: np.ndarray,
-    errors: Any,
-    map_paths: Any,
+    input_columns: Any, points: np.ndarray, metres: list[np.ndarray], errors: Any, map_paths: Any
 ) -> Any:
-    """The table of a part."""
+    """The table of a part; `metres` are depth and range."""
     import pyarrow as pa
 
     columns = {name: input_columns[name] for name in ("input_row", "image")}
     columns |= {"u": pa.array(points[:, 0]), "v": pa.array(points[:, 1])}
-    columns |= {"depth_m": pa.array(depth_m), "range_m": pa.array(range_m), "error": errors}
+    columns |= {"depth_m": pa.array(metres[0]), "range_m": pa.array(metres[1]), "error": errors}
     if map_paths is not None:
         columns["map_path"] = map_paths
     columns |= {name: input_columns[name] for name in input_columns.column_names[2:]}

@@ -112,14 +112,9 @@ class TaskActor:
                 return _as_table(answer_task(self._predictor, self._photo_points.task(task)))
             except SPDError as error:
                 self._failed = str(error)
-        nothing = np.zeros(1, dtype=np.float32)
+        empty, points = np.zeros(1, dtype=np.float32), np.zeros((1, 2))
         failed = TaskAnswer(
-            task=task,
-            points=np.zeros((1, 2)),
-            depth_m=nothing,
-            range_m=nothing,
-            errors=[None],
-            warnings=[],
+            task=task, points=points, depth_m=empty, range_m=empty, errors=[None], warnings=[]
         )
         return _as_table(failed, self._failed)
 

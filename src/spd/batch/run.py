@@ -14,13 +14,13 @@ from spd.batch.cells import storable
 from spd.batch.engines import answers_here, answers_of_processes
 from spd.batch.grouping import BatchPlan, plan_rows
 from spd.batch.inputs import BatchInput, Rows, read_rows
-from spd.batch.manifest import LOCK, check_batch_folder, manifest, write_or_compare
+from spd.batch.manifest import check_batch_folder, manifest, write_or_compare
 from spd.batch.maps import MAPS, MapFiles, MapForm
 from spd.batch.parts import columns_of, count_errors, existing_parts, write_part
 from spd.batch.ray_engine import answers_of_ray, check_ray
 from spd.batch.tasks import TaskAnswer
 from spd.errors import BatchError, ConfigError
-from spd.files import check_folder, remove_unfinished
+from spd.files import LOCK, check_folder, remove_unfinished
 from spd.predictors.model_options import ModelLocation, ModelOptions
 
 Engine = Literal["local", "ray"]
@@ -151,15 +151,12 @@ def _locked(folder: Path) -> Iterator[None]:
     if folder.exists() and not folder.is_dir():
         raise BatchError(f"{folder} is a file; choose another --out")
     folder.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(folder / LOCK, timeout=0)
     try:
-        lock.acquire()
+        lock = filelock.FileLock(folder / LOCK).acquire(timeout=0)
     except filelock.Timeout:
         raise BatchError(f"another batch is writing to {folder}; wait, or use another") from None
-    try:
+    with lock:
         yield
-    finally:
-        lock.release()
 
 
 def _answers(

@@ -32,11 +32,8 @@ def write_model(
 ) -> None:
     """Write weights and configuration into an existing folder.
 
-    Args:
-        model: the model.
-        folder: the folder.
-        about: facts to store in `config.json` (step, recipe, metrics); plain JSON.
-        dtype: type to store weights in; float16 halves the file, and loading gives float32 again.
+    `about` are facts to store in `config.json` (step, recipe, metrics), as plain JSON. `dtype` is
+    the type to store weights in: float16 halves the file, and loading gives float32 again.
     """
     weights = {name: tensor.to(dtype) for name, tensor in stored_weights(model).items()}
     # Serialised first, so that a full disk is the same error for both files.

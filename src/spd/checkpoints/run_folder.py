@@ -3,14 +3,13 @@
 from pathlib import Path
 
 from spd.errors import TrainingError
-from spd.files import UNFINISHED
+from spd.files import is_taken
 
 RUN = "run.json"
 LOG = "log.jsonl"
 CHECKPOINTS = "checkpoints"
 STATE = "state.pt"
 BEST = "best.json"
-LOCK = "lock"
 
 
 def check_free(folder: Path) -> None:
@@ -24,7 +23,7 @@ def check_free(folder: Path) -> None:
             f"{folder} already holds a run; continue it with --resume {folder}, or choose another "
             "--out"
         )
-    if folder.exists() and (not folder.is_dir() or any(map(_is_foreign, folder.iterdir()))):
+    if is_taken(folder):
         raise TrainingError(f"{folder} exists and is not empty; choose another --out")
 
 
@@ -34,11 +33,5 @@ def check_run(folder: Path) -> None:
     Raises:
         TrainingError: if `run.json` is missing.
     """
-    path = folder / RUN
-    if not path.is_file():
-        raise TrainingError(f"{folder} holds no run to resume: {path} is missing")
-
-
-def _is_foreign(path: Path) -> bool:
-    """Whether this is a file that no killed start of a run leaves behind."""
-    return path.name != LOCK and not path.name.startswith(UNFINISHED)
+    if not (folder / RUN).is_file():
+        raise TrainingError(f"{folder} holds no run to resume: {folder / RUN} is missing")

@@ -10,6 +10,7 @@ import numpy as np
 from spd.data.evidence import (
     FrameEvidence,
     depth_or_disparity,
+    drawn_depth,
     evenly_spread,
     notes,
     problems,
@@ -199,7 +200,6 @@ def _statistics(source: Source, frames: Sequence[FrameEvidence]) -> dict[str, An
         sum(getattr(frame, name) for frame in frames)
         for name in ("pixels", "valid", "positive", "out_of_range")
     )
-    drawn_m = np.concatenate([np.zeros(0, np.float32), *(frame.drawn_m for frame in frames)])
     focal = [(f.focal_px, f.fov_deg) for f in frames if f.focal_px is not None and f.fov_deg]
     return {
         "image_sizes": _sizes(frame.image_size for frame in frames),
@@ -211,7 +211,7 @@ def _statistics(source: Source, frames: Sequence[FrameEvidence]) -> dict[str, An
         "no_reading_share": 1 - positive / pixels if pixels else None,
         "out_of_range_share": out_of_range / pixels if pixels else None,
         "border_share": (positive - out_of_range - valid) / pixels if pixels else None,
-        "percentiles_m": _percentiles(drawn_m),
+        "percentiles_m": _percentiles(drawn_depth(frames)),
         "focal_px": _ends([px for px, _ in focal]),
         "fov_deg": _ends([deg for _, deg in focal]),
     }

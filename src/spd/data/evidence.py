@@ -75,12 +75,7 @@ class FrameEvidence:
 
 
 def evidence_of(sample: RGBDSample, stored: np.ndarray | None = None) -> FrameEvidence:
-    """Evidence from one sample.
-
-    Args:
-        sample: the frame.
-        stored: its depth in the type of the file; None: unknown, so metres are used.
-    """
+    """Evidence from one sample; its depth in the type of the file, where known, is `stored`."""
     values = sample.depth_m if stored is None else stored
     finite = np.isfinite(values)
     positive_m = sample.depth_m[np.isfinite(sample.depth_m) & (sample.depth_m > 0)]
@@ -138,9 +133,8 @@ def preflight(samples: Samples, count: int = 16) -> list[str]:
         DataError: on the first source whose values cannot be metric depth, with what to do.
     """
     found = []
-    for source in samples.sources:
-        numbers = [number for owner, number in samples.places if owner is source]
-        chosen = (numbers[n] for n in evenly_spread(len(numbers), count))
+    for source, own in samples.of_sources:
+        chosen = (samples.places[own[n]][1] for n in evenly_spread(len(own), count))
         frames = [read_evidence(source, number) for number in chosen]
         for problem in problems(frames):
             raise DataError(f"{source.path}: {problem}")
@@ -161,15 +155,10 @@ def problems(frames: Sequence[FrameEvidence]) -> list[str]:
 
 def notes(frames: Sequence[FrameEvidence]) -> list[str]:
     """Remarks on these frames that are no reason to refuse them."""
-    counts = {
-        "NaN": sum(f.not_a_number for f in frames),
-        "negative": sum(f.negative for f in frames),
-        "infinite": sum(f.infinite for f in frames),
-    }
+    signs = {"NaN": "not_a_number", "negative": "negative", "infinite": "infinite"}
+    counts = {kind: sum(getattr(f, name) for f in frames) for kind, name in signs.items()}
     found = [
-        f"{count:,} value(s) are {what} and count as no reading"
-        for what, count in counts.items()
-        if count
+        f"{n:,} value(s) are {what} and count as no reading" for what, n in counts.items() if n
     ]
     empty = [f.name for f in frames if f.valid == 0]
     if empty:
@@ -183,10 +172,8 @@ def notes(frames: Sequence[FrameEvidence]) -> list[str]:
 def depth_or_disparity(frames: Sequence[FrameEvidence]) -> str:
     """`depth`, `disparity` or `undecided`, from the windows on planes."""
     depth, disparity = sum(f.for_depth for f in frames), sum(f.for_disparity for f in frames)
-    if depth + disparity < MIN_WINDOWS:
-        return "undecided"
-    share = depth / (depth + disparity)
-    if 1 - DECISIVE_SHARE < share < DECISIVE_SHARE:
+    share = depth / max(depth + disparity, 1)
+    if depth + disparity < MIN_WINDOWS or 1 - DECISIVE_SHARE < share < DECISIVE_SHARE:
         return "undecided"
     return "depth" if share > 0.5 else "disparity"
 
@@ -220,13 +207,13 @@ def _kind_problem(frames: Sequence[FrameEvidence]) -> str | None:
     return None
 
 
-def _drawn(frames: Sequence[FrameEvidence]) -> np.ndarray:
+def drawn_depth(frames: Sequence[FrameEvidence]) -> np.ndarray:
     """Some positive readings of all frames in metres."""
     return np.concatenate([np.zeros(0, np.float32), *(f.drawn_m for f in frames)])
 
 
 def _unit_problem(frames: Sequence[FrameEvidence]) -> str | None:
-    drawn_m = _drawn(frames)
+    drawn_m = drawn_depth(frames)
     if not drawn_m.size:
         return None
     median_m, largest_m = float(np.median(drawn_m)), float(drawn_m.max())
@@ -248,7 +235,7 @@ def _unit_problem(frames: Sequence[FrameEvidence]) -> str | None:
 
 def _nearness_notes(frames: Sequence[FrameEvidence]) -> list[str]:
     """Remark on very near depth: centimetres read as millimetres, or frames of small things."""
-    drawn_m = _drawn(frames)
+    drawn_m = drawn_depth(frames)
     far_m = float(np.percentile(drawn_m, 99)) if drawn_m.size else NEAR_M
     if far_m >= NEAR_M:
         return []
@@ -289,9 +276,8 @@ def _is_kinect_disparity(values: np.ndarray, levels: np.ndarray) -> bool:
 def _is_eight_bit(levels: np.ndarray, levels_m: np.ndarray) -> bool:
     if not MIN_LEVELS <= levels.size <= 256:
         return False
-    if np.issubdtype(levels.dtype, np.integer) and any(
-        not (levels % step).any() for step in (256, 257)
-    ):
+    whole = np.issubdtype(levels.dtype, np.integer)
+    if whole and not all((levels % step).any() for step in (256, 257)):
         return True
     steps_m = levels_m * (255 / MAX_DEPTH_M)  # published 8-bit copies store 10 m as 255
     return bool(np.abs(steps_m - steps_m.round()).max() < 0.02)

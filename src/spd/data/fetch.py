@@ -33,12 +33,10 @@ Split = Literal["train", "val", "all"]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """A file of the data set."""
+    """A file of the data set: its path, such as `data/train-000000.tar`, and its size in bytes."""
 
     path: str
-    """Path in the repository, such as `data/train-000000.tar`."""
     size: int
-    """Size in bytes."""
 
 
 class HubClient:

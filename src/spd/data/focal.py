@@ -29,12 +29,8 @@ def check_focal_lengths(train: Samples, validation: Samples, camera: CameraConfi
 
     Compares, on a few frames of each source, the views that `training_view` makes for training
     with the input that the predictor makes for validation, its size limits included. Frames of
-    unknown focal length are skipped, as they are neither trained on nor scored.
-
-    Args:
-        train: training data.
-        validation: validation data; may be empty.
-        camera: the training camera.
+    unknown focal length are skipped, as they are neither trained on nor scored. `validation` may
+    be empty.
 
     Raises:
         DataError: if they differ by more than 0.1 % where NYU is involved, or 0.5 % elsewhere; if
@@ -71,12 +67,9 @@ def focal_in_evaluation(sample: RGBDSample, camera: CameraConfig) -> float:
 
 
 def _some_frames(samples: Samples) -> Iterator[tuple[Source, RGBDSample]]:
-    for source in samples.sources:
-        numbers = [
-            number
-            for number, (own, place) in enumerate(samples.places)
-            if own is source and source.frames[place].has_focal
-        ]
+    frames = samples.frames
+    for source, own in samples.of_sources:
+        numbers = [n for n in own if frames[n].has_focal]
         chosen = np.linspace(0, len(numbers) - 1, min(len(numbers), FRAMES_CHECKED)).round()
         for place in chosen.astype(int):
             sample = samples[numbers[place]]

@@ -22,12 +22,10 @@ Batch = dict[str, Tensor | list[str]]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Shard:
-    """Part of every step's images that one process computes."""
+    """Part of every step's images that one process, counted from 0, computes."""
 
     process: int = 0
-    """Number of the process, from 0."""
     processes: int = 1
-    """Number of processes."""
 
 
 class ViewStream(Dataset[TrainingView]):
@@ -46,8 +44,7 @@ class ViewStream(Dataset[TrainingView]):
         self.samples = samples
         self.config = config
         self.overfit = overfit
-        groups = groups_of(samples, camera, config)
-        self.order = ViewOrder(groups, config.batch_size, config.seed)
+        self.order = ViewOrder(groups_of(samples, camera, config), config.batch_size, config.seed)
 
     def __getitem__(self, number: int) -> TrainingView:
         if self.overfit:
@@ -70,11 +67,8 @@ def batches(
     Each of the `accumulate` parts of a step and each process takes consecutive images of the step,
     so all of them together see the same images per step as one process that computes whole steps.
 
-    Args:
-        stream: the views.
-        first_step: number of steps already done.
-        shard: part of this process; None: the only process.
-        steps: number of the last step; None: the configuration's.
+    Without `shard` there is no other process. `steps` is the number of the last step; None: the
+    configuration's.
     """
     config = stream.config
     shard = shard or Shard()

@@ -55,12 +55,8 @@ def find_overlap(
 ) -> list[str]:
     """Find test frames in training data; one line per finding, [] without any.
 
-    Args:
-        train: training data.
-        test: test data; None: only NYU's official test set is looked for.
-        compare_images: also compare the images of all frames, which reads them.
-        workers: processes that read them; None: one per core.
-        progress: called with (frames read, frames in total).
+    Without test data, only NYU's official test set is looked for. With `compare_images`, the
+    images of all frames are read and compared as well.
 
     Raises:
         DataError: if an image cannot be read.
@@ -123,9 +119,8 @@ def _same_frames(train: Samples, test: Samples) -> list[str]:
     tested = {_identity(*place) for place in test.places}
     places = zip(train.names, train.places, strict=True)
     names = [name for name, place in places if _identity(*place) in tested]
-    return (
-        [f"{len(names)} training frame(s) are also test frames: {listed(names)}"] if names else []
-    )
+    found = f"{len(names)} training frame(s) are also test frames: {listed(names)}"
+    return [found] if names else []
 
 
 def _identity(source: Source, number: int) -> tuple[str, str]:
@@ -167,21 +162,16 @@ def _hashes(
 ) -> tuple[UInt64[np.ndarray, "n 4"], list[str]]:
     """Hashes of all frames with enough contrast, and their names."""
     found, names, done = [], [], 0
-    for source in samples.sources:
-        mine = [
-            (number, name)
-            for (owner, number), name in zip(samples.places, samples.names, strict=True)
-            if owner is source
-        ]
-        results = map_frames(source, [n for n, _ in mine], _read_hash, workers)
-        for (_, name), result in zip(mine, results, strict=True):
+    for source, own in samples.of_sources:
+        results = map_frames(source, [samples.places[n][1] for n in own], _read_hash, workers)
+        for number, result in zip(own, results, strict=True):
             if isinstance(result, SPDError):
                 raise result
             done += 1
             progress(done)
             if result is not None:
                 found.append(result)
-                names.append(name)
+                names.append(samples.names[number])
     return np.array(found, dtype=np.uint64).reshape(-1, 4), names
 
 

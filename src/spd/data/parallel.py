@@ -27,11 +27,8 @@ def map_frames(
 ) -> Iterator[Result | SPDError]:
     """`work(source, number)` for every number, in order; an `SPDError` is yielded as a value.
 
-    Args:
-        source: the source.
-        numbers: numbers of its frames.
-        work: a function of a module, or a `functools.partial` of one, so that it can be pickled.
-        workers: processes; None: one per core.
+    `work` is a function of a module, or a `functools.partial` of one, so that it can be pickled.
+    Without `workers` there is one process per core.
 
     Raises:
         DataError: if a process is killed, as happens when memory runs out.

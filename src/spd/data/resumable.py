@@ -14,10 +14,7 @@ def claim_folder(
 ) -> None:
     """Write the settings file `path` into a new folder, or compare it with an existing one.
 
-    Args:
-        path: settings file; its folder must be empty or new if the file does not exist.
-        settings: settings of this call, as JSON data.
-        defaults: values of settings that files of earlier versions lack.
+    The settings are JSON data; `defaults` are those that files of earlier versions lack.
 
     Raises:
         DataError: if the folder holds anything else, or was written with other settings.

@@ -1,7 +1,6 @@
 """Opening data by name: one or several sources of any format, joined."""
 
 import dataclasses
-import itertools
 from collections.abc import Sequence
 
 from spd.data.formats import open_source
@@ -39,11 +38,12 @@ class Samples(SampleSequence):
         return [source.frames[n] for source, n in self.places]
 
     @property
-    def of_sources(self) -> list[range]:
-        """Sample numbers of each source; sources without samples are left out."""
-        counts = [sum(source is own for source, _ in self.places) for own in self.sources]
-        ends = itertools.accumulate(counts)
-        return [range(end - count, end) for count, end in zip(counts, ends, strict=True) if count]
+    def of_sources(self) -> list[tuple[Source, list[int]]]:
+        """Each source with its sample numbers; sources without samples are left out."""
+        numbers = {id(source): (source, list[int]()) for source, _ in self.places}
+        for number, (source, _) in enumerate(self.places):
+            numbers[id(source)][1].append(number)
+        return list(numbers.values())
 
     def read(self, number: int) -> RGBDSample:
         """Read a sample from disk."""

@@ -24,8 +24,7 @@ MIN_RATIO = 1.1
 def straight_windows(values: Float[np.ndarray, "h w"]) -> tuple[int, int]:
     """Number of windows that indicate depth, and number that indicate disparity.
 
-    Args:
-        values: depth or disparity; only positive finite values count.
+    The values are depth or disparity; only positive finite ones count.
     """
     step = max(1, round(values.shape[0] / (WINDOWS_PER_HEIGHT * WINDOW)))
     samples = values[step // 2 :: step, step // 2 :: step]

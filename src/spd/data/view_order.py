@@ -37,7 +37,10 @@ def groups_of(
     """
     if config.views == "crop":
         return [Group(range(len(samples)), camera)]
-    parts = samples.of_sources if isinstance(samples, Samples) else [range(len(samples))]
+    if isinstance(samples, Samples):
+        parts: list[Sequence[int]] = [own for _, own in samples.of_sources]
+    else:
+        parts = [range(len(samples))]
     return [Group(part, _camera_of(samples[part[0]], camera)) for part in parts]
 
 

@@ -72,7 +72,9 @@ class Placement:
     ) -> tuple[Float[np.ndarray, "h w"], Bool[np.ndarray, "h w"]]:
         """Readings in metres at the pixel centres of the view, and which are valid."""
         rows, columns = (np.arange(pixels, dtype=np.float64) for pixels in self.size)
-        u, v = _lattice(*_inverse(*self._affine()), columns, rows)
+        matrix, shift = self._affine()
+        inverse = np.linalg.inv(matrix)
+        u, v = _lattice(inverse, -inverse @ shift, columns, rows)
         (height, width), (depth_rows, depth_columns) = sample.image_size, sample.depth_size
         # Borders are at -0.5: what lies between two borders belongs to the pixel between them.
         inside = (u >= -0.5) & (u < width - 0.5) & (v >= -0.5) & (v < height - 0.5)
@@ -172,12 +174,9 @@ def middle_placement(sample: RGBDSample, camera: CameraConfig) -> Placement:
     """
     frame = frame_camera(sample)
     scale = camera.focal_px / frame.focal_px
-    spare_y, spare_x = (
-        pixels * scale - crop
-        for pixels, crop in zip(sample.image_size, camera.crop_size, strict=True)
-    )
+    (height, width), (crop_height, crop_width) = sample.image_size, camera.crop_size
+    spare_y, spare_x = height * scale - crop_height, width * scale - crop_width
     if min(spare_y, spare_x) < -0.5:  # the outermost pixel centres would lie outside the frame
-        (height, width), (crop_height, crop_width) = sample.image_size, camera.crop_size
         raise DataError(
             f"{sample.name} at the training camera's focal length has {height * scale:.0f}x"
             f"{width * scale:.0f} pixels, fewer than its crop of {crop_height}x{crop_width}; "
@@ -216,11 +215,6 @@ def _roll_matrix(camera: Intrinsics, roll_rad: float) -> np.ndarray:
     return np.array([[cos, -sin * ratio], [sin / ratio, cos]])
 
 
-def _inverse(matrix: np.ndarray, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    inverse = np.linalg.inv(matrix)
-    return inverse, -inverse @ shift
-
-
 def _lattice(
     matrix: np.ndarray, shift: np.ndarray, u: np.ndarray, v: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -238,7 +232,4 @@ def _lattice(
 def _cell_centres(sample: RGBDSample) -> tuple[np.ndarray, np.ndarray]:
     """Columns `u` and rows `v` of the depth pixels' centres, in pixels of the image."""
     (height, width), (rows, columns) = sample.image_size, sample.depth_size
-    return (
-        side_centres(columns, width),
-        side_centres(rows, height),
-    )
+    return side_centres(columns, width), side_centres(rows, height)

@@ -27,16 +27,7 @@ def plan_text(
     *,
     overfit: bool = False,
 ) -> str:
-    """Plan of a run as text.
-
-    Args:
-        recipe: model and training settings.
-        samples: training data.
-        validation: validation data, if any.
-        processes: number of training processes.
-        device: name of the device.
-        overfit: whether the run repeats its first batch.
-    """
+    """Plan of a run as text; with `overfit` the run repeats its first batch."""
     config = recipe.train
     part = config.batch_size // (config.accumulate * processes)
     cameras = [group.camera for group in groups_of(samples, recipe.model.camera, config)]
@@ -117,10 +108,8 @@ def _rates(config: TrainConfig) -> list[str]:
     """Learning rates at the first step, after warm-up, half-way down the cosine, and at the end."""
     corners = {0, config.warmup_steps, (config.warmup_steps + config.steps) // 2, config.steps - 1}
     rows = []
+    peaks = [config.encoder_lr] * (not config.encoder_frozen) + [config.decoder_lr]
     for step in sorted(corners):
-        peaks = [config.decoder_lr]
-        if not config.encoder_frozen:
-            peaks.insert(0, config.encoder_lr)
         rates = (rate_at(step, peak, config) for peak in peaks)
         rows.append(f"step {step + 1:>9,}: {' / '.join(f'{rate:.2e}' for rate in rates)}")
     return rows
@@ -137,12 +126,12 @@ def _model(recipe: Recipe, cameras: Sequence[CameraConfig], device: str) -> list
     config = recipe.train
     views = dict.fromkeys(f"{camera.crop_height_px}x{camera.crop_width_px}" for camera in cameras)
     start = config.start_from or config.encoder_weights or "random weights"
-    everything = config.start_from is not None
+    loaded = "encoder" if config.start_from is None else "all weights"
     frozen = ", frozen" if config.encoder_frozen else ""
     return [
         f"{recipe.name}: {recipe.model.local_path} at {', '.join(views)}, "
         f"focal length {recipe.model.camera.focal_px:g} px",
-        f"{'all weights' if everything else 'encoder'} from {start}{frozen}",
+        f"{loaded} from {start}{frozen}",
         f"objective {config.objective}, {config.precision} on {device}"
         + (", compiled" if config.compile else ""),
     ]

@@ -26,18 +26,9 @@ import torch
 from spd._version import __version__
 from spd.checkpoints.checkpoint import load_weights, read_config, write_model
 from spd.checkpoints.folder import WEIGHTS, checkpoints_of_run
-from spd.checkpoints.run_folder import (
-    BEST,
-    CHECKPOINTS,
-    LOCK,
-    LOG,
-    RUN,
-    STATE,
-    check_free,
-    check_run,
-)
+from spd.checkpoints.run_folder import BEST, CHECKPOINTS, LOG, RUN, STATE, check_free, check_run
 from spd.errors import CheckpointError, DataError, TrainingError
-from spd.files import atomic_path, remove_folder, remove_unfinished, write_bytes, write_text
+from spd.files import LOCK, atomic_path, remove_folder, remove_unfinished, write_bytes, write_text
 from spd.models.spd import SPD
 from spd.recipes import Recipe
 
@@ -118,8 +109,7 @@ class Run:
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            held = filelock.FileLock(self.folder / LOCK, timeout=0)
-            held.acquire()
+            lock = filelock.FileLock(self.folder / LOCK).acquire(timeout=0)
         except filelock.Timeout:
             raise TrainingError(
                 f"another process is training in {self.folder}; wait for it, or choose another "
@@ -128,10 +118,8 @@ class Run:
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise DataError(f"cannot write {self.folder}: {reason}; choose another --out") from None
-        try:
+        with lock:
             yield
-        finally:
-            held.release()
 
     @property
     def started(self) -> bool:
@@ -141,13 +129,10 @@ class Run:
     def save(
         self, model: SPD, state: dict[str, Any], step: int, val_abs_rel: float | None = None
     ) -> Path:
-        """Write a checkpoint, whole or not at all, and remove old ones.
+        """Write a checkpoint after `step` steps, whole or not at all, and remove old ones.
 
-        Args:
-            model: the trained weights, or their average.
-            state: what else resuming needs; plain data and tensors.
-            step: number of finished steps.
-            val_abs_rel: AbsRel on the validation set, if it was measured at this step.
+        `model` holds the trained weights, or their average, and `state` what else resuming needs:
+        plain data and tensors. `val_abs_rel` is None where it was not measured at this step.
 
         Raises:
             DataError: if it cannot be written; earlier checkpoints are unchanged.

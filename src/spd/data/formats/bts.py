@@ -31,11 +31,10 @@ class _Pair:
     """Files of one frame, and the split of their folder."""
 
     root: Path
+    """Folder that the paths of image and depth map are relative to."""
     split: str | None
     image: str
-    """Path of the image, relative to `root`."""
     depth: str
-    """Path of the depth map, relative to `root`."""
     focal_px: float | None = None
     """Focal length in the list; 0: NYU's own; None: not given."""
 

@@ -69,9 +69,7 @@ def canonical_split(split: str | None) -> str | None:
 def camera_columns(cells: Mapping[str, object], where: str) -> CameraColumns:
     """Camera from the columns fx, fy, cx and cy, or focal_px (focal); None without any.
 
-    Args:
-        cells: values by column; None, an empty text and NaN count as empty.
-        where: name of the row in messages.
+    None, an empty text and NaN count as empty cells. Messages name the row `where`.
 
     Raises:
         DataError: on a value that is not a number, a focal length that is not positive, or an

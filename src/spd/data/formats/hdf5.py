@@ -46,10 +46,8 @@ def dataset(file: "h5py.File", key: str, name: str) -> "h5py.Dataset":
 
 def keys_of(file: Path) -> set[str]:
     """Keys at the root of an HDF5 file; empty for any other file."""
-    import h5py
-
     try:
-        with h5py.File(file, "r") as opened:
+        with open_hdf5(file, str(file)) as opened:
             return set(opened)
-    except (OSError, RuntimeError):
+    except DataError:
         return set()

@@ -27,14 +27,9 @@ class NyuSource(Source):
         where: str,
         camera: Intrinsics | None = None,
     ) -> RGBDSample:
-        """Make a sample with NYU's camera, its border masked.
+        """Make a sample with NYU's camera, or the given one of this frame; its border is masked.
 
-        Args:
-            image: RGB, uint8.
-            depth_m: camera z in metres, float32.
-            name: name of the frame.
-            where: name of the file in messages.
-            camera: camera of this frame from the files, if it is not NYU's.
+        The depth is camera z in metres, float32. Messages name the file `where`.
 
         Raises:
             DataError: if no camera is given and the image is not an exact reduction of 480x640.
@@ -45,8 +40,9 @@ class NyuSource(Source):
         if camera is None:
             camera = nyu.camera_of(size, where)
         valid = valid_depth(depth_m)
-        if self._has_border((depth_m.shape[0], depth_m.shape[1])):
-            valid &= nyu.inside_border((depth_m.shape[0], depth_m.shape[1]))
+        depth_size = depth_m.shape[0], depth_m.shape[1]
+        if self._has_border(depth_size):
+            valid &= nyu.inside_border(depth_size)
         return RGBDSample(image, depth_m, valid, camera, name)
 
     def _has_border(self, size: Size) -> bool:

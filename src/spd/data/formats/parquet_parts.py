@@ -25,17 +25,12 @@ class Part:
     rows: Any
     """A `datasets.Dataset`, each row of which is an Arrow table with one row."""
     image: str
-    """Name of the image column."""
     depth: str
-    """Name of the depth column."""
+    """Name of the depth column, as `image` is that of the image column."""
 
 
 def open_parts(address: str, split: str | None) -> list[Part]:
-    """Open the parts that may hold the split.
-
-    Args:
-        address: a file, a folder, or `hf://datasets/NAME[@REVISION]`.
-        split: the split; None: all of them.
+    """Open the parts of a file, a folder, or `hf://datasets/NAME[@REVISION]` that may hold a split.
 
     Raises:
         DataError: if files, columns or the split are missing, or the library fails.
@@ -160,9 +155,7 @@ def _without_progress_bars(address: str) -> Iterator[None]:
     """Hide the library's progress bars for local files; a download shows them."""
     import datasets
 
-    insisted = (
-        datasets.config.HF_DATASETS_DISABLE_PROGRESS_BARS is False
-    )  # set by its environment variable
+    insisted = datasets.config.HF_DATASETS_DISABLE_PROGRESS_BARS is False  # by the user's setting
     if address.startswith(HUB) or insisted or datasets.are_progress_bars_disabled():
         yield
         return

@@ -153,7 +153,8 @@ def _numbers(values: Any, column: str, name: str) -> np.ndarray:
     import pyarrow.compute as pc
 
     shape: list[int] = []
-    while pa.types.is_list(values.type) or _is_other_list(values.type):
+    kinds = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    while any(is_kind(values.type) for is_kind in kinds):
         lengths = pc.list_value_length(values).unique().to_pylist()
         if len(lengths) != 1 or lengths[0] is None:
             raise DataError(f"{name}: the lists in its {column} differ in length")
@@ -166,9 +167,3 @@ def _numbers(values: Any, column: str, name: str) -> np.ndarray:
             "or nested lists of numbers"
         )
     return values.to_numpy(zero_copy_only=False).reshape(shape)
-
-
-def _is_other_list(kind: Any) -> bool:
-    import pyarrow as pa
-
-    return pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)

@@ -14,15 +14,16 @@ MAX_PADDING = 1 << 20  # zeros behind the last member; tar itself pads to 10 KiB
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TarMember:
-    """One file in a tar, without an open file handle, so that another process can read it."""
+    """One file in a tar, without an open file handle, so that another process can read it.
+
+    It has `size` bytes from `offset` on.
+    """
 
     tar: Path
     name: str
     """Path in the archive, without a leading `./`."""
     offset: int
-    """Position of its first byte in the tar."""
     size: int
-    """Size in bytes."""
 
     def __str__(self) -> str:
         return f"{self.tar}: {self.name}"

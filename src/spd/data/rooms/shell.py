@@ -196,8 +196,10 @@ def _build_wall(room: Room, wall: Wall, index: int) -> None:
     behind that edge and stops rays through the seam.
     """
     mesh, length, top = room.mesh, wall.length_m, room.height_m + 0.05
-    xs = sorted({-0.02 * _is_convex(room, index), length, *_cuts(wall, "low", "high")})
-    zs = sorted({-0.02, top, *_cuts(wall, "bottom", "top")})
+    sides = (float(side) for o in wall.openings for side in (o.low, o.high))
+    heights = (float(height) for o in wall.openings for height in (o.bottom, o.top))
+    xs = sorted({-0.02 * _is_convex(room, index), length, *sides})
+    zs = sorted({-0.02, top, *heights})
     with mesh.one_surface() as surface:
         for x, z in itertools.product(itertools.pairwise(xs), itertools.pairwise(zs)):
             if not any(
@@ -210,10 +212,6 @@ def _build_wall(room: Room, wall: Wall, index: int) -> None:
     if not _is_convex(room, index):
         with mesh.one_surface(surface):
             mesh.quad((0.03, -0.01, 0), (-0.06, 0, 0), (0, 0, top), wall.material)
-
-
-def _cuts(wall: Wall, *names: str) -> list[float]:
-    return [float(getattr(opening, name)) for opening in wall.openings for name in names]
 
 
 def _is_convex(room: Room, index: int) -> bool:
