@@ -18,7 +18,7 @@ from research.performance.timing import Effort, extra_bytes, matrix_rate, take_t
 from research.performance.yardstick import POINTS as ASKED
 from research.performance.yardstick import SIZE
 from spd.config import ModelConfig
-from spd.cost.grids import Grid, Size
+from spd.cost.shared_macs import Grid, Size
 from spd.errors import MeasurementError
 from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD

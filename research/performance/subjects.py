@@ -11,9 +11,8 @@ from torch import Tensor, nn
 from research.performance.timing import Effort
 from spd.config import PATCH, ModelConfig
 from spd.cost import v15_1_macs
-from spd.cost.grids import Grid, Size
 from spd.cost.local_macs import arrangements
-from spd.cost.shared_macs import encoder, shared
+from spd.cost.shared_macs import Grid, Size, encoder, shared
 from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
 

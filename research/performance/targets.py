@@ -8,8 +8,8 @@ from research.performance.findings import NAMES, Findings, Row, over, ratio, sec
 from research.performance.words import memory
 from research.performance.yardstick import POINTS
 from spd.config import ModelConfig
-from spd.cost.grids import Grid
 from spd.cost.local_macs import dense, sparse
+from spd.cost.shared_macs import Grid
 
 Verdict = Literal["met", "missed", "not judged", "not measured"]
 """Verdict on a target; a quick run judges nothing, because its machine may be busy."""

@@ -23,7 +23,7 @@ from spd.cost import (
     parameters,
     v15_1_macs,
 )
-from spd.cost.grids import Grid
+from spd.cost.shared_macs import Grid
 from spd.cost.table import Table, render, to_json
 from spd.errors import InputError
 from spd.models.decoder import dense_attention

@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from helpers.costs import rows_of, terms_of
 from spd.config import ModelConfig
 from spd.cost import local_macs, parameters, shared_macs
-from spd.cost.grids import Grid
+from spd.cost.shared_macs import Grid
 from spd.models.decoder.local_attn import CrossAttentionPath
 from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD

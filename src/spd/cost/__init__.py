@@ -7,9 +7,8 @@ import json
 
 from spd.config import ModelConfig
 from spd.cost import local_macs, totals
-from spd.cost.grids import SPECIFICATION_SIZE, Grid, Size
 from spd.cost.parameters import parameter_tables as parameter_tables
-from spd.cost.shared_macs import shared
+from spd.cost.shared_macs import SPECIFICATION_SIZE, Grid, Size, shared
 from spd.cost.table import Table, render, to_json
 from spd.cost.v15_1_macs import v15_1_table
 

@@ -7,7 +7,7 @@ per channel, as in the specification.
 """
 
 from spd.config import ModelConfig
-from spd.cost.grids import Grid
+from spd.cost.shared_macs import Grid
 from spd.cost.table import Table
 
 SOURCES = {"stage1": 2, "stage2": 1}

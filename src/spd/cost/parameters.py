@@ -120,13 +120,10 @@ def local_path_v15_1(config: ModelConfig) -> Table:
     return table
 
 
-LOCAL_PATHS = {"cross_attention": local_path, "conv": local_path_v15_1}
-"""Formulas by the name of a local path; `bilinear_mlp` has none."""
-
-
 def model(config: ModelConfig) -> int | None:
-    """Parameters of the whole model; None if there is no formula for its local path."""
-    local = LOCAL_PATHS.get(config.local_path)
+    """Parameters of the whole model; None for a local path without a formula (`bilinear_mlp`)."""
+    local_paths = {"cross_attention": local_path, "conv": local_path_v15_1}
+    local = local_paths.get(config.local_path)
     if local is None:
         return None
     parts = (encoder(config.encoder), neck(config), global_path(config), local(config))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from spd.config import ModelConfig
 from spd.cost import local_macs, parameters, v15_1_macs
-from spd.cost.grids import Grid
+from spd.cost.shared_macs import Grid
 from spd.cost.table import BOTH, Number, Table, Unit, percent_change
 from spd.recipes import TrainConfig
 

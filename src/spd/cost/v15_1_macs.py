@@ -6,8 +6,8 @@ bilinear doubling counts four multiply-adds per value, sampling the patches coun
 """
 
 from spd.config import ModelConfig
-from spd.cost.grids import Grid
 from spd.cost.local_macs import BILINEAR
+from spd.cost.shared_macs import Grid
 from spd.cost.table import Table
 
 Cells = dict[str, tuple[int, int, int]]
@@ -37,27 +37,25 @@ doubled."""
 
 def sparse(config: ModelConfig) -> Table:
     """MACs of one query, as specified and on patches that make it equal to the dense map."""
-    table = Table("v15.1", "One query")
-    _add_steps(table, "sparse", config, SPECIFIED, IMPLEMENTED)
-    return table
+    return _steps("sparse", "One query", config, SPECIFIED, IMPLEMENTED)
 
 
 def dense(config: ModelConfig, grid: Grid) -> Table:
     """MACs of padded convolutions on whole maps: stride 8 to 4 to 2, the head to 1, then H x W."""
     stride_8, stride_4, stride_2, stride_1 = grid.l2, grid.l1, 4 * grid.l1, 16 * grid.l1
-    table = Table("v15.1", "Dense")
     cells = {
         "refinenet2": (2 * stride_8, stride_4, stride_4),
         "refinenet1": (2 * stride_4, stride_2, stride_2),
         "head": (stride_2, stride_1, stride_1),
     }
-    _add_steps(table, "dense", config, cells)
+    table = _steps("dense", "Dense", config, cells)
     table.add("dense.resize", "Dense: resize of the depth to H x W", BILINEAR * grid.pixels)
     return table
 
 
-def _add_steps(table: Table, key: str, config: ModelConfig, *columns: Cells) -> None:
-    """Add a row for every step: the MACs of one of its cells times the cells of each column."""
+def _steps(key: str, title: str, config: ModelConfig, *columns: Cells) -> Table:
+    """A row for every step: the MACs of one of its cells times the cells of each column."""
+    table = Table("v15.1", title)
     dim, half = config.dim, config.dim // 2
     refinenet = (
         ("units", "two RCUs", 2 * 3**2 * dim**2, 0),
@@ -73,7 +71,8 @@ def _add_steps(table: Table, key: str, config: ModelConfig, *columns: Cells) -> 
     for part, steps in {"refinenet2": refinenet, "refinenet1": refinenet, "head": head}.items():
         for step, name, macs, place in steps:
             counts = (macs * cells[part][place] for cells in columns)
-            table.add(f"{key}.{part}.{step}", f"{table.title}: {part}, {name}", *counts)
+            table.add(f"{key}.{part}.{step}", f"{title}: {part}, {name}", *counts)
+    return table
 
 
 def v15_1_table(config: ModelConfig, grid: Grid, shared: int) -> Table:
