@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from spd.config import PATCH, ModelConfig
-from spd.cost.grids import SPECIFICATION_SIZE
+from spd.cost.shared_macs import SPECIFICATION_SIZE
 from spd.export.query_graph import Cells
 from spd.geometry import Size, cell_centres
 

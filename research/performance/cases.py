@@ -18,7 +18,7 @@ from research.performance.timing import Effort, extra_bytes, matrix_rate, take_t
 from research.performance.yardstick import POINTS as ASKED
 from research.performance.yardstick import SIZE
 from spd.config import ModelConfig
-from spd.cost.grids import Grid, Size
+from spd.cost.shared_macs import Grid, Size
 from spd.errors import MeasurementError
 from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
@@ -246,14 +246,14 @@ def _asking(model: SPD, form: str, maps: FeatureMaps, points: Tensor) -> Callabl
 def _macs_of(setup: Setup, form: str, native: bool) -> int:
     """Multiply-adds of a point; `native`: whether the compiled kernel answers by default."""
     from spd.cost import v15_1_macs
-    from spd.cost.local_macs import arrangements, sparse_as_specified
+    from spd.cost.local_macs import arrangements, sparse
 
     if form in ("default", "folded"):
         name = "blended" if form == "default" and native else "implemented"
         return arrangements(setup.config, Grid(setup.size))[name][0]
     if form == "literal":
-        return sum(sparse_as_specified(setup.config).values())
-    return sum(v15_1_macs.sparse_as_implemented(setup.config).values())
+        return sparse(setup.config).sums[0]
+    return v15_1_macs.sparse(setup.config).sums[1]
 
 
 def _pass(setup: Setup, what: str, form: str) -> Call:

@@ -28,7 +28,7 @@ from research.performance.training import step_speed
 from research.performance.yardstick import Yardstick
 from spd.benchmark.machine import machine, package_version
 from spd.config import PATCH
-from spd.cost.grids import Size
+from spd.cost.shared_macs import Size
 from spd.errors import SPDError
 from spd.recipes import override, recipe
 

@@ -11,9 +11,8 @@ from torch import Tensor, nn
 from research.performance.timing import Effort
 from spd.config import PATCH, ModelConfig
 from spd.cost import v15_1_macs
-from spd.cost.grids import Grid, Size
 from spd.cost.local_macs import arrangements
-from spd.cost.shared_macs import encoder, shared
+from spd.cost.shared_macs import Grid, Size, encoder, shared
 from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
 
@@ -133,12 +132,12 @@ def pipeline_macs(networks: Sequence[str], setup: Setup) -> dict[str, int]:
 def _pipeline_macs(network: str, setup: Setup) -> int:
     grid = Grid(setup.size)
     if network == "encoder":
-        return sum(encoder(setup.config, grid).values())
+        return encoder(setup.config, grid).sums[1]
     if network == "peer":
         return _counted(setup)
-    once = shared(setup.config, grid)
+    once = shared(setup.config, grid).sums[1]
     if network == "v15.1":
-        return once + POINTS * sum(v15_1_macs.sparse_as_implemented(setup.config).values())
+        return once + POINTS * v15_1_macs.sparse(setup.config).sums[1]
     each, for_all = arrangements(setup.config, grid)["implemented"]
     return once + for_all + POINTS * each
 

@@ -8,8 +8,8 @@ from research.performance.findings import NAMES, Findings, Row, over, ratio, sec
 from research.performance.words import memory
 from research.performance.yardstick import POINTS
 from spd.config import ModelConfig
-from spd.cost.grids import Grid
-from spd.cost.local_macs import dense_as_implemented, sparse_as_specified
+from spd.cost.local_macs import dense, sparse
+from spd.cost.shared_macs import Grid
 
 Verdict = Literal["met", "missed", "not measured"]
 MOST_POINTS = 1_000_000
@@ -41,7 +41,7 @@ def targets(result: Mapping[str, Any]) -> list[Target]:
 
 
 def _macs(found: Findings) -> Iterator[Target]:
-    specified = sum(sparse_as_specified(ModelConfig.from_dict(found.result["model"])).values())
+    specified = sparse(ModelConfig.from_dict(found.result["model"])).sums[0]
     row = found.query("default", found.counts()[-1]) if found.counts() else None
     yield _judged(
         f"multiply-adds a query: at most {MOST_MACS / 1e6:.2f} M",
@@ -100,7 +100,7 @@ def _many_points(found: Findings) -> Iterator[Target]:
 
 def _passes(found: Findings) -> Iterator[Target]:
     config, grid = ModelConfig.from_dict(found.result["model"]), Grid(tuple(found.result["size"]))
-    macs = sum(dense_as_implemented(config, grid).values())
+    macs = dense(config, grid).sums[1]
     for what, said, wanted, share in (
         ("dense", "forward", 10, 1),
         ("dense+backward", "forward + backward", 4, 3),

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from helpers.costs import rows_of, terms_of
 from helpers.paths import DOCS
 from spd import geometry
 from spd.config import ModelConfig
@@ -22,8 +23,8 @@ from spd.cost import (
     parameters,
     v15_1_macs,
 )
-from spd.cost.grids import Grid
-from spd.cost.table import Row, render, to_json
+from spd.cost.shared_macs import Grid
+from spd.cost.table import Table, render, to_json
 from spd.errors import InputError
 from spd.models.decoder import dense_attention
 from spd.models.decoder.local_conv import ConvPath
@@ -33,11 +34,6 @@ from spd.models.feature_maps import FeatureMaps
 FULL, TINY = ModelConfig(), ModelConfig.tiny()
 FULL_GRID = Grid((350, 476))
 PAGE = DOCS / "cost.md"
-
-
-def rows_of(config: ModelConfig, size: tuple[int, int]) -> dict[str, Row]:
-    tables = [*parameter_tables(config), *mac_tables(config, size)]
-    return {row.key: row for table in tables for row in table.rows}
 
 
 SPECIFIED = rows_of(FULL, (350, 476))
@@ -85,7 +81,7 @@ def test_flops_of_the_literal_query() -> None:
             meta(1, 64) @ meta(64, 256) @ meta(256, 64)
         meta(1, 64) @ meta(64, 128) @ meta(128, 1)
 
-    terms = local_macs.sparse_as_specified(FULL)
+    terms = terms_of(local_macs.sparse(FULL))
     assert flops_of(literal) == 2 * (sum(terms.values()) - terms["sampling"])
 
 
@@ -112,10 +108,9 @@ def v15_1_local(s8: Tensor, l2: Tensor, l1: Tensor, *, valid: bool) -> Tensor:
     return conv(conv(x, 32, 3, padding), 1, 1)
 
 
-def without_resizes(terms: parameters.Terms) -> int:
-    return sum(
-        macs for key, macs in terms.items() if not key.endswith("upsample") and key != "resize"
-    )
+def without_resizes(table: Table, column: int = 0) -> int:
+    terms = terms_of(table, column)
+    return sum(macs for key, macs in terms.items() if not key.endswith(("upsample", "resize")))
 
 
 def test_flops_of_v15_1_sparse() -> None:
@@ -129,7 +124,7 @@ def test_flops_of_v15_1_sparse_as_implemented() -> None:
     path = ConvPath(FULL.model_copy(update={"local_path": "conv"}))
     maps = FeatureMaps(*(torch.zeros(1, 64, n * 5, n * 6) for n in (2, 2, 4)), (70, 84))
     flops = flops_of(lambda: path.query(maps, torch.rand(1, 7, 2)))
-    assert flops == 7 * 2 * without_resizes(v15_1_macs.sparse_as_implemented(FULL))
+    assert flops == 7 * 2 * without_resizes(v15_1_macs.sparse(FULL), 1)
 
 
 def test_flops_of_v15_1_dense() -> None:

@@ -6,33 +6,16 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from helpers.costs import rows_of, terms_of
 from spd.config import ModelConfig
-from spd.cost import (
-    local_macs,
-    mac_tables,
-    parameter_tables,
-    parameters,
-    shared_macs,
-)
-from spd.cost.grids import Grid
-from spd.cost.table import Row
+from spd.cost import local_macs, parameters, shared_macs
+from spd.cost.shared_macs import Grid
 from spd.models.decoder.local_attn import CrossAttentionPath
 from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
 
 FULL, TINY = ModelConfig(), ModelConfig.tiny()
 FULL_GRID, TINY_GRID = Grid((350, 476)), Grid((168, 224))
-
-
-def rows_of(config: ModelConfig, size: tuple[int, int]) -> dict[str, Row]:
-    rows = [
-        row
-        for table in [*parameter_tables(config), *mac_tables(config, size)]
-        for row in table.rows
-    ]
-    by_key = {row.key: row for row in rows}
-    assert len(by_key) == len(rows), "two rows with one key"
-    return by_key
 
 
 SPECIFIED = rows_of(FULL, (350, 476))
@@ -95,15 +78,15 @@ def build(config: ModelConfig) -> SPD:
 @pytest.mark.parametrize("config", [FULL, TINY], ids=["full", "tiny"])
 def test_parameters_of_live_modules(config: ModelConfig) -> None:
     model = build(config)
-    formulas = {
+    tables = {
         "encoder": parameters.encoder(config.encoder),
         "neck": parameters.neck(config),
         "global_path": parameters.global_path(config),
         "local_path": parameters.local_path(config),
     }
-    for name, terms in formulas.items():
-        assert count(model.get_submodule(name)) == sum(terms.values()), name
-    assert count(model) == sum(sum(terms.values()) for terms in formulas.values())
+    for name, table in tables.items():
+        assert (count(model.get_submodule(name)),) == table.sums, name
+    assert count(model) == sum(table.sums[0] for table in tables.values())
 
 
 def test_parameters_of_live_parts_by_group() -> None:
@@ -125,13 +108,13 @@ def test_parameters_of_live_parts_by_group() -> None:
         assert count(model.get_submodule(name)) == expected, name
     assert model.get_parameter("local_path.scale_embedding").numel() == 192
     assert model.get_parameter("local_path.position_embedding").numel() == 1_600
-    stage = parameters.stage(FULL)
+    stage = terms_of(parameters.stage(FULL))
     for name in ("q_proj", "k_proj", "v_proj", "out_proj"):
         assert count(model.get_submodule(f"local_path.stage1.{name}")) == stage["q_projection"]
 
 
 def test_parameters_of_encoder_terms() -> None:
-    terms = parameters.encoder(FULL.encoder)
+    terms = terms_of(parameters.encoder(FULL.encoder))
     encoder = build(FULL).encoder
     by_name = {name: parameter.numel() for name, parameter in encoder.named_parameters()}
 
@@ -163,17 +146,17 @@ def flops_of(function: object, *args: object) -> int:
 )
 def test_flops_of_encode(config: ModelConfig, grid: Grid) -> None:
     images = torch.empty(1, 3, *grid.size, device="meta")
-    assert flops_of(build(config).encode, images) == 2 * shared_macs.shared(config, grid)
+    assert flops_of(build(config).encode, images) == 2 * shared_macs.shared(config, grid).sums[1]
 
 
 def test_flops_of_the_parts_of_encode() -> None:
     model, (height, width) = build(FULL), FULL_GRID.size
     encoder = shared_macs.encoder(FULL, FULL_GRID)
     images = torch.empty(1, 3, height, width, device="meta")
-    assert flops_of(model.encoder, images) == 2 * sum(encoder.values())
+    assert flops_of(model.encoder, images) == 2 * encoder.sums[1]
     features = torch.empty(1, 384, 25, 34, device="meta")
     neck = shared_macs.neck(FULL, FULL_GRID)
-    assert flops_of(model.neck, (features,) * 4) == 2 * sum(neck.values())
+    assert flops_of(model.neck, (features,) * 4) == 2 * neck.sums[1]
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +173,7 @@ def feature_maps(grid: Grid) -> FeatureMaps:
 
 def test_flops_of_a_query(local: CrossAttentionPath) -> None:
     points = torch.tensor([[[0.0, 0.0], [10.25, 20.5], [223.5, 167.0]]])
-    terms = local_macs.sparse_as_implemented(FULL)
+    terms = terms_of(local_macs.sparse(FULL), 1)
     counted = sum(terms.values()) - terms["sampling"]  # blends are elementwise
     expected = 2 * (3 * counted + local_macs.embeddings_once(FULL))
     assert flops_of(local.query, feature_maps(TINY_GRID), points) == expected
@@ -198,6 +181,6 @@ def test_flops_of_a_query(local: CrossAttentionPath) -> None:
 
 def test_flops_of_dense(local: CrossAttentionPath) -> None:
     grid = Grid((168, 210))  # 48x60 cells of L1: whole tiles, of every second cell too
-    terms = local_macs.dense_as_implemented(FULL, grid)
+    terms = terms_of(local_macs.dense(FULL, grid), 1)
     counted = sum(terms.values()) - terms["upsample"] - terms["resize"]
     assert flops_of(local.dense, feature_maps(grid)) == 2 * counted

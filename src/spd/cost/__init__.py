@@ -6,10 +6,35 @@ Pure arithmetic: neither torch nor transformers is imported. See `docs/cost.md`.
 import json
 
 from spd.config import ModelConfig
-from spd.cost.grids import SPECIFICATION_SIZE, Size
-from spd.cost.mac_tables import mac_tables as mac_tables
-from spd.cost.parameter_tables import parameter_tables as parameter_tables
-from spd.cost.table import render, to_json
+from spd.cost import local_macs, totals
+from spd.cost.parameters import parameter_tables as parameter_tables
+from spd.cost.shared_macs import SPECIFICATION_SIZE, Grid, Size, shared
+from spd.cost.table import Table, render, to_json
+from spd.cost.v15_1_macs import v15_1_table
+
+
+def mac_tables(config: ModelConfig, size: Size = SPECIFICATION_SIZE) -> list[Table]:
+    """Every table of multiply-adds, for this configuration and image size.
+
+    Args:
+        config: the model.
+        size: (height, width) of the image in pixels.
+
+    Raises:
+        InputError: if the encoder cannot take that size; it names the nearest valid sizes.
+    """
+    grid = Grid(size)
+    before = shared(config, grid)
+    return [
+        before,
+        local_macs.sparse(config),
+        local_macs.dense(config, grid),
+        totals.arrangements_table(config, grid),
+        totals.table_by_queries(config, grid, before.sums[0]),
+        totals.table_against_v15_1(config, grid, before.sums[0]),
+        totals.memory_table(config, grid),
+        v15_1_table(config, grid, before.sums[0]),
+    ]
 
 
 def cost_command(

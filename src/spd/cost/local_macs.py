@@ -1,14 +1,14 @@
 """MACs of the cross-attention local path, as specified and as implemented.
 
 Both algorithms give the same depth. The specification projects keys and values of every token that
-a query reads. The code moves these projections to the query (`sparse_as_implemented`) or, for whole
-maps, to the maps' own cells (`dense_as_implemented`). A bilinear sample counts four multiply-adds
+a query reads. The code moves these projections to the query or, for whole
+maps, to the maps' own cells. A bilinear sample counts four multiply-adds
 per channel, as in the specification.
 """
 
 from spd.config import ModelConfig
-from spd.cost.grids import Grid
-from spd.cost.parameters import Terms
+from spd.cost.shared_macs import Grid
+from spd.cost.table import Table
 
 SOURCES = {"stage1": 2, "stage2": 1}
 """Number of maps that each stage reads: s8 and L2, then L1 (specification, 6.4)."""
@@ -32,20 +32,33 @@ def head(config: ModelConfig) -> int:
     return config.dim * config.head_width + config.head_width
 
 
-def sparse_as_specified(config: ModelConfig) -> Terms:
-    """MACs of one query by sections 8 and 10.2, which project K and V of all 75 tokens."""
+def sparse(config: ModelConfig) -> Table:
+    """MACs of one query.
+
+    Sections 8 and 10.2 project K and V of all 75 tokens. The code folds both projections into the
+    query (`spd.models.decoder.attention_stage`), which costs D^2 for keys and for values, once per
+    query. Every head then works on all D channels of a token: 2 H D per token instead of 2 D. The
+    embeddings are projected once per call and cost 2 D per token.
+    """
     area = config.dim**2
-    terms: Terms = {}
+    table = Table("10.2", "One query (sparse)")
     for stage in SOURCES:
-        tokens = stage_tokens(config, stage)
-        terms[f"{stage}.q_projection"] = area
-        terms[f"{stage}.kv_projection"] = tokens * 2 * area
-        terms[f"{stage}.attention"] = 2 * tokens * config.dim
-        terms[f"{stage}.out_projection"] = area
-        terms[f"{stage}.ffn"] = ffn(config)
-    terms["head"] = head(config)
-    terms["sampling"] = token_sampling(config)
-    return terms
+        tokens, products = stage_tokens(config, stage), embeddings(config, stage)
+        for key, name, specified, implemented in (
+            ("q_projection", "Q projection", area, area),
+            ("fold_keys", "K projection folded into the query", None, area),
+            ("kv_projection", "K and V projection of the keys", tokens * 2 * area, None),
+            ("attention", "scores and weighted sum", products, config.heads * products),
+            ("embeddings", "products with the embeddings", None, products),
+            ("unfold_values", "V projection of the weighted sum", None, area),
+            ("out_projection", "output projection", area, area),
+            ("ffn", "FFN", ffn(config), ffn(config)),
+        ):
+            table.add(f"{stage}.{key}", f"Stage {stage[-1]}: {name}", specified, implemented)
+    table.add("head", "Depth MLP", head(config))
+    table.add("sampling", "Sampling of the three windows", token_sampling(config))
+    table.add_sums("total", "One query")
+    return table
 
 
 def token_sampling(config: ModelConfig) -> int:
@@ -53,46 +66,17 @@ def token_sampling(config: ModelConfig) -> int:
     return MAPS * config.window**2 * BILINEAR * config.dim
 
 
-def kv_share(config: ModelConfig) -> float:
-    """Share of K and V projections in the specified query (10.3)."""
-    terms = sparse_as_specified(config)
-    return sum(terms[f"{stage}.kv_projection"] for stage in SOURCES) / sum(terms.values())
-
-
-def sparse_as_implemented(config: ModelConfig) -> Terms:
-    """MACs of one query in the folded form (`spd.models.decoder.attention_stage`).
-
-    Folding costs D^2 for keys and for values, once per query. Every head then works on all D
-    channels of a token: 2 H D per token instead of 2 D. The embeddings are projected once per call
-    and cost 2 D per token.
-    """
-    area = config.dim**2
-    terms: Terms = {}
-    for stage in SOURCES:
-        terms[f"{stage}.q_projection"] = area
-        terms[f"{stage}.fold_keys"] = area
-        terms[f"{stage}.attention"] = folded_attention(config, stage)
-        terms[f"{stage}.embeddings"] = embeddings(config, stage)
-        terms[f"{stage}.unfold_values"] = area
-        terms[f"{stage}.out_projection"] = area
-        terms[f"{stage}.ffn"] = ffn(config)
-    terms["head"] = head(config)
-    terms["sampling"] = token_sampling(config)
-    return terms
-
-
-def folded_attention(config: ModelConfig, stage: str) -> int:
-    """MACs of a stage's scores and weighted sums if each head works on all D channels."""
-    return 2 * stage_tokens(config, stage) * config.heads * config.dim
-
-
 def embeddings(config: ModelConfig, stage: str) -> int:
-    """MACs of a stage's products with projected embeddings, for scores and for values."""
+    """MACs of a query's products with one vector of each token, for scores and for values."""
     return 2 * stage_tokens(config, stage) * config.dim
 
 
 def embeddings_once(config: ModelConfig) -> int:
-    """MACs to project the embeddings of all places to keys and values, once per call."""
+    """MACs to project one vector of every place to keys and values.
+
+    The code does it with the embeddings, once per call; the specification with the tokens of every
+    query.
+    """
     return sum(2 * stage_tokens(config, stage) * config.dim**2 for stage in SOURCES)
 
 
@@ -106,45 +90,47 @@ def window_blending(config: ModelConfig) -> int:
     return (side * (side + 1) + side * side) * config.dim
 
 
-def dense_as_specified(config: ModelConfig, grid: Grid) -> Terms:
-    """MACs of all stride-4 positions by 7.1 and 10.3, with K and V once per cell of L1's grid."""
-    area = config.dim**2
-    terms: Terms = {"upsample": 2 * grid.l1 * BILINEAR * config.dim}  # s8 and L2
-    for stage, sources in SOURCES.items():
-        terms[f"{stage}.kv_maps"] = sources * 2 * area * grid.l1
-        terms[f"{stage}.positions"] = grid.l1 * position(config, stage)
-    terms["head.positions"] = grid.l1 * head(config)
-    terms["resize"] = BILINEAR * grid.pixels
-    return terms
+def dense(config: ModelConfig, grid: Grid) -> Table:
+    """MACs of all stride-4 positions.
 
-
-def dense_as_implemented(config: ModelConfig, grid: Grid) -> Terms:
-    """MACs of all stride-4 positions as the code computes them.
-
-    K and V are projected on each map's own cells and upsampled afterwards. That takes a quarter of
-    the products for s8 and L2 and upsamples two more maps each. The start is s8 upsampled. Position
-    embeddings enter as products with the query and with the attention weights. Scores and sums are
-    products of whole tiles with all cells that one of their positions reads; tiles are counted as
-    if they fitted the grid.
+    Sections 7.1 and 10.3 project K and V once per cell of L1's grid. The code projects them on each
+    map's own cells and upsamples them afterwards. That takes a quarter of the products for s8 and
+    L2 and upsamples two more maps each. The start is s8 upsampled. Position embeddings enter as
+    products with the query and with the attention weights. Scores and sums are products of whole
+    tiles with all cells that one of their positions reads; tiles are counted as if they fitted the
+    grid.
     """
     area, window = config.dim**2, config.window**2
     own_cells = {"stage1": grid.l2, "stage2": grid.l1}
-    terms: Terms = {"upsample": (1 + 2 * SOURCES["stage1"]) * grid.l1 * BILINEAR * config.dim}
+    upsample = grid.l1 * BILINEAR * config.dim  # of one map
+    table = Table("10.3", "All stride-4 positions (dense)")
+    maps = (SOURCES["stage1"], 1 + 2 * SOURCES["stage1"])
+    table.add("upsample", "Upsampling to L1's grid", *(n * upsample for n in maps))
     for stage, sources in SOURCES.items():
-        terms[f"{stage}.kv_maps"] = sources * 2 * area * own_cells[stage]
-        terms[f"{stage}.position_keys"] = 2 * area * window
-        each = position(config, stage) + embeddings(config, stage)
-        each += sources * 2 * ((TILE + config.window - 1) ** 2 - window) * config.dim
-        terms[f"{stage}.positions"] = grid.l1 * each
-    terms["head.positions"] = grid.l1 * head(config)
-    terms["resize"] = BILINEAR * grid.pixels
-    return terms
+        name = f"Stage {stage[-1]}: K and V of the"
+        kv_maps = (sources * 2 * area * cells for cells in (grid.l1, own_cells[stage]))
+        table.add(f"{stage}.kv_maps", f"{name} maps", *kv_maps)
+        table.add(f"{stage}.position_keys", f"{name} position embeddings", None, 2 * area * window)
+    for stage, sources in SOURCES.items():
+        specified = position(config, stage)
+        implemented = specified + embeddings(config, stage)
+        others = sources * 2 * ((TILE + config.window - 1) ** 2 - window) * config.dim
+        all_positions = (grid.l1 * specified, grid.l1 * (implemented + others))
+        name = f"Stage {stage[-1]}"
+        table.add(f"{stage}.each", f"{name}: one position", specified, implemented, times=0)
+        table.add(f"{stage}.positions", f"{name}: all positions", *all_positions)
+    table.add("head.each", "Depth MLP: one position", head(config), times=0)
+    table.add("head.positions", "Depth MLP: all positions", grid.l1 * head(config))
+    table.add("resize", "Resize of the depth to H x W", BILINEAR * grid.pixels)
+    table.add_sums("total", "Dense local path")
+    share = 100 * (embeddings_once(config) / sparse(config).sums[0])
+    table.add("kv_share", "Share of K and V in one query", share, None, unit="percent")
+    return table
 
 
 def position(config: ModelConfig, stage: str) -> int:
     """MACs of one position of a stage, K and V given: Q, attention, output projection, FFN."""
-    attention = 2 * stage_tokens(config, stage) * config.dim
-    return 2 * config.dim**2 + attention + ffn(config)
+    return 2 * config.dim**2 + embeddings(config, stage) + ffn(config)
 
 
 def arrangements(config: ModelConfig, grid: Grid) -> dict[str, tuple[int, int]]:
@@ -159,7 +145,7 @@ def arrangements(config: ModelConfig, grid: Grid) -> dict[str, tuple[int, int]]:
       window, so every query still adds their terms. Not implemented.
     - `projected_features`: blends the projected K and V instead of the scores. Not implemented.
     """
-    implemented = sum(sparse_as_implemented(config).values())
+    literal, implemented = sparse(config).sums
     folded = implemented - sum(embeddings(config, stage) for stage in SOURCES)
     tokens, cells = MAPS * config.window**2, MAPS * (config.window + 1) ** 2
     token_samples = token_sampling(config)
@@ -170,7 +156,7 @@ def arrangements(config: ModelConfig, grid: Grid) -> dict[str, tuple[int, int]]:
     blended_scores = 2 * tokens * config.heads * BILINEAR
     once = 2 * config.dim**2 * (2 * grid.l2 + grid.l1)
     return {
-        "literal": (sum(sparse_as_specified(config).values()), 0),
+        "literal": (literal, 0),
         "implemented": (implemented, embeddings_once(config)),
         "folded": (folded, 0),
         "blended": (blended, embeddings_once(config)),

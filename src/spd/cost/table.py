@@ -1,11 +1,16 @@
-"""Rows and tables of counts, as Markdown text and as JSON data."""
+"""Tables of counts, as Markdown text and as JSON data."""
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 Unit = Literal["parameters", "MACs", "queries", "percent", "times", "bytes"]
 Number = int | float
+
+RATIOS: dict[Unit, str] = {"percent": " %", "times": "x"}
+"""What follows the number of a ratio."""
+BOTH = ("as specified", "as implemented")
+"""Columns of multiply-adds: the specification's algorithm and the code's."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -20,39 +25,47 @@ class Row:
     """One exact value per column of the table; None if the column has no such term."""
     key: str
     """Name of the figure for programs: section/figure."""
+    times: int = 1
+    """How often the sum of the table counts this row."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(slots=True)
 class Table:
     """The figures of one section of the specification."""
 
-    title: str
     section: str
     """The section, as `docs/architecture.md` numbers it."""
-    columns: tuple[str, ...]
+    title: str
+    unit: Unit = "MACs"
+    """Unit of the rows that name no other."""
+    columns: tuple[str, ...] = BOTH
     """Names of the values of every row."""
-    rows: tuple[Row, ...]
+    rows: list[Row] = dataclasses.field(default_factory=list)
 
+    def add(
+        self, key: str, name: str, *values: Number | None, unit: Unit | None = None, times: int = 1
+    ) -> None:
+        """Append a row; one value alone holds for every column."""
+        if len(values) == 1:
+            values *= len(self.columns)
+        self.rows.append(Row(name, unit or self.unit, values, f"{self.section}/{key}", times))
 
-class Rows:
-    """Collects the rows of one table; `unit` applies to rows that name no other."""
+    def add_sums(self, key: str, name: str) -> None:
+        """Append the sums of the columns."""
+        self.add(key, name, *self.sums, times=0)
 
-    def __init__(self, section: str, unit: Unit) -> None:
-        self.section, self.unit = section, unit
-        self.rows: list[Row] = []
-
-    def add(self, key: str, name: str, *values: Number | None, unit: Unit | None = None) -> None:
-        """Append a row."""
-        self.rows.append(Row(name, unit or self.unit, values, f"{self.section}/{key}"))
-
-    def table(self, title: str, columns: Iterable[str]) -> Table:
-        """The finished table."""
-        return Table(title, self.section, tuple(columns), tuple(self.rows))
+    @property
+    def sums(self) -> tuple[int, ...]:
+        """Sum of each column, over the rows in the table's own unit."""
+        rows = [row for row in self.rows if row.unit == self.unit]
+        columns = zip(*(row.values for row in rows), strict=True)
+        times = [row.times for row in rows]
+        return tuple(sum(n * int(v or 0) for n, v in zip(times, c, strict=True)) for c in columns)
 
 
 def render(tables: Sequence[Table]) -> str:
     """Format tables as Markdown with aligned columns, which a terminal shows well too."""
-    return "\n\n".join(_render_table(table) for table in tables) + "\n"
+    return "\n\n".join(map(_render_table, tables)) + "\n"
 
 
 def to_json(tables: Sequence[Table]) -> dict[str, Any]:
@@ -82,29 +95,25 @@ def format_value(value: Number | None, unit: Unit) -> str:
     """Format a value: counts with thousands separators, ratios with % or x."""
     if value is None:
         return ""
-    if unit == "percent":
-        return f"{value:.2f} %"
-    if unit == "times":
-        return f"{value:.2f}x"
+    if unit in RATIOS:
+        return f"{value:.2f}{RATIOS[unit]}"
     return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
 
 
-def aligned(lines: Sequence[Sequence[str]]) -> str:
-    """A Markdown table of equal-length lines; the first column is text, the others are numbers."""
-    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
-    rule = ["-" * widths[0], *("-" * max(width - 1, 1) + ":" for width in widths[1:])]
-    first, *others = (
-        [
-            cell.rjust(width) if column else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ]
-        for line in lines
-    )
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (first, rule, *others))
+def percent_change(new: float, old: float) -> float:
+    """How much more (or, negative, less) `new` is than `old`, in percent."""
+    return 100 * (new - old) / old
 
 
 def _render_table(table: Table) -> str:
     lines = [["", *table.columns]]
     for row in table.rows:
         lines.append([row.name, *(format_value(value, row.unit) for value in row.values)])
-    return f"### {table.section}: {table.title}\n\n{aligned(lines)}"
+    name_width, *widths = (max(map(len, column)) for column in zip(*lines, strict=True))
+    rule = ["-" * name_width, *("-" * max(width - 1, 1) + ":" for width in widths)]
+    cells = [
+        [name.ljust(name_width), *map(str.rjust, values, widths)]
+        for name, *values in (lines[0], rule, *lines[1:])
+    ]
+    text = "\n".join(f"| {' | '.join(line)} |" for line in cells)
+    return f"### {table.section}: {table.title}\n\n{text}"
