@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from spd.errors import ConfigError, DataError
-from spd.evaluation.baselines import ConstantDepth, median_of_model, median_of_scored_truth
+from spd.evaluation.baselines import ConstantDepth, median_of_scored_truth
 from spd.evaluation.best_median_worst import PICTURE, draw, is_drawn
 from spd.evaluation.evaluation_report import EvaluationReport, write_reports
 from spd.evaluation.folder import PredictionFolder
-from spd.evaluation.predict import MapMode, PredictionRequest, predict_set
+from spd.evaluation.predict import MapMode, predict_set
 from spd.evaluation.predictions import ImageMaps, ImagePredictions, MirroredPredictions
 from spd.evaluation.protocols import (
     EIGEN_FRAME,
@@ -30,8 +30,10 @@ from spd.evaluation.protocols import (
     protocols_named,
 )
 from spd.evaluation.scoring import ImageScore, StoredImage, score_image, truth_scored
-from spd.evaluation.settings import DepthPredictor, EvaluationSettings
+from spd.evaluation.settings import EvaluationSettings
 from spd.evaluation.terminal_table import format_report
+from spd.scenes.photo_predictor import PhotoPredictor
+from spd.scenes.scene import PhotoScene
 
 if TYPE_CHECKING:  # at run time this would import torch, which scoring does not need
     from spd.data.sample import RGBDSample
@@ -55,7 +57,7 @@ __all__ = [
 
 
 def evaluate(
-    predictor: DepthPredictor,
+    predictor: PhotoPredictor[PhotoScene],
     samples: "Iterable[RGBDSample]",
     out_dir: str | os.PathLike[str],
     *,
@@ -68,7 +70,7 @@ def evaluate(
 
 
 def evaluate_all(
-    predictor: DepthPredictor,
+    predictor: PhotoPredictor[PhotoScene],
     samples: "Iterable[RGBDSample]",
     out_dir: str | os.PathLike[str],
     protocols: Sequence[str] = (),
@@ -119,11 +121,14 @@ def evaluate_all(
         view=view,
         default_protocol=default_protocol(samples),
     )
-    request = PredictionRequest.of(chosen, boundaries)
-    folder = predict_set(predictor, samples, out_dir, settings, progress, request=request)
-    known = constant or median_of_model(predictor)
-    if known is not None:
-        known.write(folder.constant_path)
+    folder = predict_set(
+        predictor, samples, out_dir, settings, progress, protocols=chosen, maps=boundaries
+    )
+    median_m = predictor.training_median_m
+    if constant is None and median_m is not None:
+        constant = ConstantDepth(float(median_m), "the median of the model's training data", True)
+    if constant is not None:
+        constant.write(folder.constant_path)
     names = [protocol.name for protocol in chosen]
     measure = boundaries is not None
     return folder, score_all(out_dir, names, boundaries=measure, open_sample=open_sample)

@@ -1,5 +1,6 @@
 """The fixed crop: where it lies, what is asked inside it, and that every report names it."""
 
+import dataclasses
 import json
 import math
 
@@ -15,7 +16,6 @@ from spd.data.views import middle_placement
 from spd.errors import DataError, InputError
 from spd.evaluate import PICTURE, evaluate, format_report, predict_set, score
 from spd.evaluation.folder import PredictionFolder
-from spd.evaluation.predict import PredictionRequest
 from spd.evaluation.predictions import ImageMaps, ImagePredictions, MirroredPredictions
 from spd.evaluation.protocols import protocol_named
 from spd.evaluation.settings import EvaluationSettings
@@ -216,8 +216,8 @@ def test_models_without_a_camera_and_other_views_are_refused(tmp_path):
 def test_the_crop_is_mirrored_in_itself_and_mapped_whole(tmp_path):
     predictor, sample = PlanePredictor(), tilted_sample()
     settings = EvaluationSettings.of(predictor, data="", view="crop")
-    request = PredictionRequest(mirrored=True, maps="sparse")
-    folder = predict_set(predictor, [sample], tmp_path, settings, request=request)
+    flips = dataclasses.replace(protocol_named("native"), flip=True)
+    folder = predict_set(predictor, [sample], tmp_path, settings, protocols=[flips], maps="sparse")
     shown, mirrored = (image for image, _ in predictor.encoded)
     np.testing.assert_array_equal(mirrored, shown[:, ::-1])
     stored = ImagePredictions.read(folder.image_path("tilted"))

@@ -42,6 +42,8 @@ class FakePredictor:
 
     config = ModelConfig.tiny()
     device = "cpu"
+    kind = "metric"
+    training_median_m = None
 
     def __init__(self, source: str = "fake") -> None:
         self.source = source
@@ -84,6 +86,8 @@ class MapPredictor:
 
     config = ModelConfig.tiny()
     device = "cpu"
+    kind = "metric"
+    training_median_m = None
     source = "maps"
 
     def __init__(self, maps, mirrored=None) -> None:

@@ -89,23 +89,19 @@ class Baselines:
         }
 
 
-class DepthHistogram:
-    """Depths counted by the millimetre, so that any number of them has an exact median."""
+def lower_median_m(depths_m: Iterable[npt.NDArray[np.floating[Any]]]) -> float | None:
+    """The lower median of depths of 0 to 10 m, to the millimetre; None without any depth.
 
-    def __init__(self) -> None:
-        self._counts = np.zeros(round(MAX_DEPTH_M * 1000) + 1, dtype=np.int64)
-
-    def add(self, depth_m: npt.NDArray[np.floating[Any]]) -> None:
-        """Count depths in metres, 0 to 10."""
+    Depths are counted by the millimetre, so that any number of them has an exact median.
+    """
+    counts = np.zeros(round(MAX_DEPTH_M * 1000) + 1, dtype=np.int64)
+    for depth_m in depths_m:
         millimetres = np.rint(depth_m.astype(np.float64) * 1000).astype(np.int64)
-        self._counts += np.bincount(millimetres, minlength=len(self._counts))
-
-    def median_m(self) -> float | None:
-        """The lower median in metres, to the millimetre; None without any depth."""
-        cumulative = np.cumsum(self._counts)
-        if not cumulative[-1]:
-            return None
-        return int(np.searchsorted(cumulative, (cumulative[-1] + 1) // 2)) / 1000
+        counts += np.bincount(millimetres, minlength=len(counts))
+    cumulative = np.cumsum(counts)
+    if not cumulative[-1]:
+        return None
+    return int(np.searchsorted(cumulative, (cumulative[-1] + 1) // 2)) / 1000
 
 
 def median_of_training_data(samples: "Sequence[RGBDSample]", name: str) -> ConstantDepth:
@@ -119,11 +115,8 @@ def median_of_training_data(samples: "Sequence[RGBDSample]", name: str) -> Const
         DataError: if no frame has a reading.
     """
     count = min(len(samples), LARGEST_TRAINING_SAMPLE)
-    chosen = [samples[number * len(samples) // count] for number in range(count)]
-    histogram = DepthHistogram()
-    for sample in chosen:
-        histogram.add(sample.depth_m[sample.valid & within_range(sample.depth_m)])
-    metres = histogram.median_m()
+    chosen = (samples[number * len(samples) // count] for number in range(count))
+    metres = lower_median_m(s.depth_m[s.valid & within_range(s.depth_m)] for s in chosen)
     if metres is None:
         raise DataError(f"{name}: no reading between 1e-3 and 10 m, so no median")
     frames = (
@@ -132,22 +125,11 @@ def median_of_training_data(samples: "Sequence[RGBDSample]", name: str) -> Const
     return ConstantDepth(metres, f"the median of the training data, {frames} of {name}", True)
 
 
-def median_of_model(predictor: object) -> ConstantDepth | None:
-    """The training median stored in a model; None if it stores none."""
-    metres = getattr(predictor, "training_median_m", None)
-    if metres is None:
-        return None
-    return ConstantDepth(float(metres), "the median of the model's training data", True)
-
-
 def median_of_scored_truth(
     depths_m: Iterable[npt.NDArray[np.floating[Any]]],
 ) -> ConstantDepth | None:
     """The median of all scored truth; None if nothing is scored."""
-    histogram = DepthHistogram()
-    for depth_m in depths_m:
-        histogram.add(depth_m)
-    metres = histogram.median_m()
+    metres = lower_median_m(depths_m)
     if metres is None:
         return None
     origin = "the median over all scored truth, as the training data's is not known"

@@ -6,7 +6,7 @@ import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +15,17 @@ from spd.errors import DataError
 from spd.evaluation.folder import PredictionFolder
 from spd.evaluation.metrics.accuracy import within_range
 from spd.evaluation.metrics.edges import edge_distance_px
-from spd.evaluation.predictions import ImageMaps, ImagePredictions, MirroredPredictions
+from spd.evaluation.predictions import (
+    ImageMaps,
+    ImagePredictions,
+    MirroredPredictions,
+    StoredPredictions,
+)
 from spd.evaluation.protocols import Protocol
 from spd.evaluation.sample_view import SampleView
-from spd.evaluation.settings import DepthPredictor, EvaluationSettings
+from spd.evaluation.settings import EvaluationSettings
+from spd.scenes.photo_predictor import PhotoPredictor
+from spd.scenes.scene import PhotoScene
 
 if TYPE_CHECKING:  # at run time this would import torch, which scoring does not need
     from spd.data.sample import RGBDSample
@@ -31,38 +38,15 @@ MapMode = Literal["sparse", "dense"]
 T = TypeVar("T")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class PredictionRequest:
-    """The predictions that protocols and metrics need."""
-
-    protocols: tuple[Protocol, ...] = ()
-    """A frame that one of them does not apply to is refused before it is predicted."""
-    mirrored: bool = False
-    """Whether each mirrored photo is predicted as well."""
-    without_focal: bool = False
-    """Whether photos without a focal length are predicted; only aligned protocols score them."""
-    maps: MapMode | None = None
-    """Whole maps to store: of the `dense` mode alone, or of the `sparse` mode too; None: none."""
-
-    @classmethod
-    def of(cls, protocols: Sequence[Protocol], maps: MapMode | None = None) -> Self:
-        """The request that covers these protocols."""
-        return cls(
-            tuple(protocols),
-            mirrored=any(protocol.flip for protocol in protocols),
-            without_focal=any(protocol.alignment != "none" for protocol in protocols),
-            maps=maps,
-        )
-
-
 def predict_set(
-    predictor: DepthPredictor,
+    predictor: PhotoPredictor[PhotoScene],
     samples: "Iterable[RGBDSample]",
     out_dir: str | os.PathLike[str],
     settings: EvaluationSettings,
     progress: Callable[[int, int | None], None] | None = None,
     *,
-    request: PredictionRequest | None = None,
+    protocols: Sequence[Protocol] = (),
+    maps: MapMode | None = None,
 ) -> PredictionFolder:
     """Predict every sample in both modes at its own valid ground-truth pixels.
 
@@ -82,7 +66,9 @@ def predict_set(
         out_dir: the folder for the files.
         settings: from :meth:`EvaluationSettings.of`.
         progress: called with (images done, images in all or None if unknown).
-        request: further predictions to make.
+        protocols: the mirrored photos are predicted too if one of them flips. A frame that one of
+            them does not apply to is refused before it is predicted.
+        maps: whole maps to store: of the `dense` mode alone, or of the `sparse` mode too.
 
     Raises:
         DataError: on a folder of other settings or data, on equal names, on no sample at all,
@@ -90,19 +76,19 @@ def predict_set(
         InputError: if the predictor's answers have another shape than expected, or a protocol
             does not apply to a frame or to the model.
     """
-    request = request or PredictionRequest()
-    for protocol in request.protocols:
+    for protocol in protocols:
         protocol.check_kind(settings.kind)
     folder = PredictionFolder.start(out_dir, settings)
     scored: list[str] = []
     skipped: dict[str, str] = {}
     reused = 0
+    aligns = any(protocol.alignment != "none" for protocol in protocols)
     for sample in _distinct(_counted(samples, progress)):
-        if sample.intrinsics is None and (not request.without_focal or settings.view == "crop"):
+        if sample.intrinsics is None and (not aligns or settings.view == "crop"):
             skipped[sample.name] = NO_FOCAL
             continue
         view = SampleView(predictor, sample, settings)
-        for protocol in request.protocols:
+        for protocol in protocols:
             protocol.check_frame(sample.name, sample.depth_size, view.box())
         readings = _readings_seen(view)
         if len(readings) == 0:
@@ -110,12 +96,12 @@ def predict_set(
             continue
         image = _Image(folder, settings, view, _drawn(readings, sample.name, settings))
         predicted = image.predict(len(readings))
-        if request.mirrored:
+        if any(protocol.flip for protocol in protocols):
             predicted |= image.predict_mirrored(
                 SampleView(predictor, sample, settings, mirrored=True)
             )
-        if request.maps is not None and sample.depth_size == sample.image_size:
-            predicted |= image.predict_maps(request.maps)
+        if maps is not None and sample.depth_size == sample.image_size:
+            predicted |= image.predict_maps(maps)
         reused += not predicted
         scored.append(sample.name)
     if not scored and not skipped:
@@ -195,9 +181,7 @@ class _Image:
         self._write(ImageMaps(truth_m, sparse_m, dense_m), path)
         return True
 
-    def _write(
-        self, predictions: ImagePredictions | MirroredPredictions | ImageMaps, path: Path
-    ) -> None:
+    def _write(self, predictions: StoredPredictions, path: Path) -> None:
         self.folder.begin(self.settings)
         predictions.write(path)
 

@@ -8,8 +8,10 @@ import numpy.typing as npt
 
 from spd.errors import InputError
 from spd.evaluation.protocols import Box, camera_of
-from spd.evaluation.settings import DepthPredictor, DepthScene, EvaluationSettings
+from spd.evaluation.settings import EvaluationSettings
 from spd.pixels import rescale
+from spd.scenes.photo_predictor import PhotoPredictor
+from spd.scenes.scene import PhotoScene
 
 if TYPE_CHECKING:  # at run time this would import torch, which scoring does not need
     from spd.data.sample import RGBDSample
@@ -28,7 +30,7 @@ class SampleView:
 
     def __init__(
         self,
-        predictor: DepthPredictor,
+        predictor: PhotoPredictor[PhotoScene],
         sample: "RGBDSample",
         settings: EvaluationSettings,
         *,
@@ -37,7 +39,7 @@ class SampleView:
         self.sample, self.mirrored = sample, mirrored
         self.crop = crop_of(sample, settings)
         self._predictor = predictor
-        self._scene: DepthScene | None = None
+        self._scene: PhotoScene | None = None
         self._map_m: Floats | None = None
 
     @property
@@ -105,7 +107,7 @@ class SampleView:
             return points
         return np.stack([self.size[1] - 1 - points[:, 0], points[:, 1]], axis=-1)
 
-    def _encoded(self) -> DepthScene:
+    def _encoded(self) -> PhotoScene:
         if self._scene is None:
             camera, image = self.sample.intrinsics, self.sample.image
             if self.crop is not None:

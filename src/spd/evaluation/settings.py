@@ -6,51 +6,16 @@ import hashlib
 import json
 import platform
 from pathlib import Path
-from typing import Any, Protocol, Self, get_args
+from typing import Any, Self, get_args
 
 import numpy as np
-import numpy.typing as npt
 
 from spd._version import __version__
 from spd.errors import DataError, InputError
 from spd.evaluation.metrics.alignment import Kind
 from spd.evaluation.protocols import View, camera_of
-
-
-class PlainConfig(Protocol):
-    """A configuration that can be stored."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON data."""
-
-
-class DepthScene(Protocol):
-    """One encoded photo, such as `spd.predictors.torch_predictor.Scene`."""
-
-    def depth_at(self, points: npt.NDArray[np.float64], /) -> npt.NDArray[np.float32]:
-        """Metres `[N]` at `[N, 2]` points `(u, v)` of the photo."""
-
-    def depth_map(self, *, fast: bool) -> npt.NDArray[np.float32]:
-        """Metres at every pixel of the photo, `[H, W]`."""
-
-
-class DepthPredictor(Protocol):
-    """A model to evaluate: `Predictor`, or anything with its interface."""
-
-    @property
-    def config(self) -> PlainConfig:
-        """The model's configuration."""
-
-    @property
-    def device(self) -> object:
-        """The device that computes."""
-
-    @property
-    def source(self) -> str:
-        """The source of its weights."""
-
-    def encode(self, image: npt.NDArray[np.uint8], /, *, focal_px: float | None) -> DepthScene:
-        """Encode a uint8 RGB `[H, W, 3]` photo; the focal length is in its pixels."""
+from spd.scenes.photo_predictor import PhotoPredictor
+from spd.scenes.scene import PhotoScene
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +62,7 @@ class EvaluationSettings:
     @classmethod
     def of(
         cls,
-        predictor: DepthPredictor,
+        predictor: PhotoPredictor[PhotoScene],
         *,
         data: str,
         max_points: int | None = None,
@@ -132,7 +97,7 @@ class EvaluationSettings:
                 "python": platform.python_version(),
             },
             view=view,
-            kind=getattr(predictor, "kind", "metric"),
+            kind=predictor.kind,
             date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         )
 

@@ -16,13 +16,10 @@ _BETTER = {"delta1": "higher", "delta2": "higher", "delta3": "higher"}
 
 def format_report(report: EvaluationReport) -> str:
     """The report of one protocol."""
-    parts = [
-        _above(report),
-        _numbers(report),
-        format_bands(report.near_edges),
-        _boundaries(report),
-        _below(report),
-    ]
+    parts = [_above(report), _numbers(report), format_bands(report.near_edges)]
+    if report.boundaries is not None:
+        parts.append([*format_boundaries(report.boundaries), *_wrapped(BASELINES_AT_BOUNDARIES)])
+    parts.append(_below(report))
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
 
@@ -48,12 +45,6 @@ def _numbers(report: EvaluationReport) -> list[str]:
     console = Console(file=text, width=_WIDTH, color_system=None, highlight=False, emoji=False)
     console.print(table)
     return [line.rstrip() for line in textwrap.dedent(text.getvalue()).strip("\n").splitlines()]
-
-
-def _boundaries(report: EvaluationReport) -> list[str]:
-    if report.boundaries is None:
-        return []
-    return [*format_boundaries(report.boundaries), *_wrapped(BASELINES_AT_BOUNDARIES)]
 
 
 def _above(report: EvaluationReport) -> list[str]:
