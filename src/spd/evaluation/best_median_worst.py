@@ -24,9 +24,7 @@ _PHOTO_PX = 480  # longer side of a stored photo, at most
 
 
 def draw(
-    report: EvaluationReport,
-    folder: PredictionFolder,
-    open_sample: "Callable[[str], RGBDSample]",
+    report: EvaluationReport, folder: PredictionFolder, open_sample: "Callable[[str], RGBDSample]"
 ) -> None:
     """Draw photo, truth, prediction as scored, and error of each; store the photos, small."""
     from spd.figures import evaluation_sheet  # imports matplotlib

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from spd.config import CameraConfig
 from spd.errors import ConfigError, InputError
+from spd.evaluation.metrics import Floats, Mask
 from spd.evaluation.metrics.accuracy import MAX_DEPTH_M, MIN_DEPTH_M, SILog, clamp_prediction
 from spd.evaluation.metrics.alignment import Alignment, Kind
 
@@ -95,7 +96,7 @@ class Protocol:
         """Plain data."""
         return dataclasses.asdict(self)
 
-    def clamp(self, predicted_m: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    def clamp(self, predicted_m: npt.ArrayLike) -> Floats:
         """Predictions as they are scored."""
         return clamp_prediction(predicted_m, above=self.clamp_far)
 
@@ -104,7 +105,7 @@ class Protocol:
         truth_m: npt.NDArray[np.floating[Any]],
         pixel_index: npt.NDArray[np.int64],
         depth_size: Size,
-    ) -> npt.NDArray[np.bool_]:
+    ) -> Mask:
         """The mask `[N]` of the readings that are scored: inside the range and the crop.
 
         Args:
@@ -179,8 +180,7 @@ def _alignment_words(alignment: Alignment) -> str:
 
 
 def _bts(name: str, **changes: Any) -> Protocol:
-    base = Protocol(name="bts", crop="eigen", max_counts=False, ground_truth="raw")
-    return dataclasses.replace(base, name=name, **changes)
+    return Protocol(name=name, crop="eigen", max_counts=False, ground_truth="raw", **changes)
 
 
 PROTOCOLS: tuple[Protocol, ...] = (

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from spd.evaluation.baselines import ConstantDepth
 from spd.evaluation.boundaries import ModeBoundaries, boundaries_of
+from spd.evaluation.metrics import Floats, Mask
 from spd.evaluation.metrics.accuracy import DepthMetrics, PixelMeans, pixel_means
 from spd.evaluation.metrics.alignment import Fit, Kind, fit
 from spd.evaluation.metrics.edges import band_scores
@@ -38,13 +39,13 @@ class ModeGap:
     """Largest of it."""
 
     @classmethod
-    def between(cls, sparse: npt.NDArray[np.float64], dense: npt.NDArray[np.float64]) -> "ModeGap":
+    def between(cls, sparse: Floats, dense: Floats) -> "ModeGap":
         """The gap of one image."""
         metres = np.abs(sparse - dense)
         return cls(*_spread(metres), *_spread(metres / sparse))
 
 
-def _spread(values: npt.NDArray[np.float64]) -> tuple[float, float, float]:
+def _spread(values: Floats) -> tuple[float, float, float]:
     return float(values.mean()), float(np.median(values)), float(values.max())
 
 
@@ -121,19 +122,15 @@ def score_image(
     """Score one image.
 
     Args:
-        stored: its predictions.
+        stored: its predictions; the protocol applies to its frame (`Protocol.check_frame`).
         protocol: how to score them.
         constant: the constant baseline.
         kind: what the model predicts.
 
     Returns:
         Its metrics, or the reason why it is skipped.
-
-    Raises:
-        InputError: if the protocol does not apply to its frame.
     """
     predictions = stored.predictions
-    protocol.check_frame(predictions.name, predictions.depth_size, predictions.seen)
     if protocol.alignment == "none" and not predictions.has_focal:
         return NO_FOCAL
     counts, truth, answers = counted(stored, protocol)
@@ -150,6 +147,9 @@ def score_image(
     every = (sparse, dense, *(_baseline(metres, truth, protocol) for metres in medians))
     means = {name: pixel_means(one, truth) for name, one in zip(PREDICTORS, every, strict=True)}
     edge_px = predictions.edge_px[counts]
+    boundaries = None
+    if stored.maps is not None and not protocol.flip:  # maps of the mirrored photo are not stored
+        boundaries = boundaries_of(stored.maps, predictions, protocol, fitted)
     return ImageScore(
         name=predictions.name,
         points=len(truth),
@@ -157,7 +157,7 @@ def score_image(
         near_edges=tuple(zip(*(band_scores(one, truth, edge_px) for one in every), strict=True)),
         gap=ModeGap.between(sparse, dense),
         fits=fitted,
-        boundaries=_boundaries(stored, protocol, fitted),
+        boundaries=boundaries,
         dense_is_exact=predictions.dense_is_exact,
         non_finite=sum(int((~np.isfinite(answer)).sum()) for answer in answers),
         not_positive=sum(f.not_positive(answer) for f, answer in zip(fitted, answers, strict=True)),
@@ -165,22 +165,18 @@ def score_image(
     )
 
 
-def counted(
-    stored: StoredImage, protocol: Protocol
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64], list[npt.NDArray[np.float64]]]:
+def counted(stored: StoredImage, protocol: Protocol) -> tuple[Mask, Floats, list[Floats]]:
     """The mask of the readings that a protocol scores, their truth, and both modes' predictions."""
     counts = _counts(stored.predictions, protocol)
     truth = stored.predictions.truth_m[counts].astype(np.float64)
     return counts, truth, [answer[counts] for answer in _answers(stored, protocol)]
 
 
-def _counts(predictions: ImagePredictions, protocol: Protocol) -> npt.NDArray[np.bool_]:
+def _counts(predictions: ImagePredictions, protocol: Protocol) -> Mask:
     return protocol.scored(predictions.truth_m, predictions.pixel_index, predictions.depth_size)
 
 
-def _answers(
-    stored: StoredImage, protocol: Protocol
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _answers(stored: StoredImage, protocol: Protocol) -> tuple[Floats, Floats]:
     """Sparse and dense predictions in float64, averaged with the mirrored ones if asked for."""
     sparse = stored.predictions.sparse_m.astype(np.float64)
     dense = stored.predictions.dense_m.astype(np.float64)
@@ -191,19 +187,9 @@ def _answers(
         return (sparse + stored.mirrored.sparse_m) / 2, (dense + stored.mirrored.dense_m) / 2
 
 
-def _baseline(
-    metres: float, truth: npt.NDArray[np.float64], protocol: Protocol
-) -> npt.NDArray[np.float64]:
+def _baseline(metres: float, truth: Floats, protocol: Protocol) -> Floats:
     """One depth everywhere, aligned and clamped as the protocol does with predictions."""
     depth_m = np.full(len(truth), metres)
     fitted = fit(depth_m, truth, protocol.alignment)
     assert fitted is not None  # finite and above 0
     return protocol.clamp(fitted.apply(depth_m))
-
-
-def _boundaries(
-    stored: StoredImage, protocol: Protocol, fits: tuple[Fit, Fit]
-) -> ModeBoundaries | None:
-    if stored.maps is None or protocol.flip:  # maps of the mirrored photo are not stored
-        return None
-    return boundaries_of(stored.maps, stored.predictions, protocol, fits)

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spd.errors import DataError
+from spd.evaluation.metrics import Floats, Mask
 
 MIN_DEPTH_M = 1e-3
 """Lower clamp of predictions; truth must exceed it to be scored."""
@@ -106,7 +107,7 @@ class PixelMeans:
         )
 
 
-def clamp_prediction(predicted_m: npt.ArrayLike, *, above: bool = True) -> npt.NDArray[np.float64]:
+def clamp_prediction(predicted_m: npt.ArrayLike, *, above: bool = True) -> Floats:
     """Clamp predictions to 1e-3..10 m in float64; infinity becomes 10 m and NaN 1e-3 m.
 
     Args:
@@ -118,7 +119,7 @@ def clamp_prediction(predicted_m: npt.ArrayLike, *, above: bool = True) -> npt.N
     return np.clip(finite, MIN_DEPTH_M, MAX_DEPTH_M if above else None)
 
 
-def within_range(truth_m: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+def within_range(truth_m: npt.ArrayLike) -> Mask:
     """Mask of the readings that are scored: 1e-3 < d <= 10 m, so neither NaN nor infinity."""
     truth = np.asarray(truth_m)  # in its own precision: float32(1e-3) is not above 1e-3
     return (truth > MIN_DEPTH_M) & (truth <= MAX_DEPTH_M)
@@ -198,7 +199,7 @@ def mean_metrics(per_image: Sequence[DepthMetrics]) -> DepthMetrics:
     return DepthMetrics(*(float(value) for value in table.mean(axis=0)))
 
 
-def _check(predicted: npt.NDArray[np.float64], truth: npt.NDArray[np.float64]) -> None:
+def _check(predicted: Floats, truth: Floats) -> None:
     if predicted.ndim != 1 or predicted.shape != truth.shape:
         raise DataError(
             f"prediction and truth must be 1-D of one length, got {predicted.shape} and "

@@ -17,14 +17,13 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from spd.evaluation.metrics import Floats
 from spd.evaluation.metrics.accuracy import MIN_DEPTH_M
 
 Alignment = Literal["none", "median", "least squares", "least squares in inverse depth"]
 """See above; `none` leaves predictions unchanged."""
 Kind = Literal["metric", "relative-depth", "relative-disparity"]
 """What a model predicts: metres; depth up to scale and shift; inverse depth up to both."""
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spd.errors import DataError
+from spd.evaluation.metrics import Floats, Mask
 from spd.evaluation.metrics.accuracy import MAX_DEPTH_M
 from spd.evaluation.metrics.boundary_distance import SHARPNET, TUM, depth_boundary_error
 from spd.evaluation.metrics.boundary_pairs import disc_scores, neighbour_scores
@@ -92,20 +93,14 @@ def boundary_scores(
     )
 
 
-def _positive(
-    predicted: npt.NDArray[np.float64], readings: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.float64]:
+def _positive(predicted: Floats, readings: Mask) -> Floats:
     """Finite and positive depth: NaN at the lower clamp, infinity at the largest depth, holes 1."""
     used = np.where(readings, predicted, 1.0)
     largest = np.max(used, where=np.isfinite(used), initial=MAX_DEPTH_M)
     return np.maximum(np.nan_to_num(used, nan=LEAST_M, posinf=largest, neginf=LEAST_M), LEAST_M)
 
 
-def _check(
-    predicted: npt.NDArray[np.float64],
-    truth: npt.NDArray[np.float64],
-    readings: npt.NDArray[np.bool_],
-) -> None:
+def _check(predicted: Floats, truth: Floats, readings: Mask) -> None:
     if truth.ndim != 2 or not predicted.shape == truth.shape == readings.shape:
         raise DataError(
             f"prediction, truth and mask must be 2-D of one shape, got {predicted.shape}, "

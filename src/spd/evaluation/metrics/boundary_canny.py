@@ -10,8 +10,9 @@ them.
 import math
 
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage
+
+from spd.evaluation.metrics import Floats, Mask
 
 SIGMA_PX = math.sqrt(2)
 """Standard deviation of the Gaussian before the gradient."""
@@ -20,9 +21,7 @@ EQUAL = 1e-9
 EIGHT_CONNECTED = np.ones((3, 3), dtype=bool)
 
 
-def canny_edges(
-    image: npt.NDArray[np.float64], valid: npt.NDArray[np.bool_], low: float, high: float
-) -> npt.NDArray[np.bool_]:
+def canny_edges(image: Floats, valid: Mask, low: float, high: float) -> Mask:
     """Ridges of the gradient that reach `low` and are connected to a pixel that reaches `high`.
 
     Holes are left out of the smoothing, and pixels that touch a hole or the border of the map are
@@ -46,21 +45,14 @@ def canny_edges(
     return strong[edges]
 
 
-def _smooth(
-    image: npt.NDArray[np.float64], valid: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.float64]:
+def _smooth(image: Floats, valid: Mask) -> Floats:
     """Gaussian mean of the readings around each pixel; 0 far from any."""
     weight = ndimage.gaussian_filter(valid.astype(np.float64), SIGMA_PX, mode="constant")
     values = ndimage.gaussian_filter(np.where(valid, image, 0.0), SIGMA_PX, mode="constant")
     return values / (weight + np.finfo(np.float64).eps)
 
 
-def _is_ridge(
-    down: npt.NDArray[np.float64],
-    right: npt.NDArray[np.float64],
-    gradient: npt.NDArray[np.float64],
-    candidates: npt.NDArray[np.bool_],
-) -> npt.NDArray[np.bool_]:
+def _is_ridge(down: Floats, right: Floats, gradient: Floats, candidates: Mask) -> Mask:
     """Mask of the candidates whose gradient is the largest across the edge, one step either way.
 
     A step across the edge ends between a straight and a diagonal neighbour; the value there is

@@ -17,9 +17,9 @@ import dataclasses
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.ndimage import distance_transform_edt
 
+from spd.evaluation.metrics import Floats, Mask
 from spd.evaluation.metrics.boundary_canny import canny_edges
 
 REACH_PX = 10.0
@@ -50,10 +50,7 @@ class EdgeDistances(NamedTuple):
 
 
 def depth_boundary_error(
-    predicted_m: npt.NDArray[np.float64],
-    truth_m: npt.NDArray[np.float64],
-    valid: npt.NDArray[np.bool_],
-    rule: EdgeRule,
+    predicted_m: Floats, truth_m: Floats, valid: Mask, rule: EdgeRule
 ) -> EdgeDistances:
     """Distances to the edges that Canny, with the same thresholds, finds in the truth.
 
@@ -72,9 +69,7 @@ def depth_boundary_error(
     return edge_distances(find_edges(predicted_m, valid, rule), true_edges, rule)
 
 
-def find_edges(
-    depth_m: npt.NDArray[np.float64], valid: npt.NDArray[np.bool_], rule: EdgeRule
-) -> npt.NDArray[np.bool_]:
+def find_edges(depth_m: Floats, valid: Mask, rule: EdgeRule) -> Mask:
     """Canny edges of the depths, normalised to 0..1; a constant map has none."""
     readings = depth_m[valid]
     if readings.size == 0 or readings.min() == readings.max():
@@ -83,9 +78,7 @@ def find_edges(
     return canny_edges(normalised, valid, rule.low, rule.high)
 
 
-def edge_distances(
-    predicted_edges: npt.NDArray[np.bool_], true_edges: npt.NDArray[np.bool_], rule: EdgeRule
-) -> EdgeDistances:
+def edge_distances(predicted_edges: Mask, true_edges: Mask, rule: EdgeRule) -> EdgeDistances:
     """Accuracy and completeness of predicted edges against any true edges."""
     if not true_edges.any():
         return EdgeDistances(None, None)

@@ -20,7 +20,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-RATIOS: npt.NDArray[np.float64] = np.linspace(1.05, 1.25, 10)
+from spd.evaluation.metrics import Floats, Mask
+
+RATIOS: Floats = np.linspace(1.05, 1.25, 10)
 """Thresholds that the ratio of a boundary exceeds."""
 FOUR_NEIGHBOURS: tuple[tuple[int, int], ...] = ((0, 1), (0, -1), (1, 0), (-1, 0))
 """(row, column) offsets from a pixel to the other pixel of each pair."""
@@ -37,11 +39,7 @@ class RatioScores(NamedTuple):
     """Weighted mean of each threshold's F1; not the harmonic mean of the two above."""
 
 
-def neighbour_scores(
-    predicted_m: npt.NDArray[np.float64],
-    truth_m: npt.NDArray[np.float64],
-    valid: npt.NDArray[np.bool_],
-) -> RatioScores:
+def neighbour_scores(predicted_m: Floats, truth_m: Floats, valid: Mask) -> RatioScores:
     """Depth Pro's scale-invariant boundary F1, and the precision and recall in it.
 
     As published, a direction without a true boundary counts as 0: a perfect prediction of a single
@@ -56,12 +54,7 @@ def neighbour_scores(
     return _scores(np.stack(counts), RATIOS)
 
 
-def disc_scores(
-    predicted_m: npt.NDArray[np.float64],
-    truth_m: npt.NDArray[np.float64],
-    valid: npt.NDArray[np.bool_],
-    radius_px: int,
-) -> RatioScores:
+def disc_scores(predicted_m: Floats, truth_m: Floats, valid: Mask, radius_px: int) -> RatioScores:
     """MoGe's boundary F1 at one radius; arguments as for :func:`neighbour_scores`."""
     counts = [
         _count(predicted_m, truth_m, valid, offset, margin=radius_px) for offset in disc(radius_px)
@@ -76,11 +69,7 @@ def disc(radius_px: int) -> list[tuple[int, int]]:
 
 
 def _count(
-    predicted_m: npt.NDArray[np.float64],
-    truth_m: npt.NDArray[np.float64],
-    valid: npt.NDArray[np.bool_],
-    offset: tuple[int, int],
-    margin: int = 0,
+    predicted_m: Floats, truth_m: Floats, valid: Mask, offset: tuple[int, int], margin: int = 0
 ) -> npt.NDArray[np.int64]:
     """`[3, T]`: predicted, true and common boundaries of one direction at each threshold."""
     first, second = _pair(valid.shape, offset, margin)
@@ -112,7 +101,7 @@ def _exceeding(level: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return each[::-1].cumsum()[::-1][1:]
 
 
-def _scores(counts: npt.NDArray[np.int64], weights: npt.NDArray[np.float64]) -> RatioScores:
+def _scores(counts: npt.NDArray[np.int64], weights: Floats) -> RatioScores:
     """Scores from `[D, 3, T]` counts of D directions of equal weight."""
     predicted, truth, common = counts.transpose(1, 0, 2)
     if not truth.any():

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import distance_transform_edt
 
+from spd.evaluation.metrics import Mask
+
 EDGE_RATIO = 1.1
 """Neighbouring depths that differ by more than this factor have an edge between them."""
 BANDS_PX: tuple[tuple[float, float], ...] = ((0, 1), (1, 2), (2, 4), (4, 8), (8, np.inf))
@@ -29,9 +31,7 @@ class BandScore:
     """Share within a factor of 1.25, exclusive; None without a pixel."""
 
 
-def depth_edges(
-    depth_m: npt.NDArray[np.floating], valid: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.bool_]:
+def depth_edges(depth_m: npt.NDArray[np.floating], valid: Mask) -> Mask:
     """Mask `[H, W]` of the edge pixels of a depth map.
 
     Args:
@@ -50,9 +50,7 @@ def depth_edges(
     return edges
 
 
-def edge_distance_px(
-    depth_m: npt.NDArray[np.floating], valid: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.float32]:
+def edge_distance_px(depth_m: npt.NDArray[np.floating], valid: Mask) -> npt.NDArray[np.float32]:
     """Distance `[H, W]` to the nearest edge pixel, 0 on one; infinite without any edge."""
     edges = depth_edges(depth_m, valid)
     if not edges.any():
