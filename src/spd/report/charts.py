@@ -7,6 +7,7 @@ light or dark colours, have tooltips and can be read aloud. Every mark is one pa
 import dataclasses
 import math
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -52,15 +53,6 @@ class Mark:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Legend:
-    """The meaning of one look."""
-
-    look: str
-    """The CSS classes of its marks."""
-    text: str
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
 class Chart:
     """A drawing with its axes."""
 
@@ -69,18 +61,14 @@ class Chart:
     """Description for readers who do not see it."""
     x: Axis
     y: Axis
-    marks: tuple[Mark, ...]
+    marks: Sequence[Mark]
     """From the back to the front."""
-    legend: tuple[Legend, ...] = ()
-    """Empty if all marks have one look."""
+    legend: Sequence[tuple[str, str]] = ()
+    """CSS classes of marks and their meaning; empty if all marks have one look."""
     note: str = ""
     """A line below the drawing."""
     height: float = HEIGHT
-
-    @property
-    def width(self) -> float:
-        """Width of the drawing."""
-        return WIDTH
+    width: ClassVar[float] = WIDTH
 
     @property
     def inner(self) -> tuple[float, float, float, float]:

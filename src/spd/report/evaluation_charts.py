@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from spd.evaluation.metrics import Floats
 from spd.report.charts import (
     Axis,
     Chart,
-    Legend,
     Mark,
     bars,
     density,
@@ -49,7 +49,7 @@ def edges_chart(
         for (name, _), ys in zip(named, values, strict=True)
     )
     note = _coinciding(named, values, y)
-    return Chart("Error near depth edges", alt, x, y, tuple(marks), _legend(named), note)
+    return Chart("Error near depth edges", alt, x, y, marks, _legend(named), note)
 
 
 def distance_chart(tallies: Sequence[Tally], named: Named, modes: Sequence[str]) -> Chart:
@@ -58,7 +58,7 @@ def distance_chart(tallies: Sequence[Tally], named: Named, modes: Sequence[str])
     bands = round(first.farthest_m / BAND_M)
     counts = first.readings[:bands]
     values = [
-        _divided(getattr(tally, mode).error, tally.readings)[:bands]
+        (getattr(tally, mode).error / np.where(tally.readings > 0, tally.readings, np.nan))[:bands]
         for tally in tallies
         for mode in modes
     ]
@@ -77,14 +77,12 @@ def distance_chart(tallies: Sequence[Tally], named: Named, modes: Sequence[str])
     worst = float(np.nanmax(values[0]))
     place = edges[int(np.nanargmax(values[0]))]
     alt = f"{named[0][0]}: largest, {worst:.3f}, from {place:g} to {place + BAND_M:g} m"
-    legend = (*_legend(named, always=True), Legend("bar ground", "number of readings"))
+    legend = (*_legend(named, always=True), ("bar ground", "number of readings"))
     note = f"Every reading has the same weight here. {_coinciding(named, values, y)}".rstrip()
-    return Chart("Error by true depth", alt, x, y, tuple(marks), legend, note)
+    return Chart("Error by true depth", alt, x, y, marks, legend, note)
 
 
-def images_axes(
-    several: Sequence[npt.NDArray[np.float64]],
-) -> tuple[Axis, npt.NDArray[np.float64], Axis]:
+def images_axes(several: Sequence[Floats]) -> tuple[Axis, Floats, Axis]:
     """The axes and bins that the histograms of several evaluations share."""
     values = np.concatenate(list(several))
     count = int(np.clip(np.sqrt(len(several[0])) * 1.5, _FEWEST_BARS, _MOST_BARS))
@@ -95,12 +93,7 @@ def images_axes(
     return x, edges, number_axis("images", 0, most, most=min(5, most))
 
 
-def images_chart(
-    values: npt.NDArray[np.float64],
-    axes: tuple[Axis, npt.NDArray[np.float64], Axis],
-    title: str,
-    look: str,
-) -> Chart:
+def images_chart(values: Floats, axes: tuple[Axis, Floats, Axis], title: str, look: str) -> Chart:
     """A histogram of the AbsRel of images."""
     x, edges, y = axes
     counts = np.histogram(values, edges)[0]
@@ -130,9 +123,9 @@ def baseline_chart(
         won = f"on {int((ys < xs).sum()):,} of {len(ys):,} images"
         wins.append(f"by {name} {won}" if len(named) > 1 else won)
     alt = f"The baseline is beaten (below the line) {', '.join(wins)}."
-    legend = tuple(Legend(f"dots {look}", name) for name, look in named) if len(named) > 1 else ()
+    legend = [(f"dots {look}", name) for name, look in named] if len(named) > 1 else ()
     note = f"{alt} {_coinciding(named, values, y)}".rstrip()
-    return Chart("Each image against its baseline", alt, x, y, tuple(marks), legend, note)
+    return Chart("Each image against its baseline", alt, x, y, marks, legend, note)
 
 
 def scatter_chart(tally: Tally, mode: str, farthest_m: float, title: str) -> Chart:
@@ -162,19 +155,17 @@ def scatter_chart(tally: Tally, mode: str, farthest_m: float, title: str) -> Cha
         f"Darker: more readings, in logarithmic steps up to {int(inside.max()):,} a cell. "
         f"On the line a prediction is exact.{left_out}"
     )
-    legend = (Legend("guide", "exact"), Legend("guide broken", "factor of 1.25"))
+    legend = (("guide", "exact"), ("guide broken", "factor of 1.25"))
     return Chart(title, alt, x, y, marks, legend, note, height)
 
 
-def _legend(named: Named, always: bool = False) -> tuple[Legend, ...]:
+def _legend(named: Named, always: bool = False) -> list[tuple[str, str]]:
     if len(named) == 1 and not always:
-        return ()
-    return tuple(Legend(f"line {look}", name) for name, look in named)
+        return []
+    return [(f"line {look}", name) for name, look in named]
 
 
-def _coinciding(
-    named: Named, values: Sequence[npt.NDArray[np.float64] | Sequence[float]], y: Axis
-) -> str:
+def _coinciding(named: Named, values: Sequence[Floats | Sequence[float]], y: Axis) -> str:
     """A sentence naming series whose lines coincide as drawn; empty if none do."""
     places = [row(y, each) for each in values]
     for place in places:
@@ -186,12 +177,6 @@ def _coinciding(
         if len(together) > 1:
             return f"The lines of {', '.join(together[:-1])} and {together[-1]} coincide."
     return ""
-
-
-def _divided(
-    sums: npt.NDArray[np.float64], counts: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float64]:
-    return np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
 
 
 def _most(values: Sequence[npt.ArrayLike]) -> float:

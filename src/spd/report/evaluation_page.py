@@ -33,7 +33,8 @@ from spd.report.evaluation_tables import (
     skipped_words,
 )
 from spd.report.image_panels import image_panels
-from spd.report.page_parts import Charts, Page, PageSection, Part, Text
+from spd.report.page_parts import Charts, PageSection, Part, Text
+from spd.report.render import render
 from spd.report.scored_image import ScoredImage
 from spd.report.stored_evaluation import StoredEvaluation
 from spd.report.tally import Tally
@@ -53,8 +54,8 @@ MOST = 6
 
 def evaluation_page(
     paths: Sequence[Path], progress: Callable[[int, int], None] | None = None
-) -> Page:
-    """Read the folders and make the page.
+) -> str:
+    """Read the folders and make the HTML of the page.
 
     Raises:
         DataError: if one is incomplete or damaged, or their data or protocols differ.
@@ -67,10 +68,10 @@ def evaluation_page(
     title = f"Evaluation of {several[0].label}"
     if len(several) > 1:
         title = "Comparison of " + ", ".join(evaluation.label for evaluation in several)
-    return Page(
+    return render(
         title=title,
         lead=lead(several),
-        sections=tuple(_sections(several, tallies)),
+        sections=list(_sections(several, tallies)),
         footer=f"Made by SPD {__version__} from {', '.join(str(r.path) for r in several)}. "
         "This page is one file and loads nothing from the network.",
     )
@@ -101,7 +102,7 @@ def _sections(
     facts: tuple[Part, ...] = (model_facts(several[0]),)
     if len(several) > 1:
         facts = (compared_models(several), shared_facts(several))
-    yield PageSection("summary", "Summary", (tiles(several), *facts))
+    yield PageSection("summary", "Summary", [tiles(several), *facts])
     yield _numbers(several)
     yield _where(several, tallies)
     yield _scatter(several, tallies)
@@ -125,8 +126,8 @@ def _numbers(several: Sequence[StoredEvaluation]) -> PageSection:
     parts += [Text(skipped_words(name, images), "warning") for name, images in skipped.items()]
     if not skipped:
         parts.append(Text("No image was skipped."))
-    tables = tuple(skipped_table(name, images) for name, images in skipped.items())
-    return PageSection("numbers", "Numbers", tuple(parts), tables, "Images that were not scored")
+    tables = [skipped_table(name, images) for name, images in skipped.items()]
+    return PageSection("numbers", "Numbers", parts, tables, "Images that were not scored")
 
 
 def _where(several: Sequence[StoredEvaluation], tallies: Sequence[Tally]) -> PageSection:
@@ -144,9 +145,9 @@ def _where(several: Sequence[StoredEvaluation], tallies: Sequence[Tally]) -> Pag
     boundaries = boundaries_table(several)
     if boundaries is not None:
         parts.append(boundaries)
-    parts.insert(0, Charts(tuple(charts)))
+    parts.insert(0, Charts(charts))
     return PageSection(
-        "where", "Where the errors are", tuple(parts),
+        "where", "Where the errors are", parts,
         (distance_table(several, tallies),), "The numbers by true depth",
     )  # fmt: skip
 
@@ -159,7 +160,7 @@ def _scatter(several: Sequence[StoredEvaluation], tallies: Sequence[Tally]) -> P
             words = MODES[mode]
             title = f"{evaluation.label}: {words}" if len(several) > 1 else words.capitalize()
             charts.append(scatter_chart(tally, mode, farthest, title))
-    return PageSection("scatter", "Predicted against true depth", (Charts(tuple(charts)),))
+    return PageSection("scatter", "Predicted against true depth", [Charts(charts)])
 
 
 def _images(several: Sequence[StoredEvaluation]) -> PageSection:
@@ -177,7 +178,7 @@ def _images(several: Sequence[StoredEvaluation]) -> PageSection:
         named = [(evaluation.label, look) for evaluation, look in zip(several, looks, strict=True)]
         abs_rel = [evaluation.per_image("sparse_abs_rel") for evaluation in several]
         charts.append(baseline_chart(abs_rel, baseline, named))
-    return PageSection("images", "Image by image", (Charts(tuple(charts)), images_table(several)))
+    return PageSection("images", "Image by image", (Charts(charts), images_table(several)))
 
 
 def _pictures(several: Sequence[StoredEvaluation]) -> PageSection:
@@ -199,7 +200,7 @@ def _details(several: Sequence[StoredEvaluation]) -> PageSection:
             folded.append(Text(f"{evaluation.label} ({evaluation.path}):"))
         folded.append(model_facts(evaluation, full=True))
     folders = Text(f"Predictions in {', '.join(str(r.path) for r in several)}.", "note")
-    return PageSection("settings", "Settings", (folders,), tuple(folded), "All settings")
+    return PageSection("settings", "Settings", (folders,), folded, "All settings")
 
 
 def _modes(several: Sequence[StoredEvaluation]) -> tuple[str, ...]:

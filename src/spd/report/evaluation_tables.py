@@ -6,7 +6,7 @@ from typing import Any
 
 from spd.evaluation.metrics.accuracy import METRIC_NAMES
 from spd.evaluation.near_edges import BASELINES, BASELINES_AT_BOUNDARIES
-from spd.report.page_parts import PageTable, TableCell, TableColumn, TableRow
+from spd.report.page_parts import PageTable, TableCell
 from spd.report.stored_evaluation import StoredEvaluation
 from spd.report.tally import BAND_M, Tally
 
@@ -56,15 +56,15 @@ def numbers_table(several: Sequence[StoredEvaluation], protocol: str) -> PageTab
     silog = first.get("protocol_settings", {}).get("silog", "bts")
     hints = [_hint(key, silog) for key in names]
     if len(several) > 1:
-        columns = tuple(TableColumn(word, hint) for word, hint in zip(words, hints, strict=True))
-        rows = [TableRow(head, tuple(cells)) for head, cells in zip(heads, grid, strict=True)]
-        return PageTable(caption, "", columns, tuple(rows), name=f"numbers-{protocol}")
+        columns = list(zip(words, hints, strict=True))
+        rows = list(zip(heads, grid, strict=True))
+        return PageTable(caption, "", columns, rows, name=f"numbers-{protocol}")
     rows = [
-        TableRow(word, (TableCell(hint, quiet=True), *(cells[n] for cells in grid)))
+        (word, [TableCell(hint, quiet=True), *(cells[n] for cells in grid)])
         for n, (word, hint) in enumerate(zip(words, hints, strict=True))
     ]
-    columns = (TableColumn("better"), *(_baseline_column(head) for head in heads))
-    return PageTable(caption, "metric", columns, tuple(rows), name=f"numbers-{protocol}")
+    columns = [("better", ""), *(_baseline_column(head) for head in heads)]
+    return PageTable(caption, "metric", columns, rows, name=f"numbers-{protocol}")
 
 
 def _baselines(found: Sequence[tuple[StoredEvaluation, Numbers]]) -> list[tuple[str, Numbers]]:
@@ -80,10 +80,10 @@ def _baselines(found: Sequence[tuple[StoredEvaluation, Numbers]]) -> list[tuple[
     return rows
 
 
-def _baseline_column(head: str) -> TableColumn:
+def _baseline_column(head: str) -> tuple[str, str]:
     """`baseline: constant (test truth)` in two lines."""
     name, _, more = head.removeprefix("baseline: ").partition(" (")
-    return TableColumn(name, more.rstrip(")") or ("baseline" if head != name else ""))
+    return (name, more.rstrip(")") or ("baseline" if head != name else ""))
 
 
 def baselines_of(numbers: Numbers) -> Mapping[str, Numbers]:
@@ -93,13 +93,13 @@ def baselines_of(numbers: Numbers) -> Mapping[str, Numbers]:
 
 def edges_table(several: Sequence[StoredEvaluation]) -> PageTable:
     """AbsRel and delta1 by distance to the nearest true edge, beside the baselines."""
-    columns = [TableColumn("readings")]
+    columns = [("readings", "")]
     for evaluation in several:
         of = f"{evaluation.label} " if len(several) > 1 else ""
-        columns += [TableColumn(f"{of}{word}", mode) for word in ("AbsRel", "δ₁") for mode in MODES]
+        columns += [(f"{of}{word}", mode) for word in ("AbsRel", "δ₁") for mode in MODES]
     baselines = _band_baselines(several)
     for name, _ in baselines:
-        columns += [TableColumn(word, f"baseline{name}") for word in ("AbsRel", "δ₁")]
+        columns += [(word, f"baseline{name}") for word in ("AbsRel", "δ₁")]
     rows = []
     for number, band in enumerate(several[0].metrics["near_edges"]):
         cells = [_count(band["pixels"])]
@@ -108,12 +108,12 @@ def edges_table(several: Sequence[StoredEvaluation]) -> PageTable:
             keys = [f"{mode}_{key}" for key in ("abs_rel", "delta1") for mode in MODES]
             cells += [_cell(own.get(key)) for key in keys]
         cells += [_cell(value, quiet=True) for _, values in baselines for value in values[number]]
-        rows.append(TableRow(band["band"], tuple(cells)))
+        rows.append((band["band"], cells))
     caption = (
         "By distance to the nearest true depth edge, where neighbouring readings differ by more "
         "than 10 %."
     )
-    return PageTable(caption, "distance", tuple(columns), tuple(rows), name="edges")
+    return PageTable(caption, "distance", columns, rows, name="edges")
 
 
 def _band_baselines(several: Sequence[StoredEvaluation]) -> list[tuple[str, BandValues]]:
@@ -136,41 +136,34 @@ def boundaries_table(several: Sequence[StoredEvaluation]) -> PageTable | None:
     found = [(r, r.metrics["boundaries"]) for r in several if r.metrics.get("boundaries")]
     if not found:
         return None
-    columns = [TableColumn("images", "with such edges"), TableColumn("better")]
+    columns = [("images", "with such edges"), ("better", "")]
     sides = []
     for evaluation, boundaries in found:
         for mode in MODES:
             if boundaries.get(mode) is not None:
-                words = (evaluation.label, mode) if len(several) > 1 else (mode,)
-                columns.append(TableColumn(*words))
+                columns.append((evaluation.label, mode) if len(several) > 1 else (mode, ""))
                 sides.append(boundaries[mode])
     first = found[0][1]
-    rows = tuple(
-        TableRow(
-            _boundary_words(key),
-            (
-                _count(first["counts"][key]),
-                TableCell("lower" if key.endswith("_px") else "higher"),
-                *(_cell(side.get(key)) for side in sides),
-            ),
-        )
-        for key in first["dense"]
-    )
+    rows = []
+    for key in first["dense"]:
+        better = TableCell("lower" if key.endswith("_px") else "higher")
+        numbers = [_cell(side.get(key)) for side in sides]
+        rows.append((_boundary_words(key), [_count(first["counts"][key]), better, *numbers]))
     caption = (
         f"Metrics of depth boundaries, from whole maps of {', '.join(first['sizes'])}. "
         f"The baselines have no column: {BASELINES_AT_BOUNDARIES}."
     )
-    return PageTable(caption, "", tuple(columns), rows, name="boundaries")
+    return PageTable(caption, "", columns, rows, name="boundaries")
 
 
 def distance_table(several: Sequence[StoredEvaluation], tallies: Sequence[Tally]) -> PageTable:
     """The numbers of the chart of errors by true depth."""
-    columns = [TableColumn("readings")]
+    columns = [("readings", "")]
     for evaluation in several:
         of = f"{evaluation.label} " if len(several) > 1 else ""
-        columns += [TableColumn(f"{of}AbsRel", mode) for mode in MODES]
-        columns += [TableColumn(f"{of}bias", "sparse, + is too far")]
-        columns += [TableColumn(f"{of}δ₁", "sparse")]
+        columns += [(f"{of}AbsRel", mode) for mode in MODES]
+        columns += [(f"{of}bias", "sparse, + is too far")]
+        columns += [(f"{of}δ₁", "sparse")]
     rows = []
     for band in tallies[0].readings.nonzero()[0].tolist():
         count = int(tallies[0].readings[band])
@@ -180,9 +173,9 @@ def distance_table(several: Sequence[StoredEvaluation], tallies: Sequence[Tally]
             bias = tally.sparse.bias[band] / count
             cells += [TableCell(f"{bias:+.4f}", float(bias))]
             cells += [_cell(tally.sparse.near[band] / count)]
-        rows.append(TableRow(f"{band * BAND_M:g}–{(band + 1) * BAND_M:g} m", tuple(cells)))
+        rows.append((f"{band * BAND_M:g}–{(band + 1) * BAND_M:g} m", cells))
     caption = "By true depth; every reading has the same weight here."
-    return PageTable(caption, "true depth", tuple(columns), tuple(rows), name="distance")
+    return PageTable(caption, "true depth", columns, rows, name="distance")
 
 
 def images_table(several: Sequence[StoredEvaluation]) -> PageTable:
@@ -197,38 +190,32 @@ def images_table(several: Sequence[StoredEvaluation]) -> PageTable:
         ("gap_mean_m", "gap", "sparse − dense, m"),
     )
     readings = several[0].per_image("points")
-    columns, values = [TableColumn("readings")], []
+    columns, values = [("readings", "")], []
     for evaluation in several:
         of = f"{evaluation.label} " if len(several) > 1 else ""
         for key, heading, hint in metrics[:2] if of else metrics:
             per_image = evaluation.per_image(key)
             if per_image:
-                columns.append(TableColumn(f"{of}{heading}", hint))
+                columns.append((f"{of}{heading}", hint))
                 values.append(per_image)
     abs_rel = several[0].per_image("sparse_abs_rel")
-    rows = tuple(
-        TableRow(
-            name,
-            (
-                _count(int(readings[name])) if name in readings else TableCell("–"),
-                *(_cell(per_image.get(name)) for per_image in values),
-            ),
-        )
-        for name in sorted(abs_rel, key=lambda name: (-abs_rel[name], name))
-    )
+    rows = []
+    for name in sorted(abs_rel, key=lambda name: (-abs_rel[name], name)):
+        count = _count(int(readings[name])) if name in readings else TableCell("–")
+        rows.append((name, [count, *(_cell(per_image.get(name)) for per_image in values)]))
     whose = f" of {several[0].label}" if len(several) > 1 else ""
     caption = (
         f"All {len(rows):,} images, worst sparse AbsRel{whose} first; click a heading to sort."
     )
-    return PageTable(caption, "image", tuple(columns), rows, sortable=True, name="images")
+    return PageTable(caption, "image", columns, rows, sortable=True, name="images")
 
 
 def skipped_table(protocol: str, skipped: Mapping[str, str]) -> PageTable:
     """The images that a protocol skipped, with the reasons."""
     count = f"{len(skipped):,} {plural(len(skipped), 'image')}"
-    rows = tuple(TableRow(name, (TableCell(reason),)) for name, reason in sorted(skipped.items()))
+    rows = [(name, [TableCell(reason)]) for name, reason in sorted(skipped.items())]
     caption = f"{count} not scored under protocol {protocol}."
-    columns = (TableColumn("reason"),)
+    columns = (("reason", ""),)
     return PageTable(caption, "image", columns, rows, name=f"skipped-{protocol}")
 
 

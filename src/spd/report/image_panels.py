@@ -24,11 +24,13 @@ Map = npt.NDArray[np.float64]
 
 def image_panels(several: Sequence[StoredEvaluation]) -> list[Pictures]:
     """A row per chosen image; all share one error scale, so that rows are comparable."""
+    from spd.figures.canvas import error_limits
+
     abs_rel = several[0].per_image("sparse_abs_rel")
     ranked = sorted(abs_rel, key=lambda name: (abs_rel[name], name))
     titles = {ranked[place]: word for place, word in chosen(len(ranked))}
     images = {name: [ScoredImage.read(each, name) for each in several] for name in titles}
-    relative = _error_limits([_error_map(image) for row in images.values() for image in row])
+    relative = error_limits([_error_map(image) for row in images.values() for image in row])
     count = len(several[0].names)
     return [
         _row(
@@ -73,7 +75,7 @@ def _row(
     both = "both maps" if len(predicted) == 1 else "all depth maps"
     return Pictures(
         title=f"{word}: {name}",
-        pictures=tuple(pictures),
+        pictures=pictures,
         bars=(
             colour_bar(f"{both}: depth (m); grey: no reading", metres, depth_colours()),
             colour_bar("relative error, |predicted − true| / true", relative, error_colours()),
@@ -145,11 +147,3 @@ def _picture(values: Map, scale: "Normalize", colours: "Colormap", alt: str, wor
     ends = f", {readings.min():.2f} to {readings.max():.2f}" if readings.size else ""
     size = (values.shape[0], values.shape[1])
     return Picture(map_png(values, scale, colours), size, alt + ends, words)
-
-
-def _error_limits(errors: Sequence[Map]) -> "Normalize":
-    """From 0 to the largest 95th percentile, at most 1; outliers saturate."""
-    from matplotlib.colors import Normalize
-
-    ends = [float(np.nanpercentile(error, 95)) for error in errors if np.isfinite(error).any()]
-    return Normalize(0.0, min(1.0, max(0.01, *ends)) if ends else 1.0)

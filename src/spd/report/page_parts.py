@@ -6,6 +6,7 @@ anybody may have chosen, never becomes markup.
 
 import base64
 import dataclasses
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from spd.report.charts import Chart
@@ -28,26 +29,17 @@ class FactList:
     """Names and values, such as a model and its digest."""
 
     part: ClassVar[str] = "facts"
-    rows: tuple[tuple[str, str], ...]
+    rows: Sequence[tuple[str, str]]
     """Name and value, in order."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Tile:
-    """A number that a reader should see first."""
-
-    label: str
-    value: str
-    hint: str = ""
-    """A line below the number."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
 class Tiles:
-    """A few tiles side by side."""
+    """Numbers that a reader should see first, side by side."""
 
     part: ClassVar[str] = "tiles"
-    tiles: tuple[Tile, ...]
+    tiles: Sequence[tuple[str, str, str]]
+    """Label, number and a line below it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -64,25 +56,6 @@ class TableCell:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class TableColumn:
-    """The head of a column."""
-
-    heading: str
-    hint: str = ""
-    """A second, smaller line: a unit, or which direction is better."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class TableRow:
-    """A row of a table."""
-
-    name: str
-    """The first cell."""
-    cells: tuple[TableCell, ...]
-    """The other cells."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
 class PageTable:
     """A table with its caption."""
 
@@ -91,10 +64,10 @@ class PageTable:
     """One sentence."""
     first: str
     """The heading above the rows' names."""
-    columns: tuple[TableColumn, ...]
-    """The heads of the other columns."""
-    rows: tuple[TableRow, ...]
-    """From top to bottom."""
+    columns: Sequence[tuple[str, str]]
+    """Heads of the other columns: a heading, and a unit or which direction is better."""
+    rows: Sequence[tuple[str, Sequence[TableCell]]]
+    """The name and the other cells of each row, from top to bottom."""
     sortable: bool = False
     """Whether a reader can sort it by a column."""
     name: str = ""
@@ -106,7 +79,7 @@ class Charts:
     """Charts side by side, as many as fit."""
 
     part: ClassVar[str] = "charts"
-    charts: tuple[Chart, ...]
+    charts: Sequence[Chart]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -135,9 +108,9 @@ class ColourBar:
 
     label: str
     """The quantity, with its unit."""
-    colours: tuple[str, ...]
+    colours: Sequence[str]
     """From the low end to the high one, evenly spaced."""
-    ticks: tuple[tuple[float, str], ...]
+    ticks: Sequence[tuple[float, str]]
     """Position from 0 to 1, and text."""
 
 
@@ -148,8 +121,8 @@ class Pictures:
     part: ClassVar[str] = "pictures"
     title: str
     """Such as "worst: kitchen_0042"."""
-    pictures: tuple[Picture, ...]
-    bars: tuple[ColourBar, ...] = ()
+    pictures: Sequence[Picture]
+    bars: Sequence[ColourBar] = ()
     has_photo: bool = False
     """Whether the first is a photo, which moves the others one place to the right."""
 
@@ -165,22 +138,8 @@ class PageSection:
     """Identifier for links inside the page: lower-case letters and hyphens."""
     title: str
     """The heading."""
-    parts: tuple[Part, ...]
-    folded: tuple[Part, ...] = ()
+    parts: Sequence[Part]
+    folded: Sequence[Part] = ()
     """Details that a reader has to open."""
     fold_title: str = ""
     """The title of those details."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Page:
-    """A whole page."""
-
-    title: str
-    """The name of the document."""
-    lead: str
-    """One sentence below the title."""
-    sections: tuple[PageSection, ...]
-    """From top to bottom."""
-    footer: str
-    """The version that made it and its sources."""

@@ -8,27 +8,41 @@ import base64
 import functools
 import hashlib
 import importlib.resources
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from spd.report.page_parts import Page
+from spd.report.page_parts import PageSection
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 
-def render(page: Page) -> str:
-    """The HTML of the page."""
+def render(title: str, lead: str, sections: Sequence[PageSection], footer: str) -> str:
+    """The HTML of a page.
+
+    Args:
+        title: the name of the document.
+        lead: one sentence below the title.
+        sections: from top to bottom.
+        footer: the version that made it and its sources.
+    """
     from markupsafe import Markup
 
     script, style = _template_file("sort.js"), _template_file("style.css")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    text = _environment().get_template("page.html.j2")
-    return text.render(
-        page=page,
-        # Both are files of this package; everything else is escaped.
-        script=Markup(script),
-        style=Markup(style),
-        script_digest=digest,
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            title=title,
+            lead=lead,
+            sections=sections,
+            footer=footer,
+            # Both are files of this package; everything else is escaped.
+            script=Markup(script),
+            style=Markup(style),
+            script_digest=digest,
+        )
     )
 
 

@@ -7,12 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from spd.errors import DataError
+from spd.evaluation.metrics import Floats
 from spd.evaluation.metrics.alignment import Fit, fit
 from spd.evaluation.predictions import ImagePredictions, MirroredPredictions
 from spd.evaluation.scoring import StoredImage, counted
 from spd.report.stored_evaluation import StoredEvaluation
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -4,16 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from spd.report.evaluation_tables import baselines_of, plural
-from spd.report.page_parts import (
-    FactList,
-    PageTable,
-    TableCell,
-    TableColumn,
-    TableRow,
-    Text,
-    Tile,
-    Tiles,
-)
+from spd.report.page_parts import FactList, PageTable, TableCell, Text, Tiles
 from spd.report.stored_evaluation import StoredEvaluation
 
 
@@ -56,20 +47,16 @@ def row_meanings(several: Sequence[StoredEvaluation]) -> str:
 def tiles(several: Sequence[StoredEvaluation]) -> Tiles:
     """The main numbers."""
     if len(several) > 1:
-        return Tiles(tuple(_tile(r.label, r.metrics, "abs_rel", "AbsRel, sparse") for r in several))
+        errors = [(r.label, r.metrics["sparse"]["abs_rel"]) for r in several]
+        return Tiles([(label, f"{error:.3f}", "AbsRel, sparse") for label, error in errors])
     metrics = several[0].metrics
-    return Tiles(
-        (
-            _tile("AbsRel", metrics, "abs_rel", "mean error relative to the truth"),
-            _tile("RMSE", metrics, "rmse", "metres"),
-            _tile("δ₁", metrics, "delta1", "share within a factor of 1.25"),
-            Tile("images", f"{metrics['count']:,}", f"{metrics['points']:,} readings"),
-        )
-    )
-
-
-def _tile(label: str, metrics: Any, key: str, hint: str) -> Tile:
-    return Tile(label, f"{metrics['sparse'][key]:.3f}", hint)
+    numbers = [
+        ("AbsRel", "abs_rel", "mean error relative to the truth"),
+        ("RMSE", "rmse", "metres"),
+        ("δ₁", "delta1", "share within a factor of 1.25"),
+    ]
+    shown = [(label, f"{metrics['sparse'][key]:.3f}", hint) for label, key, hint in numbers]
+    return Tiles([*shown, ("images", f"{metrics['count']:,}", f"{metrics['points']:,} readings")])
 
 
 def model_facts(evaluation: StoredEvaluation, *, full: bool = False) -> FactList:
@@ -89,12 +76,12 @@ def model_facts(evaluation: StoredEvaluation, *, full: bool = False) -> FactList
     if full:
         rows.append(("weights (SHA-256)", str(digest or "not a local file")))
         rows += [(name.replace("_", " "), _flat(value)) for name, value in settings.items()]
-    return FactList(tuple(rows))
+    return FactList(rows)
 
 
 def compared_models(several: Sequence[StoredEvaluation]) -> PageTable:
     """A row of facts per evaluation."""
-    headings = ("model", "data", "predicted on", "spd")
+    columns = [("model", ""), ("data", ""), ("predicted on", ""), ("spd", "")]
     rows = []
     for evaluation in several:
         settings = evaluation.settings
@@ -104,9 +91,8 @@ def compared_models(several: Sequence[StoredEvaluation]) -> PageTable:
             f"{evaluation.made:%Y-%m-%d}",
             str(settings.get("versions", {}).get("spd", "–")),
         )
-        rows.append(TableRow(evaluation.label, tuple(TableCell(text) for text in texts)))
-    columns = tuple(TableColumn(heading) for heading in headings)
-    return PageTable("Compared evaluations.", "evaluation", columns, tuple(rows), name="compared")
+        rows.append((evaluation.label, [TableCell(text) for text in texts]))
+    return PageTable("Compared evaluations.", "evaluation", columns, rows, name="compared")
 
 
 def shared_facts(several: Sequence[StoredEvaluation]) -> FactList:

@@ -7,7 +7,6 @@ from pathlib import Path
 from spd.errors import DataError, InputError
 from spd.files import check_writable, write_text
 from spd.report.evaluation_page import evaluation_page
-from spd.report.render import render
 
 
 def write_report(
@@ -43,5 +42,5 @@ def write_report(
     default = paths[0] / "report.html" if len(paths) == 1 else Path("report.html")
     target = Path(out) if out is not None else default
     check_writable(target, ".html")
-    write_text(target, render(evaluation_page(paths, progress)))
+    write_text(target, evaluation_page(paths, progress))
     return target
