@@ -26,6 +26,7 @@ INK = "#222222"
 """Colour of text and lines."""
 _DPI = 100  # any value works: everything below is in pixels
 
+Floats = npt.NDArray[np.floating[Any]]
 Box = tuple[float, float, float, float]  # left, top, width, height in pixels, from the top left
 
 
@@ -45,10 +46,7 @@ def _colours(name: str, first: float, last: float) -> Colormap:
 
 
 def depth_limits(
-    maps: Iterable[npt.NDArray[np.floating[Any]]],
-    points: npt.NDArray[np.floating[Any]] | None = None,
-    *,
-    least_span: float = 0.05,
+    maps: Iterable[Floats], points: Floats | None = None, *, least_span: float = 0.05
 ) -> Normalize:
     """One scale in metres for all panels that are compared.
 
@@ -78,12 +76,12 @@ def depth_limits(
 def bar_room(scales: Iterable[Normalize], height_px: float, bar_px: float, text_px: float) -> float:
     """Width in pixels of the widest of these colour bars, with ticks, label and margin."""
     ticks = [tick for scale in scales for tick in _ticks_inside(scale, height_px, text_px)]
-    letters = max((len(_tick_text(tick)) for tick in ticks), default=1)
+    letters = max((len(f"{tick:g}") for tick in ticks), default=1)
     # A tick's line and matplotlib's 3.5 points after it, digits, a gap, a line of text, a margin.
     return bar_px + text_px * (0.33 + 0.64 * letters + 0.3 + 1.2 + 0.35) + 5
 
 
-def error_limits(errors: Iterable[npt.NDArray[np.floating[Any]]]) -> Normalize:
+def error_limits(errors: Iterable[Floats]) -> Normalize:
     """One scale from 0 to the largest 95th percentile of any map, at most 1; outliers saturate."""
     known = [error[np.isfinite(error)] for error in errors]
     ends = [float(np.percentile(values, 95)) for values in known if values.size]
@@ -99,10 +97,6 @@ def _ticks_inside(scale: Normalize, height_px: float, text_px: float) -> list[fl
     low, high = (float(end) for end in scale.inverse(np.array([0.0, 1.0])))
     ticks = _locator(height_px, text_px).tick_values(low, high)
     return [float(tick) for tick in ticks if low <= tick <= high]
-
-
-def _tick_text(value: float) -> str:
-    return f"{value:g}"
 
 
 class Canvas:
@@ -149,7 +143,7 @@ class Canvas:
         shown = np.asarray(Image.fromarray(image_u8).resize(size, method))
         return self.panel(box, shown, image_u8.shape[:2], interpolation="nearest")
 
-    def depth(self, box: Box, depth_m: npt.NDArray[np.floating[Any]], scale: Normalize) -> Axes:
+    def depth(self, box: Box, depth_m: Floats, scale: Normalize) -> Axes:
         """A depth map in a box; pixels without a reading are grey."""
         masked = np.ma.masked_invalid(np.where(depth_m > 0, depth_m, np.nan))
         return self.map(box, masked, scale, depth_colours())
@@ -178,7 +172,7 @@ class Canvas:
         bar = self.figure.colorbar(mappable, cax=axes, ticks=ticks)
         bar.outline.set_visible(False)
         bar.ax.tick_params(labelsize=self.font, color=INK, labelcolor=INK, length=self.font / 3)
-        bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _tick_text(value)))
+        bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         bar.set_label(label, size=self.font, color=INK, labelpad=self.font * 0.3)
         return axes
 

@@ -5,7 +5,7 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from spd.errors import InputError
 from spd.figures.canvas import (
     Canvas,
+    Floats,
     bar_room,
     depth_colours,
     depth_limits,
@@ -38,9 +39,9 @@ class _Frame:
     name: str
     image: npt.NDArray[np.uint8]
     """`[H, W, 3]` RGB."""
-    depth_m: npt.NDArray[np.floating[Any]]
+    depth_m: Floats
     """`[h, w]` metres of the same field of view; NaN where there is no reading."""
-    points: npt.NDArray[np.floating[Any]] = dataclasses.field(default_factory=lambda: np.empty(0))
+    points: Floats = dataclasses.field(default_factory=lambda: np.empty(0))
     """`[K, 3]` points (u, v) of the photo and their depth, drawn as dots."""
 
 

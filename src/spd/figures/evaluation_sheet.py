@@ -5,7 +5,6 @@ import os
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +13,7 @@ from matplotlib.colors import Normalize
 from spd.errors import InputError
 from spd.figures.canvas import (
     Canvas,
+    Floats,
     bar_room,
     check_image,
     depth_limits,
@@ -38,9 +38,9 @@ class SheetRow:
     """Title such as "worst: kitchen_0042"."""
     image: npt.NDArray[np.uint8]
     """`[H, W, 3]` RGB."""
-    truth_m: npt.NDArray[np.floating[Any]]
+    truth_m: Floats
     """`[h, w]` metres of the same field of view; 0 or NaN where there is no reading."""
-    predicted_m: npt.NDArray[np.floating[Any]]
+    predicted_m: Floats
     """`[h, w]` metres of the same field of view."""
     abs_rel: float
     """The image's AbsRel."""
@@ -101,9 +101,7 @@ def _evenly(text: str, letters: int) -> list[str]:
     return next((lines for lines in narrower if len(lines) <= count), [])
 
 
-def relative_error(
-    predicted_m: npt.NDArray[np.floating[Any]], truth_m: npt.NDArray[np.floating[Any]]
-) -> npt.NDArray[np.float64]:
+def relative_error(predicted_m: Floats, truth_m: Floats) -> Floats:
     """|p - g| / g at the truth's pixels, from the nearest predicted pixel; NaN without truth."""
     rows, columns = (
         ((np.arange(n) + 0.5) * m / n).astype(np.int64)
@@ -116,7 +114,7 @@ def relative_error(
 def _draw_row(
     canvas: Canvas,
     row: SheetRow,
-    error: npt.NDArray[np.float64],
+    error: Floats,
     scales: tuple[Normalize, Normalize],
     place: tuple[Sequence[float], float, tuple[float, float]],
 ) -> None:

@@ -17,6 +17,7 @@ from spd.errors import InputError
 from spd.figures.canvas import (
     Box,
     Canvas,
+    Floats,
     bar_room,
     check_image,
     depth_colours,
@@ -44,7 +45,7 @@ def point_overlay(
     depth_m: npt.ArrayLike,
     path: str | os.PathLike[str],
     *,
-    depth_map_m: npt.NDArray[np.floating[Any]] | None = None,
+    depth_map_m: Floats | None = None,
     lines_uv: Sequence[npt.ArrayLike] = (),
     title: str = "",
 ) -> Path:
@@ -93,9 +94,7 @@ def point_overlay(
     return canvas.save(path)
 
 
-def _one_depth(
-    maps: Sequence[npt.NDArray[np.floating[Any]]], depth_m: npt.NDArray[np.float64]
-) -> float | None:
+def _one_depth(maps: Sequence[Floats], depth_m: Floats) -> float | None:
     """The depth to the centimetre if the picture has only one, else None."""
     shown = [np.ravel(values)[np.ravel(np.isfinite(values) & (values > 0))] for values in maps]
     values = np.concatenate([*shown, depth_m]).astype(np.float64)
@@ -105,7 +104,7 @@ def _one_depth(
 
 def _check_points(
     points_uv: npt.ArrayLike, depth_m: npt.ArrayLike, size: tuple[int, int]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+) -> tuple[Floats, Floats]:
     """The points with a depth, and their depths."""
     points, depth = as_points(points_uv), np.asarray(depth_m, dtype=np.float64)
     if depth.shape != points.shape[:1]:
@@ -134,13 +133,7 @@ def _draw_lines(canvas: Canvas, photo: Axes, lines_uv: Sequence[npt.ArrayLike]) 
 
 
 def _draw_points(
-    canvas: Canvas,
-    box: Box,
-    centres: npt.NDArray[np.float64],
-    depth_m: npt.NDArray[np.float64],
-    scale: Normalize,
-    *,
-    labelled: bool,
+    canvas: Canvas, box: Box, centres: Floats, depth_m: Floats, scale: Normalize, *, labelled: bool
 ) -> None:
     """Draw markers and labels on transparent axes whose coordinates are the page's pixels."""
     axes = canvas.axes(box)
@@ -160,11 +153,7 @@ def _draw_points(
 
 
 def _draw_labels(
-    canvas: Canvas,
-    axes: Axes,
-    centres: npt.NDArray[np.float64],
-    depth_m: npt.NDArray[np.float64],
-    radius: float,
+    canvas: Canvas, axes: Axes, centres: Floats, depth_m: Floats, radius: float
 ) -> None:
     outline = withStroke(linewidth=canvas.points(_TEXT_PX * 0.2), foreground="black")
     look: dict[str, Any] = {"color": "white", "weight": "bold", "ha": "center", "va": "center"}
@@ -184,7 +173,7 @@ def _draw_labels(
 
 
 def _draw_leader(
-    canvas: Canvas, axes: Axes, centre: npt.NDArray[np.float64], place: Rectangle, radius: float
+    canvas: Canvas, axes: Axes, centre: Floats, place: Rectangle, radius: float
 ) -> None:
     """Draw a line from a marker to a label that had to move away from it."""
     x, y = float(centre[0]), float(centre[1])

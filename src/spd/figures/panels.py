@@ -1,19 +1,17 @@
 """Maps as small PNG files and the stops of their colour scale, for HTML pages."""
 
 import io
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.colors import Colormap, Normalize, to_rgb
 from PIL import Image
 
-from spd.figures.canvas import NO_READING
+from spd.figures.canvas import NO_READING, Floats
 
 _SHADES = 255  # plus one index for "no reading": a pixel is one byte
 
 
-def map_png(values: npt.NDArray[np.floating[Any]], scale: Normalize, colours: Colormap) -> bytes:
+def map_png(values: Floats, scale: Normalize, colours: Colormap) -> bytes:
     """A map as a PNG file, one pixel per value; grey where it is not finite.
 
     Args:

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from spd.errors import InputError
-from spd.figures.canvas import INK, Canvas
+from spd.figures.canvas import INK, Canvas, Floats
 
 _WIDTH_PX = 1100.0
 _PANEL_PX = 250.0
@@ -57,18 +56,14 @@ def training_curve(
     return canvas.save(path)
 
 
-def _series(
-    log_rows: Sequence[Mapping[str, float]], key: str
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _series(log_rows: Sequence[Mapping[str, float]], key: str) -> tuple[Floats, Floats]:
     """Steps and values of the rows that have the key."""
     rows = [row for row in log_rows if row.get(key) is not None]
     steps = np.array([row["step"] for row in rows], dtype=np.float64)
     return steps, np.array([row[key] for row in rows], dtype=np.float64)
 
 
-def _draw_loss(
-    axes: Axes, steps: npt.NDArray[np.float64], loss: npt.NDArray[np.float64], canvas: Canvas
-) -> None:
+def _draw_loss(axes: Axes, steps: Floats, loss: Floats, canvas: Canvas) -> None:
     loss = np.where(np.isfinite(loss), loss, np.nan)
     window = max(1, math.ceil(len(loss) / 40))
     if window == 1:
@@ -83,7 +78,7 @@ def _draw_loss(
     axes.legend(frameon=False, fontsize=canvas.font, labelcolor=INK)
 
 
-def running_mean(values: npt.NDArray[np.float64], window: int) -> npt.NDArray[np.float64]:
+def running_mean(values: Floats, window: int) -> Floats:
     """The mean of each value and up to `window - 1` values before it; NaN is left out."""
     known = np.isfinite(values)
     sums = np.concatenate([[0.0], np.cumsum(np.where(known, values, 0.0))])
@@ -95,12 +90,12 @@ def running_mean(values: npt.NDArray[np.float64], window: int) -> npt.NDArray[np
     return np.where(count > 0, means, np.nan)
 
 
-def _mark(steps: npt.NDArray[np.float64]) -> str:
+def _mark(steps: Floats) -> str:
     """A line; with a dot for a single row, which gives no line."""
     return "o-" if len(steps) == 1 else "-"
 
 
-def _log_if_wide(axes: Axes, loss: npt.NDArray[np.float64]) -> None:
+def _log_if_wide(axes: Axes, loss: Floats) -> None:
     """Use a logarithmic axis if the loss spans more than a decade."""
     if loss.size and loss.min() > 0 and loss.max() > 10 * loss.min():
         axes.set_yscale("log")
@@ -109,9 +104,7 @@ def _log_if_wide(axes: Axes, loss: npt.NDArray[np.float64]) -> None:
         axes.yaxis.set_minor_locator(NullLocator())
 
 
-def _draw_validation(
-    axes: Axes, steps: npt.NDArray[np.float64], abs_rel: npt.NDArray[np.float64], canvas: Canvas
-) -> None:
+def _draw_validation(axes: Axes, steps: Floats, abs_rel: Floats, canvas: Canvas) -> None:
     abs_rel = np.where(np.isfinite(abs_rel), abs_rel, np.nan)
     axes.plot(steps, abs_rel, "o-", color=_ORANGE, linewidth=canvas.points(3), ms=canvas.points(9))
     axes.set_ylabel("validation AbsRel\nmean |p − g| / g")
