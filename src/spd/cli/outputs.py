@@ -16,14 +16,13 @@ from spd.outputs.glb import write_glb
 from spd.outputs.maps import MAP_FORMS, write_npy, write_png
 from spd.outputs.ply import write_ply
 from spd.outputs.steps import STEPS_PER_METRE
-from spd.outputs.tables import TABLE_FORMS, csv_text, json_text, table_text, write_table
+from spd.outputs.tables import TABLE_FORMS, TEXT_OF, write_table
 from spd.photos.reading import Photo
 from spd.scenes import Distortion
 from spd.scenes.scene import PhotoScene
 from spd.scenes.space import camera_of
 
 _CLOUDS: dict[str, Callable[[PointCloud, Path], None]] = {".ply": write_ply, ".glb": write_glb}
-_PRINTED = {"csv": csv_text, "json": json_text, "table": table_text}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +86,7 @@ class OutputOptions:
     def write_table(self, answer: Answer, noun: str) -> None:
         """Print or write the rows."""
         if self.out is None:
-            print(_PRINTED[self.table_form()](answer.rows))
+            print(TEXT_OF[self.table_form()](answer.rows))
             return
         write_table(answer.rows, self.out, self.table_form())
         print(f"{len(answer.rows)} {noun} are in {self.out}")
@@ -105,33 +104,22 @@ class OutputOptions:
             return
         depth_m = scene.depth_map(fast=not self.every_pixel)
         if self.overlay is not None:
-            self._draw(self.overlay, answer, scene, photo, name, depth_m)
+            from spd.figures import point_overlay
+
+            shown = answer or Answer(rows=[], points=np.empty((0, 2)), depth_m=np.empty(0))
+            title = [name, shown.sentence, focal_text(scene)]
+            point_overlay(
+                photo.pixels,
+                shown.points,
+                shown.depth_m,
+                self.overlay,
+                depth_map_m=depth_m,
+                lines_uv=shown.lines,
+                title=", ".join(part for part in title if part),
+            )
+            note(f"the picture is in {self.overlay}")
         for path in self.maps:
             self._write(path, depth_m, scene, photo, distortion)
-
-    def _draw(
-        self,
-        path: Path,
-        answer: Answer | None,
-        scene: PhotoScene,
-        photo: Photo,
-        name: str,
-        depth_m: np.ndarray,
-    ) -> None:
-        from spd.figures import point_overlay
-
-        shown = answer or Answer(rows=[], points=np.empty((0, 2)), depth_m=np.empty(0))
-        title = [name, shown.sentence, focal_text(scene)]
-        point_overlay(
-            photo.pixels,
-            shown.points,
-            shown.depth_m,
-            path,
-            depth_map_m=depth_m,
-            lines_uv=shown.lines,
-            title=", ".join(part for part in title if part),
-        )
-        note(f"the picture is in {path}")
 
     def _write(
         self,

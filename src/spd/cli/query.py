@@ -188,7 +188,7 @@ def query_photo(
     if question is not None:
         depth_m = scene.depth_at(np.concatenate(parts), outside="nan")
         depths = np.split(depth_m, np.cumsum([len(part) for part in parts])[:-1])
-        answer = question.answer(parts, depths, scene, camera.distortion)
+        answer = question.answer(depths, scene, camera.distortion)
     outputs.write_pictures(answer, scene, photo, image.name, camera.distortion)
     if question is not None and answer is not None:
         outputs.write_table(answer, question.noun)

@@ -28,6 +28,9 @@ from spd.scenes.regions import Region, RegionStatistics, centre_of
 from spd.scenes.scene import PhotoScene
 from spd.scenes.space import apart_m, camera_of, lift
 
+Arrays = list[np.ndarray]
+"""One array for each part of a question."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
@@ -50,17 +53,11 @@ class Question(abc.ABC):
     """Answer that needs the focal length, in words; None where none does."""
 
     @abc.abstractmethod
-    def points(self, size: Size) -> list[np.ndarray]:
+    def points(self, size: Size) -> Arrays:
         """Points to query, `[N, 2]` each part; refuses what a photo of `size` does not have."""
 
     @abc.abstractmethod
-    def answer(
-        self,
-        points: list[np.ndarray],
-        depth_m: list[np.ndarray],
-        scene: PhotoScene,
-        distortion: Distortion | None,
-    ) -> Answer:
+    def answer(self, depth_m: Arrays, scene: PhotoScene, distortion: Distortion | None) -> Answer:
         """The answer, given the depths `[N]` of each part of the points."""
 
 
@@ -70,20 +67,14 @@ class PointsQuestion(Question):
 
     asked: list[PhotoPoint]
 
-    def points(self, size: Size) -> list[np.ndarray]:
+    def points(self, size: Size) -> Arrays:
         """The points, in one part."""
         check_points(self.asked, size)
         return [as_array(self.asked)]
 
-    def answer(
-        self,
-        points: list[np.ndarray],
-        depth_m: list[np.ndarray],
-        scene: PhotoScene,
-        distortion: Distortion | None,
-    ) -> Answer:
+    def answer(self, depth_m: Arrays, scene: PhotoScene, distortion: Distortion | None) -> Answer:
         """One row per point."""
-        (uv,), (depth,) = points, depth_m
+        (uv,), (depth,) = self.points(scene.size), depth_m
         columns = {"u": uv[:, 0], "v": uv[:, 1], "depth_m": depth}
         if scene.intrinsics is not None:
             xyz = lift(uv, depth, scene.intrinsics, distortion)
@@ -101,7 +92,7 @@ class GridQuestion(PointsQuestion):
     columns: int
     rows: int
 
-    def points(self, size: Size) -> list[np.ndarray]:
+    def points(self, size: Size) -> Arrays:
         """Centres of the cells, in one part."""
         return [grid(size, self.columns, self.rows)]
 
@@ -114,17 +105,11 @@ class RegionsQuestion(Question):
     """Regions with the names that the table gives them."""
     noun = "regions"
 
-    def points(self, size: Size) -> list[np.ndarray]:
+    def points(self, size: Size) -> Arrays:
         """One part per region."""
         return [self._sample(name, region, size) for name, region in self.regions]
 
-    def answer(
-        self,
-        points: list[np.ndarray],
-        depth_m: list[np.ndarray],
-        scene: PhotoScene,
-        distortion: Distortion | None,
-    ) -> Answer:
+    def answer(self, depth_m: Arrays, scene: PhotoScene, distortion: Distortion | None) -> Answer:
         """One row per region."""
         found = [RegionStatistics.of(depth) for depth in depth_m]
         regions = [region for _, region in self.regions]
@@ -152,7 +137,7 @@ class DistancesQuestion(Question):
     noun = "distances"
     needs_camera_for = "a distance in space"
 
-    def points(self, size: Size) -> list[np.ndarray]:
+    def points(self, size: Size) -> Arrays:
         """Both ends of every pair, in one part."""
         if len(self.ends) % 2:
             raise PointError(
@@ -161,15 +146,9 @@ class DistancesQuestion(Question):
         check_points(self.ends, size)
         return [as_array(self.ends)]
 
-    def answer(
-        self,
-        points: list[np.ndarray],
-        depth_m: list[np.ndarray],
-        scene: PhotoScene,
-        distortion: Distortion | None,
-    ) -> Answer:
+    def answer(self, depth_m: Arrays, scene: PhotoScene, distortion: Distortion | None) -> Answer:
         """One row per pair."""
-        (ends,), (depth,) = points, depth_m
+        ends, (depth,) = as_array(self.ends), depth_m
         xyz = lift(ends, depth, camera_of(scene), distortion)
         metres = apart_m(xyz[::2], xyz[1::2]).tolist()
         names = ("u0", "v0", "depth0_m", "u1", "v1", "depth1_m")
@@ -195,19 +174,13 @@ class LineQuestion(Question):
     vertices: list[PhotoPoint]
     noun = "lines"
 
-    def points(self, size: Size) -> list[np.ndarray]:
+    def points(self, size: Size) -> Arrays:
         """Samples along the line, both ends included; then the vertices between the ends."""
         line = Line.through(as_array(self.vertices))
         check_points(self.vertices, size)
         return [line.sample(size), line.points[1:-1]]
 
-    def answer(
-        self,
-        points: list[np.ndarray],
-        depth_m: list[np.ndarray],
-        scene: PhotoScene,
-        distortion: Distortion | None,
-    ) -> Answer:
+    def answer(self, depth_m: Arrays, scene: PhotoScene, distortion: Distortion | None) -> Answer:
         """One row."""
         along_m, inner_m = depth_m
         vertices = as_array(self.vertices)

@@ -51,6 +51,10 @@ def json_text(rows: Sequence[AnswerRow]) -> str:
     return json.dumps([_rounded(row) for row in rows], indent=1, allow_nan=False)
 
 
+TEXT_OF = {"table": table_text, "csv": csv_text, "json": json_text}
+"""The function that makes the text of each format."""
+
+
 def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table; cells must not contain `|` or line breaks."""
     lines = [head, ["---"] * len(head), *rows]
@@ -62,8 +66,7 @@ def write_table(rows: Sequence[AnswerRow], path: Path, form: str) -> None:
     if form == "parquet":
         _write_parquet(rows, path)
         return
-    text = {"table": table_text, "csv": csv_text, "json": json_text}[form](rows)
-    write_text(path, text + "\n")
+    write_text(path, TEXT_OF[form](rows) + "\n")
 
 
 def _write_parquet(rows: Sequence[AnswerRow], path: Path) -> None:
