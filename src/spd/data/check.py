@@ -95,12 +95,8 @@ def check_source(
 ) -> CheckReport:
     """Check a source, written as `PATH[:SPLIT][,key=value]...`.
 
-    Args:
-        text: the source.
-        against: test data whose images must not occur in the source.
-        full: read every frame instead of a few spread over the source.
-        workers: processes for `full` and `against`; None: one per core.
-        progress: called with (frames read, frames in total) in each pass.
+    Images of the test data `against` must not occur in the source. With `full`, every frame is
+    read instead of a few spread over the source. Both take `workers` processes; None: one per core.
 
     Raises:
         DataError: if the source cannot be opened.
@@ -246,12 +242,11 @@ def _recognised_by(source: Source) -> str:
 
 
 def _focal_problems(source: Source) -> list[str]:
-    if any(frame.has_focal for frame in source.frames):
-        return []
-    return [
+    problem = (
         "no frame has a focal length, so none can be trained on or scored; pass focal_px= or "
         "camera=nyu"
-    ]
+    )
+    return [] if any(frame.has_focal for frame in source.frames) else [problem]
 
 
 def _overlap_problems(source: Source) -> list[str]:

@@ -82,16 +82,9 @@ def fetch_nyu(
     client: HubClient | None = None,
     tell: Callable[[str], None] = print,
 ) -> list[Path]:
-    """Download NYU's archives into `folder/data`, except those that are already there.
+    """Download a split's archives into `folder/data`, except those already there; return all.
 
-    Args:
-        folder: output folder.
-        split: which archives.
-        client: access to the hub; a test passes another.
-        tell: called with lines of text before and during the download.
-
-    Returns:
-        The archives of the split.
+    `tell` is called with lines of text before and during the download.
 
     Raises:
         DataError: if the hub cannot be reached, has no such files, or the disk is too small.
@@ -153,12 +146,7 @@ def extract(
     """Unpack tar archives into `folder`; files that already exist are kept.
 
     The files of `train-*.tar` and `val-*.tar` go into `train/` and `val/`, where the reader of h5
-    frames expects them.
-
-    Args:
-        archives: the tar files.
-        folder: output folder.
-        progress: called with (bytes of archives done, bytes in total).
+    frames expects them. `progress` is called with (bytes of archives done, bytes in total).
 
     Returns:
         Number of files written.

@@ -79,7 +79,12 @@ class RoomGeometry:
     """
 
     def __init__(self, mesh: Mesh) -> None:
-        corners = _checked(mesh.corners)
+        corners = np.ascontiguousarray(mesh.corners, np.float64)
+        if corners.ndim != 3 or corners.shape[1:] != (3, 3) or not np.isfinite(corners).all():
+            raise InputError(
+                f"room corners must be finite [T, 3, 3] metres, got shape {corners.shape}; "
+                "give three corners per triangle and drop broken triangles"
+            )
         self.mesh = mesh
         self.plane_normal, double_area = facing_and_double_area(corners)
         self.plane_normal32 = self.plane_normal.astype(np.float32)
@@ -151,13 +156,3 @@ class RoomGeometry:
         side = np.sign(self.plane_normal @ camera.position - self.plane_offset)
         turned = (self.plane_normal * side[:, None]) @ camera.axes.T
         return turned.astype(np.float32)[triangle]
-
-
-def _checked(corners: Float[np.ndarray, "t 3 3"]) -> Float[np.ndarray, "t 3 3"]:
-    corners = np.ascontiguousarray(corners, np.float64)
-    if corners.ndim != 3 or corners.shape[1:] != (3, 3) or not np.isfinite(corners).all():
-        raise InputError(
-            f"room corners must be finite [T, 3, 3] metres, got shape {corners.shape}; "
-            "give three corners per triangle and drop broken triangles"
-        )
-    return corners

@@ -49,15 +49,9 @@ def surfels(
     footprint_m /= np.sqrt(np.maximum(np.abs(slope) / np.sqrt(dot(rays, rays)), 0.05))
     material = geometry.mesh.material[hits.triangle]
     emission, gloss, sharpness = np.take(geometry.material_table, material, axis=1)
-    return Surfels(
-        position,
-        normal,
-        geometry.mesh.surface[hits.triangle].astype(np.float32),
-        _albedo(geometry, material, texture_m, footprint_m),
-        emission,
-        gloss,
-        sharpness,
-    )
+    surface = geometry.mesh.surface[hits.triangle].astype(np.float32)
+    albedo = _albedo(geometry, material, texture_m, footprint_m)
+    return Surfels(position, normal, surface, albedo, emission, gloss, sharpness)
 
 
 def _albedo(
