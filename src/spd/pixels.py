@@ -3,7 +3,7 @@
 A point is `(u, v)` = (column, row). Integers are pixel centres, so an image of width W spans
 -0.5 .. W - 0.5. When a side is resized by `scale`, its borders stay its borders:
 
-    x' = (x + 0.5) * scale - 0.5            (`rescale`, the only place that computes this)
+    x' = (x + 0.5) * scale - 0.5            (`rescale`; the C kernel repeats it in `place_of`)
 
 A map with w columns of an image with W columns has scale w / W. Sizes are (height, width).
 `spd.geometry` adds what needs torch: sampling and resizing of feature maps.

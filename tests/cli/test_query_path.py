@@ -2,6 +2,7 @@
 
 import collections
 import hashlib
+import re
 import traceback
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from PIL import Image
 
 import spd
 from spd.cli import run
+from spd.cli.query import query_photo
 from spd.models.kernel import ask as kernel_ask
 from spd.models.kernel.build import compiler
 from spd.runtimes import folder as export_folder
@@ -79,6 +81,10 @@ def test_the_kernel_is_called_once_by_at_most_seven_functions_in_six_files(photo
         functions.append((PACKAGE / "models" / "kernel" / "ask.py", "ask"))
         assert len(functions) <= 7, functions
         assert len({file for file, _ in functions}) <= 6, functions
+        path = [name for file, name in functions if name not in ("run", "query")]
+        path.insert(-1, "query")  # of the engine, not of the command
+        shown = re.findall(r"^ {8}(\w+) {2,}(\S+)", query_photo.__doc__, re.M)
+        assert [name for name, _ in shown] == [*path, "spd_query"], "query_photo shows the path"
 
 
 def test_each_file_is_hashed_at_most_once_and_the_export_is_read_once(photo, monkeypatch):

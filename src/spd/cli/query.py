@@ -161,6 +161,17 @@ def query_photo(
 ) -> None:
     """Query one photo and print, write or draw the answer; errors come before the model loads.
 
+    Depths of the shipped model take this path, and are computed in `models/kernel/query.c`:
+
+        query_photo       this file
+        depth_at          scenes/scene.py             checks the points
+        _ask              runtimes/export_predictor.py  points in pixels of the network's input
+        query             runtimes/kernel.py          weights and feature maps of the export
+        ask               models/kernel/ask.py        shares the points among threads
+        spd_query         models/kernel/query.c
+
+    With `--runtime torch`, `_ask` of `predictors/torch_predictor.py` calls `SPD.query` instead.
+
     Raises:
         SPDError: on the first wrong input.
     """

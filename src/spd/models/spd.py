@@ -1,4 +1,7 @@
-"""The model: `encode` once per image, `query` for any pixels of it, `dense` for a whole map."""
+"""The model: `encode` once per image, `query` for any pixels of it, `dense` for a whole map.
+
+Exports answer without this module (`spd.runtimes.export_predictor`).
+"""
 
 import warnings
 from typing import Literal

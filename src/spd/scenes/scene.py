@@ -145,4 +145,8 @@ class PhotoScene(abc.ABC):
 
     @abc.abstractmethod
     def _ask(self, points: np.ndarray) -> np.ndarray:
-        """Depth at `[K, 2]` points that lie inside the photo."""
+        """Depth at `[K, 2]` points that lie inside the photo.
+
+        `RuntimeScene` (`spd.runtimes.export_predictor`) answers for exports, such as the shipped
+        model, and `Scene` (`spd.predictors.torch_predictor`) for PyTorch.
+        """
