@@ -133,7 +133,7 @@ class ModelConfig(Frozen):
             encoder=EncoderConfig(
                 hidden_size=96, layers=4, heads=3, taps=(0, 1, 2, 3), position_size_px=224
             ),
-            camera=_nyu_camera(scale=0.35, crop_height_px=168, crop_width_px=224),
+            camera=_small_camera(),
         )
 
     @classmethod
@@ -143,17 +143,13 @@ class ModelConfig(Frozen):
             encoder=EncoderConfig(
                 hidden_size=128, layers=8, heads=4, taps=(1, 3, 5, 7), position_size_px=224
             ),
-            camera=_nyu_camera(scale=0.35, crop_height_px=168, crop_width_px=224),
+            camera=_small_camera(),
         )
 
 
-def _nyu_camera(scale: float, crop_height_px: int, crop_width_px: int) -> CameraConfig:
-    """NYU's colour camera (518.8579 px at 640x480), for images resized by `scale`."""
-    return CameraConfig(
-        focal_px=round(518.8579 * scale, 1),
-        crop_height_px=crop_height_px,
-        crop_width_px=crop_width_px,
-    )
+def _small_camera() -> CameraConfig:
+    """NYU's colour camera (518.8579 px at 640x480), for images resized by 0.35."""
+    return CameraConfig(focal_px=181.6, crop_height_px=168, crop_width_px=224)
 
 
 def _one_line(name: str, error: pydantic.ValidationError) -> str:

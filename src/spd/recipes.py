@@ -131,7 +131,7 @@ def rooms_tiny() -> Recipe:
     return Recipe(
         name="rooms_tiny",
         model=ModelConfig.tiny(),
-        train=_from_scratch(steps=1200, batch_size=8, points_per_image=128, evaluate_every=600),
+        train=_from_scratch(steps=1200, points_per_image=128, evaluate_every=600),
     )
 
 
@@ -140,20 +140,18 @@ def rooms_small() -> Recipe:
     return Recipe(
         name="rooms_small",
         model=ModelConfig.small(),
-        train=_from_scratch(steps=12_000, batch_size=8, points_per_image=256, evaluate_every=2000),
+        train=_from_scratch(steps=12_000, points_per_image=256, evaluate_every=2000),
     )
 
 
-def _from_scratch(
-    steps: int, batch_size: int, points_per_image: int, evaluate_every: int
-) -> TrainConfig:
+def _from_scratch(steps: int, points_per_image: int, evaluate_every: int) -> TrainConfig:
     """Learning rates that train a random encoder (5e-6 cannot), and the `query` objective."""
     return TrainConfig(
         steps=steps,
-        batch_size=batch_size,
+        batch_size=8,
         encoder_lr=5e-4,
         decoder_lr=1e-3,
-        warmup_steps=min(100, steps // 10),
+        warmup_steps=100,
         precision="float32",
         silog="bts",
         objective="query",

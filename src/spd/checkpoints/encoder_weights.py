@@ -17,9 +17,9 @@ from torch import Tensor
 from spd.checkpoints.checkpoint import read_config
 from spd.checkpoints.folder import CONFIG, WEIGHTS, find_checkpoint
 from spd.errors import CheckpointError
-from spd.models.encoder_vits.checkpoint_names import has_registers
+from spd.models.encoder_vits.checkpoint_names import EncoderStart, has_registers
 from spd.models.encoder_vits.vit_s import Encoder, backbone_config
-from spd.models.encoder_vits.weights import EncoderStart, fill_encoder
+from spd.models.encoder_vits.weights import fill_encoder
 from spd.terminal import quiet_loggers
 
 PICKLED = "pytorch_model.bin"  # transformers' older file

@@ -59,6 +59,12 @@ class FeatureMaps:
         """Copy the maps to another device or dtype."""
         return self._each(lambda feature_map: feature_map.to(target))
 
+    def of_image(self, number: int) -> "FeatureMaps":
+        """The maps of one image; copies, because a view would keep those of all in memory."""
+        if self.batch_size == 1:
+            return self
+        return self._each(lambda feature_map: feature_map[number : number + 1].clone())
+
     def cells_together(self) -> "FeatureMaps":
         """Store each cell's channels side by side in memory, because a query reads whole cells."""
         return self._each(lambda one: one.contiguous(memory_format=torch.channels_last))

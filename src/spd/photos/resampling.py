@@ -41,9 +41,7 @@ def resample(
     padded_px = across.padded_px * down.padded_px
     if padded_px > _FREE_PADDING_PX + _MOST_PADDING * image.shape[0] * image.shape[1]:
         return _longer_side_first(image, across, down)
-    padded = np.pad(image, (down.padding, across.padding, (0, 0)), mode="edge")
-    box = (across.start, down.start, across.end, down.end)
-    return _resized(padded, (width, height), box)
+    return _window(image, across, down)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -65,28 +63,24 @@ class _Side:
         last = max(0, int(np.ceil(end - pixels))) + margin
         return cls((first, last), start + first, end + first, pixels + first + last, out_px)
 
+    @classmethod
+    def whole(cls, pixels: int) -> "_Side":
+        """A side that stays as it is."""
+        return cls((0, 0), 0, pixels, pixels, pixels)
+
 
 def _longer_side_first(image: np.ndarray, across: _Side, down: _Side) -> np.ndarray:
     """The same with one rounding to 8 bits more, without ever padding a long side's breadth."""
-    if image.shape[1] >= image.shape[0]:
-        return _down(_across(image, across), down)
-    return _across(_down(image, down), across)
+    rows, columns = image.shape[:2]
+    if columns >= rows:
+        narrowed = _window(image, across, _Side.whole(rows))
+        return _window(narrowed, _Side.whole(across.out_px), down)
+    lowered = _window(image, _Side.whole(columns), down)
+    return _window(lowered, across, _Side.whole(down.out_px))
 
 
-def _across(image: np.ndarray, side: _Side) -> np.ndarray:
-    padded = np.pad(image, ((0, 0), side.padding, (0, 0)), mode="edge")
-    rows = image.shape[0]
-    return _resized(padded, (side.out_px, rows), (side.start, 0, side.end, rows))
-
-
-def _down(image: np.ndarray, side: _Side) -> np.ndarray:
-    padded = np.pad(image, (side.padding, (0, 0), (0, 0)), mode="edge")
-    columns = image.shape[1]
-    return _resized(padded, (columns, side.out_px), (0, side.start, columns, side.end))
-
-
-def _resized(
-    image: np.ndarray, size: tuple[int, int], box: tuple[float, float, float, float]
-) -> np.ndarray:
-    resized = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR, box=box)
-    return np.asarray(resized)
+def _window(image: np.ndarray, across: _Side, down: _Side) -> np.ndarray:
+    padded = np.pad(image, (down.padding, across.padding, (0, 0)), mode="edge")
+    box = (across.start, down.start, across.end, down.end)
+    size = (across.out_px, down.out_px)
+    return np.asarray(Image.fromarray(padded).resize(size, Image.Resampling.BILINEAR, box=box))

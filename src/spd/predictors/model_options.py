@@ -5,6 +5,7 @@ Nothing here loads torch before a torch model is opened.
 
 import dataclasses
 import os
+import platform
 from importlib import metadata, util
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -201,8 +202,8 @@ def gpu_present() -> bool:
     """Whether torch would find a GPU, told without importing it: CUDA, or MPS on Apple silicon."""
     if util.find_spec("torch") is None:
         return False
-    if os.uname().sysname == "Darwin":
-        return os.uname().machine == "arm64"
+    if platform.system() == "Darwin":
+        return platform.machine() == "arm64"
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
     built_for_cpu = metadata.version("torch").endswith("+cpu")
     return not hidden and not built_for_cpu and Path("/dev/nvidiactl").exists()

@@ -6,7 +6,6 @@ scene.depth_at([(320, 240), (15.5, 200.25)])    # metres; (u, v), integers are p
 scene.depth_map()                               # [H, W] metres
 """
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -106,22 +105,9 @@ class Predictor(PlannedPredictor[Scene]):
             tensor = torch.from_numpy(pixels).to(self.device).permute(0, 3, 1, 2)
             maps = self._model.encode(tensor.to(self._model.dtype) / 255)
             return [
-                Scene(self._model, _one_of(maps, n), plan.photo_size, plan)
+                Scene(self._model, maps.of_image(n), plan.photo_size, plan)
                 for n, plan in enumerate(plans_of(photos))
             ]
-
-
-def _one_of(maps: FeatureMaps, number: int) -> FeatureMaps:
-    """The maps of one image; copies, because a view would keep those of all in memory."""
-    if maps.batch_size == 1:
-        return maps
-    one = slice(number, number + 1)
-    return dataclasses.replace(
-        maps,
-        stride_8_map=maps.stride_8_map[one].clone(),
-        l2=maps.l2[one].clone(),
-        l1=maps.l1[one].clone(),
-    )
 
 
 def open_torch(

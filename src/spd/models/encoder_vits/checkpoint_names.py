@@ -65,17 +65,27 @@ RULES = [
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class CheckpointContent:
-    """The tensors of a checkpoint, divided into the encoder's and those left out."""
+class EncoderStart:
+    """The origin of an encoder's weights; `str` gives one line for a log."""
 
+    source: str
+    """The file, folder or hub id."""
     form: str
     """Name of the published model, and whose tensor names it uses."""
-    encoder: Mapping[str, Tensor]
-    """The encoder's tensors under their common names; query, key and value are separate."""
     taken: int
-    """Number of tensors of the checkpoint that the encoder takes."""
+    """Number of tensors of the source that the encoder took."""
     left_out: tuple[tuple[str, int, str], ...]
-    """(first part of the names, number of tensors, reason)."""
+    """All other tensors: (first part of the names, number of tensors, reason)."""
+    position_resized: tuple[int, int] | None = None
+    """Patches along a side of the position table, in the source and here; None if equal."""
+
+    def __str__(self) -> str:
+        parts = [f"encoder starts from {self.source} ({self.form}): {self.taken} tensors taken"]
+        parts += [f"{count} of {name} left out ({why})" for name, count, why in self.left_out]
+        if self.position_resized is not None:
+            given, ours = self.position_resized
+            parts.append(f"position table resized from {given}x{given} to {ours}x{ours}")
+        return ", ".join(parts)
 
 
 def common_name(name: str) -> str:
@@ -85,12 +95,18 @@ def common_name(name: str) -> str:
     return name
 
 
-def take_apart(tensors: Mapping[str, Tensor], source: str) -> CheckpointContent:
+def take_apart(
+    tensors: Mapping[str, Tensor], source: str
+) -> tuple[dict[str, Tensor], EncoderStart]:
     """Find the DINOv2 in a checkpoint, and a reason to leave out every other tensor.
 
     Args:
         tensors: all tensors of the checkpoint, under its own names.
         source: name of the checkpoint in messages.
+
+    Returns:
+        The encoder's tensors under their common names, query, key and value separate, and where
+        they come from.
 
     Raises:
         CheckpointError: if it contains no encoder, several encoders, an encoder with registers, or
@@ -113,7 +129,7 @@ def take_apart(tensors: Mapping[str, Tensor], source: str) -> CheckpointContent:
         raise CheckpointError(f"{source} contains a tensor under two names; is it one model?")
     naming = "original" if "pos_embed" in own else "transformers'"
     left_out = tuple((name, beside[name], layout.beside[name]) for name in sorted(beside))
-    return CheckpointContent(f"{layout.form}, {naming} names", encoder, len(own), left_out)
+    return encoder, EncoderStart(source, f"{layout.form}, {naming} names", len(own), left_out)
 
 
 def _renamed(name: str, tensor: Tensor) -> Iterator[tuple[str, Tensor]]:

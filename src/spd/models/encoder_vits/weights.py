@@ -10,34 +10,10 @@ from transformers.models.dinov2.modeling_dinov2 import Dinov2Embeddings
 
 from spd.config import PATCH
 from spd.errors import CheckpointError
-from spd.models.encoder_vits.checkpoint_names import common_name, take_apart
+from spd.models.encoder_vits.checkpoint_names import EncoderStart, common_name, take_apart
 from spd.models.encoder_vits.vit_s import Encoder
 
 POSITIONS = "embeddings.position_embeddings"
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class EncoderStart:
-    """The origin of an encoder's weights; `str` gives one line for a log."""
-
-    source: str
-    """The file, folder or hub id."""
-    form: str
-    """Name of the published model, and whose tensor names it uses."""
-    taken: int
-    """Number of tensors of the source that the encoder took."""
-    left_out: tuple[tuple[str, int, str], ...]
-    """All other tensors: (first part of the names, number of tensors, reason)."""
-    position_resized: tuple[int, int] | None
-    """Patches along a side of the position table, in the source and here; None if equal."""
-
-    def __str__(self) -> str:
-        parts = [f"encoder starts from {self.source} ({self.form}): {self.taken} tensors taken"]
-        parts += [f"{count} of {name} left out ({why})" for name, count, why in self.left_out]
-        if self.position_resized is not None:
-            given, ours = self.position_resized
-            parts.append(f"position table resized from {given}x{given} to {ours}x{ours}")
-        return ", ".join(parts)
 
 
 def fill_encoder(encoder: Encoder, tensors: Mapping[str, Tensor], source: str) -> EncoderStart:
@@ -51,8 +27,7 @@ def fill_encoder(encoder: Encoder, tensors: Mapping[str, Tensor], source: str) -
     Raises:
         CheckpointError: if a tensor is missing, unknown, of another shape or not finite.
     """
-    found = take_apart(tensors, source)
-    given = dict(found.encoder)
+    given, start = take_apart(tensors, source)
     own_names = {common_name(name): name for name in encoder.backbone.state_dict()}
     expected = {common_name(name): w for name, w in encoder.backbone.state_dict().items()}
     _complain(source, "lacks", expected.keys() - given.keys())
@@ -64,7 +39,7 @@ def fill_encoder(encoder: Encoder, tensors: Mapping[str, Tensor], source: str) -
         _check(source, name, given[name], expected[name])
     encoder.backbone.load_state_dict({own_names[name]: w for name, w in given.items()})
     resized = None if _side(table) == ours else (_side(table), ours)
-    return EncoderStart(source, found.form, found.taken, found.left_out, resized)
+    return dataclasses.replace(start, position_resized=resized)
 
 
 def resize_positions(encoder: Encoder, table: Tensor, side: int, source: str) -> Tensor:
