@@ -5,10 +5,10 @@ import inspect
 import numpy as np
 import pytest
 
-import spd.peers.scene
+import spd.peers.peer_predictor
 import spd.scenes
 from spd.errors import InputError
-from spd.peers.scene import PeerScene
+from spd.peers.peer_predictor import PeerScene
 from spd.photos.focal import Focal
 from spd.scenes.calibration import CalibratedScene, Calibration, calibrate
 from spd.scenes.scene import PhotoScene
