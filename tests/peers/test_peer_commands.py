@@ -10,6 +10,7 @@ from PIL import Image
 
 import spd
 from helpers import tiny_peers
+from helpers.checkpoints import save_checkpoint
 from helpers.samples import slanted_sample
 from spd.cli import run
 from spd.evaluate import evaluate
@@ -73,7 +74,7 @@ def test_query_names_a_model_that_is_no_depth_model(capsys, photo, tmp_path):
 
 
 def test_a_warning_is_called_one_and_comes_before_the_answer(small_model, photo, tmp_path):
-    spd.checkpoints.checkpoint.save_checkpoint(small_model, tmp_path / "ours")
+    save_checkpoint(small_model, tmp_path / "ours")
     words = ["query", photo, "--points", "3,4", "-m", tmp_path / "ours", "--device", "cpu"]
     done = subprocess.run(
         [sys.executable, "-u", "-m", "spd", *map(str, words)],
