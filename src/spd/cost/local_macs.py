@@ -102,10 +102,10 @@ def dense(config: ModelConfig, grid: Grid) -> Table:
     """
     area, window = config.dim**2, config.window**2
     own_cells = {"stage1": grid.l2, "stage2": grid.l1}
-    upsample = grid.l1 * BILINEAR * config.dim  # of one map
+    per_map = grid.l1 * BILINEAR * config.dim  # of one map
     table = Table("10.3", "All stride-4 positions (dense)")
     maps = (SOURCES["stage1"], 1 + 2 * SOURCES["stage1"])
-    table.add("upsample", "Upsampling to L1's grid", *(n * upsample for n in maps))
+    table.add("upsample", "Upsampling to L1's grid", *(n * per_map for n in maps))
     for stage, sources in SOURCES.items():
         name = f"Stage {stage[-1]}: K and V of the"
         kv_maps = (sources * 2 * area * cells for cells in (grid.l1, own_cells[stage]))
