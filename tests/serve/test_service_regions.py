@@ -148,8 +148,8 @@ def test_a_pixel_where_distortion_cannot_be_undone(client):
 @pytest.mark.parametrize(
     ("what", "body", "status", "pattern"),
     [
-        ("lines", {"lines": [LINES[0], [[1, 2]]]}, 400, "line 1: a line has at least two points"),
-        ("lines", {"lines": [[]]}, 400, "line 0: a line has at least two points, got 0"),
+        ("lines", {"lines": [LINES[0], [[1, 2]]]}, 400, "line 1: a line needs at least two points"),
+        ("lines", {"lines": [[]]}, 400, "line 0: a line needs at least two points, got 0"),
         ("lines", {"lines": [[[1, 2], [64, 2]]]}, 400, "line 0: point 1 is (64, 2), outside"),
         ("lines", {"lines": [LINES[1]] * 3}, 413, "3 lines in one request; the limit is 2"),
         ("lines", {"lines": [[[1, 2]] * 10_001]}, 413, "10,001 points of lines"),
