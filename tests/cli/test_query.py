@@ -205,7 +205,7 @@ def test_points_of_a_parquet_table(ask, here):
         (["--distance", "3,4"], "an even number of points"),
         (["--distance", "3,4", "5,6"], "needs the photo's focal length"),
         (["--map", "c.ply"], r"a point cloud \(c\.ply\) needs the photo's focal length"),
-        (["--line", "3,4"], "two points or more"),
+        (["--line", "3,4"], "at least two points"),
         (["--map", "d.tiff"], r"one of \.npy, \.png, \.ply, \.glb"),
         (["--map", "d.npy", "--edge-ratio", "1"], "above 1"),
         (["--map", "d.png", "--png-unit", "0"], "positive"),

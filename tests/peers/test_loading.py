@@ -69,8 +69,8 @@ def test_a_missing_processor_is_refused(folder):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("{", "cannot be read as a processor's settings in JSON"),
-        ("[]", "cannot be read as a processor's settings in JSON"),
+        ("{", "is not a processor's settings in JSON"),
+        ("[]", "is not a processor's settings in JSON"),
         ('{"image_processor_type": "ViTImageProcessor"}', "is of a ViTImageProcessor; a depth_any"),
         ("{}", "is of a None; a depth_anything needs DPTImageProcessor"),
         ('{"image_processor_type": "DPTImageProcessor", "size": "big"}', "has wrong settings"),

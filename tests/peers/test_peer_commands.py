@@ -70,7 +70,7 @@ def test_query_names_a_model_that_is_no_depth_model(capsys, photo, tmp_path):
     code, _, err = spd_run(capsys, "query", photo, "--points", "3,4", "-m", tmp_path / "bert")
     assert code == 2
     assert err.count("\n") == 1
-    assert "a model of type bert is no depth model" in err
+    assert "a model of type bert is not a supported depth model" in err
 
 
 def test_a_warning_is_called_one_and_comes_before_the_answer(small_model, photo, tmp_path):

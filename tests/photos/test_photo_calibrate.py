@@ -95,7 +95,7 @@ def test_a_factor_of_an_unknown_focal_length_is_not_for_a_known_one():
 
 @pytest.mark.parametrize("known", [[], [1.0, 2.0], [0.0], [-1.0], [float("nan")]])
 def test_distances_that_cannot_be_are_refused(known):
-    with pytest.raises(InputError, match=r"one distance for each|must be positive"):
+    with pytest.raises(InputError, match=r"one distance per point|must be positive"):
         calibrate(ramp(), POINTS[:1], known)
 
 
@@ -106,10 +106,10 @@ def test_the_file_is_read_back_and_another_is_refused(tmp_path):
     assert Calibration.read(path) == found
     for text, said in [
         ("{", "is not JSON"),
-        ("[]", "is no calibration"),
-        ('{"format": 2}', "is no calibration"),
-        (json.dumps(json.loads(path.read_text()) | {"scale": -1}), "is no calibration"),
-        (json.dumps(json.loads(path.read_text()) | {"scales": 1}), "is no calibration"),
+        ("[]", "is not a calibration"),
+        ('{"format": 2}', "is not a calibration"),
+        (json.dumps(json.loads(path.read_text()) | {"scale": -1}), "is not a calibration"),
+        (json.dumps(json.loads(path.read_text()) | {"scales": 1}), "is not a calibration"),
     ]:
         (tmp_path / "other.json").write_text(text)
         with pytest.raises(InputError, match=said):

@@ -162,9 +162,9 @@ def test_a_small_file_that_claims_to_be_huge_is_refused(size):
         (torch.zeros(4, 8, 8), r"\[3, H, W\] or \[H, W, 3\]"),
         (torch.zeros(3, 8, 8, dtype=torch.int64), "uint8 or floating in 0..1, got int64"),
         (torch.full((3, 8, 8), 200.0), r"in 0..1, got 200..200; divide"),
-        (torch.full((3, 8, 8), -1.5), "leave the normalisation to the model"),
+        (torch.full((3, 8, 8), -1.5), "do not normalise: the model does it"),
         (torch.full((3, 8, 8), float("nan")), "must lie in 0..1, got nan"),
-        (Image.fromarray(np.zeros((4, 4), np.float32)), "floating pixels"),
+        (Image.fromarray(np.zeros((4, 4), np.float32)), "floating-point pixels"),
         (Image.fromarray(np.full((4, 4), 70_000, np.int32)), "more than 16 bits"),
     ],
 )

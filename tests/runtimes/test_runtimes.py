@@ -171,7 +171,7 @@ def test_load_takes_exports_and_says_what_computes():
         ({"runtime": "torch"}, "is an exported model, which torch cannot run"),
         ({"runtime": "tflite"}, "no runtime 'tflite'"),
         ({"precision": "float16"}, "no precision 'float16'"),
-        ({"precision": "bfloat16", "runtime": "onnxruntime"}, "no bfloat16 on a CPU"),
+        ({"precision": "bfloat16", "runtime": "onnxruntime"}, "not compute bfloat16 on a CPU"),
         ({"precision": "int8"}, "has no int8 encoder for onnxruntime; write one with: spd"),
         ({"device": "cuda"}, "computes on the CPU"),
     ]:
@@ -243,8 +243,8 @@ def test_a_graph_that_the_runtime_refuses_is_named(runtime, copied):
 @pytest.mark.parametrize(
     ("change", "pattern"),
     [
-        (lambda d: d | {"format": 2}, "is of format 2, and this version of spd reads 1"),
-        (lambda d: [d], "is of format None"),
+        (lambda d: d | {"format": 2}, "has format 2, and this version of spd reads 1"),
+        (lambda d: [d], "has format None"),
         (lambda d: {k: v for k, v in d.items() if k != "opset"}, "lacks 'opset'"),
         (lambda d: d | {"model": {"dim": -1}}, "is damaged .*dim"),
         (lambda d: d | {"files": None}, "is damaged"),

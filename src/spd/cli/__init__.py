@@ -98,7 +98,7 @@ def _options(argv: Sequence[str], command: Any) -> dict[str, str]:
 
 
 def _continues(metavar: str, token: str) -> bool:
-    """Whether a word is a further value of a list option rather than an option or an argument."""
+    """True if a word is a further value of a list option, not an option or an argument."""
     if "," in metavar:  # `-10,0` is a value; `--intrinsics=520,520,320,240` is an option
         return not token.startswith("--") and re.fullmatch(r"-?[\d.]+|.*,.*", token) is not None
     return not token.startswith("-")

@@ -80,7 +80,7 @@ class OutputOptions:
 
     @property
     def of_the_whole_photo(self) -> bool:
-        """Whether a map or picture is written, which needs no question."""
+        """True if a map or picture is written, which needs no question."""
         return bool(self.maps) or self.overlay is not None
 
     def write_table(self, answer: Answer, noun: str) -> None:

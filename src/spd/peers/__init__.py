@@ -1,1 +1,1 @@
-"""Depth models that others published in transformers' format, behind the predictor of ours."""
+"""Published depth models in transformers' format, with the interface of a predictor."""

@@ -1,7 +1,6 @@
-"""Which published depth model lies in a folder, and whether it answers in metres.
+"""Detection of a published depth model in a folder, and of the kind of its answers.
 
-Decided by `config.json` alone, before torch is loaded and before a weight is read. What each rule
-rests on is in `docs/peers.md`.
+`config.json` alone decides, before torch is loaded. `docs/peers.md` gives the source of each rule.
 """
 
 import dataclasses
@@ -15,7 +14,7 @@ from spd.errors import CheckpointError
 from spd.scenes.depth_kind import DepthKind
 
 STATED = "depth_estimation_type"
-"""The key of `config.json` that says so: transformers' for Depth Anything, ours for the rest."""
+"""Key of `config.json` for the kind: transformers' own for Depth Anything, ours for the rest."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -23,39 +22,39 @@ class Peer:
     """A published depth model on this machine."""
 
     folder: Path
-    """Where its files are."""
+    """Folder of its files."""
     model_type: str
-    """Its family, as transformers calls it."""
+    """Model type in transformers."""
     kind: DepthKind
-    """What its numbers are."""
+    """Kind of its answers."""
     config: dict[str, Any]
     """`config.json`."""
 
 
 def read_peer(folder: Path) -> Peer | None:
-    """The published depth model in a folder; None where its `config.json` is not transformers'.
+    """Read the published depth model in a folder; None where `config.json` is not transformers'.
 
     Raises:
-        CheckpointError: if it is a model of transformers, but not a depth model that is supported.
+        CheckpointError: if it is a model of transformers, but not a supported depth model.
     """
     path = folder / CONFIG
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return None  # whoever reads a checkpoint of ours says what is wrong with it
+        return None  # the reader of SPD checkpoints reports the error
     if not isinstance(config, dict) or "spd" in config or "model_type" not in config:
         return None
     model_type = str(config["model_type"])
     if model_type not in _KIND_OF or not _is_depth_model(config):
         raise CheckpointError(
-            f"{path}: {_named(config)} is no depth model that can be asked; supported are an SPD "
-            f"and, of transformers, {', '.join(sorted(_KIND_OF))}, each ForDepthEstimation"
+            f"{path}: {_named(config)} is not a supported depth model; supported are SPD and, from "
+            f"transformers, {', '.join(sorted(_KIND_OF))}, each ForDepthEstimation"
         )
     return Peer(folder, model_type, _KIND_OF[model_type](config, path), config)
 
 
 def _is_depth_model(config: Mapping[str, Any]) -> bool:
-    """A file without `architectures` names its family only; those with it say for what task."""
+    """A file without `architectures` names only its type; with it, also the task."""
     named = config.get("architectures") or ["ForDepthEstimation"]
     return any(str(name).endswith("ForDepthEstimation") for name in named)
 
@@ -67,15 +66,17 @@ def _named(config: Mapping[str, Any]) -> str:
 
 def _depth_anything(config: Mapping[str, Any], path: Path) -> DepthKind:
     kind = _stated(config, path, otherwise="relative-disparity")
-    most = config.get("max_depth", 1)  # a factor of every answer, of a relative model too
+    most = config.get("max_depth", 1)  # a factor of every answer, also for a relative model
     if kind != "metric" and not (isinstance(most, int | float) and most > 0):
         raise CheckpointError(
-            f"{path}: max_depth is {json.dumps(most)}; expected a number above 0 (of a relative "
-            "model 1), or leave the key out"
+            f"{path}: max_depth is {json.dumps(most)}; expected a number above 0 (1 for a relative "
+            "model), or no such key"
         )
-    # A config without it is built with 1 m, which no published metric model means.
+    # Without the key transformers builds a maximum of 1 m, which fits no published metric model.
     if kind == "metric" and not config.get("max_depth"):
-        raise CheckpointError(f"{path} says metric but no max_depth in metres; add it (indoor: 20)")
+        raise CheckpointError(
+            f"{path} is metric but has no max_depth in metres; add it (indoor: 20)"
+        )
     return kind
 
 
@@ -91,16 +92,16 @@ def _metric(config: Mapping[str, Any], path: Path) -> DepthKind:
 
 
 def _stated(config: Mapping[str, Any], path: Path, otherwise: DepthKind) -> DepthKind:
-    """What `config.json` says its numbers are, or what its family is documented to answer."""
+    """Kind from `config.json`, or else the documented kind of the model type."""
     kinds = get_args(DepthKind)
-    said = config.get(STATED, otherwise)
-    if said == "relative":
+    stated = config.get(STATED, otherwise)
+    if stated == "relative":
         return "relative-disparity"
-    if said not in kinds:
+    if stated not in kinds:
         raise CheckpointError(
-            f"{path}: {STATED} is {said!r}; expected relative, {', '.join(kinds)}"
+            f"{path}: {STATED} is {stated!r}; expected relative, {', '.join(kinds)}"
         )
-    return said
+    return stated
 
 
 _KIND_OF: dict[str, Callable[[Mapping[str, Any], Path], DepthKind]] = {

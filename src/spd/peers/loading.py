@@ -1,4 +1,4 @@
-"""Reading a published depth model: weights by transformers, completely or not at all."""
+"""Loading a published depth model with transformers, completely or not at all."""
 
 import contextlib
 from collections.abc import Iterator
@@ -19,17 +19,17 @@ _CLASSES = {
     "glpn": "GLPNForDepthEstimation",
     "zoedepth": "ZoeDepthForDepthEstimation",
 }
-# The first fusion layer has nothing to add, so it never uses this; published files leave it out.
+# The first fusion layer never uses it, and published files leave it out.
 _UNUSED = "fusion_stage.layers.0.residual_layer1."
 
 
 def load_peer(peer: Peer, device: torch.device, source: str) -> PeerPredictor:
-    """The model in a folder, ready to be asked.
+    """Load a published depth model.
 
     Args:
-        peer: where it is and what.
-        device: where it will compute.
-        source: what its user called it.
+        peer: the model and its folder.
+        device: device that computes.
+        source: name or path of the model.
 
     Raises:
         CheckpointError: if a file is missing or damaged, or a tensor is missing or of another
@@ -38,7 +38,7 @@ def load_peer(peer: Peer, device: torch.device, source: str) -> PeerPredictor:
     processing = open_processing(peer.folder, peer.model_type)
     if not (peer.folder / WEIGHTS).is_file():
         raise CheckpointError(
-            f"{source} has no {WEIGHTS}; other forms of weights are not read, because they can run "
+            f"{source} has no {WEIGHTS}; other weight formats are not read, because they can run "
             "code (load it once with transformers and save_pretrained() it to a folder)"
         )
     network, missing = _read(peer, source)
@@ -51,7 +51,7 @@ def load_peer(peer: Peer, device: torch.device, source: str) -> PeerPredictor:
 
 
 def _read(peer: Peer, source: str) -> tuple[Any, set[str]]:
-    """The network, and the names of its tensors that the file does not hold."""
+    """The network, and the names of tensors that the file lacks."""
     import transformers
 
     try:
@@ -63,7 +63,7 @@ def _read(peer: Peer, source: str) -> tuple[Any, set[str]]:
                 use_safetensors=True,
                 output_loading_info=True,
             )
-    except Exception as error:  # many kinds: of a wrong key, a wrong shape, a file cut off
+    except Exception as error:  # transformers raises many types for damaged files
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CheckpointError(
             f"{source} cannot be loaded as a {peer.model_type}, is it complete? ({reason})"
@@ -73,7 +73,7 @@ def _read(peer: Peer, source: str) -> tuple[Any, set[str]]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """No bars and no reports of transformers: what goes wrong is said once, by the exception."""
+    """Silence transformers' progress bars and reports; the exception reports errors."""
     from transformers.utils import logging
 
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()

@@ -1,4 +1,4 @@
-"""A published depth model that takes photos of any size and answers at the pixels asked."""
+"""The predictor of a published depth model."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -20,14 +20,14 @@ from spd.scenes.scene import PhotoScene
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PeerConfig:
-    """What decides a published model's answers, beside its weights."""
+    """Configuration of a published model."""
 
     model_type: str
-    """Its family, as transformers calls it."""
+    """Model type in transformers."""
     kind: DepthKind
-    """What its numbers are."""
+    """Kind of its answers."""
     network: dict[str, Any]
-    """Its `config.json`."""
+    """Content of `config.json`."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON data."""
@@ -74,14 +74,14 @@ class PeerScene(PhotoScene):
 
 
 class PeerPredictor(PhotoPredictor[PeerScene]):
-    """A published model behind the door of ours; `kind` says what its numbers are.
+    """A published depth model with the interface of a predictor.
 
     Args:
-        network: the model of transformers.
-        processing: how its photos are prepared and its maps are read.
-        config: what it is.
-        device: where to compute.
-        source: where its weights come from.
+        network: model of transformers.
+        processing: preparation of its photos and reading of its maps.
+        config: its configuration.
+        device: device that computes.
+        source: name or path of the model.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class PeerPredictor(PhotoPredictor[PeerScene]):
     def _network_input(self, pixels: RGBImage, size: Size) -> NetworkInput:
         try:
             network_input = self._processing.prepare(pixels)
-        except Exception as error:  # processors raise many kinds for a side that becomes nothing
+        except Exception as error:  # processors raise many types for a side that becomes 0
             reason = " ".join(f"{error}".split()) or type(error).__name__
             raise InputError(
                 f"a photo of {size[1]}x{size[0]} pixels cannot be prepared for a "

@@ -1,8 +1,8 @@
-"""A photo to a published network's input, and the network's map back to the photo's pixels.
+"""Preparation of a photo for a published network, and its map back in the photo's pixels.
 
-Photos are prepared by transformers' own processors, those that need no torchvision, with the
-settings that were published beside the weights. Whatever a processor did to the photo is undone
-here, so that every pixel of the photo gets the map's value at that pixel.
+Transformers' own processors (those without torchvision) prepare photos, with the settings
+published beside the weights. Reading a map inverts the processor's resizing and padding, so that
+every pixel of the photo gets the map's value at that pixel.
 """
 
 import dataclasses
@@ -22,24 +22,24 @@ from spd.geometry import Size, resize_bicubic, resize_bilinear
 from spd.photos.reading import RGBImage
 
 MAX_INPUT_PX = 1536 * 1536
-"""The most that a network is given: Depth Pro's, which is more than any other chooses itself."""
+"""Largest input in pixels: Depth Pro's, the largest of all supported networks."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class NetworkInput:
-    """A network's input, and where the photo lies in it."""
+    """A network's input, and the position of the photo in it."""
 
     pixel_values: Tensor
-    """`[1, 3, h, w]`, as the network takes it."""
+    """`[1, 3, h, w]` input of the network."""
     canvas: Size
-    """(height, width) that the whole input stands for: the photo with what was put around it."""
+    """(height, width) of the photo with its padding, before resizing."""
     margin: Size
     """Rows above and columns left of the photo in the canvas."""
     inner: Size
     """(height, width) of the photo in the canvas."""
 
     def read(self, depth: Tensor, size: Size) -> Tensor:
-        """A network's `[1, h, w]` map as `[H, W]`, a value for each pixel of a photo of `size`."""
+        """Map `[1, h, w]` of the network as `[H, W]` for the pixels of a photo of `size`."""
         full = resize_bicubic(depth[:, None].float(), self.canvas)
         (top, left), (height, width) = self.margin, self.inner
         full = full[..., top : top + height, left : left + width]
@@ -47,7 +47,7 @@ class NetworkInput:
 
 
 class Processing(Protocol):
-    """How one family's photos are prepared and its maps are read."""
+    """Preparation of photos and reading of maps for one model type."""
 
     def prepare(self, pixels: RGBImage) -> NetworkInput:
         """The network's input for a photo."""
@@ -55,7 +55,7 @@ class Processing(Protocol):
     def read(
         self, output: Any, network_input: NetworkInput, size: Size, focal_px: float | None
     ) -> tuple[Tensor, float | None]:
-        """The map of a photo of `size`, and the focal length it rests on if the network has one."""
+        """Map of a photo of `size`, and the focal length that the network predicted, if any."""
 
 
 class _ByProcessor:
@@ -65,7 +65,7 @@ class _ByProcessor:
         self._processor = processor
 
     def _run(self, pixels: RGBImage, **changes: Any) -> Tensor:
-        # The layout is said, because a photo of three rows could be taken for one of three planes.
+        # Name the layout: a photo of three rows could be mistaken for three planes.
         return self._processor(
             pixels, input_data_format="channels_last", return_tensors="pt", **changes
         )["pixel_values"]
@@ -81,7 +81,7 @@ class _ByProcessor:
 
 
 class _Dpt(_ByProcessor):
-    """DPT and Depth Anything; some pad to whole patches, which transformers does not undo."""
+    """DPT and Depth Anything; some pad to whole patches, which transformers does not invert."""
 
     def prepare(self, pixels: RGBImage) -> NetworkInput:
         multiple = self._processor.size_divisor
@@ -107,10 +107,10 @@ class _Zoe(_ByProcessor):
 
 
 class _DepthPro:
-    """Depth Pro: its own processor needs torchvision, so its few steps are here.
+    """Depth Pro, whose own processor needs torchvision.
 
-    The network answers inverse depth for a photo as wide as its focal length. Metres follow by the
-    photo's focal length where that is known, and by the one that the network predicts otherwise.
+    The network answers inverse depth for a photo as wide as its focal length. The photo's focal
+    length, or else the predicted one, converts it to metres.
     """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
@@ -138,55 +138,55 @@ class _DepthPro:
         if focal is None:
             raise InputError(
                 "this Depth Pro does not predict a field of view, so metres need the photo's focal "
-                "length; give focal_px=... (spd query: --focal-px)"
+                "length; pass focal_px (spd query: --focal-px)"
             )
         inverse = resize_bilinear(output.predicted_depth[:, None].float() * (size[1] / focal), size)
         return 1.0 / inverse[0, 0].clamp(1e-4, 1e4), predicted
 
 
 def open_processing(folder: Path, model_type: str) -> Processing:
-    """How this model's photos are network_input, from what was published beside its weights.
+    """Processing of a model, from the settings published beside its weights.
 
     Raises:
-        CheckpointError: if that is missing, damaged, or of another kind of processor.
+        CheckpointError: if the settings are missing, damaged, or of another processor.
     """
     settings = _read_settings(folder / PREPROCESSOR)
     wanted = "DPT" if model_type in ("depth_anything", "dpt") else _NAMES[model_type]
     named = str(settings.get("image_processor_type") or settings.get("feature_extractor_type"))
     if not named.startswith((f"{wanted}ImageProcessor", f"{wanted}FeatureExtractor")):
         raise CheckpointError(
-            f"{folder / PREPROCESSOR} is of a {named}; a {model_type} needs {wanted}ImageProcessor"
+            f"{folder / PREPROCESSOR} is for {named}; a {model_type} needs {wanted}ImageProcessor"
         )
     try:
         return _build(wanted, settings)
-    except Exception as error:  # whatever a wrong setting leads to in transformers
+    except Exception as error:  # transformers raises many types for wrong settings
         reason = " ".join(f"{error}".split()) or type(error).__name__
         raise CheckpointError(f"{folder / PREPROCESSOR} has wrong settings ({reason})") from None
 
 
 def check_input(pixel_values: Tensor, size: Size) -> None:
-    """Refuse an input that would take all memory: some processors keep a photo's size.
+    """Refuse an input that is too large: some processors keep a photo's size.
 
     Raises:
-        InputError: naming the size to bring the photo to.
+        InputError: naming the size to shrink the photo to.
     """
     height, width = pixel_values.shape[-2:]
     if height * width > MAX_INPUT_PX:
         fits = (MAX_INPUT_PX / (height * width)) ** 0.5 * max(size)
         raise InputError(
-            f"this model takes photos at their own size, and {size[1]}x{size[0]} pixels are too "
-            f"many for it; shrink the photo to {int(fits)} pixels along its longer side"
+            f"this model takes photos at full size, and {size[1]}x{size[0]} pixels are too many; "
+            f"shrink the photo to {int(fits)} pixels along its longer side"
         )
 
 
 def _around(side: int, multiple: int) -> tuple[int, int]:
-    """What DPT's processor puts before and behind a side to make it a whole multiple."""
+    """Padding of DPT's processor before and after a side, up to a multiple."""
     padding = -side % multiple
     return padding // 2, padding - padding // 2
 
 
 def _mirrored(side: int) -> int:
-    """How much of a photo's side ZoeDepth's processor repeats at either end, mirrored."""
+    """Mirrored padding of ZoeDepth's processor at either end of a side."""
     return int(math.sqrt(side / 2) * 3)
 
 
@@ -198,18 +198,18 @@ def _read_settings(path: Path) -> dict[str, Any]:
         settings = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CheckpointError(
-            f"{path} is missing: it says how photos are prepared for this model; take it from "
-            "where the weights are from"
+            f"{path} is missing, which holds the processor's settings; download it from where the "
+            "weights are from"
         ) from None
     except (OSError, ValueError):
         settings = None
     if not isinstance(settings, dict):
-        raise CheckpointError(f"{path} cannot be read as a processor's settings in JSON")
+        raise CheckpointError(f"{path} is not a processor's settings in JSON; download it again")
     return settings
 
 
 def _build(wanted: str, settings: Mapping[str, Any]) -> Processing:
-    """Each class by its own module: by transformers' short names torchvision's would be taken."""
+    """Import each class from its own module: the short names mean torchvision's classes."""
     if wanted == "DepthPro":
         return _DepthPro(settings)
     if wanted == "GLPN":

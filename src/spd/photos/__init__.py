@@ -1,1 +1,1 @@
-"""What a photo may come as, beside a file that Pillow reads: arrays, tensors, HEIC, EXIF."""
+"""Photos: reading them from files, arrays and tensors, their camera, and resampling."""

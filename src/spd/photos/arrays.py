@@ -1,4 +1,4 @@
-"""Photos that come as numbers: numpy arrays and torch tensors, without loading torch."""
+"""Photos from numpy arrays and torch tensors, without importing torch."""
 
 from typing import Any, Literal, get_args
 
@@ -8,24 +8,24 @@ from jaxtyping import UInt8
 from spd.errors import InputError
 
 Channels = Literal["rgb", "bgr"]
-_ROUNDING = 1e-3  # by which a float may leave 0..1 after somebody's resampling
+_ROUNDING = 1e-3  # tolerance around 0..1, for resampled floats
 
 
 def check_channels(channels: str) -> None:
-    """Refuse another order of channels than the two there are."""
+    """Refuse an unknown channel order."""
     if channels not in get_args(Channels):
         raise InputError(f"channels must be 'rgb' or 'bgr' (OpenCV's order), got {channels!r}")
 
 
 def is_tensor(image: object) -> bool:
-    """Whether this is a torch tensor; torch is not imported to find out."""
+    """True for a torch tensor; does not import torch."""
     return any(
         kind.__module__ == "torch" and kind.__name__ == "Tensor" for kind in type(image).mro()
     )
 
 
 def from_array(image: np.ndarray, channels: str = "rgb") -> UInt8[np.ndarray, "h w 3"]:
-    """RGB of a uint8 array `[H, W, 3]` in the given order of channels, or grey `[H, W]`.
+    """RGB pixels of a uint8 array: `[H, W, 3]` in the given channel order, or grey `[H, W]`.
 
     Raises:
         InputError: on another shape or dtype.
@@ -40,9 +40,9 @@ def from_array(image: np.ndarray, channels: str = "rgb") -> UInt8[np.ndarray, "h
 
 
 def from_tensor(image: Any, channels: str = "rgb") -> UInt8[np.ndarray, "h w 3"]:
-    """RGB of a tensor `[3, H, W]` or `[H, W, 3]`, uint8 or floating in 0..1; grey has no 3.
+    """RGB pixels of a tensor `[3, H, W]` or `[H, W, 3]`, or grey; uint8 or floating in 0..1.
 
-    Where both the first and the last side are 3, the first is the channels, as torch has it.
+    If both the first and the last side are 3, the first is the channels, as in torch.
 
     Raises:
         InputError: on another shape, dtype or range.
@@ -65,10 +65,10 @@ def from_tensor(image: Any, channels: str = "rgb") -> UInt8[np.ndarray, "h w 3"]
 
 
 def _from_unit(values: np.ndarray) -> np.ndarray:
-    """0..1 as 0..255; what was normalised by a mean and a deviation is refused, not clipped."""
+    """Floats in 0..1 as 0..255; refuses normalised values instead of clipping them."""
     if values.size and not (values.min() >= -_ROUNDING and values.max() <= 1 + _ROUNDING):
         raise InputError(
             f"floating image tensors must lie in 0..1, got {values.min():g}..{values.max():g}; "
-            "divide 0..255 by 255, and leave the normalisation to the model"
+            "divide 0..255 by 255, and do not normalise: the model does it"
         )
     return (values * 255).round().clip(0, 255).astype(np.uint8)

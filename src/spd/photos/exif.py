@@ -1,6 +1,6 @@
-"""The focal length that a camera wrote into a photo, and which way up the photo is.
+"""EXIF: focal length and orientation of a photo.
 
-Metadata never refuses a photo: what is missing, damaged or absurd is as good as unknown.
+Metadata that is missing, damaged or absurd counts as unknown; it never refuses a photo.
 """
 
 import math
@@ -15,8 +15,8 @@ _PLANE_X, _PLANE_UNIT = 0xA20E, 0xA210
 _UNIT_MM = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}  # inch, centimetre, millimetre, micrometre
 
 FILM_DIAGONAL_MM = math.hypot(36.0, 24.0)
-"""Of 35 mm film. Equivalent focal lengths are by the diagonal (CIPA DCG-001)."""
-_SENSOR_MM = (1.5, 80.0)  # width of the smallest and the largest there are; else a tag is wrong
+"""Diagonal of 35 mm film, which defines equivalent focal lengths (CIPA DCG-001)."""
+_SENSOR_MM = (1.5, 80.0)  # smallest and largest sensor width; outside it a tag is wrong
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -30,21 +30,20 @@ _TURNS = {
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """The image as it is meant to be looked at; asked after the pixels were loaded."""
+    """The image turned by its EXIF orientation; call it after the pixels are loaded."""
     try:
         turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # Pillow raises many kinds for damaged metadata
+    except Exception:  # Pillow raises many types for damaged metadata
         turn = None
     return image if turn is None else image.transpose(turn)
 
 
 def focal_px_of(image: Image.Image) -> float | None:
-    """Focal length in the image's pixels by its EXIF; None where that does not say it.
+    """Focal length in pixels of the image from its EXIF; None where EXIF has none.
 
-    The 35 mm equivalent is an angle over the diagonal, so it holds for the image at any size and
-    either way up. Else the focal length in millimetres and the pixels per millimetre of the
-    sensor are taken, corrected for a later resizing by the recorded width and height. Cropping
-    leaves no trace in either.
+    The 35 mm equivalent is an angle over the diagonal, so it holds at any size and orientation.
+    Without it, the focal length in millimetres and the sensor's pixels per millimetre are used,
+    corrected for a resize by the recorded width and height. Neither shows that a photo was cropped.
     """
     try:
         tags = image.getexif().get_ifd(_EXIF)
@@ -52,7 +51,7 @@ def focal_px_of(image: Image.Image) -> float | None:
         if film_mm is not None:
             return film_mm / FILM_DIAGONAL_MM * math.hypot(*image.size)
         return _by_sensor(dict(tags), image.size)
-    except Exception:  # Pillow raises many kinds for damaged metadata
+    except Exception:  # Pillow raises many types for damaged metadata
         return None
 
 
@@ -62,7 +61,7 @@ def _by_sensor(tags: dict[int, object], size: tuple[int, int]) -> float | None:
     zoom = _positive(tags.get(_DIGITAL_ZOOM))
     if focal_mm is None or per_unit is None or unit not in _UNIT_MM:
         return None
-    if zoom is not None and zoom > 1:  # cameras disagree on whether these tags know of it
+    if zoom is not None and zoom > 1:  # cameras disagree on whether these tags include it
         return None
     recorded = [_positive(tags.get(tag)) for tag in (_WIDTH, _HEIGHT)]
     taken_px = max((side for side in recorded if side is not None), default=max(size))

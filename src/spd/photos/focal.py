@@ -49,7 +49,7 @@ class Focal:
 
     @property
     def known(self) -> bool:
-        """Whether it comes from the user or the file, not from an assumption or the network."""
+        """True if it comes from the user or the file, not from an assumption or the network."""
         return self.source not in ("assumed", "predicted")
 
 

@@ -1,9 +1,9 @@
-"""HEIC, the photos of newer telephones, where the user has installed a decoder for it.
+"""HEIC, the photo format of newer phones, if the user has installed a decoder.
 
-The decoder is loaded when the first such photo comes, and with nothing but the photo: previews,
-depth and auxiliary images inside the file are not asked for. The decoder is `pillow-heif` of 1.8
-or later. It is no extra of ours because its wheels contain a GPL-licensed encoder; `pi-heif` 1.4,
-which does without that, brings the whole process down over some damaged files.
+The decoder, `pillow-heif` 1.8 or later, is loaded for the first HEIC photo. Previews, depth and
+auxiliary images inside a file are not read. The decoder is not an extra of this package because
+its wheels contain a GPL-licensed encoder; `pi-heif` 1.4, which has none, crashes the process on
+some damaged files.
 """
 
 import threading
@@ -15,12 +15,12 @@ _lock = threading.Lock()
 
 
 def is_heif(head: bytes) -> bool:
-    """Whether a file that begins like this is HEIC or HEIF (and not AVIF)."""
+    """True if a file that begins with these bytes is HEIC or HEIF (and not AVIF)."""
     return head[4:8] == b"ftyp" and head[8:12] in _BRANDS and b"avif" not in head[8:32]
 
 
 def register_heif(name: str) -> None:
-    """Teach Pillow to read HEIC, once.
+    """Register the HEIC decoder with Pillow, once.
 
     Raises:
         InputError: if the decoder is not installed, naming it.

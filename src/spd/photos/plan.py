@@ -1,4 +1,4 @@
-"""How a photo becomes a network's input, in any runtime; no torch here."""
+"""Plan of the resampling from a photo to a network's input; without torch."""
 
 import dataclasses
 import math
@@ -15,7 +15,7 @@ FARTHEST_VIEW = 2.0  # factor to the training field of view beyond which depth i
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ImagePlan:
-    """How a photo becomes the model's input and a point follows it.
+    """Resampling of a photo to the model's input, and the mapping of points.
 
     The photo is scaled uniformly by `scale` = focal_model / focal_photo, so that a pixel covers
     the angle it covered in training, and its right and bottom borders are repeated up to

@@ -1,4 +1,4 @@
-"""Reading photos, whatever they come as: upright 8-bit RGB and what the file says of its lens."""
+"""Reading photos from files, bytes, arrays and tensors: upright 8-bit RGB and EXIF focal length."""
 
 import contextlib
 import dataclasses
@@ -29,10 +29,10 @@ FORMATS = (
     *("PNG", "JPEG", "WEBP", "TIFF", "AVIF", "HEIF", "BMP", "DIB", "GIF", "JPEG2000"),
     *("PCX", "PPM", "QOI", "SGI", "TGA"),
 )
-"""Of files. Formats that start programs or are no photos (EPS, PDF, WMF, ...) are left out."""
+"""File formats that are read; EPS, PDF, WMF and the like are not, as they can run programs."""
 
 MAX_PIXELS = 178_956_970
-"""Of a file; Pillow's own limit for what it takes for an attack."""
+"""Largest number of pixels of a file: Pillow's limit against decompression bombs."""
 
 _DEEP_GREY = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 _LOSSY = ("JPEG", "MPO")
@@ -40,12 +40,12 @@ _LOSSY = ("JPEG", "MPO")
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Photo:
-    """A photo that has been read; whatever takes a photo takes it too."""
+    """A photo that has been read; `read_photo` returns it unchanged."""
 
     pixels: RGBImage
-    """Upright."""
+    """Upright RGB pixels."""
     exif_focal_px: float | None = None
-    """Focal length in these pixels by the file's EXIF; None where it does not say."""
+    """Focal length in these pixels from EXIF; None where EXIF has none."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -60,26 +60,26 @@ ImageLike: TypeAlias = (
 
 
 def read_image(image: ImageLike, *, channels: Channels = "rgb") -> RGBImage:
-    """The pixels of a photo, as `read_photo` reads them."""
+    """Pixels of a photo; see `read_photo`."""
     return read_photo(image, channels=channels).pixels
 
 
 def read_photo(image: ImageLike, *, channels: Channels = "rgb") -> Photo:
-    """An upright 8-bit RGB photo from whatever holds one.
+    """Read a photo as upright 8-bit RGB.
 
-    EXIF orientation is applied, so points are asked in the upright image. What is transparent
-    shows white; grey is repeated; 16-bit grey keeps its upper eight bits; CMYK and palettes become
-    RGB; of several frames the first is taken.
+    EXIF orientation is applied, so points refer to the upright image. Transparent pixels become
+    white, grey becomes RGB, 16-bit grey keeps its upper eight bits, CMYK and palettes become RGB,
+    and only the first of several frames is read.
 
     Args:
-        image: a path; a file's bytes, or a binary file that is open; a PIL image; a uint8 array
+        image: a path; a file's bytes, or an open binary file; a PIL image; a uint8 array
             `[H, W, 3]` or grey `[H, W]`; a tensor `[3, H, W]` or `[H, W, 3]`, uint8 or floating in
-            0..1; a photo that was read before.
-        channels: order of an array's or tensor's channels; "bgr" is OpenCV's.
+            0..1; a `Photo`.
+        channels: channel order of an array or tensor; "bgr" is OpenCV's.
 
     Raises:
-        InputError: if the file is missing, empty, damaged, too large or no image; if an array or
-            tensor has another shape, dtype or range.
+        InputError: if the file is missing, empty, damaged, too large or not an image; if an array
+            or tensor has another shape, dtype or range.
     """
     check_channels(channels)
     if isinstance(image, np.ndarray):
@@ -87,7 +87,7 @@ def read_photo(image: ImageLike, *, channels: Channels = "rgb") -> Photo:
     if is_tensor(image):
         return Photo(from_tensor(image, channels))
     if channels != "rgb":
-        raise InputError("channels='bgr' is for arrays and tensors; a file knows its own order")
+        raise InputError("channels='bgr' is for arrays and tensors; a file defines its own order")
     if isinstance(image, Photo):
         return image
     if isinstance(image, Image.Image):
@@ -97,21 +97,21 @@ def read_photo(image: ImageLike, *, channels: Channels = "rgb") -> Photo:
     if isinstance(image, str | os.PathLike):
         return _opened(_bytes_of(Path(image)), str(Path(image)), _decoded)
     if hasattr(image, "read"):
-        return _from_file(image)  # type: ignore[arg-type]  # no tensor: see above
+        return _from_file(image)  # type: ignore[arg-type]  # not a tensor: see above
     raise InputError(
-        "a photo is a path, bytes, a binary file, a PIL image, an array or a tensor, got "
+        "a photo must be a path, bytes, a binary file, a PIL image, an array or a tensor, got "
         f"{type(image).__name__}"
     )
 
 
 def read_mask_pixels(image: str | os.PathLike[str] | bytes) -> Bool[np.ndarray, "h w"]:
-    """Which pixels of an upright mask are inside: neither black, nor 0, nor transparent.
+    """Read a mask as booleans; true is neither black, nor 0, nor transparent.
 
     Args:
-        image: a path or a file's bytes; labels of 16 bits and palettes do as well.
+        image: a path or a file's bytes; 16-bit labels and palettes are read too.
 
     Raises:
-        InputError: if it is missing, no image, or a JPEG, whose black is not black.
+        InputError: if it is missing, not an image, or a JPEG, whose black is not exactly black.
     """
     if isinstance(image, bytes):
         return _opened(image, "the mask", _inside)
@@ -120,7 +120,7 @@ def read_mask_pixels(image: str | os.PathLike[str] | bytes) -> Bool[np.ndarray, 
 
 def _bytes_of(path: Path) -> bytes:
     if not path.is_file():
-        raise InputError(f"no image file {path}")
+        raise InputError(f"no image file {path}; check the path")
     try:
         return path.read_bytes()
     except OSError as error:
@@ -149,7 +149,7 @@ def _opened(data: bytes, name: str, decode: Callable[[Image.Image, str], T]) -> 
 
 
 def _formats() -> list[str]:
-    """Those of `FORMATS` that can be read; Pillow loads the rarer ones when it comes to them."""
+    """Formats that can be read; HEIF only after its decoder is registered."""
     return [name for name in FORMATS if name != "HEIF" or name in Image.OPEN]
 
 
@@ -157,12 +157,12 @@ def _decoded(image: Image.Image, name: str) -> Photo:
     with _told(name):
         turned = _turned(image)
         pixels = _rgb(turned, name)
-        return Photo(pixels, focal_px_of(image))  # the same number, whichever way up
+        return Photo(pixels, focal_px_of(image))  # in either orientation the same
 
 
 def _inside(image: Image.Image, name: str) -> Bool[np.ndarray, "h w"]:
     if image.format in _LOSSY:
-        raise InputError(f"{name}: a JPEG's black is not quite black; save the mask as PNG")
+        raise InputError(f"{name}: a JPEG's black is not exactly black; save the mask as PNG")
     with _told(name):
         turned = _turned(image)
         if turned.mode in _DEEP_GREY:  # labels from 1 to 255 would become black in eight bits
@@ -172,10 +172,10 @@ def _inside(image: Image.Image, name: str) -> Bool[np.ndarray, "h w"]:
 
 
 def _turned(image: Image.Image) -> Image.Image:
-    """Unpacked and upright."""
+    """The decoded image, upright."""
     if image.width * image.height > MAX_PIXELS:
         raise Image.DecompressionBombError
-    image.load()  # which turns a TIFF; its orientation is right to ask for only then
+    image.load()  # turns a TIFF; its orientation tag is right only afterwards
     return upright(image)
 
 
@@ -184,7 +184,7 @@ def _rgb(image: Image.Image, name: str) -> RGBImage:
         return _from_deep_grey(np.asarray(image), name)
     if image.mode == "F":
         raise InputError(
-            f"{name} has floating pixels, of no known range; save it with 8 or 16 bits"
+            f"{name} has floating-point pixels of unknown range; save it with 8 or 16 bits"
         )
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
@@ -202,7 +202,7 @@ def _from_deep_grey(values: np.ndarray, name: str) -> RGBImage:
 
 @contextlib.contextmanager
 def _told(name: str) -> Iterator[None]:
-    """What Pillow raises for a file, in one line that names it."""
+    """Turn Pillow's errors into one line that names the file."""
     try:
         yield
     except InputError:
@@ -211,6 +211,6 @@ def _told(name: str) -> Iterator[None]:
         raise InputError(f"{name} is not an image that can be read") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise InputError(f"{name} has too many pixels to be opened safely") from None
-    except Exception as error:  # decoders raise many kinds for what is damaged
+    except Exception as error:  # decoders raise many types for damaged files
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{name} is damaged or truncated ({reason})") from None

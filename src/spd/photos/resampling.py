@@ -1,4 +1,4 @@
-"""Resampling photos to the model's own pixels per radian."""
+"""Resampling of photos to the model's pixels per radian."""
 
 import dataclasses
 from typing import TYPE_CHECKING
@@ -7,10 +7,10 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-if TYPE_CHECKING:  # at run time this would import torch, which reading a photo has no use for
+if TYPE_CHECKING:  # at run time this would import torch, which reading a photo does not need
     from spd.geometry import Size
 
-_MOST_PADDING = 4  # padded pixels for each that is there; more only for very oblong images
+_MOST_PADDING = 4  # limit of padded pixels per image pixel; only very oblong images exceed it
 _FREE_PADDING_PX = 16_000_000
 
 
@@ -25,15 +25,15 @@ def resample(
     """Scale an image uniformly and cut or pad a window out of it, in one resampling.
 
     The scale is exact, not rounded to whole sizes, so that pixels per radian are exact: pixel
-    `u` of the image lands at `(u + 0.5) * scale - 0.5 - left`. What lies outside the image
-    repeats its border. Shrinking averages over the pixels that fall together (antialiasing).
+    `u` of the image lands at `(u + 0.5) * scale - 0.5 - left`. Borders are repeated outside the
+    image. Shrinking averages over the covered pixels (antialiasing).
 
     Args:
         image: the image.
         scale: pixels of the output per pixel of the image.
         out_size: (height, width) of the output.
         left: columns of the scaled image that lie left of the window; negative pads.
-        top: rows above it, likewise.
+        top: rows of the scaled image that lie above the window; negative pads.
     """
     height, width = out_size
     across = _Side.of(image.shape[1], scale, left, width)
@@ -70,7 +70,7 @@ class _Side:
 
 
 def _longer_side_first(image: np.ndarray, across: _Side, down: _Side) -> np.ndarray:
-    """The same with one rounding to 8 bits more, without ever padding a long side's breadth."""
+    """Resample one side after the other: less padding, and one more rounding to 8 bits."""
     rows, columns = image.shape[:2]
     if columns >= rows:
         narrowed = _window(image, across, _Side.whole(rows))

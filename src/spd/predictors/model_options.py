@@ -1,4 +1,4 @@
-"""Which model answers and what computes it: from the options of a user to a predictor.
+"""Model options: from a model's name, device, runtime and precision to a predictor.
 
 Nothing here loads torch before a torch model is opened.
 """
@@ -59,7 +59,7 @@ class ModelOptions:
         the CPU is named nor a GPU is present. Else torch does.
 
         Raises:
-            CheckpointError: if there is no such model, or its export is of other weights.
+            CheckpointError: if the model is not found, or its export is of other weights.
             ConfigError: if the runtime or precision is not available for it.
         """
         check_names(self.runtime, self.precision)
@@ -135,7 +135,7 @@ class ModelOptions:
         return ModelLocation(self, runtime, folder, export, None, calibration)
 
     def _on_cpu(self) -> bool:
-        """Whether torch would compute on the CPU."""
+        """True if torch would compute on the CPU."""
         return str(self.device) == "cpu" if self.device is not None else not gpu_present()
 
 
@@ -145,7 +145,7 @@ class ModelLocation:
 
     options: ModelOptions
     runtime: str
-    """What computes it: `torch`, `onnxruntime` or `openvino`."""
+    """Runtime that computes: `torch`, `onnxruntime` or `openvino`."""
     folder: Path | None
     """Folder of the weights; None for an export without them."""
     export: ExportFolder | None
@@ -199,7 +199,7 @@ class ModelLocation:
 
 
 def gpu_present() -> bool:
-    """Whether torch would find a GPU, told without importing it: CUDA, or MPS on Apple silicon."""
+    """True if torch would find a GPU (CUDA, or MPS on Apple silicon); does not import torch."""
     if util.find_spec("torch") is None:
         return False
     if platform.system() == "Darwin":

@@ -1,4 +1,4 @@
-"""Depth in the form of transformers' depth-estimation pipeline, for code that expects that.
+"""Depth in the output format of transformers' depth-estimation pipeline.
 
 estimate = spd.pipeline("somebody/model")
 found = estimate("photo.jpg", focal_px=519.0)
@@ -23,26 +23,26 @@ if TYPE_CHECKING:  # at run time this loads torch
 
 
 class Estimate(TypedDict):
-    """What is known of one photo."""
+    """Depth of one photo."""
 
     predicted_depth: "torch.Tensor"
-    """`[H, W]` metres along the viewing direction, float32 on the CPU, as large as the photo."""
+    """`[H, W]` depth in metres (camera z), float32 on the CPU, of the photo's size."""
     depth: Image.Image
-    """The same as 16-bit grey (mode `I;16`): millimetres, unless other steps were asked for."""
+    """Depth as 16-bit grey (mode `I;16`), in millimetres by default."""
 
 
 class DepthPipeline:
-    """Called with a photo it gives its depth; called with a list of photos, a list.
+    """A callable that maps a photo to its depth, or a list of photos to a list.
 
-    It differs from transformers' pipeline in its picture: theirs has 8 bits and is stretched from
-    each photo's nearest to its farthest, so it says no metres, and no two photos compare.
+    Its picture differs from transformers': theirs has 8 bits and is scaled to the range of each
+    photo, so it has no unit and pictures of two photos cannot be compared.
 
     Args:
-        predictor: what `spd.load` gives.
-        steps_per_metre: of the picture; 1000 is millimetres and holds 65 m, 256 holds 255 m.
+        predictor: a predictor from `spd.load`.
+        steps_per_metre: unit of the picture; 1000 is millimetres, up to 65 m; 256 reaches 255 m.
 
     Raises:
-        InputError: if the model answers no metres.
+        InputError: if the model is relative.
     """
 
     def __init__(self, predictor: "AnyPredictor", steps_per_metre: float = STEPS_PER_METRE) -> None:
@@ -59,12 +59,11 @@ class DepthPipeline:
     def __call__(
         self, inputs: "ImageLike | list[ImageLike]", **camera: Any
     ) -> Estimate | list[Estimate]:
-        """The depth of a photo, or of each of a list of them, one after the other.
+        """Depth of a photo, or of each photo of a list.
 
         Args:
-            inputs: a photo as `encode` takes it, or a list; links are not fetched.
-            camera: `focal_px`, `fov_deg` or `intrinsics`, and `channels`, as for `encode`, of all
-                of them.
+            inputs: a photo as `encode` takes it, or a list; URLs are not fetched.
+            camera: `focal_px`, `fov_deg` or `intrinsics`, and `channels` of `encode`, for all.
 
         Raises:
             InputError: as `encode`, or if depths do not fit the picture.
@@ -77,7 +76,7 @@ class DepthPipeline:
     def _estimate(self, image: ImageLike, camera: dict[str, Any]) -> Estimate:
         import torch
 
-        # The network's own map, enlarged: asking every pixel takes minutes on a CPU.
+        # The resized dense map: querying every pixel takes minutes on a CPU.
         depth_m = self.predictor.encode(image, **camera).depth_map(fast=True)
         steps = to_steps(
             depth_m, self.steps_per_metre, what="depth", remedy="steps_per_metre=256 holds 255 m"
@@ -88,16 +87,16 @@ class DepthPipeline:
 def pipeline(
     model: str | None = None, *, steps_per_metre: float = STEPS_PER_METRE, **loaded: Any
 ) -> DepthPipeline:
-    """`spd.load`, and its answers in the form of transformers' depth-estimation pipeline.
+    """Load a model, in the form of transformers' depth-estimation pipeline.
 
     Args:
-        model: as for `spd.load`; None is the model that comes with the package.
-        steps_per_metre: of the picture `depth`.
+        model: path or hub id of the model; None is the shipped model.
+        steps_per_metre: unit of the picture `depth`.
         loaded: `device`, `runtime`, `precision` and `calibration` of `spd.load`.
 
     Raises:
         CheckpointError: as `spd.load`.
-        ConfigError: likewise.
-        InputError: likewise, or if the model answers no metres.
+        ConfigError: as `spd.load`.
+        InputError: as `spd.load`, or if the model is relative.
     """
     return DepthPipeline(load(model, **loaded), steps_per_metre)

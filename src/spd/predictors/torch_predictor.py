@@ -1,7 +1,7 @@
-"""The door for people: photos in, metres out, in the photo's own pixels.
+"""The predictor of an SPD in torch: photos in, metres out, in pixels of the photo.
 
 p = spd.load("runs/rooms")
-scene = p.encode("room.jpg")                    # once
+scene = p.encode("room.jpg")                    # runs the encoder, once a photo
 scene.depth_at([(320, 240), (15.5, 200.25)])    # metres; (u, v), integers are pixel centres
 scene.depth_map()                               # [H, W] metres
 """
@@ -33,7 +33,7 @@ if TYPE_CHECKING:  # at run time it imports other models of transformers
 
 
 class Scene(PhotoScene):
-    """One encoded photo; ask it as often as you like. Nothing in it changes when asked."""
+    """One photo, encoded by torch."""
 
     def __init__(self, model: SPD, maps: FeatureMaps, size: Size, plan: ImagePlan) -> None:
         super().__init__(size, plan.focal, plan=plan)
@@ -50,8 +50,8 @@ class Scene(PhotoScene):
         """Depth in metres at every pixel: `depth_map()[v, u] == depth_at([(u, v)])[0]`.
 
         Args:
-            fast: evaluate the dense grid and resize it bilinearly instead of asking every pixel;
-                `docs/evaluation.md` says how far the two lie apart.
+            fast: evaluate the dense grid and resize it bilinearly instead of querying every pixel;
+                `docs/evaluation.md` reports the difference.
         """
         height, width = self.size
         if not fast:
@@ -70,12 +70,12 @@ class Scene(PhotoScene):
         return depth_m.float().cpu().numpy() * np.float32(self._plan.depth_factor)
 
     def _to_model(self, points: np.ndarray) -> Tensor:
-        """Coordinates of the photo in pixels of the model's input, by the scale alone."""
+        """Points in pixels of the network's input, on the model's device."""
         return torch.from_numpy(self._plan.to_model(points)).to(self._maps.l1.device, torch.float32)
 
 
 class Predictor(PlannedPredictor[Scene]):
-    """A loaded model that takes photos of any size."""
+    """An SPD in torch that takes photos of any size."""
 
     def __init__(
         self,

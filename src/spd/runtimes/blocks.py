@@ -1,7 +1,7 @@
-"""Points asked in blocks, one a thread.
+"""Blocks of points, one per thread.
 
-A graph's own threads gain nothing on the small products of a few hundred points: with two, ONNX
-Runtime took as long as with one. Blocks on a thread each are twice as fast.
+A runtime's own threads do not speed up the small products of a few hundred points: ONNX Runtime
+took as long with two threads as with one. One block per thread is twice as fast.
 """
 
 import math
@@ -14,14 +14,14 @@ import numpy as np
 from jaxtyping import Float
 
 BLOCK = 128
-"""Points of a block: at D = 64 their cells, 3.5 MB, stay in the cache."""
+"""Points per block: at D = 64 their cells, 3.5 MB, stay in the cache."""
 
 
 class PointBlocks:
-    """Threads that wait for blocks; several callers may share them.
+    """A thread pool for blocks of points; several callers may share it.
 
     Args:
-        threads: blocks answered at once; by default one per core.
+        threads: number of threads; by default one per core.
     """
 
     def __init__(self, threads: int | None) -> None:
@@ -34,7 +34,7 @@ class PointBlocks:
         answer: Callable[[Float[np.ndarray, "b n 2"]], Float[np.ndarray, "b n"]],
         points: Float[np.ndarray, "b k 2"],
     ) -> Float[np.ndarray, "b k"]:
-        """What `answer` says of all points, in their order; it is called by several threads."""
+        """Answers for all points, in their order; several threads call `answer`."""
         blocks = np.array_split(points, max(1, math.ceil(points.shape[1] / BLOCK)), axis=1)
         if len(blocks) == 1 or self.threads == 1:
             return np.concatenate([answer(block) for block in blocks], axis=1)

@@ -1,7 +1,7 @@
-"""ONNX Runtime and OpenVINO behind two calls: an image to maps, maps and points to metres.
+"""ONNX Runtime and OpenVINO behind two calls: `encode` and `query`.
 
-The encoder takes the precision that is asked for; the query keeps float32 whatever it is, because
-metres in bfloat16 step by 1.6 cm at 2 to 4 m and the query is a small part of the time.
+The precision applies to the encoder. The query always computes in float32, because bfloat16 steps
+by 1.6 cm at 2 to 4 m and the query takes a small part of the time.
 """
 
 import contextlib
@@ -29,19 +29,19 @@ Maps = tuple[np.ndarray, np.ndarray, np.ndarray]
 QUERY_CHUNK = 16_384
 """Points that a graph answers together; fewer where memory does not suffice."""
 
-_ONE_CORE = threading.Lock()  # `functools.cache` alone would let two threads make one each
-_REASON = 160  # characters of what a runtime said; what counts comes last
+_ONE_CORE = threading.Lock()  # `functools.cache` alone lets two threads make one each
+_REASON = 160  # last characters of a runtime's message, which hold the cause
 
 
 class Engine(Protocol):
-    """What computes; holds no photo, and may be asked from several threads."""
+    """A loaded model without a photo; several threads may call it."""
 
     def encode(self, images: Float[np.ndarray, "b 3 h w"]) -> Maps:
-        """Everything that is paid once per image, of RGB in 0..1."""
+        """Encode RGB images in 0..1; runs once per photo."""
         ...
 
     def query(self, maps: Maps, points: Float[np.ndarray, "b k 2"]) -> Float[np.ndarray, "b k"]:
-        """Metres at points in pixels of the encoded images; NaN outside."""
+        """Depth in metres at points in pixels of the encoded images; NaN outside."""
         ...
 
 
@@ -72,7 +72,7 @@ def check_names(runtime: str | None, precision: str | None) -> None:
 def open_engine(
     folder: ExportFolder, runtime: str, precision: str, threads: int | None = None
 ) -> Engine:
-    """Both graphs of a folder, loaded into a runtime.
+    """Load both graphs of an export into a runtime.
 
     Raises:
         ConfigError: if the runtime is not installed or cannot do that precision here.
@@ -86,7 +86,7 @@ def open_engine(
         )
     if threads is not None and threads < 1:
         raise ConfigError(f"threads must be at least 1, got {threads}")
-    # Both are known to be whole before either is loaded.
+    # Check that both are whole before loading either.
     encode = folder.graph(ENCODE_INT8[runtime] if precision == "int8" else ENCODE)
     query = folder.graph(QUERY)
     if runtime == "openvino":
@@ -133,25 +133,25 @@ class OnnxRuntimeEngine(_GraphEngine):
     def __init__(self, encode: Path, query: Path, precision: str, threads: int | None) -> None:
         if precision == "bfloat16":
             raise ConfigError(
-                "onnxruntime computes no bfloat16 on a CPU; take --runtime openvino, or float32"
+                "onnxruntime does not compute bfloat16 on a CPU; use --runtime openvino, or float32"
             )
         ort = _import("onnxruntime")
 
         def load(path: Path, threads: int | None) -> Any:
             options = ort.SessionOptions()
-            options.log_severity_level = 4  # errors are exceptions; warnings are not the user's
+            options.log_severity_level = 4  # errors are raised; warnings do not concern the user
             if threads is not None:
                 options.intra_op_num_threads = threads
             try:
                 return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-            except Exception as error:  # of many kinds, none of them public
+            except Exception as error:  # runtimes raise many types, none of them public
                 raise _refused(path, "onnxruntime", error) from None
 
         self._encode, self._query = load(encode, threads), load(query, 1)
         self._blocks = PointBlocks(threads)
 
     def encode(self, images: Float[np.ndarray, "b 3 h w"]) -> Maps:
-        """Everything that is paid once per image, of RGB in 0..1."""
+        """Encode RGB images in 0..1; runs once per photo."""
         with _memory_for_images(images):
             s8, l2, l1 = self._encode.run(MAP_NAMES, {"image": images})
         return s8, l2, l1
@@ -160,7 +160,7 @@ class OnnxRuntimeEngine(_GraphEngine):
 class OpenVINOEngine(_GraphEngine):
     """OpenVINO on the CPU; bfloat16 where the CPU has instructions for it.
 
-    What an int8 encoder leaves in floating point is computed in bfloat16 there too.
+    On such a CPU the floating-point part of an int8 encoder also computes in bfloat16.
     """
 
     def __init__(self, encode: Path, query: Path, precision: str, threads: int | None) -> None:
@@ -174,11 +174,11 @@ class OpenVINOEngine(_GraphEngine):
             settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": hint}
             if threads is not None:
                 settings["INFERENCE_NUM_THREADS"] = threads
-            if threads == 1:  # several of them would be bound to the same core
+            if threads == 1:  # several single-threaded models would share a core
                 settings["ENABLE_CPU_PINNING"] = False
             try:
                 return core.compile_model(str(path), "CPU", settings).create_infer_request()
-            except Exception as error:  # of many kinds, none of them public
+            except Exception as error:  # runtimes raise many types, none of them public
                 raise _refused(path, "openvino", error) from None
 
         hint = openvino_hint(precision, capabilities)
@@ -187,7 +187,7 @@ class OpenVINOEngine(_GraphEngine):
         self._query = _OpenVINOGraphs(lambda: load(query, "f32", 1), self._blocks.threads)
 
     def encode(self, images: Float[np.ndarray, "b 3 h w"]) -> Maps:
-        """Everything that is paid once per image, of RGB in 0..1."""
+        """Encode RGB images in 0..1; runs once per photo."""
         with self._lock, _memory_for_images(images):
             s8, l2, l1 = self._encode.run(MAP_NAMES, {"image": images})
         return s8, l2, l1
@@ -196,7 +196,7 @@ class OpenVINOEngine(_GraphEngine):
 class _OpenVINOGraph:
     """A compiled graph, compiled again after a call that failed.
 
-    Such a call leaves shapes of its own in some of the operations, and the next one may meet them.
+    A failed call leaves its shapes in some operations, where the next call could meet them.
     """
 
     def __init__(self, load: Callable[[], Any]) -> None:
@@ -204,10 +204,10 @@ class _OpenVINOGraph:
         self._request: Any = load()
 
     def run(self, names: Sequence[str], given: dict[str, np.ndarray]) -> list[np.ndarray]:
-        """The outputs, copied: the next call writes over them.
+        """Outputs, copied because the next call overwrites them.
 
-        Not by `infer`: where an operation fails, as for want of memory, that says nothing and
-        leaves the answers of the call before (OpenVINO 2026.4). Waiting raises.
+        `infer` is not used: if an operation fails, such as for lack of memory, it returns the
+        outputs of the previous call without an error (OpenVINO 2026.4). `wait` raises.
         """
         request = self._load() if self._request is None else self._request
         self._request = None
@@ -219,9 +219,9 @@ class _OpenVINOGraph:
 
 
 class _OpenVINOGraphs:
-    """Copies of a small graph, compiled when so many calls come together.
+    """Copies of a small graph, compiled as concurrent calls need them.
 
-    A graph's requests share what a call that failed may leave behind; copies do not.
+    The requests of one graph share the state that a failed call leaves behind; copies do not.
     """
 
     def __init__(self, load: Callable[[], Any], at_once: int) -> None:
@@ -230,7 +230,7 @@ class _OpenVINOGraphs:
         self._idle = [_OpenVINOGraph(load)]
 
     def run(self, names: Sequence[str], given: dict[str, np.ndarray]) -> list[np.ndarray]:
-        """The outputs, copied; from several threads."""
+        """Outputs, copied; several threads may call."""
         with self._places:
             try:
                 graph = self._idle.pop()
@@ -248,11 +248,11 @@ def _only_core(openvino: ModuleType) -> Any:
 
 
 def openvino_core() -> Any:
-    """The one `openvino.Core` of this process, never given back.
+    """The single `openvino.Core` of this process, never released.
 
-    Each gives the thread that makes it a signal stack of its own. Two that are dropped in the order
-    in which they were made leave the first one's behind, already unmapped; the next signal with a
-    handler (an interrupt, SIGTERM, the end of a child) then kills the process without a word.
+    Each core installs a signal stack in the thread that creates it. Releasing two cores in the
+    order of their creation leaves the first one's stack installed after it is unmapped; the next
+    signal with a handler (SIGINT, SIGTERM, SIGCHLD) then kills the process silently.
 
     Raises:
         ConfigError: if OpenVINO is not installed.
@@ -263,7 +263,7 @@ def openvino_core() -> Any:
 
 
 def check_bfloat16(capabilities: list[str]) -> None:
-    """Refuse bfloat16 where OpenVINO would silently compute float32 in its place.
+    """Refuse bfloat16 where OpenVINO would silently compute float32 instead.
 
     Raises:
         ConfigError: naming what the CPU lacks.
@@ -271,12 +271,12 @@ def check_bfloat16(capabilities: list[str]) -> None:
     if "BF16" not in capabilities:
         raise ConfigError(
             "this CPU has no bfloat16 instructions that OpenVINO uses (AVX512_BF16 or AMX), so it "
-            "would compute float32; leave --precision out, or take int8"
+            "would compute float32; leave --precision out, or use int8"
         )
 
 
 def openvino_hint(precision: str, capabilities: list[str]) -> str:
-    """OpenVINO's name of the precision for what is not quantised, on a CPU that can do this."""
+    """OpenVINO's name of the precision of everything that is not quantised."""
     return "bf16" if precision != "float32" and "BF16" in capabilities else "f32"
 
 
@@ -284,7 +284,7 @@ def _memory_for_images(images: np.ndarray) -> contextlib.AbstractContextManager[
     count, _, height, width = images.shape
     return memory_for(
         f"the encoding of {count} image(s) of {height}x{width}",
-        "free some, crop the photo, or take another runtime",
+        "free some, crop the photo, or use another runtime",
     )
 
 
@@ -298,4 +298,4 @@ def _import(name: str) -> ModuleType:
 def _refused(path: Path, runtime: str, error: Exception) -> CheckpointError:
     reason = (str(error).strip() or type(error).__name__).splitlines()[-1]  # first: where in C++
     reason = reason if len(reason) <= _REASON else f"...{reason[-_REASON:]}"
-    return CheckpointError(f"{runtime} cannot load {path}; is it too old for it? ({reason})")
+    return CheckpointError(f"{runtime} cannot load {path}; is the runtime too old? ({reason})")

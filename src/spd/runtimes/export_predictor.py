@@ -1,7 +1,7 @@
 """The predictor of an exported model: photos in, metres out, without torch.
 
-It gives the depths of `Predictor` to float32 rounding where the precision is float32 and the export
-takes any size. An export for one size pads smaller photos up to it.
+In float32, an export for any size gives the depths of `Predictor` to float32 rounding. An export
+for one size pads smaller photos to it.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ from spd.scenes.scene import PhotoScene
 
 
 class RuntimeScene(PhotoScene):
-    """One encoded photo; ask it as often as you like. Nothing in it changes when asked."""
+    """One photo, encoded by an export."""
 
     def __init__(self, engine: Engine, maps: Maps, size: Size, plan: ImagePlan) -> None:
         super().__init__(size, plan.focal, plan=plan)
@@ -41,8 +41,8 @@ class RuntimeScene(PhotoScene):
         """Depth in metres at every pixel: `depth_map()[v, u] == depth_at([(u, v)])[0]`.
 
         Args:
-            fast: ask the centres of L1's cells and resize that grid bilinearly instead of asking
-                every pixel; `docs/evaluation.md` says how far the two lie apart.
+            fast: query the centres of L1's cells and resize that grid bilinearly instead of
+                querying every pixel; `docs/evaluation.md` reports the difference.
         """
         height, width = self.size
         if not fast:
@@ -66,9 +66,10 @@ class RuntimePredictor(PlannedPredictor[RuntimeScene]):
     """An exported model that takes photos.
 
     Args:
-        folder: what was exported.
-        engine: what computes it.
-        device: what computes it, in words.
+        folder: the export.
+        engine: the loaded graphs.
+        device: device, runtime and precision, for messages and reports.
+        source: name of the model, for messages and reports.
     """
 
     def __init__(self, folder: ExportFolder, engine: Engine, device: str, source: str) -> None:
@@ -86,7 +87,7 @@ class RuntimePredictor(PlannedPredictor[RuntimeScene]):
 
     @property
     def image_size(self) -> Size | None:
-        """(height, width) of the one input that the encoder takes; None: any."""
+        """(height, width) of the encoder's input; None: any."""
         return self._folder.image_size
 
     def encode_many(self, photos: Sequence[NetworkPhoto]) -> list[RuntimeScene]:
@@ -108,19 +109,19 @@ def open_export(
     threads: int | None = None,
     source: str | None = None,
 ) -> RuntimePredictor:
-    """A predictor from a folder that `spd export onnx` wrote.
+    """Open a folder that `spd export onnx` wrote.
 
     Args:
         folder: the folder, its `export.json`, or the export as read.
         runtime: `onnxruntime` or `openvino`.
-        precision: of the encoder: `float32`; `bfloat16` (OpenVINO, on CPUs that have it); `int8`
-            where it was exported.
-        threads: to compute with; by default what the runtime chooses.
+        precision: precision of the encoder: `float32`; `bfloat16` (OpenVINO, on CPUs that have it);
+            `int8` where it was exported.
+        threads: number of CPU threads; by default the runtime chooses.
         source: name of the model, for messages and reports; by default the folder.
 
     Raises:
         CheckpointError: if a file is missing, truncated, changed, or of another version.
-        ConfigError: if the runtime is not installed or cannot do that precision here.
+        ConfigError: if the runtime is not installed or cannot compute that precision here.
     """
     export = folder if isinstance(folder, ExportFolder) else ExportFolder.read(folder)
     engine = with_kernel(open_engine(export, runtime, precision, threads), export, threads)
@@ -129,10 +130,10 @@ def open_export(
 
 
 def plan_for(folder: ExportFolder, size: Size, focal: Focal | float | None) -> ImagePlan:
-    """How a photo of `size` becomes an input of the one size, or any, that was exported.
+    """Resampling plan for a photo of `size` and this export.
 
     Raises:
-        InputError: if it does not fit.
+        InputError: if the photo needs a larger input than was exported.
     """
     plan = ImagePlan.make(size, folder.config.camera, focal)
     folder.check_size(plan.model_size, size)
@@ -140,17 +141,17 @@ def plan_for(folder: ExportFolder, size: Size, focal: Focal | float | None) -> I
 
 
 def network_input(pixels: RGBImage, plan: ImagePlan) -> Float[np.ndarray, "1 3 h w"]:
-    """The encoder's input: RGB in 0..1, channels first, borders repeated to the plan's size."""
+    """The encoder's input of a photo: RGB in 0..1, channels first, borders repeated."""
     return as_input(resample(pixels, plan.scale, plan.model_size))
 
 
 def as_input(resampled: RGBImage) -> Float[np.ndarray, "1 3 h w"]:
-    """The same of pixels that have the plan's size."""
+    """The encoder's input of resampled pixels: RGB in 0..1, channels first."""
     return np.ascontiguousarray(resampled.transpose(2, 0, 1)[None], dtype=np.float32) / 255
 
 
 def _one_of(maps: Maps, number: int) -> Maps:
-    """The maps of one image; copies, because a view would keep those of all in memory."""
+    """Maps of one image, copied: a view would keep the whole batch in memory."""
     if len(maps[0]) == 1:
         return maps
     s8, l2, l1 = (feature_map[number : number + 1].copy() for feature_map in maps)

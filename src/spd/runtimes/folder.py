@@ -1,7 +1,7 @@
-"""What `spd export onnx` writes: graphs, and `export.json` that says what they are.
+"""The folder of an export: ONNX graphs, and `export.json` that describes them.
 
-The file makes a folder of graphs a model: its configuration, its camera, the sizes it takes, and a
-digest of each graph, so that a changed or truncated one is refused before a runtime guesses at it.
+`export.json` holds the model's configuration, its camera, the input size, and a digest of each
+graph, so that a changed or truncated graph is refused before a runtime loads it.
 """
 
 import dataclasses
@@ -16,25 +16,25 @@ from spd.errors import CheckpointError, ConfigError, InputError
 from spd.pixels import Size
 
 EXPORT = "export.json"
-FORMAT = 1  # of the file; another is refused
+FORMAT = 1  # version of the file's format
 
 ENCODE = "encode.onnx"
 ENCODE_INT8 = {
     "onnxruntime": "encode.int8.onnx",
     "openvino": "encode.int8.openvino.onnx",
 }
-"""In 8 bits, by runtime: what one multiplies fastest the other unpacks first."""
+"""Encoder in 8 bits by runtime: each runtime multiplies another layout fastest."""
 QUERY = "query.onnx"
 QUERY_WEIGHTS = "query.weights"
-"""What the compiled kernel takes in place of `query.onnx`: float32 numbers in its order."""
+"""Weights of the compiled kernel, which replaces `query.onnx`: float32, in its order."""
 FUSED = "spd.onnx"
 
 MAP_NAMES = ("stride_8_map", "l2", "l1")
-"""What `encode.onnx` answers and `query.onnx` takes, each `[B, rows, columns, D]`."""
+"""Outputs of `encode.onnx` and inputs of `query.onnx`, each `[B, rows, columns, D]`."""
 
 
 def is_export(source: str | Path | None) -> bool:
-    """Whether this is a folder that `spd export onnx` wrote, or its `export.json`."""
+    """True for a folder that `spd export onnx` wrote, and for its `export.json`."""
     if source is None:
         return False
     path = Path(source)
@@ -54,26 +54,26 @@ class ExportFolder:
     path: Path
     """The folder."""
     config: ModelConfig
-    """Of the model, its camera included."""
+    """Configuration of the model, with its camera."""
     image_size: Size | None
-    """(height, width) that the encoder takes; None: any."""
+    """(height, width) of the encoder's input; None: any."""
     opset: int
-    """Of ONNX's operators, that a runtime must know."""
+    """ONNX operator set that the runtime must support."""
     source: str
-    """What the model was called when it was exported."""
+    """Name of the model when it was exported."""
     weights_sha256: str
-    """Digest of the weights it was made from."""
+    """SHA-256 of the weights it was made from."""
     training_median_m: float | None
-    """Of the depth that the model learnt from, where known."""
+    """Median training depth in metres; None where it is unknown."""
     digests: Mapping[str, str]
     """SHA-256 of every graph, by name."""
 
     @classmethod
     def read(cls, source: str | Path) -> "ExportFolder":
-        """What the folder's `export.json` says; the graphs are not read yet.
+        """Read the folder's `export.json`; the graphs are not read yet.
 
         Raises:
-            CheckpointError: if there is none, or it is damaged or of another version.
+            CheckpointError: if it is missing, damaged or of another version.
         """
         path = Path(source)
         folder = path.parent if path.name == EXPORT else path
@@ -93,7 +93,7 @@ class ExportFolder:
         found = data.get("format") if isinstance(data, dict) else None
         if found != FORMAT:
             raise CheckpointError(
-                f"{file} is of format {found!r}, and this version of spd reads {FORMAT}; export "
+                f"{file} has format {found!r}, and this version of spd reads {FORMAT}; export "
                 "the model again"
             )
         try:
@@ -113,11 +113,11 @@ class ExportFolder:
             raise CheckpointError(f"{file} {reason}; export the model again") from None
 
     def sha256(self) -> str:
-        """Digest of `export.json`, which holds those of the graphs."""
+        """SHA-256 of `export.json`, which holds the digests of the graphs."""
         return file_sha256(self.path / EXPORT)
 
     def graph(self, name: str) -> Path:
-        """The path of a graph whose bytes are those that were written.
+        """Path of a graph, after its digest was checked.
 
         Raises:
             CheckpointError: if it is missing, truncated or changed.
@@ -133,9 +133,11 @@ class ExportFolder:
         return path
 
     def check_size(self, size: Size, photo: Size) -> None:
-        """Refuse a photo that would become an input of another size than the encoder takes.
+        """Refuse a photo that needs a larger input than was exported; a smaller one is padded.
 
-        Smaller is padded; `size` is what the photo needs.
+        Args:
+            size: (height, width) of the input that the photo needs.
+            photo: (height, width) of the photo.
 
         Raises:
             InputError: naming the size to export for.

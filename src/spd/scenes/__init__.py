@@ -1,7 +1,6 @@
-"""What people ask of a photo beyond a point: regions, places in space, lengths, whole tables.
+"""Queries of an encoded photo: regions, points in space, distances, tables of photos.
 
-Everything here asks an encoded photo through `depth_at`, whichever network stands behind it, and
-needs numpy alone.
+Everything here queries a scene through `depth_at`, works with any network and needs only numpy.
 """
 
 from spd.photos.distortion import Distortion, rays_at

@@ -1,9 +1,8 @@
-"""One factor that brings a model's metres to measured ones, and whether one factor is enough.
+"""Calibration: one factor from a model's metres to measured metres, and a test of the fit.
 
-A model that is asked outside what it learnt from is often wrong by one factor: the focal length
-was not known, the rooms are larger, the camera is another. A few distances that somebody measured
-tell the factor. Where the answers are wrong in other ways too, one factor does not fit, and the
-spread that it leaves says so.
+On data unlike its training data a model is often wrong by a constant factor: the focal length is
+unknown, the rooms are larger, the camera differs. A few measured distances determine the factor.
+If the errors are not a constant factor, the leave-one-out error of the fit is large.
 """
 
 import dataclasses
@@ -22,52 +21,52 @@ from spd.scenes.depth_kind import refuse_relative
 from spd.scenes.scene import PhotoScene
 
 FITS_WITHIN = 0.10
-"""One factor fits if distances that it was not fitted to come out this close, in the middle."""
+"""Largest median leave-one-out error, relative, at which one factor fits."""
 
-_FORMAT = 1  # of the file
-_ROUNDS = 50  # of reweighting; it settles in a few
-_HUBER = 1.345  # deviations from which on a distance counts less
-_FINEST = 0.005  # deviation, as a logarithm, below which distances agree as well as a tape does
+_FORMAT = 1  # version of the file's format
+_ROUNDS = 50  # limit of reweighting, which converges in a few
+_HUBER = 1.345  # deviations beyond which a distance gets less weight
+_FINEST = 0.005  # smallest deviation of logarithms: the accuracy of a tape measure
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Calibration:
-    """A factor for metres, and how well it fits what it was fitted to."""
+    """A factor for metres, and the errors of its fit."""
 
     scale: float
     """True metres per metre of the model."""
     points: int
-    """Distances that it was fitted to."""
+    """Number of distances it was fitted to."""
     spread: float
-    """Median of how far each is off after the fit, as a share of it."""
+    """Median relative error after the fit."""
     left_out: float | None
-    """The same, each predicted by a fit to the others; None for fewer than three."""
+    """Median leave-one-out error, relative; None for fewer than three distances."""
     focal_known: bool
-    """Whether the photo's focal length was known; a factor is good only for photos alike."""
+    """True if the photo's focal length was known; the factor holds only for such photos."""
     model: str
-    """What was calibrated."""
+    """Name of the calibrated model."""
 
     @property
     def fits(self) -> bool | None:
-        """Whether one factor is enough; None where too few distances can tell."""
+        """True if one factor is enough; None for fewer than three distances."""
         return None if self.left_out is None else self.left_out <= FITS_WITHIN
 
     def verdict(self) -> str:
-        """One line for people."""
+        """One line of text: factor, error, and whether one factor fits."""
         line = f"metres are multiplied by {self.scale:.4g}, fitted to {self.points} distances"
         if self.left_out is None:
-            return f"{line}; fewer than three cannot tell whether one factor fits"
-        middle = f"a distance left out comes out {self.left_out:.1%} off in the middle"
+            return f"{line}; fewer than three cannot show whether one factor fits"
+        error = f"median leave-one-out error {self.left_out:.1%}"
         if self.fits:
-            return f"{line}; one factor fits: {middle}"
-        return f"{line}; ONE FACTOR DOES NOT FIT: {middle}, more than {FITS_WITHIN:.0%}"
+            return f"{line}; one factor fits: {error}"
+        return f"{line}; ONE FACTOR DOES NOT FIT: {error}, more than {FITS_WITHIN:.0%}"
 
     def apply(self, scene: PhotoScene) -> "CalibratedScene":
-        """The scene, answering in true metres.
+        """Apply the factor to a scene.
 
         Raises:
-            InputError: if its focal length is known and that of the calibration's photo was not,
-                or the other way round: its metres then rest on something else.
+            InputError: if its focal length is known and the calibration's photo's was not, or the
+                reverse, because the factor then does not hold; or if the model is relative.
         """
         refuse_relative(scene.kind)
         known = scene.focal_px is not None
@@ -75,26 +74,27 @@ class Calibration:
             words = {True: "a known focal length", False: "an unknown focal length"}
             raise InputError(
                 f"the calibration was made on a photo with {words[self.focal_known]} and this one "
-                f"has {words[known]}, so its factor does not hold; give both or neither"
+                f"has {words[known]}, so its factor does not hold; pass the focal length to both "
+                "or neither"
             )
         return CalibratedScene(scene, self)
 
     def write(self, path: Path) -> None:
-        """Keep it as JSON."""
+        """Write it as JSON."""
         text = json.dumps({"format": _FORMAT, **dataclasses.asdict(self)}, indent=1)
         write_text(path, text + "\n")
 
     @classmethod
     def read(cls, path: str | Path) -> "Calibration":
-        """What `write` kept.
+        """Read a file of `write`.
 
         Raises:
-            InputError: if the file is missing or no calibration.
+            InputError: if the file is missing or not a calibration.
         """
         try:
             data = json.loads(Path(path).read_text(encoding="utf-8"))
         except OSError:
-            raise InputError(f"no calibration file {path}") from None
+            raise InputError(f"no calibration file {path}; make one with: spd calibrate") from None
         except ValueError:
             raise InputError(f"{path} is not JSON; make one with: spd calibrate") from None
         try:
@@ -104,12 +104,12 @@ class Calibration:
             if not (math.isfinite(read.scale) and read.scale > 0):
                 raise ValueError
         except (AttributeError, KeyError, TypeError, ValueError):
-            raise InputError(f"{path} is no calibration; make one with: spd calibrate") from None
+            raise InputError(f"{path} is not a calibration; make one with: spd calibrate") from None
         return read
 
 
 class CalibratedScene(PhotoScene):
-    """A scene whose metres are multiplied by a calibration's factor."""
+    """A scene whose depths are multiplied by a calibration's factor."""
 
     def __init__(self, scene: PhotoScene, calibration: Calibration) -> None:
         super().__init__(scene.size, scene.focal, scene.kind, scene.plan)
@@ -123,7 +123,7 @@ class CalibratedScene(PhotoScene):
         return self.scene.nbytes
 
     def depth_map(self, *, fast: bool = False) -> Float[np.ndarray, "h w"]:
-        """Depth in metres at every pixel, as the scene's own."""
+        """Depth in metres at every pixel; `fast` as for the scene."""
         return self.scene.depth_map(fast=fast) * np.float32(self.calibration.scale)
 
     def _ask(self, points: np.ndarray) -> np.ndarray:
@@ -138,24 +138,24 @@ def calibrate(
     model: str = "",
     along_axis: bool = False,
 ) -> Calibration:
-    """Fit one factor to distances that are known.
+    """Fit one factor to measured distances.
 
     Args:
         scene: an encoded photo.
-        points: where in it, `(u, v)`.
-        known_m: how far each is from the camera, in metres, as a tape measures it.
-        model: what answers, for the record.
-        along_axis: the distances are depth (camera z) instead.
+        points: pixels `(u, v)` of the photo.
+        known_m: measured distance of each from the camera, in metres.
+        model: name of the model, for the record.
+        along_axis: `known_m` are depths (camera z) instead.
 
     Raises:
-        InputError: if there is no point, a distance is not positive, or distances from the camera
-            are given where no focal length is known or assumed.
+        InputError: if points are missing, a distance is not positive, the model is relative, or
+            distances from the camera are given without any focal length.
     """
     refuse_relative(scene.kind)
     known = np.asarray(known_m, dtype=np.float64)
     if len(known) == 0 or known.shape != (len(points),):
         raise InputError(
-            f"one distance for each point is needed, got {len(known)} for {len(points)}"
+            f"known_m must have one distance per point, got {len(known)} for {len(points)} points"
         )
     if not (np.isfinite(known) & (known > 0)).all():
         raise InputError(f"known distances must be positive metres, got {known.tolist()}")
@@ -172,7 +172,7 @@ def fit(
     focal_known: bool,
     model: str,
 ) -> Calibration:
-    """The factor between two lists of positive distances: least squares of logarithms, robust."""
+    """Factor between two lists of positive distances: robust least squares of logarithms."""
     ratios = np.log(known_m / predicted_m)
     centre = robust_mean(ratios)
     left_out = None
@@ -190,7 +190,7 @@ def fit(
 
 
 def robust_mean(values: Float[np.ndarray, " n"]) -> float:
-    """Huber's mean: the mean of what agrees, where what lies far from it counts less."""
+    """Huber's mean: outliers get less weight."""
     centre = float(np.median(values))
     for _ in range(_ROUNDS):
         apart = np.abs(values - centre)
@@ -204,14 +204,14 @@ def robust_mean(values: Float[np.ndarray, " n"]) -> float:
 
 
 def _typical(logarithms: np.ndarray) -> float:
-    """Median of the shares by which distances are off."""
+    """Median relative error, from errors of logarithms."""
     return float(np.median(np.abs(np.expm1(logarithms))))
 
 
 def _camera(scene: PhotoScene) -> Intrinsics:
     if scene.focal is None:
         raise InputError(
-            "distances from the camera need a focal length; give it, or measure depth along the "
-            "viewing direction (spd calibrate: --along-axis)"
+            "the focal length is unknown, and distances from the camera need it; pass focal_px, or "
+            "measure depth along the viewing direction (spd calibrate: --along-axis)"
         )
     return scene.focal.intrinsics

@@ -1,4 +1,4 @@
-"""What a network's numbers are, and the refusal of metres where they have no scale."""
+"""The kinds of depth a network answers, and the refusal of metres for those without a scale."""
 
 from typing import Literal
 
@@ -12,7 +12,7 @@ def refuse_relative(kind: DepthKind, source: str = "this model") -> None:
     """Refuse to compute metres from a model that answers without a scale.
 
     Args:
-        kind: what the model answers.
+        kind: kind of depth that the model answers.
         source: the model's name, for the message.
 
     Raises:

@@ -1,8 +1,7 @@
-"""Parts of a photo, and how far they are: quantiles that single wild pixels do not move.
+"""Regions of a photo and quantiles of their depth, which single outliers do not move.
 
-A region is sampled, not averaged over every pixel: a point a pixel while there are at most
-`MOST_POINTS`, and above that as many, spread evenly. Quantiles of thousands of points lie within
-a percent or two of rank of those of all.
+A region is sampled: one point per pixel up to `MOST_POINTS`, and above that `MOST_POINTS` spread
+evenly. Quantiles of thousands of points lie within one or two percent of rank of those of all.
 """
 
 import dataclasses
@@ -23,15 +22,15 @@ if TYPE_CHECKING:
     from spd.scenes.scene import PhotoScene
 
 MOST_POINTS = 4096
-"""Asked of one region."""
+"""Largest number of points queried in one region."""
 _PERCENTILES = (10, 25, 50, 75, 90)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Box:
-    """From the left and upper border to the right and lower one, in pixels of the photo.
+    """A box in pixels of the photo: left, top, right and bottom border.
 
-    Where part of it lies outside the photo that part counts as not valid.
+    Points of it outside the photo count as not valid.
     """
 
     x0: float
@@ -51,7 +50,7 @@ class Box:
         """Centres of equal cells, one pixel or more a side, row by row.
 
         Raises:
-            PointError: if none of it lies in the photo.
+            PointError: if the whole box lies outside the photo.
         """
         height, width = size
         if self.x1 <= -0.5 or self.y1 <= -0.5 or self.x0 >= width - 0.5 or self.y0 >= height - 0.5:
@@ -66,10 +65,7 @@ class Box:
         return lattice(u, v)
 
     def middle_inside(self, size: Size) -> tuple[float, float]:
-        """`(u, v)` of the middle of the part that lies in the photo.
-
-        It is there even if no cell's centre is, as in a box that reaches a quarter of a pixel in.
-        """
+        """Centre `(u, v)` of the part inside the photo, even if no sample lies inside."""
         height, width = size
         u = (max(self.x0, -0.5) + min(self.x1, width - 0.5)) / 2
         v = (max(self.y0, -0.5) + min(self.y1, height - 0.5)) / 2
@@ -78,25 +74,25 @@ class Box:
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Mask:
-    """The pixels that are true, of an array as large as the photo."""
+    """A boolean array of the photo's size; true is inside."""
 
     pixels: Bool[np.ndarray, "h w"]
 
     def sample(self, size: Size, most: int = MOST_POINTS) -> Float[np.ndarray, "n 2"]:
-        """Its pixels' centres, row by row; of too many a draw with a fixed seed.
+        """Pixel centres, row by row; a random draw with a fixed seed above `most`.
 
         Raises:
-            InputError: if it has another size than the photo, or no pixel.
+            InputError: if the mask has another size than the photo, or is empty.
         """
         if self.pixels.shape != tuple(size):
             height, width = self.pixels.shape
             raise InputError(
                 f"the mask has {width} columns and {height} rows, the photo {size[1]} and {size[0]}"
-                "; a mask is as large as the photo, upright"
+                "; a mask has the size of the upright photo"
             )
         v, u = np.nonzero(self.pixels)
         if not len(u):
-            raise InputError("the mask has no pixel; white or true is inside")
+            raise InputError("the mask is empty; white or true is inside")
         points = np.stack([u, v], axis=1).astype(np.float64)
         if len(points) <= most:
             return points
@@ -112,18 +108,18 @@ class Line:
 
     def __post_init__(self) -> None:
         if len(self.points) < 2:
-            raise PointError(f"a line has two points or more, got {len(self.points)}")
+            raise PointError(f"a line needs at least two points, got {len(self.points)}")
 
     @classmethod
     def through(cls, points: ArrayLike) -> "Line":
-        """From points `[N, 2]` of `(u, v)`."""
+        """Line through points `[N, 2]` of `(u, v)`."""
         return cls(as_points(points))
 
     def sample(self, size: Size, most: int = MOST_POINTS) -> Float[np.ndarray, "n 2"]:
-        """Evenly along it, at most a pixel apart while they are not too many, both ends included.
+        """Points evenly along the line, both ends included; at most one pixel apart up to `most`.
 
         Raises:
-            PointError: naming the first of its points outside the photo.
+            PointError: naming the first point outside the photo.
         """
         check_inside(self.points, size)
         steps = np.linalg.norm(np.diff(self.points, axis=0), axis=1)
@@ -142,9 +138,9 @@ class RegionStatistics:
     """Depth (camera z) over a region, in metres; NaN where nothing in it is valid."""
 
     count: int
-    """Points asked."""
+    """Number of points queried."""
     valid_share: float
-    """Share of them inside the photo with a positive, finite depth; the rest speak of those."""
+    """Share of points inside the photo with a positive, finite depth; quantiles are of those."""
     p10_m: float
     p25_m: float
     median_m: float
@@ -153,7 +149,7 @@ class RegionStatistics:
 
     @classmethod
     def of(cls, depth_m: Float[np.ndarray, " n"]) -> "RegionStatistics":
-        """Of the depths at all points asked; percentiles blend neighbours linearly."""
+        """Statistics of depths in metres; percentiles interpolate linearly."""
         depth_m = np.asarray(depth_m, dtype=np.float64)
         with np.errstate(invalid="ignore"):
             valid = depth_m[np.isfinite(depth_m) & (depth_m > 0)]
@@ -165,16 +161,16 @@ class RegionStatistics:
 def region(
     scene: "PhotoScene", where: RegionLike, *, most_points: int = MOST_POINTS
 ) -> RegionStatistics:
-    """How far a part of a photo is.
+    """Depth quantiles of a part of a photo, in metres.
 
     Args:
         scene: an encoded photo.
         where: a box `(x0, y0, x1, y1)`, a boolean array `[H, W]` or the path of a mask image, or
             `Line.through(points)`.
-        most_points: to ask of it.
+        most_points: largest number of points to query.
 
     Raises:
-        InputError: if it is no region of this photo.
+        InputError: if the region is malformed or outside the photo, or the model is relative.
     """
     refuse_relative(scene.kind)
     if most_points < 1:
@@ -184,10 +180,10 @@ def region(
 
 
 def as_region(where: RegionLike) -> Region:
-    """A region from what may stand for one; see `region`.
+    """Region from a box, a mask, a mask's path or a line, as `region` takes them.
 
     Raises:
-        InputError: if it stands for none.
+        InputError: if it is none of these.
     """
     if isinstance(where, Box | Mask | Line):
         return where
@@ -199,19 +195,19 @@ def as_region(where: RegionLike) -> Region:
     if values.shape == (4,) and np.issubdtype(values.dtype, np.number):
         return Box(*(float(value) for value in values))
     raise InputError(
-        "a region is a box x0,y0,x1,y1, a boolean array [H, W], a mask's path or a Line, got an "
-        f"array of {values.dtype} {values.shape}; a mask of numbers becomes boolean by mask > 0"
+        "a region must be a box x0,y0,x1,y1, a boolean array [H, W], a mask's path or a Line, got "
+        f"an array of {values.dtype} {values.shape}; make a mask of numbers boolean with mask > 0"
     )
 
 
 def read_mask(image: str | os.PathLike[str] | bytes) -> Mask:
-    """A mask from an image without losses: inside is what is neither black nor transparent.
+    """Read a mask from a lossless image; inside is neither black nor transparent.
 
     Args:
         image: a path, or a file's bytes.
 
     Raises:
-        InputError: if it is missing, no image, or a JPEG, whose black is not black.
+        InputError: if it is missing, not an image, or a JPEG, whose black is not exactly black.
     """
     return Mask(read_mask_pixels(image))
 
@@ -220,16 +216,16 @@ def grid(size: Size, columns: int, rows: int) -> Float[np.ndarray, "n 2"]:
     """Centres of `columns` x `rows` equal cells of a photo, row by row.
 
     Raises:
-        PointError: if there is no cell.
+        PointError: if columns or rows are below 1.
     """
     if columns < 1 or rows < 1:
-        raise PointError(f"a grid has one column and one row or more, got {columns}x{rows}")
+        raise PointError(f"a grid needs at least one column and one row, got {columns}x{rows}")
     height, width = size
     return lattice(side_centres(columns, width), side_centres(rows, height))
 
 
 def centre_of(where: Region, size: Size) -> tuple[float, float]:
-    """A point of a region inside the photo that speaks for it in pictures."""
+    """Point `(u, v)` inside the photo that marks a region in pictures."""
     points = where.sample(size)
     inside = points[inside_image(points[:, 0], points[:, 1], size)]
     if isinstance(where, Box) and not len(inside):

@@ -41,7 +41,7 @@ class PhotoScene(abc.ABC):
         self.kind = kind
         """Kind of the answers of `depth_at`: metres, or depth or inverse depth without scale."""
         self.plan = plan
-        """How the photo became the network's input; None where the network does that itself."""
+        """Resampling plan of the photo; None where the network prepares its own input."""
 
     @property
     def nbytes(self) -> int:

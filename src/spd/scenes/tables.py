@@ -1,12 +1,11 @@
-"""A table of (image, point): every photo is encoded once, whatever the order of its rows.
+"""A table of (image, point): every photo is encoded once, in any order of rows.
 
-For more photos than fit an afternoon there is `spd batch`, which goes on after an interruption.
+For very many photos use `spd batch`, which resumes after an interruption.
 """
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 from jaxtyping import Float
@@ -14,30 +13,24 @@ from numpy.typing import ArrayLike
 
 from spd.errors import InputError, PointError
 from spd.pixels import as_points, inside_image, outside_error
+from spd.scenes.photo_predictor import PhotoPredictor
 from spd.scenes.scene import PhotoScene
 
 
-class Encoder(Protocol):
-    """What `spd.load` gives."""
-
-    def encode(self, image: Any, *, focal_px: float | None = None) -> PhotoScene:
-        """The encoded photo."""
-
-
 def ask_table(
-    predictor: Encoder,
+    predictor: PhotoPredictor[PhotoScene],
     images: Sequence[str | os.PathLike[str]],
     points: ArrayLike,
     focal_px: Mapping[str, float] | Mapping[Path, float] | float | None = None,
 ) -> Float[np.ndarray, " n"]:
-    """Depth in metres of each row of a table, in the table's order.
+    """Depth in metres of each row of a table, in the table's order; see `depth_at`.
 
     Args:
-        predictor: what `spd.load` gives.
+        predictor: a predictor from `spd.load`.
         images: the photo of each row; rows of one photo need not follow each other.
         points: `[N, 2]` of `(u, v)`, the point of each row.
-        focal_px: of all photos, or by the photo's path (`./a.jpg` and `a.jpg` are one); where
-            neither says it, see `encode`.
+        focal_px: focal length of all photos, or by path of the photo (`./a.jpg` and `a.jpg` are
+            the same); for a photo without one, see `encode`.
 
     Raises:
         InputError: if a photo cannot be read, or there are not as many points as images.
@@ -45,7 +38,9 @@ def ask_table(
     """
     asked = as_points(points)
     if len(asked) != len(images):
-        raise InputError(f"a table has a point a row, got {len(asked)} for {len(images)} images")
+        raise InputError(
+            f"points must have one row per image, got {len(asked)} for {len(images)} images"
+        )
     rows_of: dict[Path, list[int]] = {}
     for row, image in enumerate(images):
         rows_of.setdefault(Path(image), []).append(row)
@@ -61,7 +56,7 @@ def ask_table(
 def _focals(
     photos: Iterable[Path], focal_px: Mapping[str, float] | Mapping[Path, float] | float | None
 ) -> dict[Path, float | None]:
-    """The focal length of each photo in its pixels; None where it is not said."""
+    """Focal length of each photo in pixels; None where none is given."""
     if not isinstance(focal_px, Mapping):
         return dict.fromkeys(photos, focal_px)
     known = {Path(path): focal for path, focal in focal_px.items()}
