@@ -115,7 +115,7 @@ def test_depth_pros_metres_follow_the_focal_length(folders):
 def test_a_depth_pro_that_predicts_no_field_of_view_needs_the_focal_length(tmp_path):
     tiny_peers.write_peer(tmp_path / "pro", *tiny_peers.depth_pro(use_fov_model=False))
     predictor = spd.load(tmp_path / "pro", device="cpu")
-    with pytest.raises(InputError, match=r"metres need the photo's focal length; give focal_px"):
+    with pytest.raises(InputError, match=r"metres need the photo's focal length; pass focal_px"):
         predictor.encode(tiny_peers.make_photo(20, 30))
     assert predictor.encode(tiny_peers.make_photo(20, 30), focal_px=30.0).depth_map().shape == (
         20,

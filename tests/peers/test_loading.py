@@ -52,7 +52,7 @@ def test_a_hub_model_is_taken_from_where_the_client_puts_it(folder, monkeypatch)
 def test_a_hub_model_without_safetensors_is_refused(folder, monkeypatch):
     (folder / "model.safetensors").unlink()
     monkeypatch.setattr("huggingface_hub.snapshot_download", lambda name, allow_patterns: folder)
-    refused("somebody/depth", r"somebody/depth has no model\.safetensors; other forms of weights")
+    refused("somebody/depth", r"somebody/depth has no model\.safetensors; other weight formats")
 
 
 def test_weights_in_half_precision_answer_in_float32(folder):
@@ -63,7 +63,7 @@ def test_weights_in_half_precision_answer_in_float32(folder):
 
 def test_a_missing_processor_is_refused(folder):
     (folder / "preprocessor_config.json").unlink()
-    refused(folder, r"preprocessor_config\.json is missing: it says how photos are prepared")
+    refused(folder, r"preprocessor_config\.json is missing, which holds the processor")
 
 
 @pytest.mark.parametrize(
@@ -71,8 +71,8 @@ def test_a_missing_processor_is_refused(folder):
     [
         ("{", "is not a processor's settings in JSON"),
         ("[]", "is not a processor's settings in JSON"),
-        ('{"image_processor_type": "ViTImageProcessor"}', "is of a ViTImageProcessor; a depth_any"),
-        ("{}", "is of a None; a depth_anything needs DPTImageProcessor"),
+        ('{"image_processor_type": "ViTImageProcessor"}', "is for ViTImageProcessor; a depth_any"),
+        ("{}", "is for None; a depth_anything needs DPTImageProcessor"),
         ('{"image_processor_type": "DPTImageProcessor", "size": "big"}', "has wrong settings"),
     ],
 )

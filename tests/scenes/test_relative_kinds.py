@@ -5,7 +5,6 @@ import inspect
 import numpy as np
 import pytest
 
-import spd.peers.peer_predictor
 import spd.scenes
 from spd.errors import InputError
 from spd.peers.peer_predictor import PeerScene

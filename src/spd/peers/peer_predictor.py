@@ -35,16 +35,16 @@ class PeerConfig:
 
 
 class PeerScene(PhotoScene):
-    """One photo and the map that a network made of it, as large as the photo.
+    """One photo and a network's depth map of its size.
 
-    At whole pixels an answer is the map's own value; between them it is blended bilinearly, and
-    beyond the outermost centres the border is repeated. Numbers are metres if `kind` is metric,
-    and without a scale otherwise.
+    Whole pixels get the map's own value, other points are interpolated bilinearly, and the border
+    is repeated beyond the outermost centres. Values are metres if `kind` is metric, and have no
+    scale otherwise.
 
     Args:
         depth: the map, `[H, W]`.
-        kind: what its numbers are.
-        focal: the photo's focal length, or what the network predicted instead; else None.
+        kind: kind of its values.
+        focal: focal length of the photo, or the network's prediction; else None.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class PeerScene(PhotoScene):
         return self._depth.nbytes
 
     def depth_map(self, *, fast: bool = False) -> Float[np.ndarray, "h w"]:
-        """The network's map at every pixel of the photo; `fast` or not, it is the same."""
+        """The network's map at every pixel of the photo; `fast` makes no difference."""
         return self._depth.copy()
 
     def _ask(self, points: np.ndarray) -> np.ndarray:
