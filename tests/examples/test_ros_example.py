@@ -109,7 +109,7 @@ def test_what_cannot_be_asked_is_left_out_and_said(start, info, encoding, said):
 def test_parameters_that_cannot_be_end_the_node_with_one_line(monkeypatch, capsys):
     for parameters, said in (
         ({"points": [1.0, 2.0, 3.0]}, "points must be u,v,u,v,..., got 3 numbers"),
-        ({"model": "/nowhere/model"}, "no file"),
+        ({"model": "/nowhere/model"}, "is not a file"),
     ):
         ros = Ros(monkeypatch, **parameters)
         assert said in Script("ros2_depth_node", monkeypatch, capsys).refusal()
