@@ -73,7 +73,7 @@ def test_the_counts_on_the_page_of_concepts_are_the_computed_ones():
     assert f"| encode, once per photo | {shared / 1e9:.2f} G |" in text
     assert f"| one queried pixel | {query / 1e6:.3f} M |" in text
     assert f"| the dense map, 13,600 positions | {rows['10.3/total'][1] / 1e9:.2f} G |" in text
-    assert f"From about {round(rows['10.4/break_even'][1], -3):,.0f} on" in text
+    assert f"Beyond about {round(rows['10.4/break_even'][1], -3):,.0f} queries" in text
     assert 1000 * query < 0.01 * shared
 
 

@@ -41,13 +41,13 @@ def sparse(config: ModelConfig) -> Table:
     embeddings are projected once per call and cost 2 D per token.
     """
     area = config.dim**2
-    table = Table("10.2", "One query (sparse)")
+    table = Table("10.2", "Single query (sparse)")
     for stage in SOURCES:
         tokens, products = stage_tokens(config, stage), embeddings(config, stage)
         for key, name, specified, implemented in (
             ("q_projection", "Q projection", area, area),
             ("fold_keys", "K projection folded into the query", None, area),
-            ("kv_projection", "K and V projection of the keys", tokens * 2 * area, None),
+            ("kv_projection", "K and V projections of the tokens", tokens * 2 * area, None),
             ("attention", "scores and weighted sum", products, config.heads * products),
             ("embeddings", "products with the embeddings", None, products),
             ("unfold_values", "V projection of the weighted sum", None, area),
@@ -124,7 +124,7 @@ def dense(config: ModelConfig, grid: Grid) -> Table:
     table.add("resize", "Resize of the depth to H x W", BILINEAR * grid.pixels)
     table.add_sums("total", "Dense local path")
     share = 100 * (embeddings_once(config) / sparse(config).sums[0])
-    table.add("kv_share", "Share of K and V in one query", share, None, unit="percent")
+    table.add("kv_share", "Share of K and V projections in one query", share, None, unit="percent")
     return table
 
 

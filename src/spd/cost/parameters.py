@@ -101,7 +101,7 @@ def local_path(config: ModelConfig) -> Table:
     table.add("scale_embedding", "Scale embeddings", 3 * dim)
     table.add("position_embedding", "Position embeddings", config.window**2 * dim)
     table.rows += one_stage.rows
-    table.add("stage2", "Stage 2, the same structure", *one_stage.sums)
+    table.add("stage2", "Stage 2: same structure as stage 1", *one_stage.sums)
     table.add("head", "Depth MLP", head)
     table.add_sums("total", "Local path")
     return table
@@ -111,8 +111,8 @@ def local_path_v15_1(config: ModelConfig) -> Table:
     """The convolutional local path: two refinenets and a head that halves the channels."""
     dim, half = config.dim, config.dim // 2
     table = _table("v15.1", "Parameters of the convolutional baseline")
-    table.add("rcu", "One of four RCUs", residual_conv_unit(dim), times=4)
-    table.add("out", "One of two Conv1x1", linear(dim, dim), times=2)
+    table.add("rcu", "Each of the four RCUs", residual_conv_unit(dim), times=4)
+    table.add("out", "Each of the two Conv1x1", linear(dim, dim), times=2)
     table.add("head.conv1", "Head: first Conv3x3", conv(dim, half, kernel=3))
     table.add("head.conv2", "Head: second Conv3x3", conv(half, half, kernel=3))
     table.add("head.conv3", "Head: Conv1x1", linear(half, 1))

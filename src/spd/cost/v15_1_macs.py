@@ -59,12 +59,12 @@ def _steps(key: str, title: str, config: ModelConfig, *columns: Cells) -> Table:
     dim, half = config.dim, config.dim // 2
     refinenet = (
         ("units", "two RCUs", 2 * 3**2 * dim**2, 0),
-        ("upsample", "doubling", BILINEAR * dim, 1),
+        ("upsample", "2x upsampling", BILINEAR * dim, 1),
         ("out", "Conv1x1", dim**2, 2),
     )
     head = (
         ("conv1", "first Conv3x3", 3**2 * dim * half, 0),
-        ("upsample", "doubling", BILINEAR * half, 1),
+        ("upsample", "2x upsampling", BILINEAR * half, 1),
         ("conv2", "second Conv3x3", 3**2 * half**2, 2),
         ("conv3", "Conv1x1", half, 2),
     )
@@ -83,7 +83,7 @@ def v15_1_table(config: ModelConfig, grid: Grid, shared: int) -> Table:
         table.rows += part.rows
         table.add(key, f"{part.title}: sum", *part.sums)
     query, whole = (part.sums for part in parts.values())
-    table.add("dense_total", "Dense, total", *(shared + macs for macs in whole))
+    table.add("dense_total", "Dense map: total", *(shared + macs for macs in whole))
     break_evens = (macs / each for macs, each in zip(whole, query, strict=True))
     table.add("break_even", "Break-even K*", *break_evens, unit="queries")
     return table
