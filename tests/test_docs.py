@@ -94,8 +94,8 @@ def messages_of(sources: list[Path]) -> str:
 
 @pytest.mark.parametrize(("name", "count"), [("data.md", 12), ("formats.md", 16)])
 def test_the_refusals_on_the_pages_about_data_are_the_programs_words(name, count):
-    table = page(name).split("## What is refused")[1].split("\n## ")[0]
-    rows = re.findall(r"^\|(?!---| what)(.*?)\|(.*)\|$", table, re.M)
+    table = page(name).split("## What is rejected")[1].split("\n## ")[0]
+    rows = re.findall(r"^\|(?!---| problem)(.*?)\|(.*)\|$", table, re.M)
     assert len(rows) == count
     package = ROOT / "src" / "spd"
     sources = [*(package / "data").glob("*.py"), *(package / "data" / "formats").glob("*.py")]
