@@ -183,7 +183,7 @@ def recipe(name: str) -> Recipe:
     path = Path(name)
     if path.suffix not in (".toml", ".json"):
         known = ", ".join(sorted(RECIPES))
-        raise ConfigError(f"no recipe {name!r}; expected {known}, or a .toml or .json file")
+        raise ConfigError(f"unknown recipe {name!r}; expected {known}, or a .toml or .json file")
     try:
         text = path.read_text(encoding="utf-8")
         data = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
@@ -210,14 +210,15 @@ def override(config: ConfigT, assignments: Sequence[str]) -> ConfigT:
         path, equals, text = (part.strip() for part in assignment.partition("="))
         if not equals:
             raise ConfigError(
-                f"override {assignment!r} has no '='; write for example train.steps=100"
+                f"override {assignment!r} has no '='; expected KEY=VALUE, for example "
+                "train.steps=100"
             )
         *parents, last = path.split(".")
         node: Any = data
         for key in parents:
             node = node.get(key) if isinstance(node, dict) else None
         if not isinstance(node, dict) or last not in node:
-            raise ConfigError(f"no configuration key {path!r}; {_suggestion(path, data)}")
+            raise ConfigError(f"unknown configuration key {path!r}; {_suggestion(path, data)}")
         value = _parse_value(text)
         if isinstance(node[last], list) and not isinstance(value, list):
             example = json.dumps(node[last] or ["..."], separators=(",", ":"))

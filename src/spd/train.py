@@ -175,7 +175,7 @@ class Trainer:
                 stopped = result.stop or (self.parallel.is_alone and stop.is_set())
                 if stopped and self.step < config.steps:
                     reason = f"stopped after step {self.step} of {config.steps}"
-                    raise self._saved_error(reason, "continue", StoppedError)
+                    raise self._saved_error(reason, "resume", StoppedError)
         if self.run.overfit:
             best = batch_abs_rel(self.kept_model, batches(stream, 0, steps=1), self.device)
         else:
@@ -247,7 +247,7 @@ class Trainer:
         except DataError as error:
             # A loader process sends its traceback along; the last line is the message.
             message = str(error).strip().splitlines()[-1].removeprefix("spd.errors.DataError: ")
-            raise self._saved_error(message, "repair the frame and continue") from None
+            raise self._saved_error(message, "repair the frame and resume") from None
 
     def _log(self, result: StepResult, wait_s: float, step_s: float) -> None:
         if not is_main_process():
@@ -262,7 +262,7 @@ class Trainer:
         try:
             self.run.log({"step": self.step, **row, "wait_s": wait_s, "step_s": step_s})
         except DataError as error:
-            raise self._saved_error(str(error), "free some space and continue") from None
+            raise self._saved_error(str(error), "free some disk space and resume") from None
         self.parallel.track(row, self.step)
 
     def _check_finite(self, result: StepResult, parts: Sequence[Batch]) -> None:
@@ -280,8 +280,8 @@ class Trainer:
             self.save()
         raise TrainingError(
             f"the loss ({result.loss:g}) or its gradient is not finite at step {self.step + 1} on "
-            f"images {names}; the steps before it are saved in {self.run.folder}. Check those "
-            "images, or start a run with lower learning rates"
+            f"images {names}; the run up to step {self.step} is saved in {self.run.folder}. Check "
+            "these images, or start a new run with lower learning rates"
         )
 
     def _evaluate_and_save(self, validation: Sequence[RGBDSample]) -> None:
@@ -297,7 +297,9 @@ class Trainer:
             if last:
                 raise self._unsaved_error(error) from None
             print(
-                f"step {self.step} is not saved: {error}; continuing", file=sys.stderr, flush=True
+                f"step {self.step} could not be saved: {error}; training continues",
+                file=sys.stderr,
+                flush=True,
             )
         self.parallel.wait()
 
@@ -319,12 +321,12 @@ class Trainer:
         except DataError as error:
             return self._unsaved_error(error)
         return kind(
-            f"{reason}; the run is saved at step {self.step}: {remedy} with: "
+            f"{reason}; the run is saved at step {self.step}; {remedy} with: "
             f"spd train --resume {self.run.folder}"
         )
 
     def _unsaved_error(self, error: DataError) -> TrainingError:
         return TrainingError(
-            f"{error}; step {self.step} is not saved, earlier checkpoints are unchanged: "
-            f"free some space and continue with: spd train --resume {self.run.folder}"
+            f"{error}; step {self.step} could not be saved, but earlier checkpoints are intact; "
+            f"free some disk space and resume with: spd train --resume {self.run.folder}"
         )

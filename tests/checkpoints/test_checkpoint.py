@@ -60,7 +60,9 @@ def test_another_architecture_is_refused(saved):
     config = json.loads((saved / "config.json").read_text())
     config["model"]["head_width"] = 18
     (saved / "config.json").write_text(json.dumps(config))
-    with pytest.raises(CheckpointError, match=r"has another architecture: local_path\.head\.0"):
+    with pytest.raises(
+        CheckpointError, match=r"has a different architecture: tensor local_path\.head\.0"
+    ):
         load_checkpoint(saved)
     config["model"]["depth"] = 3
     (saved / "config.json").write_text(json.dumps(config))
@@ -76,12 +78,12 @@ def test_truncated_and_missing_files_are_refused(saved, tmp_path):
         with pytest.raises(CheckpointError, match="cannot be read"):
             load_checkpoint(saved)
     (saved / "config.json").write_text("{")
-    with pytest.raises(CheckpointError, match="not a checkpoint's configuration"):
+    with pytest.raises(CheckpointError, match="not a valid checkpoint configuration"):
         load_checkpoint(saved)
     (saved / "config.json").unlink()
     with pytest.raises(CheckpointError, match=r"config\.json is missing"):
         load_checkpoint(saved)
-    with pytest.raises(CheckpointError, match=r"holds no model\.safetensors"):
+    with pytest.raises(CheckpointError, match=r"contains no model\.safetensors"):
         find_checkpoint(tmp_path)
     (tmp_path / "photo.jpg").write_bytes(b"x")
     with pytest.raises(CheckpointError, match="is not a checkpoint"):
@@ -89,7 +91,7 @@ def test_truncated_and_missing_files_are_refused(saved, tmp_path):
 
 
 def test_a_name_that_is_neither_a_path_nor_a_hub_id_is_refused():
-    with pytest.raises(CheckpointError, match=r"is not a file, a folder or a hub id"):
+    with pytest.raises(CheckpointError, match=r"is not a file, a folder or a valid hub id"):
         find_checkpoint("no/such/place/at/all")
 
 
@@ -106,18 +108,21 @@ def answered(kind):
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (ConnectionError("no network"), "the network failed; try again"),
-        (errors.LocalEntryNotFoundError("none"), "the network failed; try again"),
+        (ConnectionError("no network"), "the network connection failed; try again"),
+        (errors.LocalEntryNotFoundError("none"), "the network connection failed; try again"),
         (
             caused(errors.LocalEntryNotFoundError("none"), errors.OfflineModeIsEnabled("off")),
-            "the hub's client is in offline mode",
+            "the hub client is in offline mode",
         ),
         (
             caused(errors.LocalEntryNotFoundError("none"), answered(errors.HfHubHTTPError)),
-            "the hub answered with status 404",
+            "the hub returned status 404",
         ),
-        (answered(errors.RepositoryNotFoundError), "the hub has no such model, or it is private"),
-        (answered(errors.GatedRepoError), "it is gated; accept its terms on the hub's website"),
+        (
+            answered(errors.RepositoryNotFoundError),
+            "the model does not exist on the hub, or it is private",
+        ),
+        (answered(errors.GatedRepoError), "access is gated; accept the terms on the hub's website"),
         (MemoryError("full"), "MemoryError"),
     ],
 )
@@ -128,7 +133,7 @@ def test_a_failed_download_gives_its_reason_in_one_line(monkeypatch, error, word
     monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
     with pytest.raises(CheckpointError) as caught:
         find_checkpoint("somebody/spd-model")
-    beginning = "no file or folder 'somebody/spd-model' here, and it could not be fetched from"
+    beginning = "no local file or folder 'somebody/spd-model', and it could not be downloaded from"
     assert str(caught.value).startswith(f"{beginning} the hub: {words}")
     assert "\n" not in str(caught.value)
 

@@ -59,8 +59,8 @@ WRONG_TENSORS = {
         {"norm.bias": torch.full((22,), torch.nan)},
         "not finite in layernorm.bias; is it damaged",
     ),
-    "no tensor": ({"step": 3}, r"holds 'step' \(int\) among its tensors"),
-    "no name": ({7: torch.ones(1)}, r"holds 7 \(Tensor\)"),
+    "no tensor": ({"step": 3}, r"contains 'step' \(int\), which is not a named tensor"),
+    "no name": ({7: torch.ones(1)}, r"contains 7 \(Tensor\)"),
 }
 
 
@@ -79,7 +79,7 @@ def test_an_encoder_under_another_name_and_several_models_are_refused(tmp_path):
         Encoder(SMALL), tmp_path / "a.pth", r"under 'visual\.'; expected no prefix or one of back"
     )
     torch.save({"model": tensors, "teacher": tensors}, tmp_path / "b.pth")
-    refused(Encoder(SMALL), tmp_path / "b.pth", "several models: model, teacher; keep one")
+    refused(Encoder(SMALL), tmp_path / "b.pth", "several models: model, teacher; save only one")
 
 
 def test_vit_b_weights_are_refused_for_vit_s(tmp_path):
@@ -116,7 +116,7 @@ def test_a_shallower_and_a_gated_dinov2_are_refused(tmp_path):
     [
         (
             {"num_attention_heads": 11},
-            "it has num_attention_heads 11, the configuration asks for 2",
+            "it has num_attention_heads 11, but the configuration asks for 2",
         ),
         ({"hidden_act": "relu"}, "it has hidden_act relu"),
         ({"layer_norm_eps": 1e-5}, "it has layer_norm_eps 1e-05"),
@@ -140,7 +140,7 @@ def test_other_architectures_are_refused_by_their_configuration(tmp_path):
     theirs.save_pretrained(tmp_path / "vit")
     config = json.loads((tmp_path / "vit" / "config.json").read_text())
     (tmp_path / "vit" / "config.json").write_text(json.dumps(config | {"model_type": "vit"}))
-    refused(Encoder(SMALL), tmp_path / "vit", "a model of type vit; expected dinov2")
+    refused(Encoder(SMALL), tmp_path / "vit", "model type vit; expected dinov2")
 
 
 @pytest.mark.parametrize("name", ["vits14.pth", "vits14.safetensors", "old.pt"])
@@ -173,30 +173,34 @@ def test_code_in_a_pickle_is_not_run(tmp_path):
     tensors = original(on_disk(dinov2(), tmp_path))
     content = {"model": tensors, "args": Command(f"touch {tmp_path / 'ran'}")}
     torch.save(content, tmp_path / "evil.pth")
-    refused(Encoder(SMALL), tmp_path / "evil.pth", "more than tensors .* no code in it was run")
+    refused(
+        Encoder(SMALL),
+        tmp_path / "evil.pth",
+        "more than tensors .* No code in the file was executed",
+    )
     assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("content", [[torch.ones(2)], {}, {"model": {}}, torch.ones(3)])
 def test_files_without_tensors_by_name_are_refused(content, tmp_path):
     torch.save(content, tmp_path / "odd.pth")
-    refused(Encoder(SMALL), tmp_path / "odd.pth", "holds no tensors by name")
+    refused(Encoder(SMALL), tmp_path / "odd.pth", "contains no named tensors")
 
 
 def test_directories_without_a_model_are_refused(tmp_path):
-    refused(Encoder(SMALL), tmp_path, r"holds no model\.safetensors.*train\.encoder_weights")
+    refused(Encoder(SMALL), tmp_path, r"contains no model\.safetensors.*train\.encoder_weights")
     theirs = dinov2()
     theirs.save_pretrained(tmp_path)
     (tmp_path / "config.json").write_text("{")
     refused(Encoder(SMALL), tmp_path, r"config\.json cannot be read as JSON")
     (tmp_path / "config.json").write_text("[]")
-    refused(Encoder(SMALL), tmp_path, r"config\.json is not a model's configuration")
+    refused(Encoder(SMALL), tmp_path, r"config\.json is not a valid model configuration")
     (tmp_path / "config.json").unlink()
     refused(Encoder(SMALL), tmp_path, r"config\.json is missing")
 
 
 def test_missing_sources_are_refused(tmp_path, monkeypatch):
-    refused(Encoder(SMALL), tmp_path / "none.pth", r"no file .*none\.pth to initialise")
+    refused(Encoder(SMALL), tmp_path / "none.pth", r"file .*none\.pth does not exist")
     refused(Encoder(SMALL), tmp_path / "none", "exists but contains no none")
     (tmp_path / "photo.jpg").write_bytes(b"x")
     refused(Encoder(SMALL), tmp_path / "photo.jpg", r"not a checkpoint; expected \.pth")
@@ -205,4 +209,8 @@ def test_missing_sources_are_refused(tmp_path, monkeypatch):
         raise ConnectionError("no network")
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", unreachable)
-    refused(Encoder(SMALL), "facebook/dinov2-small", "it could not be fetched .*null is random")
+    refused(
+        Encoder(SMALL),
+        "facebook/dinov2-small",
+        "it could not be downloaded .*null initialises it randomly",
+    )

@@ -171,7 +171,7 @@ def test_wrong_files_get_one_line(capsys, model, photo, tmp_path):
         result = spd_run(capsys, "query", tmp_path / image, "-m", model, *ask)
         assert_one_line_error(result, pattern)
     result = spd_run(capsys, "query", photo, *ask, "-m", tmp_path)
-    assert_one_line_error(result, r"holds no model\.safetensors")
+    assert_one_line_error(result, r"contains no model\.safetensors")
     (tmp_path / "file").touch()
     result = spd_run(capsys, "query", photo, *ask, "-m", model, "-o", tmp_path / "file" / "x")
     assert_one_line_error(result, "cannot write")
@@ -193,7 +193,7 @@ def test_train_evaluate_and_resume_end_to_end(capsys, rgbd_folder, tmp_path, mon
     )  # fmt: skip
     assert code == 0
     assert "finished 4 steps" in text
-    assert "note: each of only 3 frame(s) is seen 3 times" in text
+    assert "note: there are only 3 frame(s), and each is seen 3 times" in text
     assert "readings an image, spd evaluate uses all): 0." in text
     assert (out / "training.png").stat().st_size > 1000
     code, text, _ = spd_run(capsys, "train", "--resume", out)
@@ -205,14 +205,14 @@ def test_train_evaluate_and_resume_end_to_end(capsys, rgbd_folder, tmp_path, mon
     assert "native pixels" in text
     assert (tmp_path / "evaluation" / "metrics.json").is_file()
     again = spd_run(capsys, "train", "--data", str(rgbd_folder), "-o", out)
-    assert_one_line_error(again, "already holds a run")
+    assert_one_line_error(again, "already contains a run")
 
 
 @pytest.mark.parametrize(
     ("words", "pattern"),
     [
         (["train"], "no training data"),
-        (["train", "--recipe", "kitti"], "no recipe 'kitti'"),
+        (["train", "--recipe", "kitti"], "unknown recipe 'kitti'"),
         (["train", "--data", "nowhere"], "no file or folder nowhere"),
         (["train", "--data", "nowhere", "--set", "train.speed=3"], "train.speed"),
         (["train", "--data", "nowhere", "--set", "train.steps=many"], "valid integer"),

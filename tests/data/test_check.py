@@ -25,7 +25,7 @@ def change_index(folder, **about) -> None:
 def test_a_folder_is_described_by_its_numbers(rgbd_folder):
     report = check_source(str(rgbd_folder))
     assert report.usable
-    assert (report.format, report.recognised_by) == ("rgbd-folder", "it holds frames.json")
+    assert (report.format, report.recognised_by) == ("rgbd-folder", "contains frames.json")
     assert (report.frames, report.frames_read) == (5, 5)
     assert report.splits == {"train": 3, "val": 2}
     assert report.image_sizes == report.depth_sizes == {"48x64": 5}
@@ -42,10 +42,10 @@ def test_a_folder_is_described_by_its_numbers(rgbd_folder):
 
 def test_the_text_contains_the_report(rgbd_folder):
     lines = format_check(check_source(f"{rgbd_folder}:val")).splitlines()
-    assert lines[0] == f"{rgbd_folder}:val: rgbd-folder (it holds frames.json)"
+    assert lines[0] == f"{rgbd_folder}:val: rgbd-folder (contains frames.json)"
     assert lines[1] == "  frames        2 (val 2); all read"
     assert lines[-1] == "usable"
-    assert any("51.8 px, 63.4 degrees wide" in line for line in lines)
+    assert any("51.8 px, horizontal field of view 63.4 degrees" in line for line in lines)
 
 
 def test_options_on_the_command_line_reach_the_reader(rgbd_folder):
@@ -53,7 +53,7 @@ def test_options_on_the_command_line_reach_the_reader(rgbd_folder):
         check_source(f"{rgbd_folder},format=rgbd-folder").recognised_by
         == "format given by the user"
     )
-    with pytest.raises(DataError, match="does not take unit="):
+    with pytest.raises(DataError, match="does not accept unit="):
         check_source(f"{rgbd_folder},unit=metre")
 
 
@@ -99,7 +99,7 @@ def test_centimetres_read_as_millimetres_are_noted_and_no_problem(rgbd_folder):
     report = check_source(str(rgbd_folder))
     assert report.usable
     (note,) = report.notes
-    assert note.startswith("99% of the depth is nearer than 0.39 m; is the unit right?")
+    assert note.startswith("99% of the depth is nearer than 0.39 m; is the unit correct?")
     assert "unit=100 for centimetres" in note
 
 
@@ -135,7 +135,7 @@ def test_eight_bit_depth_is_refused_by_name(rgbd_folder):
         eight.save(rgbd_folder / f"frame-{number}.depth.png")
     report = check_source(str(rgbd_folder))
     assert len(report.broken) == 5
-    assert "8 bits are too coarse for depth in metres" in report.broken[0][1]
+    assert "because 8 bits are too coarse for metric depth" in report.broken[0][1]
 
 
 def test_evidence_from_the_values_is_part_of_the_report(rgbd_folder):
@@ -155,7 +155,7 @@ def test_test_frames_in_training_data_are_a_problem(rgbd_folder):
     assert report.problems == [
         "1 frame(s) of split 'train' belong to NYU's official test set: frame-2.png; remove them"
     ]
-    assert "2 frames are from NYU's official test set: only test on them" in report.notes
+    assert "2 frames are from NYU's official test set: use them for testing only" in report.notes
     change_index(rgbd_folder, official_number=[2, 3, 4, 0, 1])
     assert check_source(str(rgbd_folder)).usable
 
@@ -164,9 +164,9 @@ def test_counts_of_nyu_are_compared_with_the_published_sets(rgbd_folder):
     change_index(rgbd_folder, dataset=["NYU"] * 5)
     report = check_source(str(rgbd_folder))
     assert report.notes[0] == (
-        "3 training frames: a subset of BTS's training list with its 24,231 frames"
+        "3 training frames: a subset of BTS's training list, which has 24,231 frames"
     )
-    assert "5 frames have neither official number nor scene" in report.notes[1]
+    assert "5 frames have neither an official number nor a scene" in report.notes[1]
     change_index(rgbd_folder, official_number=[2, 3, 4, 5, 6])
     note = check_source(str(rgbd_folder)).notes[0]
     assert note == "3 training frames: a subset of the labelled training set with its 795 frames"
@@ -176,16 +176,16 @@ def test_a_scene_in_two_splits_is_remarked(rgbd_folder):
     change_index(rgbd_folder, scene=["hall", "attic", "attic", "attic", "cellar"])
     report = check_source(str(rgbd_folder))
     assert report.scenes == 3
-    assert report.notes == ["1 scene(s) are in train and in val, which training refuses: attic"]
+    assert report.notes == ["1 scene(s) are in both train and val, which spd train rejects: attic"]
 
 
 def test_unknown_focal_lengths_are_counted_with_what_to_pass(rgbd_folder):
     change_index(rgbd_folder, intrinsics=[None] * 5)
     report = check_source(str(rgbd_folder))
     assert (report.without_focal_length, report.focal_px) == (5, [])
-    assert "unknown; 5 frames have none: pass focal_px=" in format_check(report)
+    assert "unknown; 5 frames have no focal length: pass focal_px=" in format_check(report)
     assert not report.usable
-    assert report.problems[0].startswith("no frame has a focal length, so none can be trained on")
+    assert report.problems[0].startswith("no frame has a focal length, so the data cannot be used")
 
 
 @pytest.fixture
@@ -209,8 +209,8 @@ def pictures(tmp_path):
 def test_against_finds_the_same_images_under_other_names(pictures):
     report = check_source(str(pictures / "a"), str(pictures / "b"), workers=1)
     assert report.problems == [
-        "2 training frame(s) show a test image: a2.png = b0.jpg, a3.png = b1.jpg; "
-        "remove them before training"
+        "2 training frame(s) show the same image as a test frame: a2.png = b0.jpg, a3.png = "
+        "b1.jpg; remove them before training"
     ]
     assert check_source(str(pictures / "a"), workers=1).usable
     (pictures / "b" / "b1.jpg").write_bytes(b"")

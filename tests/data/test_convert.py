@@ -146,7 +146,7 @@ def test_an_interrupted_conversion_resumes(opens, tmp_path):
     source = FakeSource(stored)
     opens(source)
     folder = tmp_path / "new"
-    with pytest.raises(DataError, match=r"1 frame.* allowed are 0.*frame-2 is truncated"):
+    with pytest.raises(DataError, match=r"1 frame.* allows only 0.*frame-2 is truncated"):
         convert("fake", folder, workers=1)
     assert not (folder / "frames.json").exists()  # an index only names what is there
     written = (folder / "frame-0.png").stat().st_mtime_ns
@@ -176,9 +176,11 @@ def test_some_broken_frames_are_left_out_when_allowed_and_listed(opens, tmp_path
 
 def test_a_folder_with_other_content_is_refused(rgbd_folder, tmp_path):
     convert(f"{rgbd_folder}:train", tmp_path / "new", workers=1)
-    with pytest.raises(DataError, match="written with source_split 'train', this call has 'val'"):
+    with pytest.raises(
+        DataError, match="written with source_split 'train', but this command has 'val'"
+    ):
         convert(f"{rgbd_folder}:val", tmp_path / "new", workers=1)
-    with pytest.raises(DataError, match="written with split None, this call has 'mine'"):
+    with pytest.raises(DataError, match="written with split None, but this command has 'mine'"):
         convert(f"{rgbd_folder}:train", tmp_path / "new", workers=1, split="mine")
     with pytest.raises(DataError, match="is not an empty folder"):
         convert(f"{rgbd_folder}:train", rgbd_folder, workers=1)
@@ -219,7 +221,7 @@ def test_the_command_reports_the_result(capsys, rgbd_folder, tmp_path):
     (rgbd_folder / "frame-3.png").write_bytes(b"")
     words = ["data", "convert", str(rgbd_folder), str(tmp_path / "new"), "--workers", "1"]
     assert run(words) == 2
-    assert "frame-3.png is empty; finished frames are kept" in capsys.readouterr().err
+    assert "finished frames are kept. The last error is: " in capsys.readouterr().err
     assert run([*words, "--max-broken", "1"]) == 0
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == f"left out: {rgbd_folder / 'frame-3.png'} is empty"

@@ -55,7 +55,7 @@ def test_rooms_are_depth_and_their_inverse_is_refused_as_disparity():
     assert problems(looked_at(*map(millimetres, ROOMS))) == []
     found = only_problem(*[millimetres(2 / room) for room in ROOMS])
     assert "look like disparity, not depth" in found
-    assert "convert it to camera z" in found
+    assert "convert them to camera z" in found
 
 
 def test_disparity_with_any_scale_and_offset_is_seen():
@@ -138,7 +138,7 @@ def test_raw_kinect_disparity_is_recognised_by_the_value_2047():
     raw = [np.where(room > 4, 2047, 1090 - 350 / room).astype(np.uint16) for room in ROOMS]
     for stored in raw:
         stored[:, :10] = 2047  # the part that the projector does not reach
-    assert "raw disparity (2047" in only_problem(*raw)
+    assert "raw Kinect disparity (2047" in only_problem(*raw)
 
 
 def test_depth_stretched_frame_by_frame_is_refused_and_a_mark_for_holes_is_not():
@@ -146,9 +146,9 @@ def test_depth_stretched_frame_by_frame_is_refused_and_a_mark_for_holes_is_not()
     waves = 4 + np.sin(rows / 8) + np.sin(columns / 9)  # no plane in them decides anything
     curved = [millimetres(waves + n) for n in range(4)]
     stretched = [(c / c.max() * 65535).astype(np.uint16) for c in curved]
-    assert "each frame was stretched" in only_problem(*stretched)
+    assert "each frame was rescaled" in only_problem(*stretched)
     floats = [(c / c.max()).astype(np.float32) for c in curved]
-    assert "each frame was stretched" in only_problem(*floats)
+    assert "each frame was rescaled" in only_problem(*floats)
     marked = [c.copy() for c in curved]
     for c in marked:
         c[:20] = 65535
@@ -158,12 +158,12 @@ def test_depth_stretched_frame_by_frame_is_refused_and_a_mark_for_holes_is_not()
 @pytest.mark.parametrize("step", [256, 257])
 def test_eight_bits_in_sixteen_are_refused(step):
     eight = [(room * 25.5).astype(np.uint16) * step for room in ROOMS]
-    assert "256 even steps: 8-bit values" in only_problem(*eight)
+    assert "256 even steps: these are 8-bit values" in only_problem(*eight)
 
 
 def test_eight_bits_as_metres_are_refused():
     eight = [((room * 25.5).astype(np.uint8) * (10 / 255)).astype(np.float32) for room in ROOMS]
-    assert "256 even steps: 8-bit values" in only_problem(*eight)
+    assert "256 even steps: these are 8-bit values" in only_problem(*eight)
 
 
 def test_nan_negative_and_infinite_depth_is_counted_and_no_problem():
@@ -174,9 +174,9 @@ def test_nan_negative_and_infinite_depth_is_counted_and_no_problem():
     frames = looked_at(*stored)
     assert problems(frames) == []
     assert notes(frames) == [
-        "640 value(s) are NaN and count as no reading",
-        "5 value(s) are negative and count as no reading",
-        "1 value(s) are infinite and count as no reading",
+        "640 depth value(s) are NaN and are treated as holes",
+        "5 depth value(s) are negative and are treated as holes",
+        "1 depth value(s) are infinite and are treated as holes",
     ]
 
 

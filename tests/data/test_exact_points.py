@@ -44,7 +44,7 @@ def folder(tmp_path):
         (POINTS.astype(np.float64), r"float32 \[n, 3\].*got float64 \(3, 3\)"),
         (POINTS[:, :2], r"got float32 \(3, 2\)"),
         (POINTS + np.float32([0, 0.25, 0]), r"exact point 0 is \(-0.5, 47.75\) at 1.25 m"),
-        (POINTS * np.float32([1, 1, 0]), "at 0 m; expected a point on the image of 48x64"),
+        (POINTS * np.float32([1, 1, 0]), "at 0 m; expected a point inside the 48x64 image"),
         (POINTS + np.float32([0, 0, np.nan]), "exact point 0 .* at nan m"),
         (np.float32([[1, 2, 3], [np.inf, 2, 3]]), r"exact point 1 is \(inf, 2\)"),
     ],
@@ -66,11 +66,11 @@ def test_a_folder_stores_exact_points_and_names_a_missing_file(folder):
         RGBDFolder(folder)[0]
     with path.open("wb") as file:
         np.savez(file, a=POINTS)
-    with pytest.raises(DataError, match="holds several arrays"):
+    with pytest.raises(DataError, match="contains several arrays"):
         RGBDFolder(folder)[0]
     path.unlink()
     with pytest.raises(
-        DataError, match=r"1 file\(s\) of the index are missing: .*frame-0\.points\.npy"
+        DataError, match=r"1 file\(s\) listed in the index are missing: .*frame-0\.points\.npy"
     ):
         RGBDFolder(folder)
 
@@ -156,7 +156,7 @@ def test_points_of_rooms_are_reproducible_and_missing_ones_are_rewritten(rooms):
 def test_settings_of_rooms_include_the_points(rooms, tmp_path):
     pytest.importorskip("embreex")
     assert json.loads((rooms / "rooms.json").read_text())["points"] == 300
-    with pytest.raises(DataError, match=r"written with points 300, this call has 4096"):
+    with pytest.raises(DataError, match=r"written with points 300, but this command has 4096"):
         make_rooms(rooms, 2, size=SIZE, workers=1)
     plain = tmp_path / "plain"
     make_rooms(plain, 1, size=SIZE, points=0, workers=1)

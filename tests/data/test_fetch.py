@@ -68,13 +68,15 @@ def test_after_an_interruption_only_the_rest_is_fetched(tmp_path):
 def test_a_disk_that_is_too_small_is_refused_before_anything_is_fetched(tmp_path, monkeypatch):
     monkeypatch.setattr(fetch.shutil, "disk_usage", lambda path: SimpleNamespace(free=1.5e9))
     hub = FakeHub()
-    with pytest.raises(DataError, match=r"has 1\.5 GB free, the download needs 2\.0 GB"):
+    with pytest.raises(DataError, match=r"has 1\.5 GB free, but the download needs 2\.0 GB"):
         fetch_nyu(tmp_path / "new" / "nyu", "val", client=hub, tell=lambda text: None)
     assert hub.served == []
 
 
 def test_a_file_of_another_size_than_listed_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"val-000000\.tar has another size than on the hub"):
+    with pytest.raises(
+        DataError, match=r"val-000000\.tar differs in size from the file on the hub"
+    ):
         fetch_nyu(tmp_path, "val", client=FakeHub(short=True), tell=lambda text: None)
 
 
@@ -179,10 +181,10 @@ def link(name: str, kind: bytes) -> tarfile.TarInfo:
 @pytest.mark.parametrize(
     ("name", "member", "pattern"),
     [
-        ("../out.txt", None, r"\.\./out\.txt is outside the folder"),
-        ("a/../../out.txt", None, "is outside the folder"),
-        ("/out.txt", None, r"/out\.txt is outside the folder"),
-        ("C:\\out.txt", None, "is outside the folder"),
+        ("../out.txt", None, r"\.\./out\.txt points outside the output folder"),
+        ("a/../../out.txt", None, "points outside the output folder"),
+        ("/out.txt", None, r"/out\.txt points outside the output folder"),
+        ("C:\\out.txt", None, "points outside the output folder"),
         ("ok", link("soft", tarfile.SYMTYPE), "soft is a link"),
         ("ok", link("hard", tarfile.LNKTYPE), "hard is a link"),
         ("ok", link("pipe", tarfile.FIFOTYPE), "pipe is a link or a device"),
@@ -202,7 +204,7 @@ def test_a_truncated_archive_is_named_wherever_it_was_cut(tmp_path, keep):
     # Each member is a header of 512 bytes and 512 bytes of content; the end is two empty blocks.
     archive = write_tar(tmp_path / "cut.tar", {f"f{n}": bytes([n + 1]) * 512 for n in range(3)})
     archive.write_bytes(archive.read_bytes()[:keep])
-    with pytest.raises(DataError, match=r"cut\.tar is damaged or truncated at .*fetch it again"):
+    with pytest.raises(DataError, match=r"cut\.tar is damaged or truncated at .*download it again"):
         extract([archive], tmp_path / "out")
     whole = [path for path in (tmp_path / "out").glob("*") if path.is_file()]
     assert all(path.stat().st_size == 512 for path in whole)
@@ -222,7 +224,7 @@ def test_a_missing_or_invalid_archive_is_named(tmp_path):
     (tmp_path / "empty.tar").touch()
     with pytest.raises(DataError, match=r"empty\.tar is damaged"):
         extract([tmp_path / "empty.tar"], tmp_path / "out")
-    with pytest.raises(DataError, match="no archive"):
+    with pytest.raises(DataError, match=r"archive .* does not exist"):
         extract([tmp_path / "none.tar"], tmp_path / "out")
 
 

@@ -227,7 +227,10 @@ def test_whole_frames_squeezed_to_the_crop_that_claim_nyus_focal_length_are_refu
     ("camera", "message"),
     [
         # The truth of a frame squeezed to 350x476: fx and fy differ by 1.9 %.
-        (Intrinsics(385.9, 378.8, 242.0, 184.9), "differ by more than 1 %: the frame is squeezed"),
+        (
+            Intrinsics(385.9, 378.8, 242.0, 184.9),
+            "differ by more than 1 %, so its pixels are not square",
+        ),
         # One number for both, right for the width.
         (Intrinsics(385.9, 385.9, 242.0, 184.9), "was squeezed or cropped"),
         (Intrinsics(382.3, 382.3, 242.0, 184.9), "was squeezed or cropped"),
@@ -244,7 +247,7 @@ def test_frames_that_the_size_limits_force_to_another_scale_are_refused(nyu, tmp
     # the most, a scale of 0.7: 350 px instead of 389.1, 10 % less.
     wide = folder_of(tmp_path / "wide", (40, 2000), Intrinsics.centred(500.0, (40, 2000)), "mine")
     assert focal_in_evaluation(wide[0], CAMERA) == pytest.approx(350)
-    message = r"wide: frame-0.png is validated at a focal length of 350\.0 px, but .*389\.1.*10\.0%"
+    message = r"wide: frame-0.png at 350\.0 px, but .*389\.1.*10\.0%"
     with pytest.raises(DataError, match=message):
         check_focal_lengths(nyu, Samples([wide]), CAMERA)
 

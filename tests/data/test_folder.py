@@ -43,7 +43,7 @@ def test_zero_and_beyond_ten_metres_are_no_reading(tmp_path):
 
 
 def test_depth_that_16_bits_cannot_hold_is_refused(tmp_path):
-    with pytest.raises(DataError, match="does not fit"):
+    with pytest.raises(DataError, match="cannot be stored"):
         write_depth_png(np.full((2, 2), 70.0, np.float32), tmp_path / "d.png")
     assert list(tmp_path.iterdir()) == []
 
@@ -86,13 +86,13 @@ def test_a_mirrored_axis_keeps_its_focal_length(rgbd_folder):
         (lambda e: e[0]["intrinsics"].update(fx=0), "fx and fy must not be 0"),
         (
             lambda e: e[0].update(depth="gone.png"),
-            "1 file.* of the index are missing: .*; restore them, or remove",
+            "1 file.* listed in the index are missing: .*; restore them, or remove",
         ),
         (lambda e: e[0].update(image=5), "image: .*valid string"),
         (lambda e: e[0].update(image_size=[48]), "image_size"),
         (lambda e: e[0].update(image_size="48x64"), "image_size"),
         (lambda e: e.append(3), "frame 5: FrameEntry: expected a JSON object, got int"),
-        (lambda e: e.clear(), "has no frame"),
+        (lambda e: e.clear(), "has no frames"),
     ],
 )
 def test_a_wrong_index_is_refused_when_opened(rgbd_folder, change, named):
@@ -102,9 +102,9 @@ def test_a_wrong_index_is_refused_when_opened(rgbd_folder, change, named):
 
 
 def test_missing_files_are_refused_when_opened(tmp_path, rgbd_folder):
-    with pytest.raises(DataError, match=r"has no frames\.json"):
+    with pytest.raises(DataError, match=r"contains no frames\.json"):
         RGBDFolder(tmp_path / "nowhere")
-    with pytest.raises(DataError, match=r"no frame in split 'test'; its splits are train, val"):
+    with pytest.raises(DataError, match=r"no frames in split 'test'; its splits are train, val"):
         RGBDFolder(rgbd_folder, "test")
     (rgbd_folder / "frames.json").write_text("[{")
     with pytest.raises(DataError, match="not valid JSON"):
@@ -118,7 +118,7 @@ def test_bad_depth_files_are_named(rgbd_folder):
     with pytest.raises(DataError, match="complete"):
         RGBDFolder(rgbd_folder)[0]
     Image.new("L", (64, 48), 100).save(path)
-    with pytest.raises(DataError, match="8-bit grey, expected 16-bit"):
+    with pytest.raises(DataError, match="8-bit grey; expected 16-bit"):
         RGBDFolder(rgbd_folder)[0]
     write_depth_png(np.zeros((48, 64), np.float32), path)
     assert not RGBDFolder(rgbd_folder)[0].valid.any()  # trainer and evaluation skip and count it
@@ -148,7 +148,7 @@ def test_sources_are_joined_without_frames_of_unknown_focal_length(rgbd_folder):
     assert (len(metric), metric.without_focal_length) == (4, 1)
     assert [s.name for s in metric] == [f"frame-{n}.png" for n in range(1, 5)]
     edit_index(rgbd_folder, lambda e: [f.update(intrinsics=None) for f in e])
-    with pytest.raises(DataError, match="no frame has intrinsics"):
+    with pytest.raises(DataError, match="no frame has camera intrinsics"):
         open_samples([str(rgbd_folder)], metric_only=True)
 
 

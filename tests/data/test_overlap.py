@@ -104,8 +104,8 @@ def test_training_is_refused_in_one_line_with_names_and_number():
     with pytest.raises(DataError) as caught:
         refuse_overlap(train, None)
     assert str(caught.value) == (
-        "5 training frame(s) belong to NYU's official test set: f0, f1, f8, ...; leave them out, "
-        "or choose the split (SOURCE:train)"
+        "5 training frame(s) belong to NYU's official test set: f0, f1, f8, ...; remove them, "
+        "or select the training split (SOURCE:train)"
     )
     clean = Samples([source(Frame("f2", official_number=2))])
     refuse_overlap(clean, None)
@@ -166,7 +166,7 @@ def test_the_same_images_are_found_under_other_names_and_read_as_they_are_counte
     same = find_same_images(
         Samples([train]), Samples([test]), progress=lambda done, total: seen.append((done, total))
     )
-    assert same == ["1 training frame(s) show a test image: a2 = b"]
+    assert same == ["1 training frame(s) show the same image as a test frame: a2 = b"]
     assert seen == [(n, 6) for n in range(1, 7)]
     assert find_same_images(Samples([train]), Samples([test]), workers=1) == same
     train.images[2] = picture(9)

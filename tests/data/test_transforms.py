@@ -105,7 +105,7 @@ def test_a_crop_without_readings_is_marked_invalid():
 
 def test_a_sample_without_focal_length_is_refused():
     sample = slanted_sample()
-    with pytest.raises(DataError, match="no intrinsics"):
+    with pytest.raises(DataError, match="no camera intrinsics"):
         view(RGBDSample(sample.image, sample.depth_m, sample.valid, None, "x"))
 
 
@@ -113,7 +113,7 @@ def test_a_squeezed_sample_is_refused():
     sample = slanted_sample()
     squeezed = Intrinsics(386.0, 378.8, 31.5, 23.5)
     with pytest.raises(
-        DataError, match=r"fx 386 and fy 378\.8 px.*1 %: the frame is squeezed; resize"
+        DataError, match=r"fx 386 and fy 378\.8 px.*1 %, so its pixels are not square; resize"
     ):
         view(RGBDSample(sample.image, sample.depth_m, sample.valid, squeezed, "x"))
     nyu = Intrinsics(518.8579, 519.46961, 31.5, 23.5)  # 0.12 %

@@ -62,7 +62,10 @@ def test_other_frames_are_cropped_in_their_middle():
 
 def test_frames_smaller_than_the_crop_are_refused():
     small = frame((100, 82), Intrinsics.centred(80.0, (100, 82)), "small")  # 41 of 42 columns
-    with pytest.raises(DataError, match=r"small at .* 50x41 pixels, fewer than its crop of 28x42"):
+    with pytest.raises(
+        DataError,
+        match=r"small, resampled .* 50x41 pixels, which is smaller than the crop of 28x42",
+    ):
         middle_placement(small, CAMERA)
     # Half a pixel less still shows every pixel's centre: the tiny camera's focal length is
     # rounded, so NYU's 640 columns become 223.87 of 224.
@@ -72,7 +75,7 @@ def test_frames_smaller_than_the_crop_are_refused():
 
 
 def test_squeezed_frames_are_refused():
-    with pytest.raises(DataError, match="frame is squeezed"):
+    with pytest.raises(DataError, match="its pixels are not square"):
         middle_placement(frame((350, 476), Intrinsics(385.9, 378.8, 242, 185)), CAMERA)
 
 
@@ -194,7 +197,8 @@ def test_readings_outside_the_crop_do_not_count_and_a_crop_without_any_is_skippe
 def test_frames_smaller_than_the_crop_end_the_evaluation(tmp_path):
     # 7 px become 40: 4x8 pixels become 23x46.
     with pytest.raises(
-        DataError, match=r"room/00 at .* 23x46 pixels, fewer than its crop of 28x42"
+        DataError,
+        match=r"room/00, resampled .* 23x46 pixels, which is smaller than the crop of 28x42",
     ):
         evaluate(PlanePredictor(), [make_sample(0, size=(4, 8))], tmp_path, view="crop")
 

@@ -137,10 +137,10 @@ def test_the_card_shows_the_numbers_of_an_evaluation(small_model, evaluation, tm
     assert results["abs_rel"].dataset_name == "frames:val"  # and not where on this machine
     assert str(tmp_path) not in card.content
     for words, values in (
-        ("queried point by point", metrics["sparse"]),
-        ("read from the dense map", metrics["dense"]),
+        ("queried points", metrics["sparse"]),
+        ("dense map, sampled at the points", metrics["dense"]),
         ("one depth everywhere", metrics["floors"]["constant"]),
-        ("each image's true median", metrics["floors"]["image_median"]),
+        ("baseline: true median of each image", metrics["floors"]["image_median"]),
     ):
         numbers = " | ".join(f"{values[name]:.4g}" for name in ("abs_rel", "rmse", "delta1"))
         assert f"| {words} | {numbers} |" in card.text
@@ -149,7 +149,7 @@ def test_the_card_shows_the_numbers_of_an_evaluation(small_model, evaluation, tm
 
 def test_an_evaluation_of_another_model_is_refused(small_config, evaluation, tmp_path):
     other = SPD(small_config.model_copy(update={"head_width": 18}))
-    with pytest.raises(DataError, match="is an evaluation of another model"):
+    with pytest.raises(DataError, match="is an evaluation of a different model"):
         hub.save_pretrained(other, tmp_path / "mine", evaluation=evaluation)
     with pytest.raises(DataError, match=r"settings\.json"):
         hub.save_pretrained(other, tmp_path / "mine", evaluation=tmp_path / "nowhere")
@@ -166,13 +166,15 @@ def test_recorded_facts_cannot_become_markup(small_config):
 
 @pytest.mark.parametrize("license", ["Apache 2.0", "", "mit\ntags: x", "ÄPL"])
 def test_an_invalid_licence_is_refused(small_model, tmp_path, license):
-    with pytest.raises(ConfigError, match="is not an identifier of the hub"):
+    with pytest.raises(ConfigError, match="is not a valid hub licence identifier"):
         hub.save_pretrained(small_model, tmp_path / "mine", license=license)
 
 
 @pytest.mark.parametrize("repo", ["", "a/b/c", "some body/rooms", "somebody/rooms.git", "-x/y"])
 def test_an_invalid_repository_name_is_refused_before_anything_is_sent(small_model, fake_hub, repo):
-    with pytest.raises(CheckpointError, match=r"is not a name of a hub repository; expected OWNER"):
+    with pytest.raises(
+        CheckpointError, match=r"is not a valid hub repository name; expected OWNER"
+    ):
         hub.push_to_hub(small_model, repo)
     assert fake_hub.asked == []
 
@@ -186,14 +188,14 @@ def answered(status: int) -> errors.HfHubHTTPError:
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (errors.LocalTokenNotFoundError("Token is required"), r"no token on this machine; log in"),
-        (answered(401), r"the hub refused \(status 401\); does your token have the right"),
-        (answered(403), r"the hub refused \(status 403\)"),
-        (answered(500), r"the hub answered with status 500: Bad"),
-        (errors.OfflineModeIsEnabled("off"), "the hub's client is in offline mode"),
-        (errors.HTTPError("no route"), "the network failed"),
-        (ConnectionError("reset"), "the network failed"),
-        (MemoryError(), "MemoryError: no further message"),
+        (errors.LocalTokenNotFoundError("Token is required"), r"no access token was found; log in"),
+        (answered(401), r"the hub denied access \(status 401\); does your token have permission"),
+        (answered(403), r"the hub denied access \(status 403\)"),
+        (answered(500), r"the hub returned status 500: Bad"),
+        (errors.OfflineModeIsEnabled("off"), "the hub client is in offline mode"),
+        (errors.HTTPError("no route"), "the network connection failed"),
+        (ConnectionError("reset"), "the network connection failed"),
+        (MemoryError(), "MemoryError: no error message"),
     ],
 )
 def test_a_failed_upload_is_one_line(small_model, fake_hub, monkeypatch, error, words):
@@ -201,7 +203,7 @@ def test_a_failed_upload_is_one_line(small_model, fake_hub, monkeypatch, error, 
         raise error
 
     monkeypatch.setattr(fake_hub, "create_repo", fail)
-    with pytest.raises(CheckpointError, match=f"^somebody/rooms was not uploaded: {words}") as told:
+    with pytest.raises(CheckpointError, match=f"^upload to somebody/rooms failed: {words}") as told:
         hub.push_to_hub(small_model, "somebody/rooms")
     assert "\n" not in str(told.value)
     assert not fake_hub.folder.exists()
@@ -211,5 +213,5 @@ def test_the_folder_of_another_network_is_refused(tmp_path):
     (tmp_path / "model.safetensors").touch()
     config = {"model_type": "glpn", "architectures": ["GLPNForDepthEstimation"]}
     (tmp_path / "config.json").write_text(json.dumps(config))
-    with pytest.raises(CheckpointError, match=r"is not an SPD; open it with spd\.load"):
+    with pytest.raises(CheckpointError, match=r"is not an SPD model; open it with spd\.load"):
         hub.from_pretrained(tmp_path)

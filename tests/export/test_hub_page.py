@@ -61,7 +61,7 @@ def test_the_error_messages_on_the_page_exist():
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--license", "Apache 2"], "license 'Apache 2' is not an identifier of the hub"),
+        (["--license", "Apache 2"], "license 'Apache 2' is not a valid hub licence identifier"),
         (["--evaluation", "nowhere"], "expected a folder that an evaluation wrote"),
         (["--evaluation", "out/evaluation"], "is an evaluation of other weights (shipped)"),
     ],

@@ -80,7 +80,7 @@ def test_what_load_takes_the_pipeline_takes(folder, photo):
         for given in (None, found)
     )
     assert torch.equal(doubled["predicted_depth"], 2 * plain["predicted_depth"])
-    with pytest.raises(CheckpointError, match="holds no model"):
+    with pytest.raises(CheckpointError, match="contains no model"):
         spd.pipeline(str(photo).rsplit("/", 1)[0])
 
 

@@ -82,7 +82,7 @@ def test_a_plan_shows_data_steps_rates_memory_and_checkpoints(small_config, rgbd
     text = plan_text(recipe, samples, None, 2, "cpu")
     assert f"{rgbd_folder}:train: 3 frames, rgbd-folder, depth as 16-bit PNG, millimetres" in text
     # 0.81 of a width of 64 px, which is 2 atan(1 / 1.62) wide.
-    assert "focal length 51.8 px (63 degrees wide)" in text
+    assert "focal length 51.8 px (horizontal field of view 63 degrees)" in text
     assert "30 steps of 4 images (2 process(es) x 2 part(s) x 1 image(s))" in text
     assert "40.00 epochs of 3 frames" in text
     assert "step         1: 1.00e-05 / 1.00e-05" in text  # a hundredth of the peak
@@ -90,7 +90,7 @@ def test_a_plan_shows_data_steps_rates_memory_and_checkpoints(small_config, rgbd
     assert re.search(r"total +\d", text)
     assert "every 3 steps" in text
     # What does not apply is left out: nothing is evaluated, nothing was left out, nothing is zero.
-    assert "validation\n  none (--val adds some): no AbsRel is measured" in text
+    assert "validation\n  none (add data with --val): AbsRel is not measured" in text
     assert text.count("evaluat") == 0
     assert "left out" not in text
     assert "kept: the last 2" in text
@@ -106,7 +106,7 @@ def test_a_plan_with_views_sources_shows_their_size_and_memory(small_config, rgb
         # 48x64 pixels at 51.8 px are 168x224 at the small model's 181.6 px.
         size = {"crop": "42x70", "sources": "168x224"}[views]
         assert f"cross_attention at {size}, focal length 181.6 px" in text
-        kept[views] = float(re.search(r"saved by encoder +([\d.]+) MB", text)[1])
+        kept[views] = float(re.search(r"activations of encoder +([\d.]+) MB", text)[1])
     patches = 12 * 16 / (3 * 5)
     assert patches * 0.9 < kept["sources"] / kept["crop"] < patches**2
 
@@ -117,7 +117,10 @@ def test_a_plan_with_validation_shows_its_interval_and_readings(small_config, rg
     )
     text = plan_text(small_recipe(small_config), samples, held_out, 1, "cpu")
     assert f"{rgbd_folder}:val: 2 frames" in text
-    assert "  every 3 steps, at most 4,096 readings an image; spd evaluate uses all" in text
+    assert (
+        "  every 3 steps, on at most 4,096 readings per image (spd evaluate uses all readings)"
+        in text
+    )
     assert "kept: the best and the last 2" in text
     assert "up to 4 of" in text
 
@@ -129,7 +132,7 @@ def test_a_plan_leaves_out_the_rates_of_a_frozen_encoder_and_the_epochs_of_a_rep
     samples = open_samples([f"{rgbd_folder}:train"], metric_only=True)
     text = plan_text(recipe, samples, None, 1, "cpu", overfit=True)
     assert "learning rates (rest)\n  step         1: 1.00e-05\n" in text
-    assert "the first batch in every step (--overfit)" in text
+    assert "every step uses the first batch (--overfit)" in text
     assert "epochs" not in text
     assert "note:" not in text
 
@@ -141,7 +144,7 @@ def test_a_run_that_repeats_few_frames_very_often_gets_a_note(small_config, rgbd
         return plan_text(small_recipe(small_config, steps=steps), samples, None, 1, "cpu")
 
     assert "note:" not in plan(300)  # 300 steps of 2 images are 200 epochs of 3 frames
-    assert "note: each of only 3 frame(s) is seen 201 times" in plan(302)
+    assert "note: there are only 3 frame(s), and each is seen 201 times" in plan(302)
     assert "1,800 times" in plan(2700)
     assert repetition_note(small_recipe(small_config, steps=300).train, 3) is None
 

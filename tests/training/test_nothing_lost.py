@@ -49,7 +49,7 @@ def test_a_full_disk_gives_a_warning_and_the_run_continues(small_config, samples
     trainer.train_step = step
     trainer.fit(samples)
     said = capsys.readouterr().err
-    assert "step 4 is not saved: cannot write" in said
+    assert "step 4 could not be saved: cannot write" in said
     assert "file too large; continuing" in said
     assert [path.name for path in checkpoints_of_run(run.folder)] == [
         "step-00000002",
@@ -80,8 +80,8 @@ def test_a_disk_that_stays_full_ends_the_run_and_keeps_old_checkpoints(
         trainer.fit(samples)
     said = str(caught.value)
     assert "\n" not in said
-    assert "step 6 is not saved, earlier checkpoints are unchanged" in said
-    assert said.endswith(f"continue with: spd train --resume {run.folder}")
+    assert "step 6 could not be saved, but earlier checkpoints are intact" in said
+    assert said.endswith(f"resume with: spd train --resume {run.folder}")
     again = Trainer(Run.open(run.folder), CPU)
     again.restore()
     assert again.step == 2
@@ -137,7 +137,7 @@ def test_an_unfinished_last_line_of_the_log_is_ignored(small_config, samples, tm
     path.write_text(whole + '{"step": 7, "lo')
     assert len(losses(run)) == 6
     path.write_text(whole.replace("}\n", "\n", 1))
-    with pytest.raises(TrainingError, match=r"log\.jsonl is damaged in line 1"):
+    with pytest.raises(TrainingError, match=r"log\.jsonl is damaged at line 1"):
         run.log_rows()
 
 

@@ -39,7 +39,7 @@ def test_a_recipe_written_as_json_is_read_back(tmp_path):
         (
             "mine.yaml",
             "",
-            r"no recipe .*yaml'; expected nyu_v15_2, .*or a \.toml or \.json file",
+            r"unknown recipe .*mine\.yaml'; expected nyu_v15_2, .*\.toml or \.json file",
         ),
     ],
 )

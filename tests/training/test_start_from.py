@@ -36,7 +36,7 @@ def test_all_weights_are_loaded(small_config, tmp_path):
     assert not same(model, theirs)
     said = start_model(model, TrainConfig(start_from=str(tmp_path / "theirs")))
     assert same(model, theirs)
-    assert said == f"initialised with all weights of {tmp_path / 'theirs'}"
+    assert said == f"all weights initialised from {tmp_path / 'theirs'}"
 
 
 def test_another_local_path_stays_random_and_is_named(small_config, tmp_path):
@@ -61,7 +61,9 @@ def test_the_camera_is_the_runs_own(small_config, tmp_path):
 def test_another_shape_is_refused_and_the_model_is_unchanged(small_config, tmp_path):
     saved(small_config.model_copy(update={"head_width": 16}), tmp_path / "theirs")
     model, before = fresh(small_config), fresh(small_config)
-    with pytest.raises(CheckpointError, match=r"it has head_width 16, the configuration asks for"):
+    with pytest.raises(
+        CheckpointError, match=r"it has head_width 16, but the configuration asks for"
+    ):
         start_model(model, TrainConfig(start_from=str(tmp_path / "theirs")))
     assert same(model, before)
 

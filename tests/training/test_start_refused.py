@@ -46,7 +46,7 @@ def test_validation_data_in_the_training_data_are_refused(start, rgbd_folder):
 def test_millimetres_read_as_metres_are_refused(start, tmp_path):
     path = write_image_folders(tmp_path / "mine", FRAMES[:2])
     said = start(f"{path}:train,camera=nyu,unit=metre")
-    assert "millimetres read as metres; pass unit=millimetre" in said
+    assert "millimetres were read as metres; pass unit=millimetre" in said
 
 
 def test_disparity(start, tmp_path):
@@ -58,7 +58,7 @@ def test_disparity(start, tmp_path):
 
 def test_a_source_without_a_focal_length_is_refused(start, tmp_path):
     path = write_image_folders(tmp_path / "mine", FRAMES[:2])
-    assert "pass it: PATH,focal_px=518.9" in start(f"{path}:train")
+    assert "pass it, for example PATH,focal_px=518.9" in start(f"{path}:train")
 
 
 def test_the_folder_of_a_running_training_is_refused(start, rgbd_folder, tmp_path):

@@ -134,7 +134,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_saves_the_steps_before(
 def test_a_folder_that_is_not_empty_is_refused(small_config, tmp_path):
     settings = recipe(small_config)
     Run.create(tmp_path / "run", settings, ("data",))
-    with pytest.raises(TrainingError, match="already holds a run"):
+    with pytest.raises(TrainingError, match="already contains a run"):
         Run.create(tmp_path / "run", settings, ("data",))
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "file").write_text("mine")
@@ -175,7 +175,7 @@ def test_a_frame_without_a_reading_is_counted(small_config, samples, rgbd_folder
 def test_a_run_killed_before_its_first_checkpoint_starts_again(small_config, samples, tmp_path):
     run = Run.create(tmp_path / "run", recipe(small_config), ("data",))
     run.log({"step": 1, "loss": 9.0})
-    with pytest.raises(CheckpointError, match="a run without a checkpoint"):
+    with pytest.raises(CheckpointError, match="has no checkpoint yet; train it"):
         spd.load(run.folder)
     again = Trainer(Run.open(run.folder), CPU)
     again.restore()

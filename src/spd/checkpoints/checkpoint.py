@@ -61,8 +61,9 @@ def fill_model(model: SPD, weights: Mapping[str, Tensor], source: str | Path) ->
     for name, tensor in given.items():
         if tensor.shape != expected[name].shape:
             raise CheckpointError(
-                f"{source} has another architecture: {name} has shape {list(tensor.shape)}, the "
-                f"configuration asks for {list(expected[name].shape)}"
+                f"{source} has a different architecture: tensor {name} has shape "
+                f"{list(tensor.shape)}, but the configuration asks for "
+                f"{list(expected[name].shape)}"
             )
     model.load_state_dict({own_names[name]: tensor for name, tensor in given.items()})
 
@@ -83,12 +84,12 @@ def read_config(folder: Path) -> tuple[ModelConfig, dict[str, Any]]:
     """Read a checkpoint's model configuration and the facts stored with it."""
     path = folder / CONFIG
     if not path.is_file():
-        raise CheckpointError(f"{path} is missing; the configuration must lie beside {WEIGHTS}")
+        raise CheckpointError(f"{path} is missing; it must be in the same folder as {WEIGHTS}")
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         return ModelConfig.from_dict(data["model"]), data.get("about", {})
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
-        raise CheckpointError(f"{path} is not a checkpoint's configuration") from None
+        raise CheckpointError(f"{path} is not a valid checkpoint configuration") from None
     except ConfigError as error:
         raise CheckpointError(f"{path}: {error}") from None
 
@@ -105,14 +106,16 @@ def load_weights(model: SPD, path: Path) -> None:
     except FileNotFoundError:
         raise CheckpointError(f"{path} is missing") from None
     except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(f"{path} cannot be read, is it complete? ({error})") from None
+        raise CheckpointError(f"{path} cannot be read; is the file complete? ({error})") from None
     fill_model(model, weights, path)
 
 
 def _complain(source: str | Path, verb: str, names: list[str]) -> None:
     if names:
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        raise CheckpointError(f"{source} {verb} tensor {names[0]!r}{more}; is it for this model?")
+        raise CheckpointError(
+            f"{source} {verb} tensor {names[0]!r}{more}; does the file belong to this model?"
+        )
 
 
 def default_device() -> torch.device:

@@ -58,7 +58,7 @@ def _find(source: str | Path) -> tuple[Path, Path | None]:
         described = path.name in (WEIGHTS, PICKLED) and beside.is_file()
         return path, beside if described else None
     if path.suffix in SUFFIXES and not path.exists():
-        raise CheckpointError(f"no file {path} to initialise the encoder from")
+        raise CheckpointError(f"cannot initialise the encoder: file {path} does not exist")
     if (path / PICKLED).is_file() and not (path / WEIGHTS).is_file():
         return path / PICKLED, path / CONFIG
     try:
@@ -66,7 +66,8 @@ def _find(source: str | Path) -> tuple[Path, Path | None]:
             folder = find_checkpoint(source)
     except CheckpointError as error:
         raise CheckpointError(
-            f"{error} (train.encoder_weights names the encoder's initial weights; null is random)"
+            f"{error} (train.encoder_weights sets the encoder's initial weights; null initialises "
+            "it randomly)"
         ) from None
     return folder / WEIGHTS, folder / CONFIG
 
@@ -77,8 +78,8 @@ def _check_config(encoder: Encoder, path: Path) -> None:
     for field in SHAPELESS:
         if field in given and given[field] != getattr(expected, field):
             raise CheckpointError(
-                f"{path.parent} does not fit the configured encoder: it has {field} "
-                f"{given[field]}, the configuration asks for {getattr(expected, field)}"
+                f"{path.parent} does not match the configured encoder: it has {field} "
+                f"{given[field]}, but the configuration asks for {getattr(expected, field)}"
             )
 
 
@@ -87,11 +88,13 @@ def _dinov2_config(path: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise CheckpointError(f"{path} is missing; it must lie beside the weights") from None
+        raise CheckpointError(
+            f"{path} is missing; it must be in the same folder as the weights"
+        ) from None
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read as JSON ({error})") from None
     if not isinstance(config, dict):
-        raise CheckpointError(f"{path} is not a model's configuration; expected a JSON object")
+        raise CheckpointError(f"{path} is not a valid model configuration; expected a JSON object")
     if "spd" in config:
         return backbone_config(read_config(path.parent)[0].encoder).to_dict()
     kind = config.get("model_type")
@@ -102,8 +105,8 @@ def _dinov2_config(path: Path) -> dict[str, Any]:
         raise has_registers(str(path.parent))
     if kind != "dinov2":
         raise CheckpointError(
-            f"{path.parent} is a model of type {kind}; expected dinov2, depth_anything with a "
-            "dinov2 backbone, or an SPD"
+            f"{path.parent} has model type {kind}; expected dinov2, depth_anything with a dinov2 "
+            "backbone, or an SPD model"
         )
     from transformers.models.dinov2.configuration_dinov2 import Dinov2Config
 
@@ -112,7 +115,7 @@ def _dinov2_config(path: Path) -> dict[str, Any]:
 
 def _read(path: Path) -> object:
     if path.suffix not in SUFFIXES:
-        raise CheckpointError(f"{path} is not a checkpoint; expected {', '.join(SUFFIXES)}")
+        raise CheckpointError(f"{path} is not a checkpoint; expected a {', '.join(SUFFIXES)} file")
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
@@ -121,12 +124,12 @@ def _read(path: Path) -> object:
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise CheckpointError(
-            f"{path} is not a checkpoint, or holds more than tensors and plain values; no code in "
-            "it was run (save its state_dict() alone)"
+            f"{path} is not a checkpoint, or contains more than tensors and plain values; save "
+            "only the model's state_dict(). No code in the file was executed"
         ) from None
     except Exception as error:  # damaged files raise many kinds in both readers
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].split(". ")[0]
-        raise CheckpointError(f"{path} cannot be read, is it complete? ({reason})") from None
+        raise CheckpointError(f"{path} cannot be read; is the file complete? ({reason})") from None
 
 
 def _unwrap(
@@ -137,18 +140,20 @@ def _unwrap(
     while isinstance(content, dict):
         inside = [name for name in WRAPPERS if isinstance(content.get(name), dict)]
         if len(inside) > 1:
-            raise CheckpointError(f"{path} holds several models: {', '.join(inside)}; keep one")
+            raise CheckpointError(
+                f"{path} contains several models: {', '.join(inside)}; save only one of them"
+            )
         if not inside:
             break
         others = sorted(str(name) for name in content if name != inside[0])
         beside += [(name, 1, f"beside {inside[0]}") for name in others]
         content = content[inside[0]]
     if not isinstance(content, dict) or not content:
-        raise CheckpointError(f"{path} holds no tensors by name; expected a state_dict")
+        raise CheckpointError(f"{path} contains no named tensors; expected a state_dict")
     for name, value in content.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
             raise CheckpointError(
-                f"{path} holds {name!r} ({type(value).__name__}) among its tensors; expected a "
-                "state_dict"
+                f"{path} contains {name!r} ({type(value).__name__}), which is not a named tensor; "
+                "expected a state_dict"
             )
     return content, tuple(beside)

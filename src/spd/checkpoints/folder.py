@@ -36,7 +36,9 @@ def find_checkpoint(source: str | Path | None) -> Path:
     if (path / CHECKPOINTS).is_dir() or (path / RUN).is_file():
         return _best_of_run(path)
     if path.exists():
-        raise CheckpointError(f"{path} holds no {WEIGHTS}; expected a checkpoint or a run")
+        raise CheckpointError(
+            f"{path} contains no {WEIGHTS}; expected a checkpoint folder or a run folder"
+        )
     if len(path.parts) > 1 and path.parent.exists():
         raise CheckpointError(
             f"no file or folder {path}: {path.parent} exists but contains no {path.name}"
@@ -53,8 +55,8 @@ def shipped_folder() -> Path:
     folder = Path(__file__).parents[1] / SHIPPED
     if not (folder / WEIGHTS).is_file():
         raise CheckpointError(
-            f"{folder} holds no {WEIGHTS}: spd was installed without its model; install it "
-            "again, or name another model"
+            f"{folder} contains no {WEIGHTS}: spd was installed without its model; reinstall spd, "
+            "or choose a different model"
         )
     return folder
 
@@ -67,7 +69,7 @@ def checkpoints_of_run(run: Path) -> list[Path]:
 def _best_of_run(run: Path) -> Path:
     complete = checkpoints_of_run(run)
     if not complete:
-        raise CheckpointError(f"{run} is a run without a checkpoint; train it first")
+        raise CheckpointError(f"run {run} has no checkpoint yet; train it first")
     best = run / BEST
     if best.is_file():
         try:
@@ -87,9 +89,9 @@ def _from_hub(name: str) -> Path:
     try:
         return Path(snapshot_download(name, allow_patterns=[WEIGHTS, CONFIG, PREPROCESSOR]))
     except HFValidationError:
-        raise CheckpointError(f"{name!r} is not a file, a folder or a hub id") from None
+        raise CheckpointError(f"{name!r} is not a file, a folder or a valid hub id") from None
     except Exception as error:  # the client's errors have no common base
         raise CheckpointError(
-            f"no file or folder {name!r} here, and it could not be fetched from the hub: "
+            f"no local file or folder {name!r}, and it could not be downloaded from the hub: "
             f"{hub_reason(error)}"
         ) from None

@@ -8,22 +8,24 @@ def hub_reason(error: Exception) -> str:
     network = (errors.HTTPError, ConnectionError, TimeoutError)  # type: ignore[attr-defined]
     for cause in (error.__cause__, error):
         if isinstance(cause, errors.LocalTokenNotFoundError):
-            return "no token on this machine; log in (hf auth login) or set HF_TOKEN"
+            return "no access token was found; log in (hf auth login) or set HF_TOKEN"
         if isinstance(cause, errors.GatedRepoError):
-            return "it is gated; accept its terms on the hub's website and log in (hf auth login)"
+            return (
+                "access is gated; accept the terms on the hub's website and log in (hf auth login)"
+            )
         if isinstance(cause, errors.RepositoryNotFoundError):
-            return "the hub has no such model, or it is private"
+            return "the model does not exist on the hub, or it is private"
         if isinstance(cause, errors.OfflineModeIsEnabled):
-            return "the hub's client is in offline mode"
+            return "the hub client is in offline mode"
         if isinstance(cause, errors.HfHubHTTPError):
             status = cause.response.status_code
             if status in (401, 403):
-                return f"the hub refused (status {status}); does your token have the right?"
-            return f"the hub answered with status {status}: {_first_line(cause)}"
+                return f"the hub denied access (status {status}); does your token have permission?"
+            return f"the hub returned status {status}: {_first_line(cause)}"
         if isinstance(cause, (*network, errors.LocalEntryNotFoundError)):
-            return "the network failed; try again"
+            return "the network connection failed; try again"
     return f"{type(error).__name__}: {_first_line(error)}"
 
 
 def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0] or "no further message"
+    return str(error).strip().partition("\n")[0] or "no error message"

@@ -20,11 +20,11 @@ def check_free(folder: Path) -> None:
     """
     if (folder / RUN).exists():
         raise TrainingError(
-            f"{folder} already holds a run; continue it with --resume {folder}, or choose another "
-            "--out"
+            f"{folder} already contains a run; resume it with --resume {folder}, or choose a "
+            "different --out"
         )
     if is_taken(folder):
-        raise TrainingError(f"{folder} exists and is not empty; choose another --out")
+        raise TrainingError(f"{folder} exists and is not empty; choose a different --out")
 
 
 def check_run(folder: Path) -> None:
@@ -34,4 +34,4 @@ def check_run(folder: Path) -> None:
         TrainingError: if `run.json` is missing.
     """
     if not (folder / RUN).is_file():
-        raise TrainingError(f"{folder} holds no run to resume: {folder / RUN} is missing")
+        raise TrainingError(f"{folder} contains no run to resume: {folder / RUN} is missing")

@@ -154,12 +154,12 @@ def _rows(report: CheckReport) -> list[tuple[str, str]]:
     focal = "unknown"
     if report.focal_px:
         focal = (
-            f"{' to '.join(f'{value:.1f}' for value in report.focal_px)} px, "
-            f"{' to '.join(f'{value:.1f}' for value in report.fov_deg)} degrees wide"
+            f"{' to '.join(f'{value:.1f}' for value in report.focal_px)} px, horizontal "
+            f"field of view {' to '.join(f'{value:.1f}' for value in report.fov_deg)} degrees"
         )
     if report.without_focal_length:
         count = f"{report.without_focal_length:,}"
-        focal += f"; {count} frames have none: pass focal_px= or camera=nyu"
+        focal += f"; {count} frames have no focal length: pass focal_px= or camera=nyu"
     return [*rows, ("focal length", focal)]
 
 
@@ -238,13 +238,13 @@ def _recognised_by(source: Source) -> str:
     if source.options.format is not None:
         return "format given by the user"
     found = type(source).recognise(source.path) if source.path.exists() else None
-    return found or "by its name"
+    return found or "recognised by its name"
 
 
 def _focal_problems(source: Source) -> list[str]:
     problem = (
-        "no frame has a focal length, so none can be trained on or scored; pass focal_px= or "
-        "camera=nyu"
+        "no frame has a focal length, so the data cannot be used for training or evaluation; "
+        "pass focal_px= or camera=nyu"
     )
     return [] if any(frame.has_focal for frame in source.frames) else [problem]
 
@@ -261,5 +261,5 @@ def _compare(source: Source, against: str, workers: int | None, progress: Progre
     try:
         found = find_same_images(Samples([source]), test, workers=workers, progress=progress)
     except SPDError as error:
-        return [f"cannot be compared with {against}: {error}"]
+        return [f"the images cannot be compared with {against}: {error}"]
     return [f"{finding}; remove them before training" for finding in found]

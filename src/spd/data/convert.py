@@ -94,8 +94,8 @@ def convert(
                 broken.append((source.frames[number].name, str(result)))
                 if len(broken) > max_broken:
                     raise DataError(
-                        f"{len(broken)} frame(s) are unreadable, allowed are {max_broken} "
-                        f"(--max-broken): {result}; finished frames are kept"
+                        f"{len(broken)} frame(s) are unreadable, but --max-broken allows only "
+                        f"{max_broken}; finished frames are kept. The last error is: {result}"
                     )
             else:
                 entries[names[number]] = result

@@ -20,7 +20,7 @@ def read_depth_png(path: Path, unit: Unit = "millimetre") -> Float[np.ndarray, "
         DataError: if the file is missing, damaged, or not 16-bit grey.
     """
     if not path.is_file():
-        raise DataError(f"no depth file {path}")
+        raise DataError(f"depth file {path} does not exist")
     try:
         with Image.open(path) as opened:
             mode = opened.mode
@@ -29,8 +29,8 @@ def read_depth_png(path: Path, unit: Unit = "millimetre") -> Float[np.ndarray, "
         raise DataError(f"{path} is not a readable PNG; is the file complete?") from None
     if not mode.startswith("I") or stored.ndim != 2:
         raise DataError(
-            f"{path} is {_MODES.get(mode, f'mode {mode}')}, expected 16-bit grey in millimetres; "
-            "8 bits are too coarse for depth in metres"
+            f"{path} is {_MODES.get(mode, f'mode {mode}')}; expected 16-bit grey in millimetres, "
+            "because 8 bits are too coarse for metric depth"
         )
     return to_metres(stored, unit, str(path))
 
@@ -43,6 +43,6 @@ def write_depth_png(depth_m: Float[np.ndarray, "h w"], path: Path) -> None:
     """
     millimetres = np.nan_to_num(depth_m, nan=0.0, posinf=0.0, neginf=0.0).clip(min=0) * 1000.0
     if millimetres.max(initial=0) > np.iinfo(np.uint16).max:
-        raise DataError(f"{path}: depth {depth_m.max():g} m does not fit 16-bit millimetres")
+        raise DataError(f"{path}: depth {depth_m.max():g} m cannot be stored in 16-bit millimetres")
     with atomic_path(path) as temporary:
         Image.fromarray(millimetres.round().astype(np.uint16)).save(temporary)

@@ -40,7 +40,7 @@ def unit_of(stored: np.dtype, unit: Unit | None, name: str) -> Unit:
     """
     if stored.itemsize == 1:
         raise DataError(
-            f"{name} holds 8-bit depth, which is too coarse for metres; expected 16-bit "
+            f"{name} contains 8-bit depth, which is too coarse for metric depth; expected 16-bit "
             "millimetres or float metres"
         )
     if unit is not None:
@@ -49,8 +49,8 @@ def unit_of(stored: np.dtype, unit: Unit | None, name: str) -> Unit:
 
 
 def unit_words(unit: Unit) -> str:
-    """The unit in words: `millimetres`, `metres`, or `5000 to the metre`."""
-    return f"{unit}s" if isinstance(unit, str) else f"{unit:g} to the metre"
+    """The unit in words: `millimetres`, `metres`, or `5000 units per metre`."""
+    return f"{unit}s" if isinstance(unit, str) else f"{unit:g} units per metre"
 
 
 def to_metres(stored: np.ndarray, unit: Unit | None, name: str) -> Float[np.ndarray, "h w"]:
@@ -65,7 +65,7 @@ def to_metres(stored: np.ndarray, unit: Unit | None, name: str) -> Float[np.ndar
         DataError: on 8-bit depth, or another shape than `[H, W]`.
     """
     if stored.ndim != 2:
-        raise DataError(f"{name} must hold depth as [H, W], got {stored.shape}")
+        raise DataError(f"{name} must contain depth as [H, W], got {stored.shape}")
     seen = _watcher.get()
     if seen is not None:
         seen.append(stored)

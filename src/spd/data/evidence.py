@@ -158,7 +158,9 @@ def notes(frames: Sequence[FrameEvidence]) -> list[str]:
     signs = {"NaN": "not_a_number", "negative": "negative", "infinite": "infinite"}
     counts = {kind: sum(getattr(f, name) for f in frames) for kind, name in signs.items()}
     found = [
-        f"{n:,} value(s) are {what} and count as no reading" for what, n in counts.items() if n
+        f"{n:,} depth value(s) are {what} and are treated as holes"
+        for what, n in counts.items()
+        if n
     ]
     empty = [f.name for f in frames if f.valid == 0]
     if empty:
@@ -184,25 +186,25 @@ def _kind_problem(frames: Sequence[FrameEvidence]) -> str | None:
 
     if mostly("kinect_disparity"):
         return (
-            "depth is a Kinect's raw disparity (2047 marks its holes), not millimetres; convert "
-            "it with the sensor's calibration"
+            "depth is raw Kinect disparity (2047 marks holes), not millimetres; convert it to "
+            "depth with the sensor's calibration"
         )
     if mostly("eight_bit"):
         return (
-            "depth has 256 even steps: 8-bit values, which are too coarse for metres; get the "
-            "16-bit depth"
+            "depth has 256 even steps: these are 8-bit values, which are too coarse for metric "
+            "depth; use the original 16-bit depth"
         )
     if depth_or_disparity(frames) == "disparity":
         agree = sum(f.for_disparity for f in frames)
         return (
-            f"values look like disparity, not depth: {agree} of "
-            f"{agree + sum(f.for_depth for f in frames)} windows on planes are affine in the value "
-            "itself; convert it to camera z in metres first"
+            f"values look like disparity, not depth: in {agree} of "
+            f"{agree + sum(f.for_depth for f in frames)} windows on planes, the values themselves "
+            "vary linearly across the image; convert them to camera z in metres first"
         )
     if mostly("stretched"):
         return (
-            "the largest value of nearly every frame is the largest of its type: each frame was "
-            "stretched to the full range, which loses the metres; get the depth as measured"
+            "in nearly every frame, the largest value is the maximum of the data type: each frame "
+            "was rescaled to the full range, so its metric scale is lost; use the original depth"
         )
     return None
 
@@ -219,16 +221,20 @@ def _unit_problem(frames: Sequence[FrameEvidence]) -> str | None:
     median_m, largest_m = float(np.median(drawn_m)), float(drawn_m.max())
     if median_m > MAX_MEDIAN_M:
         return (
-            f"half of the depth is beyond {median_m:,.0f} m: millimetres read as metres; "
+            f"half of the depth is beyond {median_m:,.0f} m: millimetres were read as metres; "
             "pass unit=millimetre"
         )
     if largest_m < MIN_MAXIMUM_M:
-        return f"all depth is below {largest_m:.2g} m: metres read as millimetres; pass unit=metre"
+        return (
+            f"all depth is below {largest_m:.2g} m: metres were read as millimetres; "
+            "pass unit=metre"
+        )
     beyond = float((drawn_m > MAX_DEPTH_M).mean())
     if beyond > 0.5:
         return (
-            f"{beyond:.0%} of the depth is beyond {MAX_DEPTH_M:g} m, which training ignores; "
-            "is the unit right? pass unit=, such as unit=5000 for TUM's 5000 per metre"
+            f"{beyond:.0%} of the depth is beyond {MAX_DEPTH_M:g} m and would be ignored in "
+            "training; is the unit correct? pass unit=, such as unit=5000 for TUM's 5000 units "
+            "per metre"
         )
     return None
 
@@ -240,8 +246,8 @@ def _nearness_notes(frames: Sequence[FrameEvidence]) -> list[str]:
     if far_m >= NEAR_M:
         return []
     return [
-        f"99% of the depth is nearer than {far_m:.2g} m; is the unit right? if not, add it to the "
-        "source: unit=metre, or stored units per metre, such as unit=100 for centimetres"
+        f"99% of the depth is nearer than {far_m:.2g} m; is the unit correct? if not, pass "
+        "unit=metre or the number of stored units per metre, such as unit=100 for centimetres"
     ]
 
 
@@ -253,7 +259,7 @@ def _reading_problem(frames: Sequence[FrameEvidence]) -> str | None:
         return f"{negative:.0%} of the depth is negative; camera z must be positive"
     return (
         f"none of {len(frames)} frames has a reading between 1 mm and {MAX_DEPTH_M:g} m; "
-        "are these the right files, and is the unit right (unit=)?"
+        "are these the correct files, and is the unit (unit=) correct?"
     )
 
 

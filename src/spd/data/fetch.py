@@ -19,8 +19,8 @@ from spd.files import atomic_path
 REPOSITORY = "sayakpaul/nyu_depth_v2"
 FOLDER = "data"
 LICENCE = (
-    "NYU Depth V2 (Silberman et al. 2012) has no licence of its own and is used for research; see "
-    "https://cs.nyu.edu/~fergus/datasets/nyu_depth_v2.html before other use"
+    "NYU Depth V2 (Silberman et al. 2012) has no explicit licence and is used for research; before "
+    "any other use, see https://cs.nyu.edu/~fergus/datasets/nyu_depth_v2.html"
 )
 SPARE_BYTES = 2_000_000_000
 """Disk space left free beside the download."""
@@ -70,8 +70,8 @@ def _hub_errors() -> Iterator[None]:
             raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise DataError(
-            f"cannot download {REPOSITORY} from the hub ({reason}); run the same command again, "
-            "finished files are kept"
+            f"cannot download {REPOSITORY} from the hub ({reason}); run the same command again; "
+            "files already downloaded are kept"
         ) from None
 
 
@@ -98,16 +98,16 @@ def fetch_nyu(
     tell(LICENCE)
     tell(
         f"{REPOSITORY}: {_gigabytes(sum(f.size for f in files))} in {len(files)} archives, "
-        f"{_gigabytes(sum(f.size for f in todo))} left to download into {folder}; if interrupted, "
-        "run the same command again"
+        f"{_gigabytes(sum(f.size for f in todo))} left to download into {folder}; if the download "
+        "is interrupted, run the same command again"
     )
     for number, file in enumerate(todo, 1):
         tell(f"archive {number} of {len(todo)}: {file.path}, {_gigabytes(file.size)}")
         client.download(file.path, folder)
         if not _is_complete(folder, file):
             raise DataError(
-                f"{folder / file.path} has another size than on the hub; delete it, and run the "
-                "same command again"
+                f"{folder / file.path} differs in size from the file on the hub; delete it and run "
+                "the same command again"
             )
     return [folder / file.path for file in files]
 
@@ -128,8 +128,8 @@ def _check_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(nearest).free
     if needed and free < needed + SPARE_BYTES:
         raise DataError(
-            f"{folder} has {_gigabytes(free)} free, the download needs "
-            f"{_gigabytes(needed + SPARE_BYTES)}; choose another disk, or --split val"
+            f"{folder} has {_gigabytes(free)} free, but the download needs "
+            f"{_gigabytes(needed + SPARE_BYTES)}; choose a different disk, or pass --split val"
         )
 
 
@@ -157,7 +157,7 @@ def extract(
     """
     for archive in archives:
         if not archive.is_file():
-            raise DataError(f"no archive {archive}")
+            raise DataError(f"archive {archive} does not exist")
     total, before, written = sum(archive.stat().st_size for archive in archives), 0, 0
     for archive in archives:
         for name, size, stream, offset in _members(archive):
@@ -188,15 +188,17 @@ def _members(archive: Path) -> Iterator[tuple[str, int, IO[bytes], int]]:
     except tarfile.ReadError as error:
         raise _damaged(archive, last, str(error)) from None
     if not ends_at(archive, end, _MAX_PADDING):
-        raise _damaged(archive, last, "its end is missing")
+        raise _damaged(archive, last, "the end of the file is missing")
 
 
 def _refuse_unsafe(archive: Path, member: tarfile.TarInfo) -> None:
     path = PurePosixPath(member.name)
     if not member.isreg():
-        raise DataError(f"{archive}: {member.name} is a link or a device and is not unpacked")
+        raise DataError(f"{archive}: {member.name} is a link or a device file and is not unpacked")
     if path.is_absolute() or ".." in path.parts or "\\" in member.name or ":" in member.name:
-        raise DataError(f"{archive}: {member.name} is outside the folder and is not unpacked")
+        raise DataError(
+            f"{archive}: {member.name} points outside the output folder and is not unpacked"
+        )
 
 
 def _target(archive: Path, name: str) -> PurePosixPath:
@@ -217,6 +219,6 @@ def _unpack(archive: Path, name: str, stream: IO[bytes], target: Path) -> None:
 
 def _damaged(archive: Path, last: str, reason: str) -> DataError:
     return DataError(
-        f"{archive} is damaged or truncated at {last} ({reason}); fetch it again, unpacked files "
-        "are kept"
+        f"{archive} is damaged or truncated at {last} ({reason}); download it again. Files already "
+        "unpacked are kept"
     )

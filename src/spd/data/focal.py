@@ -47,10 +47,11 @@ def check_focal_lengths(train: Samples, validation: Samples, camera: CameraConfi
             error = abs(focal_px / trained_px - 1)
             if error > tolerance:
                 raise DataError(
-                    f"{_name(source, sample)} is validated at a focal length of {focal_px:.1f} px, "
-                    f"but {name} is trained on at {trained_px:.1f} px: depth would be off by "
-                    f"{error:.1%}; use validation frames of between 28 and 1400 pixels a side at "
-                    "the training camera's focal length, or correct their intrinsics"
+                    f"the focal length differs between validation and training: the network sees "
+                    f"{_name(source, sample)} at {focal_px:.1f} px, but {name} at "
+                    f"{trained_px:.1f} px, so depth would be off by {error:.1%}; use validation "
+                    "frames that have 28 to 1400 pixels per side when resampled to the training "
+                    "camera's focal length, or correct their intrinsics"
                 )
 
 
@@ -93,6 +94,6 @@ def _check_nyu_camera(sample: RGBDSample, name: str) -> None:
             f"{name} is {height}x{width} with focal lengths fx {camera.fx:.1f} and fy "
             f"{camera.fy:.1f} px, but NYU's camera ({nyu.CAMERA.fx:.1f} px at 480x640) has "
             f"{expected.fx:.1f} and {expected.fy:.1f} px at that size: the frame was squeezed or "
-            "cropped, or its intrinsics belong to another size; use the 480x640 frames or exact "
-            "reductions of them"
+            "cropped, or its intrinsics are for a different size; use the 480x640 frames or copies "
+            "downscaled without cropping or a change of aspect ratio"
         )

@@ -74,7 +74,7 @@ def read_index(folder: Path) -> list[FrameEntry]:
     """
     index = folder / INDEX
     if not index.is_file():
-        raise DataError(f"{folder} is not an RGB-D folder: it has no {INDEX}")
+        raise DataError(f"{folder} is not an RGB-D folder: it contains no {INDEX}")
     try:
         entries = json.loads(index.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

@@ -36,9 +36,10 @@ def camera_of(size: Size, name: str) -> Intrinsics:
     scale_y, scale_x = size[0] / SIZE[0], size[1] / SIZE[1]
     if abs(scale_y / scale_x - 1) > 0.005:
         raise DataError(
-            f"{name} is {size[0]}x{size[1]}, whose sides are {scale_y:.3f} and {scale_x:.3f} of "
-            "NYU's 480x640: squeezed or cropped, so NYU's focal length does not hold; use the "
-            "480x640 frames, or pass the correct one with focal_px="
+            f"{name} is {size[0]}x{size[1]}, which is {scale_y:.3f} times the height and "
+            f"{scale_x:.3f} times the width of NYU's 480x640: the frame was squeezed or cropped, "
+            "so NYU's focal length does not apply. Use the 480x640 frames, or pass the correct "
+            "focal length with focal_px="
         )
     return CAMERA.resized(scale_x, scale_y)
 

@@ -81,7 +81,7 @@ def refuse_overlap(train: Samples, validation: Samples | None) -> None:
         DataError: with the number of test frames and the first of them.
     """
     for finding in find_overlap(train, validation, compare_images=False):
-        raise DataError(f"{finding}; leave them out, or choose the split (SOURCE:train)")
+        raise DataError(f"{finding}; remove them, or select the training split (SOURCE:train)")
 
 
 def official_test_frames(source: Source) -> list[Frame]:
@@ -154,7 +154,11 @@ def find_same_images(
     test_hashes, test_names = _hashes(test, workers, lambda done: progress(done, total))
     hashes, names = _hashes(train, workers, lambda done: progress(len(test) + done, total))
     pairs = [f"{names[a]} = {test_names[b]}" for a, b in _near(hashes, test_hashes)]
-    return [f"{len(pairs)} training frame(s) show a test image: {listed(pairs)}"] if pairs else []
+    return (
+        [f"{len(pairs)} training frame(s) show the same image as a test frame: {listed(pairs)}"]
+        if pairs
+        else []
+    )
 
 
 def _hashes(

@@ -43,7 +43,7 @@ def map_frames(
     except concurrent.futures.process.BrokenProcessPool:
         raise DataError(
             f"{source.path}: a worker process ended unexpectedly; is there enough memory? "
-            "--workers 1 needs least"
+            "--workers 1 needs the least"
         ) from None
 
 

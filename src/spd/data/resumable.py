@@ -22,7 +22,7 @@ def claim_folder(
     folder = path.parent
     if not path.is_file():
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise DataError(f"{folder} is not an empty folder; choose another")
+            raise DataError(f"{folder} is not an empty folder; choose a different one")
         write_text(path, json.dumps(settings, indent=1) + "\n")
         return
     try:
@@ -32,6 +32,6 @@ def claim_folder(
     for key, wanted in settings.items():
         if found.get(key) != wanted:
             raise DataError(
-                f"{folder} was written with {key} {found.get(key)!r}, this call has {wanted!r}; "
-                "choose another folder"
+                f"{folder} was written with {key} {found.get(key)!r}, but this command has "
+                f"{wanted!r}; choose a different folder"
             )

@@ -48,12 +48,14 @@ class RGBDSample:
                 f"got {self.depth_m.dtype} {self.depth_m.shape}"
             )
         if self.valid.shape != self.depth_m.shape or self.valid.dtype != np.bool_:
-            raise DataError(f"{self.name}: valid mask must be boolean and as large as the depth")
+            raise DataError(
+                f"{self.name}: the valid mask must be boolean and have the shape of the depth map"
+            )
         (height, width), (rows, columns) = self.image_size, self.depth_size
         if abs(height * columns / (width * rows) - 1) > 0.02:
             raise DataError(
-                f"{self.name}: image {height}x{width} and depth {rows}x{columns} differ in shape "
-                "by more than 2 %; they must show the same field of view"
+                f"{self.name}: the aspect ratios of image {height}x{width} and depth "
+                f"{rows}x{columns} differ by more than 2 %; both must show the same field of view"
             )
         if self.exact_points is not None:
             check_exact_points(self.exact_points, self.image_size, self.name)
@@ -96,7 +98,7 @@ def check_exact_points(points: np.ndarray, size: Size, name: str) -> None:
         index = int(bad.argmax())
         raise DataError(
             f"{name}: exact point {index} is ({u[index]:g}, {v[index]:g}) at {depth_m[index]:g} m; "
-            f"expected a point on the image of {height}x{width} and a finite depth above 0"
+            f"expected a point inside the {height}x{width} image and a finite depth above 0"
         )
 
 

@@ -116,10 +116,10 @@ def refuse_options(name: str, options: SourceOptions, allowed: Sequence[str]) ->
     given = {key for key, value in options.to_dict().items() if value is not None} - {"format"}
     for key in sorted(given - set(allowed)):
         known = ", ".join(allowed) or "none"
-        raise DataError(f"the format {name} does not take {key}=; its options are: {known}")
+        raise DataError(f"format {name} does not accept {key}=; its options are: {known}")
     if options.camera is not None and options.focal_px is not None:
         raise DataError(
-            f"camera={options.camera} and focal_px= both give a camera; pass one of them"
+            f"camera={options.camera} and focal_px= both set the camera; pass only one of them"
         )
 
 
@@ -127,7 +127,7 @@ def no_such_split(path: Path | str, split: str | None, known: Sequence[str | Non
     """Error for a split without frames; lists the splits of the source."""
     splits = ", ".join(sorted({name for name in known if name is not None})) or "none"
     wanted = "" if split is None else f" in split {split!r}; its splits are {splits}"
-    return DataError(f"{path} has no frame{wanted}")
+    return DataError(f"{path} has no frames{wanted}")
 
 
 def refuse_missing_files(path: Path, files: Iterable[Path]) -> None:
@@ -139,8 +139,8 @@ def refuse_missing_files(path: Path, files: Iterable[Path]) -> None:
     missing = [str(file) for file in files if not file.is_file()]
     if missing:
         raise DataError(
-            f"{path}: {len(missing)} file(s) of the index are missing: {listed(missing, 5)}; "
-            "restore them, or remove their frames from the index"
+            f"{path}: {len(missing)} file(s) listed in the index are missing: "
+            f"{listed(missing, 5)}; restore them, or remove their frames from the index"
         )
 
 

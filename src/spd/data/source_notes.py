@@ -16,15 +16,15 @@ def _nyu_notes(source: Source) -> list[str]:
     found = [_count_note(source)]
     test = [frame for frame in official_test_frames(source) if frame.split != "train"]
     if test:
-        whole = "" if len(test) != nyu.TEST_FRAMES else ", all of it"
+        whole = "" if len(test) != nyu.TEST_FRAMES else " (the complete set)"
         found.append(
-            f"{len(test)} frames are from NYU's official test set{whole}: only test on them"
+            f"{len(test)} frames are from NYU's official test set{whole}: use them for testing only"
         )
     known = sum(f.official_number is not None or f.scene is not None for f in source.frames)
     if known < len(source):
         found.append(
-            f"{len(source) - known:,} frames have neither official number nor scene; only "
-            "--against a test set shows whether they are test frames"
+            f"{len(source) - known:,} frames have neither an official number nor a scene; to find "
+            "out whether they are test frames, pass a test set with --against"
         )
     return found
 
@@ -32,7 +32,7 @@ def _nyu_notes(source: Source) -> list[str]:
 def _left_out(source: Source) -> list[str]:
     """Remark on images without a depth map."""
     left = [str(name) for name in getattr(source, "left_over", ())]
-    return [f"{len(left)} image(s) without depth are left out: {listed(left)}"] if left else []
+    return [f"{len(left)} image(s) without a depth map are skipped: {listed(left)}"] if left else []
 
 
 def _count_note(source: Source) -> str:
@@ -45,13 +45,13 @@ def _count_note(source: Source) -> str:
     }
     count = len(training)
     if count in known:
-        return f"{count:,} training frames: all of {known[count]}"
+        return f"{count:,} training frames: {known[count]}, complete"
     numbered = any(frame.official_number is not None for frame in training)
     larger = [size for size in known if size > count and (numbered or size > min(known))]
     if not count or not larger:
         return f"{count:,} training frames"
     return (
-        f"{count:,} training frames: a subset of {known[larger[0]]} with its {larger[0]:,} frames"
+        f"{count:,} training frames: a subset of {known[larger[0]]}, which has {larger[0]:,} frames"
     )
 
 
@@ -61,7 +61,7 @@ def _scene_notes(source: Source) -> list[str]:
         if frame.scene is not None and frame.split is not None:
             scenes.setdefault(frame.split, set()).add(frame.scene)
     return [
-        f"{len(both)} scene(s) are in train and in {split}, which training refuses: "
+        f"{len(both)} scene(s) are in both train and {split}, which spd train rejects: "
         + listed(sorted(both))
         for split, held in scenes.items()
         if split != "train" and (both := held & scenes.get("train", set()))

@@ -68,7 +68,7 @@ def open_samples(sources: Sequence[str], *, metric_only: bool = False) -> Sample
     samples = Samples([open_source(source) for source in sources], metric_only=metric_only)
     if not samples:
         raise DataError(
-            f"{', '.join(sources)}: no frame has intrinsics, so none can be used; if you know the "
-            "focal length, pass it: PATH,focal_px=518.9"
+            f"{', '.join(sources)}: no frame has camera intrinsics, so none can be used; if you "
+            "know the focal length, pass it, for example PATH,focal_px=518.9"
         )
     return samples

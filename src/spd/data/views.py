@@ -136,13 +136,14 @@ def frame_camera(sample: RGBDSample) -> Intrinsics:
     camera = sample.intrinsics
     if camera is None:
         raise DataError(
-            f"{sample.name} has no intrinsics; depth without a focal length cannot be trained on"
+            f"{sample.name} has no camera intrinsics; training needs the focal length of every "
+            "frame"
         )
     if abs(camera.fx / camera.fy - 1) > MAX_SQUEEZE:
         raise DataError(
             f"{sample.name} has focal lengths fx {camera.fx:g} and fy {camera.fy:g} px, which "
-            "differ by more than 1 %: the frame is squeezed; resize it so that its pixels are "
-            "square, or correct its intrinsics"
+            "differ by more than 1 %, so its pixels are not square; resize the frame so that they "
+            "are, or correct its intrinsics"
         )
     return camera
 
@@ -178,9 +179,9 @@ def middle_placement(sample: RGBDSample, camera: CameraConfig) -> Placement:
     spare_y, spare_x = height * scale - crop_height, width * scale - crop_width
     if min(spare_y, spare_x) < -0.5:  # the outermost pixel centres would lie outside the frame
         raise DataError(
-            f"{sample.name} at the training camera's focal length has {height * scale:.0f}x"
-            f"{width * scale:.0f} pixels, fewer than its crop of {crop_height}x{crop_width}; "
-            "evaluate whole frames (view whole)"
+            f"{sample.name}, resampled to the training camera's focal length, has "
+            f"{height * scale:.0f}x{width * scale:.0f} pixels, which is smaller than the crop of "
+            f"{crop_height}x{crop_width}; evaluate whole frames with --view whole"
         )
     return Placement(frame, scale, round(spare_x / 2), round(spare_y / 2), camera.crop_size)
 

@@ -51,7 +51,7 @@ def check_exportable(model: SPD) -> None:
     """
     if model.config.local_path != "cross_attention":
         raise ConfigError(
-            f"a model with local_path {model.config.local_path!r} cannot be exported; expected "
+            f"models with local_path {model.config.local_path!r} cannot be exported; expected "
             "cross_attention (v15.2)"
         )
 

@@ -36,7 +36,7 @@ def from_pretrained(source: str | os.PathLike[str]) -> SPD:
     """
     folder = find_checkpoint(str(source))
     if read_peer(folder) is not None:
-        raise CheckpointError(f"{source} is not an SPD; open it with spd.load")
+        raise CheckpointError(f"{source} is not an SPD model; open it with spd.load")
     return load_checkpoint(folder)[0]
 
 
@@ -70,7 +70,7 @@ def save_pretrained(
     """
     target = Path(folder)
     if target.exists():
-        raise CheckpointError(f"{target} exists already; remove it or choose another name")
+        raise CheckpointError(f"{target} already exists; remove it or choose a different name")
     facts = dict(about or {})
     if license is not None:
         facts["license"] = license
@@ -129,8 +129,8 @@ def push_to_hub(
         validate_repo_id(repo)
     except HFValidationError:
         raise CheckpointError(
-            f"{repo!r} is not a name of a hub repository; expected OWNER/NAME, of letters, digits, "
-            "'-', '_' and '.'"
+            f"{repo!r} is not a valid hub repository name; expected OWNER/NAME, using letters, "
+            "digits, '-', '_' and '.'"
         ) from None
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "model"
@@ -148,5 +148,5 @@ def push_to_hub(
             created = hub.create_repo(repo, private=private, exist_ok=True)
             hub.upload_folder(repo_id=created.repo_id, folder_path=folder)
         except Exception as error:  # the client's errors have no common base
-            raise CheckpointError(f"{repo} was not uploaded: {hub_reason(error)}") from None
+            raise CheckpointError(f"upload to {repo} failed: {hub_reason(error)}") from None
     return str(created)

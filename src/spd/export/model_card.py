@@ -48,7 +48,7 @@ def check_license(license: str) -> None:
     """
     if not re.fullmatch(r"[a-z0-9][a-z0-9.+-]*", license):
         raise ConfigError(
-            f"license {license!r} is not an identifier of the hub; expected one such as "
+            f"license {license!r} is not a valid hub licence identifier; expected for example "
             "apache-2.0, mit, cc-by-nc-4.0, other or unknown"
         )
 
@@ -66,8 +66,8 @@ def read_evaluation(folder: Path, config: ModelConfig) -> Mapping[str, Any]:
     metrics = StoredEvaluation.read(folder).metrics
     if metrics["settings"].get("config") != config.to_dict():
         raise DataError(
-            f"{folder} is an evaluation of another model ({metrics['settings']['model']}); "
-            "evaluate this one, or leave the evaluation out"
+            f"{folder} is an evaluation of a different model ({metrics['settings']['model']}); "
+            "evaluate this model, or omit the evaluation"
         )
     return metrics
 
@@ -131,11 +131,12 @@ def _model_rows(config: ModelConfig) -> Iterable[tuple[str, str]]:
     return {
         "encoder": f"{encoder.layers} blocks of {encoder.hidden_size} channels, {encoder.heads} "
         f"heads, patches of 14 pixels, taps after blocks {', '.join(map(str, encoder.taps))} "
-        "counted from 0",
+        "(counted from 0)",
         "decoder": f"{config.dim} channels, {config.heads} heads, local path {config.local_path}",
         "training crops": f"{camera.crop_height_px}x{camera.crop_width_px} pixels (height x "
         f"width) at a focal length of {camera.focal_px:g} px",
-        "field of view without a focal length": f"{camera.fov_deg:g} degrees along the longer side",
+        "field of view assumed without a focal length": f"{camera.fov_deg:g} degrees along the "
+        "longer side",
     }.items()
 
 
@@ -153,17 +154,17 @@ def _scores(metrics: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     """A sentence and a table for each protocol of an evaluation."""
     for numbers in (metrics, *metrics.get("other_protocols", ())):
         rows = {
-            "queried point by point": numbers["sparse"],
-            "read from the dense map": numbers["dense"],
-            "one depth everywhere": numbers["floors"]["constant"],
-            "each image's true median": numbers["floors"]["image_median"],
+            "queried points": numbers["sparse"],
+            "dense map, sampled at the points": numbers["dense"],
+            "baseline: constant depth": numbers["floors"]["constant"],
+            "baseline: true median of each image": numbers["floors"]["image_median"],
         }
         cells = [
             (words, *(f"{values[metric]:.4g}" for metric in _METRICS))
             for words, values in rows.items()
         ]
         yield (
-            f"On {numbers['count']} images and {numbers['points']:,} readings of "
+            f"Evaluated on {numbers['count']} images and {numbers['points']:,} depth readings of "
             f"{_plain(_data_name(metrics))}, protocol {_plain(numbers['protocol'])}.",
             _table(("", *_METRICS.values()), cells),
         )

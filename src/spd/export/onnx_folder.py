@@ -52,8 +52,8 @@ class Parity:
     def __str__(self) -> str:
         height, width = self.image_size
         return (
-            f"{self.runtime} against torch at {height}x{width}, {self.points} points: "
-            f"at most {self.max_abs_m:.2g} m and {self.max_rel:.2g} relative apart"
+            f"{self.runtime} against torch at {height}x{width}, {self.points} points: the largest "
+            f"difference is {self.max_abs_m:.2g} m absolute and {self.max_rel:.2g} relative"
         )
 
 
@@ -91,7 +91,7 @@ def write_export(
     if size is not None:
         check_image_size(size)
     if out.exists():
-        raise CheckpointError(f"{out} exists already; remove it or choose another -o")
+        raise CheckpointError(f"{out} already exists; remove it or choose a different -o")
     encode, query = encode_graph(model, size), query_graph(model)
     narrow_weights(encode)
     narrow_weights(query)

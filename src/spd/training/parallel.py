@@ -42,12 +42,12 @@ class Parallel:
             raise ConfigError(
                 f"train.batch_size {config.batch_size} is not divisible by {parts} "
                 f"(train.accumulate {config.accumulate} times {launched_processes()} process(es)); "
-                "it is the number of images of one optimiser step over all processes"
+                "batch_size is the number of images per optimiser step, over all processes"
             )
         if config.tracker != "none" and importlib.util.find_spec(config.tracker) is None:
             raise ConfigError(
-                f"train.tracker {config.tracker} is not installed; pip install {config.tracker}, "
-                "or train.tracker=tensorboard"
+                f"train.tracker {config.tracker} is not installed; run pip install "
+                f"{config.tracker}, or set train.tracker=tensorboard"
             )
         AcceleratorState._reset_state(reset_partial_state=launched_processes() == 1)
         self.tracker = config.tracker

@@ -41,7 +41,7 @@ def plan_text(
             _rates(config),
         ),
         ("model", _model(recipe, cameras, device)),
-        (f"memory of a process, {part} image(s) at a time", _memory(memory)),
+        (f"memory per process, {part} image(s) at a time", _memory(memory)),
         ("checkpoints", _checkpoints(memory, config, validated=validation is not None)),
     ]
     return "\n".join(
@@ -55,8 +55,8 @@ def repetition_note(config: TrainConfig, frames: int) -> str | None:
     if epochs <= MANY_EPOCHS:
         return None
     return (
-        f"each of only {frames:,} frame(s) is seen {epochs:,.0f} times, so the model will overfit; "
-        "add frames, or take fewer steps (--set train.steps=)"
+        f"there are only {frames:,} frame(s), and each is seen {epochs:,.0f} times, so the model "
+        "will overfit; add frames, or train for fewer steps (--set train.steps=)"
     )
 
 
@@ -67,17 +67,19 @@ def _sources(samples: Samples) -> list[str]:
         f"{source.format}, depth as {source.stored}, {camera_text(source)}"
         for source in samples.sources
     ]
-    return rows + ([f"left out, no focal length known: {left_out:,} frame(s)"] if left_out else [])
+    return rows + (
+        [f"{left_out:,} frame(s) without a known focal length are skipped"] if left_out else []
+    )
 
 
 def _validation(validation: Samples | None, config: TrainConfig) -> list[str]:
     if validation is None:
-        return ["none (--val adds some): no AbsRel is measured; the last checkpoint is used"]
+        return ["none (add data with --val): AbsRel is not measured; the last checkpoint is used"]
     every = min(config.evaluate_every, config.steps)
     return [
         *_sources(validation),
-        f"every {every:,} steps, at most {POINTS_PER_IMAGE:,} readings an image; spd evaluate uses "
-        "all",
+        f"every {every:,} steps, on at most {POINTS_PER_IMAGE:,} readings per image (spd evaluate "
+        "uses all readings)",
     ]
 
 
@@ -90,14 +92,17 @@ def camera_text(source: Source) -> str:
         return "focal length unknown"
     width = source[first].image_size[1]
     fov_deg = math.degrees(2 * math.atan(width / 2 / intrinsics.fx))
-    return f"focal length {intrinsics.focal_px:.1f} px ({fov_deg:.0f} degrees wide)"
+    return (
+        f"focal length {intrinsics.focal_px:.1f} px "
+        f"(horizontal field of view {fov_deg:.0f} degrees)"
+    )
 
 
 def _steps(config: TrainConfig, frames: int, part: int, processes: int, overfit: bool) -> list[str]:
     shares = f"{processes} process(es) x {config.accumulate} part(s) x {part} image(s)"
     steps = f"{config.steps:,} steps of {config.batch_size} images ({shares})"
     if overfit:
-        return [steps, "the first batch in every step (--overfit)"]
+        return [steps, "every step uses the first batch (--overfit)"]
     epochs = config.steps * config.batch_size / frames
     note = repetition_note(config, frames)
     rows = [steps, f"{epochs:,.2f} epochs of {frames:,} frames"]
@@ -125,13 +130,17 @@ def _at_largest(recipe: Recipe, cameras: Sequence[CameraConfig]) -> Recipe:
 def _model(recipe: Recipe, cameras: Sequence[CameraConfig], device: str) -> list[str]:
     config = recipe.train
     views = dict.fromkeys(f"{camera.crop_height_px}x{camera.crop_width_px}" for camera in cameras)
-    start = config.start_from or config.encoder_weights or "random weights"
-    loaded = "encoder" if config.start_from is None else "all weights"
-    frozen = ", frozen" if config.encoder_frozen else ""
+    if config.start_from is not None:
+        start = f"all weights initialised from {config.start_from}"
+    elif config.encoder_weights is not None:
+        start = f"encoder initialised from {config.encoder_weights}"
+    else:
+        start = "randomly initialised"
+    frozen = ", encoder frozen" if config.encoder_frozen else ""
     return [
         f"{recipe.name}: {recipe.model.local_path} at {', '.join(views)}, "
         f"focal length {recipe.model.camera.focal_px:g} px",
-        f"{loaded} from {start}{frozen}",
+        f"{start}{frozen}",
         f"objective {config.objective}, {config.precision} on {device}"
         + (", compiled" if config.compile else ""),
     ]
@@ -142,12 +151,12 @@ def _memory(estimate: MemoryEstimate) -> list[str]:
         "weights": estimate.weights,
         "gradients": estimate.gradients,
         "optimiser": estimate.optimizer,
-        "average of the weights": estimate.average,
-        **{f"saved by {name}": size for name, size in estimate.activations.items()},
+        "averaged weights": estimate.average,
+        **{f"activations of {name}": size for name, size in estimate.activations.items()},
     }
     return [
-        *(f"{name:<28}{_size(size):>10}" for name, size in rows.items() if size >= SMALLEST),
-        f"{'total':<28}{_size(estimate.total):>10}, plus libraries and workspace",
+        *(f"{name:<34}{_size(size):>10}" for name, size in rows.items() if size >= SMALLEST),
+        f"{'total':<34}{_size(estimate.total):>10}, plus memory used by libraries and workspaces",
     ]
 
 
@@ -157,8 +166,8 @@ def _checkpoints(estimate: MemoryEstimate, config: TrainConfig, *, validated: bo
     kept = f"{'the best and ' if validated else ''}the last {config.keep_last}"
     most = config.keep_last + (2 if validated else 1)
     return [
-        f"every {every:,} steps and on Ctrl-C or SIGTERM; kept: {kept}",
-        f"up to {most} of {_size(each)} on disk, with the one being written",
+        f"saved every {every:,} steps and on Ctrl-C or SIGTERM; kept: {kept}",
+        f"up to {most} of {_size(each)} each on disk, including the one being written",
     ]
 
 

@@ -112,12 +112,14 @@ class Run:
             lock = filelock.FileLock(self.folder / LOCK).acquire(timeout=0)
         except filelock.Timeout:
             raise TrainingError(
-                f"another process is training in {self.folder}; wait for it, or choose another "
-                "--out"
+                f"another process is training in {self.folder}; wait for it, or choose a "
+                "different --out"
             ) from None
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
-            raise DataError(f"cannot write {self.folder}: {reason}; choose another --out") from None
+            raise DataError(
+                f"cannot write {self.folder}: {reason}; choose a different --out"
+            ) from None
         with lock:
             yield
 
@@ -158,13 +160,17 @@ class Run:
         """
         complete = checkpoints_of_run(self.folder)
         if not complete:
-            raise TrainingError(f"{self.folder} has no checkpoint yet; start a new run elsewhere")
+            raise TrainingError(
+                f"{self.folder} has no checkpoint yet; start a new run in a different folder"
+            )
         load_weights(model, complete[-1] / WEIGHTS)
         path = complete[-1] / STATE
         try:
             state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            raise TrainingError(f"{path} cannot be read ({error}); delete its folder") from None
+            raise TrainingError(
+                f"{path} cannot be read ({error}); delete the checkpoint folder that contains it"
+            ) from None
         return state
 
     def clean(self) -> None:
@@ -201,7 +207,7 @@ class Run:
                 rows.append(json.loads(line))
             except json.JSONDecodeError:
                 if number < len(lines) - 1:
-                    raise TrainingError(f"{path} is damaged in line {number + 1}") from None
+                    raise TrainingError(f"{path} is damaged at line {number + 1}") from None
         return rows
 
     def forget_log_after(self, step: int) -> None:

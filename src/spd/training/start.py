@@ -33,16 +33,17 @@ def start_model(model: SPD, config: TrainConfig) -> str | None:
         theirs, ours = getattr(source.config, name), getattr(model.config, name)
         if theirs != ours:
             raise CheckpointError(
-                f"cannot initialise from {folder / WEIGHTS}: it has {name} {theirs}, the "
-                f"configuration asks for {ours}; set model.{name} to its value, or "
+                f"cannot initialise from {folder / WEIGHTS}: it has {name} {theirs}, but the "
+                f"configuration asks for {ours}; set model.{name} to match it, or set "
                 "train.start_from=null"
             )
     if source.config.local_path == model.config.local_path:
         model.load_state_dict(source.state_dict())
-        return f"initialised with all weights of {config.start_from}"
+        return f"all weights initialised from {config.start_from}"
     for part in ("encoder", "neck", "global_path"):
         getattr(model, part).load_state_dict(getattr(source, part).state_dict())
     return (
-        f"initialised with encoder, neck and global path of {config.start_from}; its local path is "
-        f"{source.config.local_path}, so the local path {model.config.local_path} is random"
+        f"encoder, neck and global path initialised from {config.start_from}; its local path is "
+        f"{source.config.local_path}, so the local path {model.config.local_path} is randomly "
+        "initialised"
     )

@@ -68,7 +68,7 @@ def test_train_is_sync_if_it_exists(bts, small):
         ("official_splits/train/kitchen/rgb_00002.jpg", 2)
     ]
     assert_same(train[0], FRAMES[0])
-    with pytest.raises(DataError, match=r"no frame in split 'val'; its splits are test, train"):
+    with pytest.raises(DataError, match=r"no frames in split 'val'; its splits are test, train"):
         open_source(f"{small}:val")
 
 
@@ -104,7 +104,7 @@ def test_lists_are_read_from_the_folders_around_them(bts):
         expected = [frame for frame in FRAMES if frame.split == split]
         for sample, frame in zip(source, expected, strict=True):
             assert_same(sample, frame)
-    with pytest.raises(DataError, match=r"no frame in split 'test'; its splits are train"):
+    with pytest.raises(DataError, match=r"no frames in split 'test'; its splits are train"):
         open_source(f"{bts}/{LISTS}/nyudepthv2_train_files_with_gt.txt:test")
 
 
@@ -141,10 +141,10 @@ def test_root_gives_the_folder_of_a_list(small, tmp_path):
     ):
         open_source(str(path))
     assert_same(open_source(f"{path},root={small / 'sync'}")[0], FRAMES[0])
-    with pytest.raises(DataError, match="no folder root=nowhere"):
+    with pytest.raises(DataError, match="the folder root=nowhere does not exist"):
         open_source(f"{path},root=nowhere")
     with pytest.raises(
-        DataError, match=r"2 file\(s\) of the index are missing: .*small/kitchen_0028b"
+        DataError, match=r"2 file\(s\) listed in the index are missing: .*small/kitchen_0028b"
     ):
         open_source(f"{path},root={small}")
 
@@ -185,8 +185,11 @@ def test_a_frame_named_twice_has_two_names(small):
             "kitchen_0028b/rgb_00000.jpg None 518.8579",
             r"1 line\(s\) have no depth .*line 2",
         ),
-        ("kitchen_0028b/rgb_00000.jpg", r"line 2 is 'kitchen_0028b/rgb_00000.jpg', expected NYU's"),
-        ("a/0000000005.png b/0000000005.png 721.5377", "line 2 is .*put other data into a table"),
+        ("kitchen_0028b/rgb_00000.jpg", r"line 2 is 'kitchen_0028b/rgb_00000.jpg'; expected NYU's"),
+        (
+            "a/0000000005.png b/0000000005.png 721.5377",
+            "line 2 is .*For other data, use a CSV table",
+        ),
         (f"{ONE} far", "line 2: focal length 'far' is not a positive number"),
         (f"{ONE} -518.8", "line 2: focal length '-518.8' is not a positive number"),
         (f"{ONE} nan", "line 2: focal length 'nan' is not a positive number"),
@@ -201,7 +204,7 @@ def test_a_wrong_line_is_named(small, line, named):
 
 
 def test_lists_of_nothing_and_of_bytes_are_refused(small):
-    with pytest.raises(DataError, match=r"list\.txt has no frame"):
+    with pytest.raises(DataError, match=r"list\.txt has no frames"):
         BTS(write_list(small, "\n"))
     (small / "list.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match=r"list\.txt is not a text file"):
@@ -214,11 +217,11 @@ def test_all_missing_files_are_counted_when_opened(small):
     (small / "sync" / "kitchen_0028b" / "sync_depth_00000.png").unlink()
     (small / "official_splits" / "test" / "bathroom" / "rgb_00045.jpg").unlink()
     missing = r"kitchen_0028b/sync_depth_00000\.png, .*bathroom/rgb_00045\.jpg"
-    lacks = rf"2 file\(s\) of the index are missing: .*{missing}"
+    lacks = rf"2 file\(s\) listed in the index are missing: .*{missing}"
     with pytest.raises(DataError, match=lacks):
         open_source(f"{small},format=bts")
     text = f"{ONE}\n{ONE.replace('00000', '00007')}\n"
-    with pytest.raises(DataError, match=r"3 file\(s\) of the index are missing"):
+    with pytest.raises(DataError, match=r"3 file\(s\) listed in the index are missing"):
         open_source(str(write_list(small, text)))
 
 
@@ -235,7 +238,7 @@ def test_damaged_files_are_named_when_read(small):
             source[0]
         (folder / name).write_bytes(whole)
     Image.new("L", (640, 480), 9).save(folder / "sync_depth_00045.png")
-    with pytest.raises(DataError, match="8-bit grey, expected 16-bit"):
+    with pytest.raises(DataError, match="8-bit grey; expected 16-bit"):
         source[0]
     Image.new("I;16", (480, 640), 900).save(folder / "sync_depth_00045.png")
     with pytest.raises(DataError, match="differ in shape"):
@@ -259,9 +262,9 @@ def test_a_crop_with_a_known_focal_length_has_no_border(small):
 
 
 def test_recognised_by_the_names_of_files(bts, tmp_path):
-    assert recognise(bts) == {BTS: "it holds sync/bedroom_0004/rgb_00000.jpg"}
+    assert recognise(bts) == {BTS: "contains sync/bedroom_0004/rgb_00000.jpg"}
     path = bts / LISTS / "nyudepthv2_train_files_with_gt.txt"
-    assert recognise(path) == {BTS: "it lists /kitchen_0028b/rgb_00000.jpg"}
+    assert recognise(path) == {BTS: "the list contains /kitchen_0028b/rgb_00000.jpg"}
     kitti = write_list(tmp_path, "a/0000000005.png b/0000000005.png 721.5377\n")
     assert recognise(kitti) == {}
     assert recognise(write_list(tmp_path, "")) == {}
@@ -271,13 +274,13 @@ def test_recognised_by_the_names_of_files(bts, tmp_path):
 
 def test_the_user_overrides_unit_and_border(bts):
     source = open_source(f"{bts}:test,unit=5000,border=none")
-    assert source.stored == "16-bit PNG, 5000 to the metre"
+    assert source.stored == "16-bit PNG, 5000 units per metre"
     sample = source[0]
     np.testing.assert_allclose(sample.depth_m * 5, FRAMES[5].depth_m, rtol=1e-6)
     assert sample.valid[:7].any()
     assert_same(open_source(f"{bts}:test,border=none")[0], FRAMES[5], border=False)
     for option in ("depth=raw", "root=/", "camera=nyu"):
-        with pytest.raises(DataError, match=r"bts does not take .*unit, focal_px, border"):
+        with pytest.raises(DataError, match=r"bts does not accept .*unit, focal_px, border"):
             open_source(f"{bts},{option}")
 
 

@@ -113,7 +113,7 @@ def test_a_test_frame_without_number_is_found_by_its_image(written, tmp_path):
     train, test = open_samples([f"{folders}:train"]), open_samples([f"{written['bts']}:test"])
     assert find_overlap(train, test, compare_images=False) == []
     (found,) = find_overlap(train, test, compare_images=True)
-    assert found.startswith("1 training frame(s) show a test image: ")
+    assert found.startswith("1 training frame(s) show the same image as a test frame: ")
     assert f"{TEST.number:05d}" in found
 
 

@@ -42,7 +42,7 @@ def test_ultralytics_folders_give_the_same_frames(tmp_path):
     for sample, frame in zip(source, FRAMES[4:], strict=True):
         assert_same(sample, frame)
     assert source.is_nyu
-    assert source.stored == "16-bit PNG, 1000 to the metre"
+    assert source.stored == "16-bit PNG, 1000 units per metre"
     assert len(open_source(str(folder))) == 6
 
 
@@ -103,7 +103,7 @@ def test_a_yaml_file_gives_the_unit_and_the_user_overrides_it(tmp_path):
 def test_an_unknown_unit_is_refused(tmp_path, scale):
     folder = small(tmp_path)
     (folder / "data.yml").write_text(f"depth_scale: {scale}\n")
-    with pytest.raises(DataError, match=r"data.yml: depth_scale is '.*', expected units per metre"):
+    with pytest.raises(DataError, match=r"data.yml: depth_scale is '.*'; expected units per metre"):
         open_source(str(folder))
 
 
@@ -133,8 +133,8 @@ def test_files_without_a_partner_are_counted_and_listed(tmp_path):
     assert str(caught.value) == (
         f"{folder} has 7 image(s) without depth: train/10, train/11, train/12, train/13, "
         "train/14, ... and 1 depth map(s) without image: train/x; both files of a pair must have "
-        "the same name except for the ending: add the missing files, move the others away, or "
-        "list the pairs in a CSV file (docs/formats.md)"
+        "the same name, apart from the file extension. Add the missing files, remove the "
+        "unpaired ones, or list the pairs in a CSV file (docs/formats.md)"
     )
     assert len(open_source(f"{folder}:val")) == 1
 
@@ -146,13 +146,15 @@ def test_hidden_files_are_no_frames(tmp_path):
 
 def test_two_files_with_the_same_name_are_refused(tmp_path):
     folder = small(tmp_path, ("images/a.png", "images/a.jpg"))
-    with pytest.raises(DataError, match=r"images/a.png and a.jpg have the same name"):
+    with pytest.raises(
+        DataError, match=r"images/a.png and a.jpg differ only in the file extension"
+    ):
         open_source(str(folder))
 
 
 def test_two_folders_of_images_are_refused(tmp_path):
     folder = small(tmp_path, ("images/a.png", "rgb/a.png"))
-    with pytest.raises(DataError, match=r"one folder named .*, has images, rgb"):
+    with pytest.raises(DataError, match=r"one folder named .*, got images, rgb"):
         open_source(str(folder))
     with pytest.raises(DataError, match=r"one folder named .*, has none"):
         open_source(f"{folder / 'rgb'},format=image-depth-folders")
@@ -160,7 +162,7 @@ def test_two_folders_of_images_are_refused(tmp_path):
 
 def test_an_unknown_split_is_refused_with_the_known_ones(tmp_path):
     folder = write_image_folders(tmp_path / "nyu", FRAMES)
-    with pytest.raises(DataError, match="no frame in split 'test'; its splits are train, val"):
+    with pytest.raises(DataError, match="no frames in split 'test'; its splits are train, val"):
         open_source(f"{folder}:test")
 
 
@@ -202,8 +204,8 @@ def test_more_than_5_percent_left_over_are_refused_with_the_largest_gap(tmp_path
         open_source(str(tum(tmp_path, images, depths)))
     assert str(caught.value) == (
         f"{tmp_path}: 1 of 19 images have no depth map within 0.02 s; "
-        "the largest gap is 0.25 s, at 1305031118.000000; do both folders show the same "
-        "recording? otherwise list the pairs in a CSV file (docs/formats.md)"
+        "the largest gap is 0.25 s, at 1305031118.000000. Check that both folders come "
+        "from the same recording, or list the pairs in a CSV file (docs/formats.md)"
     )
 
 
@@ -224,9 +226,12 @@ def test_the_nearest_time_is_found_at_both_ends_and_between():
 BAD_DEPTH = {
     "8-bit grey": (
         png_bytes(IMAGE[..., 0]),
-        "a.png holds 8-bit depth, which is too coarse for metres",
+        "a.png contains 8-bit depth, which is too coarse for metric depth",
     ),
-    "8-bit colour": (png_bytes(IMAGE), "a.png holds 8-bit depth, which is too coarse for metres"),
+    "8-bit colour": (
+        png_bytes(IMAGE),
+        "a.png contains 8-bit depth, which is too coarse for metric depth",
+    ),
     "truncated": (
         png_bytes(DEPTH_MM)[:60],
         "a.png is not a readable depth file; is the file complete",
@@ -255,9 +260,9 @@ def test_a_truncated_photo_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("depth=raw", "image-depth-folders does not take depth="),
-        ("root=x", "image-depth-folders does not take root="),
-        ("camera=nyu,focal_px=500", "both give a camera"),
+        ("depth=raw", "image-depth-folders does not accept depth="),
+        ("root=x", "image-depth-folders does not accept root="),
+        ("camera=nyu,focal_px=500", "both set the camera"),
         ("unit=0", "unit"),
     ],
 )

@@ -67,13 +67,13 @@ def test_splits_count_from_one_within_the_file(mat):
     assert [frame.name for frame in train.frames] == [f"labelled/{n:05d}" for n in range(4)]
     assert [frame.name for frame in test.frames] == ["labelled/00004", "labelled/00005"]
     assert_same(test[1], FRAMES[5])
-    with pytest.raises(DataError, match=r"no frame in split 'val'; its splits are test, train"):
+    with pytest.raises(DataError, match=r"no frames in split 'val'; its splits are test, train"):
         open_source(f"{mat}:val")
 
 
 def test_the_folder_of_the_file_can_be_opened(mat):
     assert list(recognise(mat.parent)) == list(recognise(mat)) == [LabelledMat]
-    assert recognise(mat)[LabelledMat] == "nyu_depth_v2_labeled.mat holds images and rawDepths"
+    assert recognise(mat)[LabelledMat] == "nyu_depth_v2_labeled.mat contains images and rawDepths"
     assert open_source(f"{mat.parent}:test").frames == open_source(f"{mat}:test").frames
 
 
@@ -90,29 +90,33 @@ def test_only_the_complete_file_has_official_numbers(mat, whole_mat):
 def test_a_split_needs_splits_mat_where_frames_are_missing(small_mat):
     (small_mat.parent / "splits.mat").unlink()
     assert open_source(str(small_mat)).frames[0].split is None
-    with pytest.raises(DataError, match=r"holds 1 of the 1449 .* needs a splits\.mat beside it"):
+    with pytest.raises(
+        DataError, match=r"contains 1 of the 1449 .* needs a splits\.mat in the same"
+    ):
         open_source(f"{small_mat}:train")
 
 
 def test_a_missing_splits_mat_is_remarked_with_its_effect(small_mat, whole_mat, mat):
     assert open_source(str(mat)).notes == []
     assert open_source(str(whole_mat)).notes == [
-        "no splits.mat beside the file; it holds all 1,449 frames, so the official split is used: "
-        "train 795, test 654"
+        "there is no splits.mat next to the file, but it contains all 1,449 frames, so the "
+        "official split is used: train 795, test 654"
     ]
     (small_mat.parent / "splits.mat").unlink()
     (note,) = open_source(str(small_mat)).notes
-    assert note.startswith("1 of the 1,449 labelled frames and no splits.mat beside the file: it")
-    assert note.endswith("or compare with --against a test set")
+    assert note.startswith(
+        "the file contains 1 of the 1,449 labelled frames and has no splits.mat next"
+    )
+    assert note.endswith("or pass a test set with --against")
     assert note in check_source(str(small_mat)).notes
 
 
 @pytest.mark.parametrize(
     ("train", "test", "named"),
     [
-        ([1, 2], [], "trainNdxs has 2, but .* holds frames 1 to 1"),
-        ([], [0], "testNdxs has 0, but .* holds frames 1 to 1"),
-        ([1], [1], "frame 1 is in trainNdxs and in testNdxs"),
+        ([1, 2], [], "trainNdxs has 2, but .* has frames 1 to 1"),
+        ([], [0], "testNdxs has 0, but .* has frames 1 to 1"),
+        ([1], [1], "frame 1 is in both trainNdxs and testNdxs"),
     ],
 )
 def test_numbers_that_the_file_does_not_hold_are_refused(small_mat, train, test, named):
@@ -154,19 +158,22 @@ def test_missing_and_misshapen_arrays_are_named(tmp_path):
     images = np.zeros((1, 3, 640, 480), np.uint8)
     depths = np.zeros((1, 640, 480), np.float32)
     for contents, named in (
-        ({"rawDepths": depths}, r"other\.mat has no data set 'images'; it holds rawDepths"),
-        ({"images": images, "depths": depths}, r"has no data set 'rawDepths'; it holds depths, im"),
-        ({"images": images[:, 0], "rawDepths": depths}, r"images is uint8 \(1, 640, 480\), expec"),
+        ({"rawDepths": depths}, r"other\.mat has no dataset 'images'; it contains rawDepths"),
+        (
+            {"images": images, "depths": depths},
+            r"has no dataset 'rawDepths'; it contains depths, im",
+        ),
+        ({"images": images[:, 0], "rawDepths": depths}, r"images is uint8 \(1, 640, 480\); expec"),
         ({"images": images, "rawDepths": depths[:, :2]}, r"rawDepths is float32 \(1, 2, 480\)"),
         ({"images": images, "rawDepths": depths.astype(np.uint16)}, "uint16 .* expected float32"),
         ({"images": images, "rawDepths": np.repeat(depths, 2, 0)}, r"expected float32 \(1, 640"),
         (
             {"images": images, "rawDepths": depths, "scenes": ["a", "b"]},
-            "scenes names 2 frames, images holds 1",
+            "scenes has 2 frames, but images has 1",
         ),
         (
             {"images": images, "rawDepths": depths, "scenes": np.zeros((1, 1))},
-            "scenes must be references to names",
+            "scenes must contain references to scene names",
         ),
     ):
         write_mat_arrays(path, **contents)
@@ -178,7 +185,7 @@ def test_other_mat_files_are_not_recognised(tmp_path):
     write_splits(tmp_path / "splits.mat", [1], [2])
     assert LabelledMat.recognise(tmp_path / "splits.mat") is None
     assert LabelledMat.recognise(tmp_path) is None
-    with pytest.raises(DataError, match=r"no file .*nowhere"):
+    with pytest.raises(DataError, match=r"file .*nowhere does not exist"):
         LabelledMat(tmp_path / "nowhere")
 
 
@@ -187,7 +194,7 @@ def test_the_user_overrides_camera_and_border(mat):
     # The middle of 640x480 pixels whose centres are integers.
     assert_same(sample, FRAMES[0], camera=Intrinsics(500, 500, 319.5, 239.5), border=False)
     for option in ("unit=millimetre", "root=/", "camera=nyu"):
-        with pytest.raises(DataError, match=r"nyu-labelled-mat does not take .*depth, foc"):
+        with pytest.raises(DataError, match=r"nyu-labelled-mat does not accept .*depth, foc"):
             open_source(f"{mat},{option}")
 
 

@@ -117,9 +117,9 @@ def test_the_border_is_masked_only_on_request(hub_layout):
 
 
 def test_unknown_splits_and_options_of_other_formats_are_refused(hub_layout):
-    with pytest.raises(DataError, match="no frame in split 'night'; its splits are test, train"):
+    with pytest.raises(DataError, match="no frames in split 'night'; its splits are test, train"):
         open_source(f"{hub_layout}:night")
-    with pytest.raises(DataError, match="does not take depth="):
+    with pytest.raises(DataError, match="does not accept depth="):
         open_source(f"{hub_layout},depth=raw")
 
 
@@ -220,31 +220,31 @@ def test_values_that_are_not_readings_become_zero(tmp_path):
 
 
 BAD_ROWS = {
-    "8-bit grey": ({"depth": structs([png_bytes(IMAGE[..., 0])])}, "000000 holds 8-bit depth"),
-    "8-bit colour": ({"depth": structs([png_bytes(IMAGE)])}, "000000 holds 8-bit depth"),
-    "8-bit numbers": ({"depth": nested([IMAGE[..., 0]])}, "holds 8-bit depth"),
+    "8-bit grey": ({"depth": structs([png_bytes(IMAGE[..., 0])])}, "000000 contains 8-bit depth"),
+    "8-bit colour": ({"depth": structs([png_bytes(IMAGE)])}, "000000 contains 8-bit depth"),
+    "8-bit numbers": ({"depth": nested([IMAGE[..., 0]])}, "contains 8-bit depth"),
     "half a TIFF": (
         {"depth": structs([tiff_bytes(DEPTH_MM)[:60]])},
         "000000 is not a readable depth file; is the file complete",
     ),
-    "half a npy": ({"depth": structs([npy_bytes(DEPTH_MM)[:150]])}, "is not a readable npy file"),
+    "half a npy": ({"depth": structs([npy_bytes(DEPTH_MM)[:150]])}, "is not a readable .npy file"),
     "npy of texts": ({"depth": structs([npy_bytes(np.array([["a"]]))])}, "which cannot be depth"),
     "half a photo": (
         {"image": structs([TRAIN[0].jpeg[:9000]])},
         "a.parquet: 000000: the image is damaged or truncated",
     ),
     "no photo": ({"image": structs([b"hello"])}, "000000 is not a readable image"),
-    "a path alone": ({"image": structs([None])}, "its image has no bytes, only a file path"),
+    "a path alone": ({"image": structs([None])}, "column image contains only a file path"),
     "an empty cell": (
         {"depth": pa.array([None], pa.struct([("bytes", pa.binary())]))},
-        "000000: its depth is empty",
+        "000000: column depth is empty",
     ),
-    "a text": ({"depth": ["a.png"]}, "its depth is of type string; expected the bytes"),
-    "unequal lists": ({"depth": [[[1.0, 2.0], [3.0]]]}, "lists in its depth differ in length"),
-    "three channels": ({"depth": nested([IMAGE / 50.0])}, r"must hold depth as \[H, W\]"),
+    "a text": ({"depth": ["a.png"]}, "column depth is of type string; expected the bytes"),
+    "unequal lists": ({"depth": [[[1.0, 2.0], [3.0]]]}, "lists in column depth differ in length"),
+    "three channels": ({"depth": nested([IMAGE / 50.0])}, r"must contain depth as \[H, W\]"),
     "floats beyond 1": ({"image": nested([IMAGE / 100.0])}, "floats in 0..1"),
     "floats that are none": ({"image": nested([IMAGE * np.nan])}, "floats in 0..1"),
-    "too wide numbers": ({"image": nested([IMAGE.astype(np.int32) + 200])}, "numbers in 0..255"),
+    "too wide numbers": ({"image": nested([IMAGE.astype(np.int32) + 200])}, "integers in 0..255"),
     "grey numbers": ({"image": nested([IMAGE[..., 0]])}, r"an image as \[3, H, W\]"),
     "another shape": (
         {"depth": structs([png_bytes(DEPTH_MM[:3])])},
@@ -265,9 +265,9 @@ def test_a_row_that_cannot_be_read_is_named(tmp_path, case):
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"fx": [5.0]}, "row 0 lacks fy, cx, cy of its camera"),
-        ({"focal_px": [-5.0]}, "row 0: focal_px is -5, expected a positive number"),
-        ({"focal": ["long"]}, "row 0: focal is 'long', expected a number"),
+        ({"fx": [5.0]}, "row 0: the camera lacks fy, cx, cy"),
+        ({"focal_px": [-5.0]}, "row 0: focal_px is -5; expected a positive number"),
+        ({"focal": ["long"]}, "row 0: focal is 'long'; expected a number"),
     ],
 )
 def test_an_impossible_camera_is_refused_when_opened(tmp_path, columns, message):
@@ -278,10 +278,10 @@ def test_an_impossible_camera_is_refused_when_opened(tmp_path, columns, message)
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (",depth=filled", "parquet does not take depth="),
-        (",root=x", "parquet does not take root="),
-        (",camera=nyu,focal_px=500", "both give a camera"),
-        (":night", "has no frame in split 'night'; its splits are none"),
+        (",depth=filled", "parquet does not accept depth="),
+        (",root=x", "parquet does not accept root="),
+        (",camera=nyu,focal_px=500", "both set the camera"),
+        (":night", "has no frames in split 'night'; its splits are none"),
     ],
 )
 def test_options_that_do_not_apply_are_refused(tmp_path, options, message):
@@ -305,7 +305,7 @@ def test_a_table_without_the_required_columns_is_refused_with_its_columns(tmp_pa
     path = small(tmp_path / "a.parquet", depth=None, label=[1])
     with pytest.raises(DataError, match=r"must have a column image .*; it has image, label"):
         open_source(f"{path},format=parquet")
-    with pytest.raises(DataError, match="has no known format"):
+    with pytest.raises(DataError, match="is not in a known format"):
         open_source(str(path))
 
 
@@ -314,7 +314,7 @@ def test_truncated_files_and_files_without_a_table_are_named(tmp_path):
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(DataError, match=r"a.parquet is not a readable parquet file; .* complete"):
         open_source(str(path))
-    with pytest.raises(DataError, match="is not a parquet file, nor a folder of parquet files"):
+    with pytest.raises(DataError, match="is neither a parquet file nor a folder of parquet files"):
         open_source(f"{tmp_path / 'nothing'},format=parquet")
 
 
@@ -361,14 +361,14 @@ def test_errors_of_the_hub_are_one_line(tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r"^hf://datasets/a/b cannot be read .* on the Hub$"):
         open_source("hf://datasets/a/b")
     from_the_hub(monkeypatch, tmp_path, [])
-    with pytest.raises(DataError, match=r"^hf://datasets/a/b has no frame in split 'test'"):
+    with pytest.raises(DataError, match=r"^hf://datasets/a/b has no frames in split 'test'"):
         open_source("hf://datasets/a/b:test")
 
 
 @pytest.mark.parametrize("name", ["", "a/b/c", "a b", "@main"])
 def test_an_invalid_name_on_the_hub_is_refused(name):
     with pytest.raises(
-        DataError, match="is not the name of a data set; expected hf://datasets/OWNER/NAME"
+        DataError, match="is not a valid dataset name; expected hf://datasets/OWNER/NAME"
     ):
         open_source(f"hf://datasets/{name}")
 

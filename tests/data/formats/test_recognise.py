@@ -79,7 +79,7 @@ def test_each_format_is_recognised_as_itself_only(tmp_path, write, form):
 
 def test_a_folder_with_an_index_is_recognised(rgbd_folder):
     assert {found.format: told for found, told in recognise(rgbd_folder).items()} == {
-        "rgbd-folder": "it holds frames.json"
+        "rgbd-folder": "contains frames.json"
     }
 
 
@@ -95,8 +95,8 @@ def test_two_formats_in_one_folder_are_named_and_one_can_be_chosen(tmp_path):
         open_source(str(folder))
     assert str(caught.value) == (
         f"{folder} matches several formats: "
-        "parquet (its columns name image and depth_map); "
-        "image-depth-folders (it holds images/ and depth/); choose one with format="
+        "parquet (has columns image and depth_map); "
+        "image-depth-folders (contains images/ and depth/); choose one with format="
     )
     chosen = open_source(f"{folder},format=image-depth-folders,camera=nyu")
     assert (chosen.format, len(chosen)) == ("image-depth-folders", 1)
@@ -110,7 +110,7 @@ def test_an_unknown_format_is_refused_with_the_known_ones(tmp_path):
     (tmp_path / "depth").mkdir()
     for path in (tmp_path, *(tmp_path / name for name in ("notes.txt", "noise", "empty"))):
         with pytest.raises(
-            DataError, match=r"has no known format; the formats are rgbd-folder, .*table"
+            DataError, match=r"is not in a known format; supported formats are rgbd-folder, .*table"
         ):
             open_source(str(path))
 
@@ -118,7 +118,9 @@ def test_an_unknown_format_is_refused_with_the_known_ones(tmp_path):
 def test_a_missing_path_or_unknown_format_is_named(tmp_path):
     with pytest.raises(DataError, match=r"no file or folder .*nothing$"):
         open_source(f"{tmp_path / 'nothing'}:train")
-    with pytest.raises(DataError, match="unknown format 'tfds'; the formats are rgbd-folder, "):
+    with pytest.raises(
+        DataError, match="unknown format 'tfds'; supported formats are rgbd-folder, "
+    ):
         open_source(f"{tmp_path},format=tfds")
 
 

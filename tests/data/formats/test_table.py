@@ -106,7 +106,7 @@ def test_paths_may_start_from_another_folder_or_be_absolute(files, tmp_path_fact
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     path = table(elsewhere, f"image,depth\na.png,{files / 'a.depth.png'}\n")
     assert np.array_equal(open_source(f"{path},root={files}")[0].image, IMAGE)
-    with pytest.raises(DataError, match=r"1 file.* of the index are missing"):
+    with pytest.raises(DataError, match=r"1 file.* listed in the index are missing"):
         open_source(str(path))
 
 
@@ -119,20 +119,20 @@ def test_missing_files_are_all_counted(files):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("image,depth,fx\na.png,a.depth.png,5\n", "t.csv: row 2 lacks fy, cx, cy of its camera"),
-        ("image,depth,focal_px\na.png,a.depth.png,long\n", "row 2: focal_px is 'long', expected"),
-        ("image,depth,focal_px\na.png,a.depth.png,0\n", "row 2: focal_px is 0, expected a posit"),
-        ("image,depth,focal_px\na.png,a.depth.png,inf\n", "row 2: focal_px is 'inf', expected"),
+        ("image,depth,fx\na.png,a.depth.png,5\n", "t.csv: row 2: the camera lacks fy, cx, cy"),
+        ("image,depth,focal_px\na.png,a.depth.png,long\n", "row 2: focal_px is 'long'; expected"),
+        ("image,depth,focal_px\na.png,a.depth.png,0\n", "row 2: focal_px is 0; expected a posit"),
+        ("image,depth,focal_px\na.png,a.depth.png,inf\n", "row 2: focal_px is 'inf'; expected"),
         (
             "image,depth,fx,fy,cx,cy\na.png,a.depth.png,0,1,1,1\n",
             "row 2: fx and fy must not be 0",
         ),
-        ("image,depth,unit\na.png,a.depth.png,mm\n", "row 2: unit is 'mm', expected millimetre"),
-        ("image,depth,unit\na.png,a.depth.png,-1\n", "row 2: unit is '-1', expected millimetre"),
+        ("image,depth,unit\na.png,a.depth.png,mm\n", "row 2: unit is 'mm'; expected millimetre"),
+        ("image,depth,unit\na.png,a.depth.png,-1\n", "row 2: unit is '-1'; expected millimetre"),
         ("image,depth\n\na.png,\n", "row 3 has no depth"),
-        ("image,depth\na.png,a.depth.png,x\n", "row 2 has 3 values, the header 2"),
-        ("image,depth\n", "t.csv has no frame"),
-        ("image,depth\na.png,a.depth.png\na.png,m.npy\n", "names a.png twice"),
+        ("image,depth\na.png,a.depth.png,x\n", "row 2 has 3 values, but the header has 2"),
+        ("image,depth\n", "t.csv has no frames"),
+        ("image,depth\na.png,a.depth.png\na.png,m.npy\n", "uses the name a.png twice"),
     ],
 )
 def test_errors_in_a_row_name_the_row(files, text, message):
@@ -144,11 +144,14 @@ def test_errors_in_a_row_name_the_row(files, text, message):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"photo,depth\na,b\n", "header must name image once, it names photo, depth"),
-        (b"image,depth,image\na,b,c\n", "header must name image once"),
-        (b"", "header must name image once, it names nothing"),
-        (b"image,depth\n\xff\xfe,a\n", "is not a readable CSV file in UTF-8"),
-        (b'image,depth\n"a,b\n', "is not a readable CSV file in UTF-8"),
+        (
+            b"photo,depth\na,b\n",
+            "header must contain image exactly once, but it contains photo, depth",
+        ),
+        (b"image,depth,image\na,b,c\n", "header must contain image exactly once"),
+        (b"", "header must contain image exactly once, but it contains nothing"),
+        (b"image,depth\n\xff\xfe,a\n", "is not a readable UTF-8 CSV file"),
+        (b'image,depth\n"a,b\n', "is not a readable UTF-8 CSV file"),
     ],
 )
 def test_a_malformed_table_is_refused(tmp_path, content, message):
@@ -174,7 +177,7 @@ def test_names_that_are_times_too_far_apart_are_refused_by_row(tmp_path):
 def test_8_bit_depth_is_refused(files):
     source = open_source(str(table(files, "image,depth\na.png,grey.png\n")))
     with pytest.raises(
-        DataError, match=r"grey.png holds 8-bit depth, which is too coarse for metres"
+        DataError, match=r"grey.png contains 8-bit depth, which is too coarse for metric depth"
     ):
         source[0]
 
@@ -182,9 +185,9 @@ def test_8_bit_depth_is_refused(files):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (",depth=raw", "table does not take depth="),
-        (",camera=nyu,focal_px=500", "both give a camera"),
-        (":night", "no frame in split 'night'; its splits are none"),
+        (",depth=raw", "table does not accept depth="),
+        (",camera=nyu,focal_px=500", "both set the camera"),
+        (":night", "no frames in split 'night'; its splits are none"),
     ],
 )
 def test_options_that_do_not_apply_are_refused(files, options, message):

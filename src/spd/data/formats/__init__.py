@@ -57,7 +57,7 @@ def _reader(name: SourceName) -> type[Source]:
         for reader in FORMATS:
             if reader.format == name.options.format:
                 return reader
-        raise DataError(f"unknown format {name.options.format!r}; the formats are {known}")
+        raise DataError(f"unknown format {name.options.format!r}; supported formats are {known}")
     if name.path.startswith(HUB):
         return ParquetTables
     name.check_exists()
@@ -68,4 +68,6 @@ def _reader(name: SourceName) -> type[Source]:
     if found:
         shown = "; ".join(f"{reader.format} ({why})" for reader, why in found.items())
         raise DataError(f"{path} matches several formats: {shown}; choose one with format=")
-    raise DataError(f"{path} has no known format; the formats are {known} (docs/formats.md)")
+    raise DataError(
+        f"{path} is not in a known format; supported formats are {known} (docs/formats.md)"
+    )

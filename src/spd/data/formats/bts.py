@@ -78,12 +78,12 @@ class BTS(NyuSource):
         """Folders with `rgb_NUMBER.jpg`, or a text file with such names and their depth maps."""
         if path.is_file():
             first = _first_line(path) if path.suffix == ".txt" else ""
-            return f"it lists {first.split()[0]}" if _is_pair(first.split()[:2]) else None
+            return f"the list contains {first.split()[0]}" if _is_pair(first.split()[:2]) else None
         for folder, _ in _split_folders(path) if path.is_dir() else ():
             for scene in _folders(folder)[:3]:
                 for name in sorted(os.listdir(scene)):
                     if IMAGE.fullmatch(name):
-                        return f"it holds {(scene / name).relative_to(path).as_posix()}"
+                        return f"contains {(scene / name).relative_to(path).as_posix()}"
         return None
 
     @property
@@ -119,8 +119,8 @@ def _camera(focal_px: float, size: tuple[int, int], path: Path) -> Intrinsics | 
     """Camera from the focal length in the list; None: NYU's own."""
     if focal_px == 0 and size != nyu.SIZE:
         raise DataError(
-            f"{path} is {size[0]}x{size[1]} and its list gives focal length 0, which means NYU's "
-            "only at 480x640; pass the correct one with focal_px="
+            f"{path} is {size[0]}x{size[1]} and its list gives focal length 0, which stands for "
+            "NYU's focal length at 480x640 only; pass the correct focal length with focal_px="
         )
     if focal_px == 0 or math.isclose(focal_px, nyu.CAMERA.fx, abs_tol=0.01):
         return None
@@ -188,8 +188,8 @@ def _read_list(path: Path, root: str | None) -> list[_Pair]:
     without = [number for number, columns in rows if columns[1:2] == ["None"]]
     if without:
         raise DataError(
-            f"{path}: {len(without)} line(s) have no depth (None), the first is line {without[0]}; "
-            "remove them"
+            f"{path}: {len(without)} line(s) have no depth (None), starting with line "
+            f"{without[0]}; remove these lines"
         )
     found = [_parse(f"{path}: line {number}", columns) for number, columns in rows]
     folder = _find_root(path, root, found[0][0]) if found else path.parent
@@ -201,15 +201,16 @@ def _find_root(path: Path, root: str | None, image: str) -> Path:
     """Folder that the paths in a list, such as that of its first image, are relative to."""
     if root is not None:
         if not Path(root).is_dir():
-            raise DataError(f"{path}: no folder root={root}")
+            raise DataError(f"{path}: the folder root={root} does not exist")
         return Path(root)
     around = [path.absolute().parent, *path.absolute().parent.parents][:3]
     for folder in (around[0], *(above / name for above in around for name in ROOTS)):
         if (folder / image).is_file():
             return folder
     raise DataError(
-        f"{path}: no {image} in {around[0]}, nor in {', '.join(ROOTS)} of "
-        f"{', '.join(map(str, around))}; pass the folder that the paths are relative to with root="
+        f"{path}: {image} is not in {around[0]}, nor in the subfolders {', '.join(ROOTS)} of "
+        f"{', '.join(map(str, around))}; pass the base folder of the paths in the list with "
+        "root="
     )
 
 
@@ -217,8 +218,8 @@ def _parse(where: str, columns: Sequence[str]) -> tuple[str, str, float | None]:
     """Image, depth map and focal length in pixels of one line."""
     if not _is_pair(columns[:2]):
         raise DataError(
-            f"{where} is {' '.join(columns[:3])!r}, expected NYU's rgb_NUMBER.jpg "
-            "sync_depth_NUMBER.png FOCAL; put other data into a table (docs/formats.md)"
+            f"{where} is {' '.join(columns[:3])!r}; expected NYU's rgb_NUMBER.jpg "
+            "sync_depth_NUMBER.png FOCAL. For other data, use a CSV table (docs/formats.md)"
         )
     image, depth = (column.lstrip("/") for column in columns[:2])
     if len(columns) < 3:

@@ -13,7 +13,7 @@ from spd.errors import DataError, InputError
 from spd.photos.reading import RGBImage, read_image
 
 NPY = b"\x93NUMPY"
-EXPECTED = "expected 16-bit PNG in millimetres, or float TIFF or npy in metres"
+EXPECTED = "expected a 16-bit PNG in millimetres, or a float TIFF or .npy file in metres"
 
 
 def read_image_file(path: Path) -> RGBImage:
@@ -87,7 +87,9 @@ def _decode(data: bytes, name: str) -> tuple[np.ndarray, str]:
     """Array in its stored type, and the name of the file format."""
     stored, kind = _decode_npy(data, name) if data.startswith(NPY) else _decode_image(data, name)
     if stored.dtype.kind not in "uifb":
-        raise DataError(f"{name} holds {stored.dtype}, which cannot be depth; {EXPECTED}")
+        raise DataError(
+            f"{name} contains values of type {stored.dtype}, which cannot be depth; {EXPECTED}"
+        )
     return stored, kind
 
 
@@ -95,7 +97,7 @@ def _decode_npy(data: bytes, name: str) -> tuple[np.ndarray, str]:
     try:
         return np.load(io.BytesIO(data), allow_pickle=False), "npy"
     except (ValueError, EOFError, OSError):
-        raise DataError(f"{name} is not a readable npy file; is the file complete?") from None
+        raise DataError(f"{name} is not a readable .npy file; is the file complete?") from None
 
 
 def _decode_image(data: bytes, name: str) -> tuple[np.ndarray, str]:

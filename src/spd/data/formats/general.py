@@ -83,12 +83,15 @@ def camera_columns(cells: Mapping[str, object], where: str) -> CameraColumns:
             raise DataError(f"{where}: fx and fy must not be 0")
         return CameraEntry.from_dict(four)
     if len(missing) < len(four):
-        raise DataError(f"{where} lacks {', '.join(missing)} of its camera; give all four or none")
+        raise DataError(
+            f"{where}: the camera lacks {', '.join(missing)}; give all of fx, fy, cx and cy, or "
+            "none"
+        )
     for key in FOCAL_COLUMNS:
         focal = numbers[key]
         if focal is not None:
             if focal <= 0:
-                raise DataError(f"{where}: {key} is {focal:g}, expected a positive number")
+                raise DataError(f"{where}: {key} is {focal:g}; expected a positive number")
             return focal
     return None
 
@@ -99,7 +102,7 @@ def _number(value: object, key: str, where: str) -> float | None:
     try:
         number = float(str(value))
     except ValueError:
-        raise DataError(f"{where}: {key} is {value!r}, expected a number") from None
+        raise DataError(f"{where}: {key} is {value!r}; expected a number") from None
     if math.isinf(number):
-        raise DataError(f"{where}: {key} is {value!r}, expected a finite number")
+        raise DataError(f"{where}: {key} is {value!r}; expected a finite number")
     return None if math.isnan(number) else number

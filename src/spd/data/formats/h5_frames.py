@@ -75,14 +75,14 @@ class H5Frames(NyuSource):
     def recognise(cls, path: Path) -> str | None:
         """An .h5 file with `rgb` and `depth` among the first five, or any in the first shard."""
         if path.name.endswith((".tar.gz", ".tgz")) and path.is_file():
-            return f"{path.name} is a packed archive"
+            return f"{path.name} is a compressed archive"
         for shard in _shards(path)[:1]:
             member = first_member(shard, ".h5")
-            return f"{shard.name} holds {member}" if member else None
+            return f"{shard.name} contains {member}" if member else None
         # Several files, so that one damaged file does not hide the format.
         for file in itertools.islice(_h5_files(path, max_width=8), 5):
             if {"rgb", "depth"} <= keys_of(file):
-                return f"{file.name} holds rgb and depth"
+                return f"{file.name} contains rgb and depth"
         return None
 
     @property
@@ -99,7 +99,7 @@ class H5Frames(NyuSource):
             rgb = np.asarray(dataset(opened, "rgb", where)[()])
             stored = np.asarray(dataset(opened, "depth", where)[()])
         if rgb.ndim != 3 or rgb.shape[0] != 3 or rgb.dtype != "uint8":
-            raise DataError(f"{where}: rgb is {rgb.dtype} {rgb.shape}, expected uint8 (3, H, W)")
+            raise DataError(f"{where}: rgb is {rgb.dtype} {rgb.shape}; expected uint8 (3, H, W)")
         depth_m = to_metres(stored, self.options.unit, f"{where}: depth")
         image = rgb.transpose(1, 2, 0)
         return self.sample(image, depth_m, self.frames[number].name, where=where)
@@ -109,15 +109,16 @@ def _places(path: Path) -> list[_Place]:
     """Frames of files or of shards; a folder with both is refused, as they may be the same."""
     if path.name.endswith((".tar.gz", ".tgz")):
         raise DataError(
-            f"{path} is compressed, so its files cannot be read at random; unpack it (tar -xzf) "
-            "and pass the folder"
+            f"{path} is compressed, so it does not allow random access; unpack it (tar -xzf) and "
+            "pass the folder"
         )
     shards = _shards(path)
     files = sorted(_h5_files(path))
     if shards and files:
         raise DataError(
-            f"{path} holds {len(shards)} tar shard(s) and {len(files)} .h5 file(s), perhaps of the "
-            "same frames; move the shards or the files into a folder of their own and pass that"
+            f"{path} contains {len(shards)} tar shard(s) and {len(files)} .h5 file(s), which may "
+            "be the same frames; move the shards or the .h5 files to a separate folder and pass "
+            "that folder"
         )
     if shards:
         return [place for shard in shards for place in _places_in(shard)]

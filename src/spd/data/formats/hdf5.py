@@ -40,7 +40,7 @@ def dataset(file: "h5py.File", key: str, name: str) -> "h5py.Dataset":
     found = file.get(key)
     if not isinstance(found, h5py.Dataset):
         keys = ", ".join(sorted(file)) or "nothing"
-        raise DataError(f"{name} has no data set {key!r}; it holds {keys}")
+        raise DataError(f"{name} has no dataset {key!r}; it contains {keys}")
     return found
 
 

@@ -73,7 +73,7 @@ class ImageDepthFolders(FilePairSource):
             if not holding:
                 return None
             found.append(f"{holding[0].name}/")
-        return f"it holds {' and '.join(found)}"
+        return f"contains {' and '.join(found)}"
 
 
 def _frame(stem: str, known_focal: bool) -> Frame:
@@ -97,7 +97,9 @@ def _only_folder(path: Path, names: Sequence[str]) -> Path:
     found = _folders(path, names) if path.is_dir() else []
     if len(found) != 1:
         held = ", ".join(folder.name for folder in found) or "none"
-        raise DataError(f"{path} must hold one folder named {' or '.join(names)}, has {held}")
+        raise DataError(
+            f"{path} must contain exactly one folder named {' or '.join(names)}, got {held}"
+        )
     return found[0]
 
 
@@ -118,7 +120,9 @@ def _by_stem(folder: Path, endings: Sequence[str]) -> dict[str, Path]:
         stem = name.rpartition(".")[0]
         if stem in files:
             other = files[stem].name
-            raise DataError(f"{folder / name} and {other} have the same name; keep one of them")
+            raise DataError(
+                f"{folder / name} and {other} differ only in the file extension; keep one of them"
+            )
         files[stem] = folder / name
     return files
 
@@ -137,9 +141,9 @@ def _pair(
     )
     unpaired = [f"{len(stems)} {what}: {listed(stems, 5)}" for what, stems in alone if stems]
     raise DataError(
-        f"{path} has {' and '.join(unpaired)}; both files of a pair must have the same name except "
-        "for the ending: add the missing files, move the others away, or list the pairs in a CSV "
-        "file (docs/formats.md)"
+        f"{path} has {' and '.join(unpaired)}; both files of a pair must have the same name, apart "
+        "from the file extension. Add the missing files, remove the unpaired ones, or list the "
+        "pairs in a CSV file (docs/formats.md)"
     )
 
 
@@ -164,8 +168,8 @@ def _pair_in_time(
         raise DataError(
             f"{path}: {len(gaps)} of {len(images)} images have no depth map within "
             f"{FURTHEST_PAIR_US / 1e6:g} s; the largest gap is {gaps[worst] / 1e6:g} s, at "
-            f"{worst}; do both folders show the same recording? otherwise list the pairs in a CSV "
-            "file (docs/formats.md)"
+            f"{worst}. Check that both folders come from the same recording, or list the pairs in "
+            "a CSV file (docs/formats.md)"
         )
     return pairs, list(gaps)
 
@@ -189,7 +193,7 @@ def _yaml_unit(path: Path) -> float | None:
             found[_scale(value.strip(), file)] = file
     if len(found) > 1:
         values = ", ".join(f"{file.name} {scale:g}" for scale, file in found.items())
-        raise DataError(f"{path} has different values of depth_scale: {values}; pass unit=")
+        raise DataError(f"{path} has conflicting values of depth_scale: {values}; pass unit=")
     return next(iter(found), None)
 
 
@@ -199,5 +203,5 @@ def _scale(text: str, file: Path) -> float:
     except ValueError:
         scale = 0.0
     if not 0 < scale < float("inf"):
-        raise DataError(f"{file}: depth_scale is {text!r}, expected units per metre, such as 1000")
+        raise DataError(f"{file}: depth_scale is {text!r}; expected units per metre, such as 1000")
     return scale

@@ -34,7 +34,7 @@ class LabelledMat(NyuSource):
     def _open(self) -> None:
         self.file = self.path / FILE if self.path.is_dir() else self.path
         if not self.file.is_file():
-            raise DataError(f"no file {self.file}")
+            raise DataError(f"file {self.file} does not exist")
         self.depth_key = KEYS[self.options.depth or "raw"]
         with open_hdf5(self.file, str(self.file)) as opened:
             count = self._count(opened)
@@ -42,8 +42,9 @@ class LabelledMat(NyuSource):
         split, splits = self.split, _splits(self.file, count)
         if split is not None and not splits:
             raise DataError(
-                f"{self.file} holds {count} of the {nyu.LABELLED_FRAMES} labelled frames, so split "
-                f"{split!r} needs a {SPLITS} beside it with the numbers of this file"
+                f"{self.file} contains {count} of the {nyu.LABELLED_FRAMES} labelled frames, so "
+                f"split {split!r} needs a {SPLITS} in the same folder, with frame numbers that "
+                "refer to this file"
             )
         self.held = count
         self.numbers = [n for n in range(count) if split is None or splits.get(n) == split]
@@ -65,8 +66,8 @@ class LabelledMat(NyuSource):
         keys = keys_of(file)
         found = next((key for key in KEYS.values() if key in keys), None)
         if found and "images" in keys:
-            return f"{file.name} holds images and {found}"
-        return f"a file is named {FILE}" if file.name == FILE else None
+            return f"{file.name} contains images and {found}"
+        return f"the file is named {FILE}" if file.name == FILE else None
 
     @property
     def stored(self) -> str:
@@ -82,13 +83,14 @@ class LabelledMat(NyuSource):
         if self.held == nyu.LABELLED_FRAMES:
             train = nyu.LABELLED_FRAMES - nyu.TEST_FRAMES
             return [
-                f"no {SPLITS} beside the file; it holds all {self.held:,} frames, so the official "
-                f"split is used: train {train}, test {nyu.TEST_FRAMES}"
+                f"there is no {SPLITS} next to the file, but it contains all {self.held:,} frames, "
+                f"so the official split is used: train {train}, test {nyu.TEST_FRAMES}"
             ]
         return [
-            f"{self.held} of the {nyu.LABELLED_FRAMES:,} labelled frames and no {SPLITS} beside "
-            "the file: it has no splits, and numbers do not identify test frames; add a "
-            f"{SPLITS} with the numbers of this file, or compare with --against a test set"
+            f"the file contains {self.held} of the {nyu.LABELLED_FRAMES:,} labelled frames and has "
+            f"no {SPLITS} next to it, so it has no splits, and frame numbers do not identify test "
+            f"frames; add a {SPLITS} with frame numbers that refer to this file, or pass a test "
+            "set with --against"
         ]
 
     def read(self, number: int) -> RGBDSample:
@@ -113,7 +115,7 @@ class LabelledMat(NyuSource):
         ):
             if found.shape != shape or found.dtype != kind:
                 raise DataError(
-                    f"{self.file}: {key} is {found.dtype} {found.shape}, expected {kind} {shape}"
+                    f"{self.file}: {key} is {found.dtype} {found.shape}; expected {kind} {shape}"
                 )
         return count
 
@@ -124,12 +126,12 @@ def _scenes(opened: "h5py.File", count: int, name: str) -> list[str | None]:
         return [None] * count
     references = dataset(opened, "scenes", name)[()].ravel()
     if len(references) != count:
-        raise DataError(f"{name}: scenes names {len(references)} frames, images holds {count}")
+        raise DataError(f"{name}: scenes has {len(references)} frames, but images has {count}")
     try:
         return ["".join(map(chr, opened[reference][()].ravel())) for reference in references]
     except (ValueError, TypeError, AttributeError, KeyError):
         raise DataError(
-            f"{name}: scenes must be references to names; is the file complete?"
+            f"{name}: scenes must contain references to scene names; is the file complete?"
         ) from None
 
 
@@ -149,14 +151,14 @@ def _read_splits(path: Path, file: Path, count: int) -> dict[int, str]:
     splits: dict[int, str] = {}
     for split, key in (("train", "trainNdxs"), ("test", "testNdxs")):
         if key not in contents:
-            raise DataError(f"{path} has no {key}; expected trainNdxs and testNdxs, from 1")
+            raise DataError(f"{path} has no {key}; expected trainNdxs and testNdxs, counted from 1")
         for number in contents[key].ravel().tolist():
             if not 1 <= number <= count:
                 raise DataError(
-                    f"{path}: {key} has {number}, but {file.name} holds frames 1 to {count}"
+                    f"{path}: {key} has {number}, but {file.name} has frames 1 to {count}"
                 )
             if splits.setdefault(int(number) - 1, split) != split:
-                raise DataError(f"{path}: frame {number} is in trainNdxs and in testNdxs")
+                raise DataError(f"{path}: frame {number} is in both trainNdxs and testNdxs")
     return splits
 
 
@@ -172,5 +174,5 @@ def _load_mat(path: Path) -> dict[str, Any]:
     except (MatReadError, OSError, ValueError, TypeError, NotImplementedError, zlib.error) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(
-            f"{path} is damaged or not a MATLAB file before version 7.3 ({reason})"
+            f"{path} is damaged, or not a MATLAB file older than version 7.3 ({reason})"
         ) from None

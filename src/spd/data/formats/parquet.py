@@ -52,7 +52,7 @@ class ParquetTables(GeneralSource):
         if not files:
             return None
         columns = pixel_columns(columns_of(files[0]))
-        return None if columns is None else f"its columns name {' and '.join(columns)}"
+        return None if columns is None else f"has columns {' and '.join(columns)}"
 
     @property
     def stored(self) -> str:

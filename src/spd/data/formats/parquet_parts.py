@@ -54,7 +54,7 @@ def _hub_calls(address: str, split: str | None) -> dict[str | None, dict[str, An
     repository, _, revision = address.removeprefix(HUB).partition("@")
     if re.fullmatch(r"[\w.-]+(/[\w.-]+)?", repository) is None:
         raise DataError(
-            f"{address} is not the name of a data set; expected {HUB}OWNER/NAME or {HUB}NAME"
+            f"{address} is not a valid dataset name; expected {HUB}OWNER/NAME or {HUB}NAME"
         )
     about = {"revision": revision} if revision else {}
     names = _wanted(datasets.get_dataset_split_names(repository, **about), split, address)
@@ -77,7 +77,7 @@ def _local_files(address: str, split: str | None) -> dict[str | None, list[Path]
     """Files that may hold the split."""
     by_split = files_by_split(Path(address))
     if not by_split:
-        raise DataError(f"{address} is not a parquet file, nor a folder of parquet files")
+        raise DataError(f"{address} is neither a parquet file nor a folder of parquet files")
     columns = [columns_of(file) for files in by_split.values() for file in files]
     for names in columns:
         require_pixel_columns(names, address)

@@ -86,13 +86,13 @@ def row_image(row: Any, column: str, name: str) -> RGBImage:
     if cell.ndim == 3 and shape[0] == 3 and shape[2] != 3:
         cell = cell.transpose(1, 2, 0)
     if cell.ndim != 3 or cell.shape[2] != 3:
-        raise DataError(f"{name} must hold an image as [3, H, W] or [H, W, 3], got {shape}")
+        raise DataError(f"{name} must contain an image as [3, H, W] or [H, W, 3], got {shape}")
     whole = cell.dtype.kind in "ui"
     largest = 255 if whole else 1
     if not (cell.min(initial=0) >= 0 and cell.max(initial=0) <= largest):  # nor NaN
         raise DataError(
-            f"{name} holds an image of {cell.dtype} from {cell.min():g} to {cell.max():g}; "
-            "expected whole numbers in 0..255 or floats in 0..1"
+            f"{name} contains an image of {cell.dtype} values from {cell.min():g} to "
+            f"{cell.max():g}; expected integers in 0..255 or floats in 0..1"
         )
     scaled = cell if whole else (cell.astype(np.float64) * 255).round()
     return np.ascontiguousarray(scaled, dtype=np.uint8)
@@ -136,11 +136,13 @@ def _cell(row: Any, column: str, name: str) -> bytes | np.ndarray:
         values = values.storage
     kind = values.type
     if values.null_count:
-        raise DataError(f"{name}: its {column} is empty")
+        raise DataError(f"{name}: column {column} is empty")
     if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
         data = values.field(kind.get_field_index("bytes"))[0].as_py()
         if not data:
-            raise DataError(f"{name}: its {column} has no bytes, only a file path")
+            raise DataError(
+                f"{name}: column {column} contains only a file path, not the bytes of the file"
+            )
         return data
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         return values[0].as_py()
@@ -157,13 +159,13 @@ def _numbers(values: Any, column: str, name: str) -> np.ndarray:
     while any(is_kind(values.type) for is_kind in kinds):
         lengths = pc.list_value_length(values).unique().to_pylist()
         if len(lengths) != 1 or lengths[0] is None:
-            raise DataError(f"{name}: the lists in its {column} differ in length")
+            raise DataError(f"{name}: the lists in column {column} differ in length")
         shape.append(lengths[0])
         values = values.flatten()
     is_number = pa.types.is_integer(values.type) or pa.types.is_floating(values.type)
     if not shape or not is_number:
         raise DataError(
-            f"{name}: its {column} is of type {values.type}; expected the bytes of an image file, "
-            "or nested lists of numbers"
+            f"{name}: column {column} is of type {values.type}; expected the bytes of an image "
+            "file, or nested lists of numbers"
         )
     return values.to_numpy(zero_copy_only=False).reshape(shape)

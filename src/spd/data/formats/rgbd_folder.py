@@ -40,7 +40,7 @@ class RGBDFolder(Source):
     @classmethod
     def recognise(cls, path: Path) -> str | None:
         """An index of frames in the folder."""
-        return f"it holds {INDEX}" if (path / INDEX).is_file() else None
+        return f"contains {INDEX}" if (path / INDEX).is_file() else None
 
     @property
     def stored(self) -> str:
@@ -69,7 +69,7 @@ class RGBDFolder(Source):
             if expected is not None and expected != shape:
                 raise DataError(
                     f"{self.path / entry.image}: the {what} is {shape[0]}x{shape[1]}, "
-                    f"expected {expected[0]}x{expected[1]} from the index"
+                    f"but the index gives {expected[0]}x{expected[1]}"
                 )
         valid = valid_depth(depth_m)
         if entry.dataset.startswith("NYU") and depth_m.shape == nyu.SIZE:
@@ -87,6 +87,6 @@ def _read_points(path: Path, size: Size) -> Float[np.ndarray, "n 3"]:
     except (OSError, EOFError, ValueError):
         raise DataError(f"{path} is not a readable .npy array; is the file complete?") from None
     if not isinstance(points, np.ndarray):
-        raise DataError(f"{path} holds several arrays, expected one .npy array of exact points")
+        raise DataError(f"{path} contains several arrays; expected one .npy array of exact points")
     check_exact_points(points, size, str(path))
     return points

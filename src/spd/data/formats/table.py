@@ -36,7 +36,9 @@ class CSVTable(FilePairSource):
         self._set_pairs([self._pair(cells, root, where) for where, cells in _read_rows(self.path)])
         for name, count in Counter(frame.name for frame in self.frames).items():
             if count > 1:
-                raise DataError(f"{self.path} names {name} twice; give each row its own name")
+                raise DataError(
+                    f"{self.path} uses the name {name} twice; give each row a unique name"
+                )
         files = (file for pair in self.pairs for file in (pair.image, pair.depth))
         refuse_missing_files(self.path, files)
 
@@ -51,7 +53,7 @@ class CSVTable(FilePairSource):
             header = _header(next(csv.reader([line.decode("utf-8-sig")]), []))
         except (UnicodeDecodeError, csv.Error):
             return None
-        return "its header names image and depth" if set(REQUIRED) <= set(header) else None
+        return "its header has image and depth" if set(REQUIRED) <= set(header) else None
 
     def _pair(self, cells: Mapping[str, str], root: Path, where: str) -> FilePair:
         for column in REQUIRED:
@@ -83,19 +85,21 @@ def _read_rows(path: Path) -> list[tuple[str, dict[str, str]]]:
             reader = csv.reader(file, strict=True)
             lines = [(reader.line_num, line) for line in reader if line]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is not a readable CSV file in UTF-8 ({error})") from None
+        raise DataError(f"{path} is not a readable UTF-8 CSV file ({error})") from None
     header = _header(lines[0][1]) if lines else []
     for column in REQUIRED:
         if header.count(column) != 1:
             given = ", ".join(header) or "nothing"
-            raise DataError(f"{path}: the header must name {column} once, it names {given}")
+            raise DataError(
+                f"{path}: the header must contain {column} exactly once, but it contains {given}"
+            )
     rows = []
     for number, line in lines[1:]:
         where = f"{path}: row {number}"
         if len(line) > len(header):
             raise DataError(
-                f"{where} has {len(line)} values, the header {len(header)}; "
-                "put values that hold a comma in quotes"
+                f"{where} has {len(line)} values, but the header has {len(header)}; "
+                "quote values that contain a comma"
             )
         rows.append((where, dict(zip(header, (cell.strip() for cell in line), strict=False))))
     return rows
@@ -112,7 +116,7 @@ def _unit(text: str, where: str) -> Unit | None:
         per_metre = math.nan
     if per_metre is not None and not 0 < per_metre < math.inf:
         raise DataError(
-            f"{where}: unit is {text!r}, expected millimetre, metre or a number of units per metre"
+            f"{where}: unit is {text!r}; expected millimetre, metre or a number of units per metre"
         )
     return per_metre
 
@@ -123,6 +127,6 @@ def _refuse_other_time(image: str, depth: str, where: str) -> None:
         gap_us = abs(times[0] - times[1])
         if gap_us > FURTHEST_STATED_US:
             raise DataError(
-                f"{where} pairs {image} with {depth}, taken {gap_us / 1e6:g} s apart; "
-                f"expected at most {FURTHEST_STATED_US / 1e6:g} s"
+                f"{where} pairs {image} with {depth}, but they were taken {gap_us / 1e6:g} s "
+                f"apart; expected at most {FURTHEST_STATED_US / 1e6:g} s"
             )

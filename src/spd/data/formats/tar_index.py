@@ -41,7 +41,9 @@ class TarMember:
         except OSError as error:
             raise DataError(f"{self.tar} cannot be read ({error.strerror})") from None
         if len(content) != self.size:
-            raise DataError(f"{self}: truncated, {len(content)} of {self.size} bytes are left")
+            raise DataError(
+                f"{self}: truncated; only {len(content)} of {self.size} bytes are present"
+            )
         return content
 
 
@@ -65,7 +67,7 @@ def index_tar(path: Path, suffix: str) -> list[TarMember]:
     except (tarfile.TarError, OSError) as error:
         raise _unreadable(path, last, str(error)) from None
     if not ends_at(path, end):
-        raise _unreadable(path, last, "it does not end as a tar does")
+        raise _unreadable(path, last, "the end-of-archive marker is missing")
     return [found[name] for name in sorted(found)]
 
 
@@ -99,5 +101,6 @@ def ends_at(path: Path, end: int, max_padding: int = MAX_PADDING) -> bool:
 
 def _unreadable(path: Path, last: str, reason: str) -> DataError:
     return DataError(
-        f"{path} is truncated, compressed or not a tar: after {last}: {reason}; fetch it again"
+        f"{path} is truncated, compressed or not a tar file (after {last}: {reason}); "
+        "download it again"
     )

@@ -82,8 +82,8 @@ class RoomGeometry:
         corners = np.ascontiguousarray(mesh.corners, np.float64)
         if corners.ndim != 3 or corners.shape[1:] != (3, 3) or not np.isfinite(corners).all():
             raise InputError(
-                f"room corners must be finite [T, 3, 3] metres, got shape {corners.shape}; "
-                "give three corners per triangle and drop broken triangles"
+                "room corners must be finite and of shape [T, 3, 3], in metres; got shape "
+                f"{corners.shape}; give three corners per triangle and drop degenerate triangles"
             )
         self.mesh = mesh
         self.plane_normal, double_area = facing_and_double_area(corners)

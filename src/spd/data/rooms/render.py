@@ -96,7 +96,7 @@ def render_room(
     height, width = size
     if seed < 0 or min(height, width) < 2:
         raise InputError(
-            f"render_room needs seed >= 0 and a size of at least 2x2, got seed {seed}, size {size}"
+            f"render_room needs seed >= 0 and size of at least 2x2, got seed {seed} and size {size}"
         )
     focal_px = NYU_FOCAL_SHARE * width if focal_px is None else focal_px
     intrinsics = Intrinsics.centred(focal_px, size)
@@ -112,8 +112,8 @@ def render_room(
             if _is_usable(depth):
                 return _frame(furnished, camera, size, hits, depth, rng)
     raise InputError(
-        f"no usable view in {_ROOMS_TRIED} rooms at focal length {focal_px:g} px and size {size}; "
-        "use a field of view between about 20 and 120 degrees"
+        f"no usable view was found in {_ROOMS_TRIED} rooms at focal length {focal_px:g} px and "
+        f"size {size}; use a field of view between about 20 and 120 degrees"
     )
 
 
