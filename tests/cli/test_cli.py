@@ -125,7 +125,7 @@ def test_query_writes_table_file_and_overlay(capsys, model, photo, tmp_path):
         "--overlay", picture,
     )  # fmt: skip
     assert code == 0
-    assert "1 points are in" in out
+    assert "wrote 1 points to" in out
     assert answer.read_text().startswith("u,v,depth_m\n3.0,4.0,")
     with Image.open(picture) as opened:
         assert opened.format == "PNG"
@@ -149,7 +149,7 @@ def test_query_writes_table_file_and_overlay(capsys, model, photo, tmp_path):
         (["--points", "3,3", "--focal-px", "0.026"], "not in millimetres"),
         (["--points", "3,3", "--overlay", "picture.jpg"], r"must end in \.png"),
         (["--points", "3,3", "--overlay", "/"], "is a folder"),
-        (["--points", "3,3", "--json", "--csv"], "exclude each other"),
+        (["--points", "3,3", "--json", "--csv"], "cannot be combined"),
         (["--points", "3,3", "--device", "tpu"], "no device 'tpu'"),
         (["--points", "3,3", "--pionts", "3,3"], "--pionts"),
     ],
@@ -194,10 +194,10 @@ def test_train_evaluate_and_resume_end_to_end(capsys, rgbd_folder, tmp_path, mon
     assert code == 0
     assert "finished 4 steps" in text
     assert "note: each of only 3 frame(s) is seen 3 times" in text
-    assert "readings an image, spd evaluate uses all): 0." in text
+    assert "readings per image, while spd evaluate uses all): 0." in text
     assert (out / "training.png").stat().st_size > 1000
     code, text, _ = spd_run(capsys, "train", "--resume", out)
-    assert (code, text.strip()) == (0, f"{out} is finished: 4 steps")
+    assert (code, text.strip()) == (0, f"the run {out} is already finished: 4 steps")
     code, text, _ = spd_run(
         capsys, "evaluate", out, "--data", f"{rgbd_folder}:val", "-o", tmp_path / "evaluation"
     )
@@ -218,8 +218,8 @@ def test_train_evaluate_and_resume_end_to_end(capsys, rgbd_folder, tmp_path, mon
         (["train", "--data", "nowhere", "--set", "train.steps=many"], "valid integer"),
         (["train", "--data", "nowhere", "--set", "train.steps"], "has no '='"),
         (["train", "--resume", "nowhere"], "no run to resume"),
-        (["train", "--resume", "nowhere", "--overfit"], "--resume takes no other settings"),
-        (["train", "--resume", "x", "--recipe", "rooms_tiny"], "--resume takes no other settings"),
+        (["train", "--resume", "nowhere", "--overfit"], "--resume cannot be combined"),
+        (["train", "--resume", "x", "--recipe", "rooms_tiny"], "--resume cannot be combined"),
         (["train", "--data", "nowhere", "--set", "train.step=3"], r"did you mean train\.steps"),
         (["train", "--data", "/", "-o", "/dev/null/run"], "cannot write /dev/null/run: /dev/null"),
         (["train", "--data", "/", "--val", "nowhere"], "no file or folder nowhere"),

@@ -42,16 +42,16 @@ def test_the_kind_is_what_the_family_is_documented_to_answer(tmp_path, config, k
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        ({"model_type": "dinov2"}, "a model of type dinov2 is no depth model that can be asked"),
+        ({"model_type": "dinov2"}, "a model of type dinov2 is not a supported depth model"),
         (
             {"model_type": "dpt", "architectures": ["DPTForSemanticSegmentation"]},
-            r"type dpt \(DPTForSemanticSegmentation\) is no depth model",
+            r"type dpt \(DPTForSemanticSegmentation\) is not a supported depth model",
         ),
         (
             {"model_type": "prompt_depth_anything"},
-            "supported are an SPD and, of transformers, depth_anything, depth_pro, dpt, glpn, zoe",
+            "each ForDepthEstimation: depth_anything, depth_pro, dpt, glpn, zoe",
         ),
-        (DEPTH_ANYTHING | {"depth_estimation_type": "metric"}, "says metric but no max_depth"),
+        (DEPTH_ANYTHING | {"depth_estimation_type": "metric"}, "a metric model needs max_depth"),
         (DEPTH_ANYTHING | {"max_depth": None}, "config.json: max_depth is null; expected a number"),
         (DEPTH_ANYTHING | {"max_depth": 0}, "max_depth is 0; expected a number above 0"),
         ({"model_type": "glpn", "depth_estimation_type": "feet"}, "is 'feet'; expected relative,"),

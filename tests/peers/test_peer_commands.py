@@ -69,7 +69,7 @@ def test_query_names_a_model_that_is_no_depth_model(capsys, photo, tmp_path):
     code, _, err = spd_run(capsys, "query", photo, "--points", "3,4", "-m", tmp_path / "bert")
     assert code == 2
     assert err.count("\n") == 1
-    assert "a model of type bert is no depth model" in err
+    assert "a model of type bert is not a supported depth model" in err
 
 
 def test_a_warning_is_called_one_and_comes_before_the_answer(small_model, photo, tmp_path):
@@ -98,7 +98,7 @@ def test_what_can_be_refused_at_once_is_refused_before_torch_is_loaded(photo, tm
     wrong = [
         (["query", str(tmp_path / "none.jpg"), *ask], "no image file"),
         (["query", str(tmp_path / "file"), *ask], "is empty"),
-        (["query", str(photo), "--points", "3;4", "-m", "x"], "is not u,v"),
+        (["query", str(photo), "--points", "3;4", "-m", "x"], "must be u,v"),
         (["query", str(photo), "--points-file", "none.csv"], "no points file"),
         (["query", str(photo), *ask, "-o", str(tmp_path / "file" / "x")], "cannot write"),
         (["query", str(photo), *ask, "--overlay", "x.jpg"], "must end in .png"),

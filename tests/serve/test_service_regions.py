@@ -123,8 +123,8 @@ def test_distortion_is_null_where_none_was_given(client, image):
 @pytest.mark.parametrize(
     ("camera", "pattern"),
     [
-        ({"distortion": "0,0,0,0"}, "distortion needs intrinsics"),
-        ({"distortion": "0,0,0,0", "focal_px": 60}, "distortion needs intrinsics"),
+        ({"distortion": "0,0,0,0"}, "distortion requires intrinsics"),
+        ({"distortion": "0,0,0,0", "focal_px": 60}, "distortion requires intrinsics"),
         (PINHOLE | {"distortion": "0,0,0"}, "4, 5 or 8 numbers"),
         (PINHOLE | {"distortion": "a,b,c,d"}, "4, 5 or 8 numbers"),
         (PINHOLE | {"distortion": "nan,0,0,0"}, "must be finite"),
@@ -148,8 +148,8 @@ def test_a_pixel_where_distortion_cannot_be_undone(client):
 @pytest.mark.parametrize(
     ("what", "body", "status", "pattern"),
     [
-        ("lines", {"lines": [LINES[0], [[1, 2]]]}, 400, "line 1: a line has two points or more"),
-        ("lines", {"lines": [[]]}, 400, "line 0: a line has two points or more, got 0"),
+        ("lines", {"lines": [LINES[0], [[1, 2]]]}, 400, "line 1: a line needs at least two points"),
+        ("lines", {"lines": [[]]}, 400, "line 0: a line needs at least two points, got 0"),
         ("lines", {"lines": [[[1, 2], [64, 2]]]}, 400, "line 0: point 1 is (64, 2), outside"),
         ("lines", {"lines": [LINES[1]] * 3}, 413, "3 lines in one request; the limit is 2"),
         ("lines", {"lines": [[[1, 2]] * 10_001]}, 413, "10,001 points of lines"),
@@ -170,11 +170,11 @@ def test_invalid_queries(client, image, what, body, status, pattern):
 @pytest.mark.parametrize(
     ("data", "status", "pattern"),
     [
-        (mask_file(MASK[:40]), 400, "64 columns and 40 rows, the photo 64 and 48"),
-        (mask_file(MASK & False), 400, "mask has no pixel"),
+        (mask_file(MASK[:40]), 400, "64 columns and 40 rows, but the photo has 64 and 48"),
+        (mask_file(MASK & False), 400, "mask is empty"),
         (mask_file(form="JPEG"), 400, "save the mask as PNG"),
         (mask_file(np.ones((400, 400), dtype=bool)), 413, "400x400 pixels"),
-        (b"no image", 400, "not an image that can be read"),
+        (b"no image", 400, "not a readable image"),
         (b"", 400, "is empty"),
     ],
 )

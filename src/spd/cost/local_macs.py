@@ -47,16 +47,16 @@ def sparse(config: ModelConfig) -> Table:
         for key, name, specified, implemented in (
             ("q_projection", "Q projection", area, area),
             ("fold_keys", "K projection folded into the query", None, area),
-            ("kv_projection", "K and V projection of the keys", tokens * 2 * area, None),
-            ("attention", "scores and weighted sum", products, config.heads * products),
-            ("embeddings", "products with the embeddings", None, products),
+            ("kv_projection", "K and V projections of all tokens", tokens * 2 * area, None),
+            ("attention", "attention scores and weighted sum", products, config.heads * products),
+            ("embeddings", "products with the position embeddings", None, products),
             ("unfold_values", "V projection of the weighted sum", None, area),
             ("out_projection", "output projection", area, area),
             ("ffn", "FFN", ffn(config), ffn(config)),
         ):
             table.add(f"{stage}.{key}", f"Stage {stage[-1]}: {name}", specified, implemented)
     table.add("head", "Depth MLP", head(config))
-    table.add("sampling", "Sampling of the three windows", token_sampling(config))
+    table.add("sampling", "Sampling the three windows", token_sampling(config))
     table.add_sums("total", "One query")
     return table
 
@@ -121,7 +121,7 @@ def dense(config: ModelConfig, grid: Grid) -> Table:
         table.add(f"{stage}.positions", f"{name}: all positions", *all_positions)
     table.add("head.each", "Depth MLP: one position", head(config), times=0)
     table.add("head.positions", "Depth MLP: all positions", grid.l1 * head(config))
-    table.add("resize", "Resize of the depth to H x W", BILINEAR * grid.pixels)
+    table.add("resize", "Resizing the depth to H x W", BILINEAR * grid.pixels)
     table.add_sums("total", "Dense local path")
     share = 100 * (embeddings_once(config) / sparse(config).sums[0])
     table.add("kv_share", "Share of K and V in one query", share, None, unit="percent")

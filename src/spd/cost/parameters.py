@@ -101,7 +101,7 @@ def local_path(config: ModelConfig) -> Table:
     table.add("scale_embedding", "Scale embeddings", 3 * dim)
     table.add("position_embedding", "Position embeddings", config.window**2 * dim)
     table.rows += one_stage.rows
-    table.add("stage2", "Stage 2, the same structure", *one_stage.sums)
+    table.add("stage2", "Stage 2, same structure as stage 1", *one_stage.sums)
     table.add("head", "Depth MLP", head)
     table.add_sums("total", "Local path")
     return table
@@ -139,7 +139,7 @@ def parameter_tables(config: ModelConfig) -> list[Table]:
     decoder, decoder_v15_1 = levels + maps + local, levels + maps + local_v15_1
     local_change = percent_change(local, local_v15_1)
     decoder_change = percent_change(decoder, decoder_v15_1)
-    parts[-1].add("change", "Change from v15.1's local path", local_change, unit="percent")
+    parts[-1].add("change", "Change from the local path of v15.1", local_change, unit="percent")
     v15_1.add("decoder", "Decoder", decoder_v15_1, times=0)
 
     summary = _table("9", "Parameter summary")
@@ -151,6 +151,6 @@ def parameter_tables(config: ModelConfig) -> list[Table]:
     summary.add("decoder", "Decoder: neck, global and local path", decoder)
     summary.add("local_v15_1", "v15.1: local path", local_v15_1)
     summary.add("decoder_v15_1", "v15.1: decoder", decoder_v15_1)
-    summary.add("local_change", "Change of the local path", local_change, unit="percent")
-    summary.add("decoder_change", "Change of the decoder", decoder_change, unit="percent")
+    summary.add("local_change", "Change in the local path", local_change, unit="percent")
+    summary.add("decoder_change", "Change in the decoder", decoder_change, unit="percent")
     return [*parts, summary, v15_1]

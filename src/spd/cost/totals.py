@@ -12,24 +12,24 @@ QUERIES = (64, 128, 256, 512, 1024, 2329)
 """Values of K in the table of section 10.4."""
 BFLOAT16_BYTES, FLOAT32_BYTES = 2, 4
 ARRANGEMENTS = {
-    "literal": "As specified: K and V of every token it reads",
-    "implemented": "As implemented: K and V folded into the query",
-    "folded": "Folded, embeddings added to the tokens",
-    "blended": "The same, from 6x6 cells, features blended",
-    "projected": "K and V projected once, scores blended",
-    "projected_features": "K and V projected once, features blended",
+    "literal": "As specified: K and V computed for every token",
+    "implemented": "As implemented: K and V projections folded into the query",
+    "folded": "As implemented, but embeddings added to the tokens",
+    "blended": "As implemented, but tokens interpolated from 6x6 cells",
+    "projected": "K and V computed per map cell, scores interpolated",
+    "projected_features": "K and V computed per map cell, then interpolated",
 }
 
 
 def arrangements_table(config: ModelConfig, grid: Grid) -> Table:
     """Other arrangements of a query, and from how many queries projecting once pays."""
     costs = local_macs.arrangements(config, grid)
-    table = Table("10.2", "The same query arranged in other ways", columns=("per query", "once"))
+    table = Table("10.2", "Alternative ways to compute a query", columns=("per query", "once"))
     for key, (each, once) in costs.items():
         table.add(f"arrangement.{key}", ARRANGEMENTS[key], each, once or None)
     each, once = costs["projected"]
     for key in ("literal", "implemented", "blended"):
-        name = f"Projecting once pays from, against {key}"
+        name = f"Queries to break even: K and V per map cell vs. {key}"
         pays_from = once / (costs[key][0] - each)
         table.add(f"arrangement.pays_{key}", name, None, pays_from, unit="queries")
     return table
@@ -42,7 +42,7 @@ def table_by_queries(config: ModelConfig, grid: Grid, shared: int) -> Table:
     """
     query, dense = local_macs.sparse(config).sums, local_macs.dense(config, grid).sums
     dense_totals = [shared + macs for macs in dense]
-    table = Table("10.4", "Total against the number of queries")
+    table = Table("10.4", "Total by number of queries")
     table.add("dense_total", "Dense, total", *dense_totals)
     for k in QUERIES:
         local = [k * macs for macs in query]
@@ -50,14 +50,14 @@ def table_by_queries(config: ModelConfig, grid: Grid, shared: int) -> Table:
         shares = (100 * part / whole for part, whole in zip(totals, dense_totals, strict=True))
         table.add(f"{k}.local", f"K = {k:,}: local", *local)
         table.add(f"{k}.total", f"K = {k:,}: total", *totals)
-        table.add(f"{k}.share", f"K = {k:,}: of the dense total", *shares, unit="percent")
+        table.add(f"{k}.share", f"K = {k:,}: share of the dense total", *shares, unit="percent")
     table.add("break_even", "Break-even K*", *_ratios(dense, query), unit="queries")
     return table
 
 
 def table_against_v15_1(config: ModelConfig, grid: Grid, shared: int) -> Table:
     """Section 10.5; `shared` is the number of MACs before the local path."""
-    table = Table("10.5", "v15.2 against v15.1")
+    table = Table("10.5", "v15.2 compared with v15.1")
 
     def compare(
         key: str, name: str, before: Sequence[Number], after: Sequence[Number], unit: Unit = "MACs"
@@ -73,13 +73,13 @@ def table_against_v15_1(config: ModelConfig, grid: Grid, shared: int) -> Table:
     before, after = (_ratios(dense, query) for dense, query in zip(denses, queries, strict=True))
     compare("local", "Local parameters", 2 * counts[0], 2 * counts[1], "parameters")
     compare("query", "MACs of a query", *queries)
-    table.add("query_factor", "MACs of a query, factor", *_ratios(*queries), unit="times")
+    table.add("query_factor", "MACs of a query, ratio", *_ratios(*queries), unit="times")
     compare("dense", "Dense local MACs", *denses)
     old_total, new_total = ([shared + macs for macs in dense] for dense in denses)
     compare("dense_total", "Dense total MACs", old_total, new_total)
     table.add("break_even_v15_1", "Break-even K*, v15.1", *before, unit="queries")
     table.add("break_even", "Break-even K*, v15.2", *after, unit="queries")
-    table.add("break_even_factor", "Break-even K*, factor", *_ratios(after, before), unit="times")
+    table.add("break_even_factor", "Break-even K*, ratio", *_ratios(after, before), unit="times")
     return table
 
 
@@ -90,8 +90,8 @@ def memory_table(config: ModelConfig, grid: Grid) -> Table:
     kv_bytes = batch_size * maps * grid.l1 * config.dim * BFLOAT16_BYTES
     count = parameters.model(config.model_copy(update={"local_path": "cross_attention"}))
     assert count is not None
-    table = Table("10.6", "Training memory that follows from a formula", "bytes", BOTH[:1])
-    table.add("kv_maps", f"K and V maps, bfloat16, batch of {batch_size}", kv_bytes)
+    table = Table("10.6", "Training memory (terms given by a formula)", "bytes", BOTH[:1])
+    table.add("kv_maps", f"K and V maps, bfloat16, batch size {batch_size}", kv_bytes)
     table.add("optimiser", "AdamW's moments, float32", 2 * FLOAT32_BYTES * count)
     return table
 

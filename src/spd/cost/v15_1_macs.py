@@ -49,7 +49,7 @@ def dense(config: ModelConfig, grid: Grid) -> Table:
         "head": (stride_2, stride_1, stride_1),
     }
     table = _steps("dense", "Dense", config, cells)
-    table.add("dense.resize", "Dense: resize of the depth to H x W", BILINEAR * grid.pixels)
+    table.add("dense.resize", "Dense: resizing the depth to H x W", BILINEAR * grid.pixels)
     return table
 
 
@@ -59,12 +59,12 @@ def _steps(key: str, title: str, config: ModelConfig, *columns: Cells) -> Table:
     dim, half = config.dim, config.dim // 2
     refinenet = (
         ("units", "two RCUs", 2 * 3**2 * dim**2, 0),
-        ("upsample", "doubling", BILINEAR * dim, 1),
+        ("upsample", "2x upsampling", BILINEAR * dim, 1),
         ("out", "Conv1x1", dim**2, 2),
     )
     head = (
         ("conv1", "first Conv3x3", 3**2 * dim * half, 0),
-        ("upsample", "doubling", BILINEAR * half, 1),
+        ("upsample", "2x upsampling", BILINEAR * half, 1),
         ("conv2", "second Conv3x3", 3**2 * half**2, 2),
         ("conv3", "Conv1x1", half, 2),
     )

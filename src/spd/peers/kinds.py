@@ -48,8 +48,8 @@ def read_peer(folder: Path) -> Peer | None:
     model_type = str(config["model_type"])
     if model_type not in _KIND_OF or not _is_depth_model(config):
         raise CheckpointError(
-            f"{path}: {_named(config)} is no depth model that can be asked; supported are an SPD "
-            f"and, of transformers, {', '.join(sorted(_KIND_OF))}, each ForDepthEstimation"
+            f"{path}: {_named(config)} is not a supported depth model; supported are SPD and these "
+            f"transformers models, each ForDepthEstimation: {', '.join(sorted(_KIND_OF))}"
         )
     return Peer(folder, model_type, _KIND_OF[model_type](config, path), config)
 
@@ -70,12 +70,14 @@ def _depth_anything(config: Mapping[str, Any], path: Path) -> DepthKind:
     most = config.get("max_depth", 1)  # a factor of every answer, of a relative model too
     if kind != "metric" and not (isinstance(most, int | float) and most > 0):
         raise CheckpointError(
-            f"{path}: max_depth is {json.dumps(most)}; expected a number above 0 (of a relative "
-            "model 1), or leave the key out"
+            f"{path}: max_depth is {json.dumps(most)}; expected a number above 0 (1 for a relative "
+            "model), or no such key"
         )
     # A config without it is built with 1 m, which no published metric model means.
     if kind == "metric" and not config.get("max_depth"):
-        raise CheckpointError(f"{path} says metric but no max_depth in metres; add it (indoor: 20)")
+        raise CheckpointError(
+            f"{path}: a metric model needs max_depth in metres; add it (indoor: 20)"
+        )
     return kind
 
 

@@ -85,7 +85,7 @@ class PeerPredictor(PhotoPredictor[PeerScene]):
         except Exception as error:  # processors raise many kinds for a side that becomes nothing
             reason = " ".join(f"{error}".split()) or type(error).__name__
             raise InputError(
-                f"a photo of {size[1]}x{size[0]} pixels cannot be prepared for a "
+                f"cannot preprocess a {size[1]}x{size[0]} photo for "
                 f"{self.config.model_type}: {reason}"
             ) from None
         check_input(network_input.pixel_values, size)

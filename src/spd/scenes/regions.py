@@ -43,8 +43,8 @@ class Box:
         values = dataclasses.astuple(self)
         if not np.isfinite(values).all() or self.x0 >= self.x1 or self.y0 >= self.y1:
             raise PointError(
-                f"box {','.join(f'{value:g}' for value in values)} is not x0,y0,x1,y1 with "
-                "x0 < x1 and y0 < y1 (left, top, right, bottom)"
+                "a box must be x0,y0,x1,y1 (left, top, right, bottom) with x0 < x1 and y0 < y1, "
+                f"got {','.join(f'{value:g}' for value in values)}"
             )
 
     def sample(self, size: Size, most: int = MOST_POINTS) -> Float[np.ndarray, "n 2"]:
@@ -55,7 +55,9 @@ class Box:
         """
         height, width = size
         if self.x1 <= -0.5 or self.y1 <= -0.5 or self.x0 >= width - 0.5 or self.y0 >= height - 0.5:
-            raise PointError(f"{self} lies outside the photo of {width} columns and {height} rows")
+            raise PointError(
+                f"{self} lies outside the photo with {width} columns and {height} rows"
+            )
         wide, high = self.x1 - self.x0, self.y1 - self.y0
         step = max(1.0, float(np.sqrt(wide * high / most)))
         columns = min(most, max(1, round(wide / step - 1e-9)))
@@ -91,12 +93,12 @@ class Mask:
         if self.pixels.shape != tuple(size):
             height, width = self.pixels.shape
             raise InputError(
-                f"the mask has {width} columns and {height} rows, the photo {size[1]} and {size[0]}"
-                "; a mask is as large as the photo, upright"
+                f"the mask has {width} columns and {height} rows, but the photo has {size[1]} and "
+                f"{size[0]}; a mask must be as large as the upright photo"
             )
         v, u = np.nonzero(self.pixels)
         if not len(u):
-            raise InputError("the mask has no pixel; white or true is inside")
+            raise InputError("the mask is empty; mark the pixels inside as white or true")
         points = np.stack([u, v], axis=1).astype(np.float64)
         if len(points) <= most:
             return points
@@ -112,7 +114,7 @@ class Line:
 
     def __post_init__(self) -> None:
         if len(self.points) < 2:
-            raise PointError(f"a line has two points or more, got {len(self.points)}")
+            raise PointError(f"a line needs at least two points, got {len(self.points)}")
 
     @classmethod
     def through(cls, points: ArrayLike) -> "Line":
@@ -199,8 +201,8 @@ def as_region(where: RegionLike) -> Region:
     if values.shape == (4,) and np.issubdtype(values.dtype, np.number):
         return Box(*(float(value) for value in values))
     raise InputError(
-        "a region is a box x0,y0,x1,y1, a boolean array [H, W], a mask's path or a Line, got an "
-        f"array of {values.dtype} {values.shape}; a mask of numbers becomes boolean by mask > 0"
+        "a region must be a box x0,y0,x1,y1, a boolean array [H, W], the path of a mask or a Line, "
+        f"got a {values.dtype} array {values.shape}; convert a numeric mask with mask > 0"
     )
 
 
@@ -223,7 +225,7 @@ def grid(size: Size, columns: int, rows: int) -> Float[np.ndarray, "n 2"]:
         PointError: if there is no cell.
     """
     if columns < 1 or rows < 1:
-        raise PointError(f"a grid has one column and one row or more, got {columns}x{rows}")
+        raise PointError(f"a grid needs at least one column and one row, got {columns}x{rows}")
     height, width = size
     return lattice(side_centres(columns, width), side_centres(rows, height))
 

@@ -45,7 +45,9 @@ def ask_table(
     """
     asked = as_points(points)
     if len(asked) != len(images):
-        raise InputError(f"a table has a point a row, got {len(asked)} for {len(images)} images")
+        raise InputError(
+            f"expected one point per image, got {len(asked)} points for {len(images)} images"
+        )
     rows_of: dict[Path, list[int]] = {}
     for row, image in enumerate(images):
         rows_of.setdefault(Path(image), []).append(row)

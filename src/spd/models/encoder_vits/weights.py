@@ -32,8 +32,10 @@ class EncoderStart:
     """Patches along a side of the position table, in the source and here; None if equal."""
 
     def __str__(self) -> str:
-        parts = [f"encoder starts from {self.source} ({self.form}): {self.taken} tensors taken"]
-        parts += [f"{count} of {name} left out ({why})" for name, count, why in self.left_out]
+        parts = [f"encoder initialised from {self.source} ({self.form}): {self.taken} tensors used"]
+        parts += [
+            f"{count} tensor(s) of {name} left out ({why})" for name, count, why in self.left_out
+        ]
         if self.position_resized is not None:
             given, ours = self.position_resized
             parts.append(f"position table resized from {given}x{given} to {ours}x{ours}")
@@ -78,7 +80,7 @@ def resize_positions(encoder: Encoder, table: Tensor, side: int, source: str) ->
     """
     if table.ndim != 3 or len(table) != 1 or not _side(table) ** 2 + 1 == table.shape[1] > 1:
         raise CheckpointError(
-            f"{source} has a position table of {list(table.shape)}; expected [1, 1 + n x n, C]"
+            f"{source} has a position table {list(table.shape)}; expected [1, 1 + n x n, C]"
         )
     if _side(table) == side:
         return table
@@ -97,13 +99,13 @@ def _side(table: Tensor) -> int:
 def _check(source: str, name: str, given: Tensor, expected: Tensor) -> None:
     if given.shape != expected.shape:
         raise CheckpointError(
-            f"{source} does not fit the configured encoder: {name} has shape {list(given.shape)}, "
-            f"the configuration needs {list(expected.shape)}"
+            f"{source} does not match the configured encoder: {name} has shape "
+            f"{list(given.shape)}, but the configuration needs {list(expected.shape)}"
         )
     if not given.is_floating_point():
         raise CheckpointError(f"{source} has {name} in {given.dtype}; expected floating point")
     if not given.isfinite().all():
-        raise CheckpointError(f"{source} has values that are not finite in {name}; is it damaged?")
+        raise CheckpointError(f"{source} has non-finite values in {name}; is the file damaged?")
 
 
 def _complain(source: str, verb: str, names: set[str]) -> None:
