@@ -88,7 +88,7 @@ def outside_error(index: int, u: float, v: float, image_size: Size) -> PointErro
     """The error for a point outside an image, naming the valid range."""
     height, width = image_size
     return PointError(
-        f"point {index} is ({u:g}, {v:g}), outside the image with {width} columns and "
+        f"point {index} is ({u:g}, {v:g}), outside the image of {width} columns and "
         f"{height} rows: u must be in [-0.5, {width - 0.5}] and v in [-0.5, {height - 0.5}]"
     )
 

@@ -134,9 +134,9 @@ def test_query_writes_table_file_and_overlay(capsys, model, photo, tmp_path):
 @pytest.mark.parametrize(
     ("words", "pattern"),
     [
-        (["--points", "3"], r"point '3' is not u,v"),
-        (["--points", "a,b"], r"point 'a,b' is not u,v"),
-        (["--points", "1,2,3"], r"point '1,2,3' is not u,v"),
+        (["--points", "3"], r"must be u,v, .* got '3'"),
+        (["--points", "a,b"], r"must be u,v, .* got 'a,b'"),
+        (["--points", "1,2,3"], r"must be u,v, .* got '1,2,3'"),
         (
             ["--points", "64,3"],
             r"point 0 is \(64, 3\), outside the image of 64 columns and 48 rows",
@@ -144,9 +144,9 @@ def test_query_writes_table_file_and_overlay(capsys, model, photo, tmp_path):
         (["--points", "3,3", "nan,3"], r"point 1 is \(nan, 3\)"),
         ([], "no points"),
         (["--points-file", "nowhere.csv"], "no points file"),
-        (["--points", "abc"], r"point 'abc' is not u,v"),
+        (["--points", "abc"], r"must be u,v, .* got 'abc'"),
         (["--points", "3,3", "--focal-px", "-2"], "focal_px must be a positive"),
-        (["--points", "3,3", "--focal-px", "0.026"], "not in millimetres"),
+        (["--points", "3,3", "--focal-px", "0.026"], "than in millimetres"),
         (["--points", "3,3", "--overlay", "picture.jpg"], r"must end in \.png"),
         (["--points", "3,3", "--overlay", "/"], "is a folder"),
         (["--points", "3,3", "--json", "--csv"], "cannot be combined"),
@@ -166,7 +166,7 @@ def test_wrong_files_get_one_line(capsys, model, photo, tmp_path):
         ("none.png", "no image file"),
         ("empty.png", "is empty"),
         ("cut.png", "damaged or truncated"),
-        ("model/config.json", "not an image"),
+        ("model/config.json", "not a readable image"),
     ]:
         result = spd_run(capsys, "query", tmp_path / image, "-m", model, *ask)
         assert_one_line_error(result, pattern)
@@ -333,5 +333,7 @@ def test_the_picture_of_a_query_says_whose_focal_length_it_is(capsys, model, pho
         words = ["query", photo, "--points", "3,4", "-m", model, "--overlay", "x.png", *focal]
         assert spd_run(capsys, *words)[0] == 0
     # 64 columns under the training camera's 63.3 degrees along the longer side.
-    assert re.match(r"photo\.png, focal length \d\d\.\d px, assumed \(--focal-px\)", titles[0])
+    assert re.match(
+        r"photo\.png, focal length \d\d\.\d px, assumed \(set it with --focal-px\)", titles[0]
+    )
     assert titles[1] == "photo.png, focal length 52.0 px, as given"

@@ -194,13 +194,16 @@ def test_points_of_a_parquet_table(ask, here):
 @pytest.mark.parametrize(
     ("words", "pattern"),
     [
-        (["--points", "3,4", "--box", "1,1,5,5"], "one kind of question per command, got --points"),
+        (
+            ["--points", "3,4", "--box", "1,1,5,5"],
+            "expected one type of question per command, got --points",
+        ),
         (["--box", "1,1,5"], "must be x0,y0,x1,y1"),
         (["--box", "5,1,1,5"], "x0 < x1"),
         (["--box", "70,1,80,5"], "70,1,80,5: .* outside the photo of 64 columns"),
         (["--mask", "mask.jpg"], "save the mask as PNG"),
         (["--mask", "none.png"], "no image file"),
-        (["--grid", "4"], "write COLUMNSxROWS"),
+        (["--grid", "4"], "--grid must be COLUMNSxROWS"),
         (["--grid", "4000x3000"], "more than 1,000,000 points"),
         (["--distance", "3,4"], "an even number of points"),
         (["--distance", "3,4", "5,6"], "needs the photo's focal length"),

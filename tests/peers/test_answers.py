@@ -206,7 +206,7 @@ def test_metric_answers_are_metres_and_do_not_follow_the_focal_length(folders, r
     unknown, known = predictor.encode(photo), predictor.encode(photo, focal_px=40.0)
     assert not recwarn.list  # nothing is assumed, so there is nothing to warn of
     assert np.array_equal(unknown.depth_map(), known.depth_map())
-    with pytest.raises(InputError, match="the focal length of the photo is unknown"):
+    with pytest.raises(InputError, match="the focal length of the photo, which is unknown"):
         unknown.range_at([(3, 4)])
     # 13 and 9 pixels from the middle (26, 18) at 40 px: sqrt(13^2 + 9^2 + 40^2) / 40
     ray = (13**2 + 9**2 + 40**2) ** 0.5 / 40
@@ -231,7 +231,7 @@ def test_relative_answers_have_no_range(folders):
     predictor = spd.load(folders["depth_anything"], device="cpu")
     assert predictor.kind == "relative-disparity"
     scene = predictor.encode(tiny_peers.make_photo(20, 30), focal_px=30.0)
-    with pytest.raises(InputError, match="answers relative disparity, which has no scale"):
+    with pytest.raises(InputError, match="predicts relative disparity, which has no scale"):
         scene.range_at([(3, 3)])
 
 

@@ -71,8 +71,8 @@ def test_a_missing_processor_is_refused(folder):
     [
         ("{", "is not a JSON object with image processor settings"),
         ("[]", "is not a JSON object with image processor settings"),
-        ('{"image_processor_type": "ViTImageProcessor"}', "is of a ViTImageProcessor; a depth_any"),
-        ("{}", "is of a None; a depth_anything needs DPTImageProcessor"),
+        ('{"image_processor_type": "ViTImageProcessor"}', "is for ViTImageProcessor; depth_any"),
+        ("{}", "is for None; depth_anything needs DPTImageProcessor"),
         ('{"image_processor_type": "DPTImageProcessor", "size": "big"}', "has invalid settings"),
     ],
 )
@@ -96,7 +96,7 @@ def test_weights_cut_off_are_refused(folder):
 
 def test_a_missing_tensor_is_refused_by_name_and_never_filled_at_random(folder):
     change(folder, lambda w: w.pop("head.conv2.bias"))
-    refused(folder, r"lacks tensor 'head\.conv2\.bias'; is it complete")
+    refused(folder, r"lacks tensor 'head\.conv2\.bias'; is the file complete")
 
 
 def test_a_tensor_of_another_shape_is_refused(folder):

@@ -72,7 +72,7 @@ def test_what_one_factor_cannot_mend_does_not_fit():
 def test_fewer_than_three_distances_cannot_tell():
     found = fit(np.array([1.0, 2.0]), np.array([1.5, 3.0]), focal_known=True, model="")
     assert found.fits is None
-    assert "fewer than three" in found.verdict()
+    assert "at least three are needed" in found.verdict()
 
 
 def test_a_calibrated_scene_answers_everything_in_true_metres():
@@ -106,10 +106,10 @@ def test_the_file_is_read_back_and_another_is_refused(tmp_path):
     assert Calibration.read(path) == found
     for text, said in [
         ("{", "is not JSON"),
-        ("[]", "is no calibration"),
-        ('{"format": 2}', "is no calibration"),
-        (json.dumps(json.loads(path.read_text()) | {"scale": -1}), "is no calibration"),
-        (json.dumps(json.loads(path.read_text()) | {"scales": 1}), "is no calibration"),
+        ("[]", "is not a calibration file"),
+        ('{"format": 2}', "is not a calibration file"),
+        (json.dumps(json.loads(path.read_text()) | {"scale": -1}), "is not a calibration file"),
+        (json.dumps(json.loads(path.read_text()) | {"scales": 1}), "is not a calibration file"),
     ]:
         (tmp_path / "other.json").write_text(text)
         with pytest.raises(InputError, match=said):
@@ -147,12 +147,12 @@ def test_the_command_fits_and_the_next_query_applies_it(tmp_path, monkeypatch, c
         (["--known", "1,2"], "must be u,v,metres"),
         (["--known", "1,2,x"], "must be u,v,metres"),
         (["--known", "1,200,3"], "outside the image"),
-        (["--known", "1,2,0", "--fov-deg", "60"], "must be positive metres"),
+        (["--known", "1,2,0", "--fov-deg", "60"], "must be positive, in metres"),
         (["--known", "1,2,3", "--fov-deg", "60", "--focal-px", "70"], "pass only one of"),
         (["--known", "1,2,3", "-o", "x.txt"], "must end in .json"),
         (["--known", "1,2,3", "--device", "gpu"], "no device 'gpu' on this machine"),
         (["--known", "1,2,3", "--device", "cuda:77"], "no device 'cuda:77' on this machine"),
-        (["--known", "1,2,3", "--model", "relative"], "relative answers relative disparity"),
+        (["--known", "1,2,3", "--model", "relative"], "relative predicts relative disparity"),
         (["--known", "1,2,3", "--model", "none/here"], "none/here"),
     ],
 )

@@ -96,7 +96,7 @@ def test_nobody_knowing_is_an_assumption_that_is_told(predictor):
         scene = predictor.encode(picture(*SIZE))
     assert (scene.focal_source, scene.focal_px, scene.intrinsics) == ("assumed", None, None)
     assert scene.assumed_focal_px == pytest.approx(32 / math.tan(math.radians(63.3 / 2)))
-    assert "assumed: 63.3 degrees" in scene.plan.describe()
+    assert "(assumed), a field of view of 63.3 degrees" in scene.plan.describe()
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,9 @@ def test_a_view_far_from_training_is_told_once(predictor):
         warnings.simplefilter("error")
         predictor.encode(picture(*SIZE), **near)
         predictor.encode(picture(*SIZE), fov_deg=126.5)
-    with pytest.warns(UserWarning, match="covers 32 degrees.* trained on 63; .* extrapolated"):
+    with pytest.warns(
+        UserWarning, match="covers 32 degrees.* trained at 63 degrees; .* extrapolated"
+    ):
         predictor.encode(picture(*SIZE), **far)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -115,7 +115,7 @@ def test_heic_is_read_upright_with_its_focal_length():
 
 def test_heic_without_its_decoder_names_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "pillow_heif", None)  # as if not installed
-    with pytest.raises(InputError, match=r"the image is HEIC.*pip install pillow-heif"):
+    with pytest.raises(InputError, match=r"the image is a HEIC file.*pip install pillow-heif"):
         read_image(HEIC)
 
 
@@ -164,7 +164,7 @@ def test_a_small_file_that_claims_to_be_huge_is_refused(size):
         (torch.full((3, 8, 8), 200.0), r"in 0..1, got 200..200; divide"),
         (torch.full((3, 8, 8), -1.5), "do not normalise: the model does"),
         (torch.full((3, 8, 8), float("nan")), "must lie in 0..1, got nan"),
-        (Image.fromarray(np.zeros((4, 4), np.float32)), "floating pixels"),
+        (Image.fromarray(np.zeros((4, 4), np.float32)), "floating-point pixels"),
         (Image.fromarray(np.full((4, 4), 70_000, np.int32)), "more than 16 bits"),
     ],
 )

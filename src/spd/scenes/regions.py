@@ -55,9 +55,7 @@ class Box:
         """
         height, width = size
         if self.x1 <= -0.5 or self.y1 <= -0.5 or self.x0 >= width - 0.5 or self.y0 >= height - 0.5:
-            raise PointError(
-                f"{self} lies outside the photo with {width} columns and {height} rows"
-            )
+            raise PointError(f"{self} lies outside the photo of {width} columns and {height} rows")
         wide, high = self.x1 - self.x0, self.y1 - self.y0
         step = max(1.0, float(np.sqrt(wide * high / most)))
         columns = min(most, max(1, round(wide / step - 1e-9)))
