@@ -72,9 +72,13 @@ class EncoderConfig(Frozen):
                 f"position_size_px {self.position_size_px} is not a multiple of {PATCH}"
             )
         if list(self.taps) != sorted(set(self.taps)) or self.taps[0] < 0:
-            raise ValueError(f"taps {self.taps} must increase and start at 0 or later")
+            raise ValueError(
+                f"taps must be in increasing order, starting at 0 or above, got {self.taps}"
+            )
         if self.taps[-1] >= self.layers:
-            raise ValueError(f"tap {self.taps[-1]} does not exist in {self.layers} blocks")
+            raise ValueError(
+                f"tap {self.taps[-1]} does not exist: blocks are 0 to {self.layers - 1}"
+            )
         return self
 
 
@@ -123,7 +127,7 @@ class ModelConfig(Frozen):
         if self.dim % self.heads:
             raise ValueError(f"dim {self.dim} is not divisible by heads {self.heads}")
         if self.window % 2 == 0:
-            raise ValueError(f"window {self.window} must be odd, so that it has a centre")
+            raise ValueError(f"window must be odd, so that it has a centre cell, got {self.window}")
         return self
 
     @classmethod

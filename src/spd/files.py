@@ -30,7 +30,9 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         folder = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=target.parent))
     except OSError as error:
         reason = error.strerror or str(error)
-        raise DataError(f"cannot write {target}: {reason.lower()}; choose another path") from None
+        raise DataError(
+            f"cannot write {target}: {reason.lower()}; choose a different path"
+        ) from None
     try:
         yield folder / target.name
         os.replace(folder / target.name, target)
@@ -49,7 +51,7 @@ def check_writable(path: str | os.PathLike[str], suffix: str = "") -> None:
     """
     target = Path(path)
     if target.is_dir():
-        raise DataError(f"{target} is a folder; name a file in it")
+        raise DataError(f"{target} is a folder; give the path of a file")
     if not target.name.lower().endswith(suffix):
         raise DataError(f"{target} must end in {suffix}")
     _check_place(target, target.absolute().parent)
@@ -75,7 +77,7 @@ def _check_place(target: Path, folder: Path) -> None:
     """Refuse a folder if it, or else its nearest existing parent, cannot be written."""
     nearest = next(path for path in (folder, *folder.parents) if path.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
-        raise DataError(f"cannot write {target}: {nearest} is not a folder that can be written")
+        raise DataError(f"cannot write {target}: {nearest} is not a writable folder")
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:

@@ -63,7 +63,7 @@ def check_points(points: Tensor, image_size: Size) -> None:
     """
     if points.ndim < 2 or points.shape[-1] != 2 or not points.is_floating_point():
         raise PointError(
-            f"points must be floating [..., K, 2] of (u, v), got {points.dtype} "
+            f"points must be a floating-point tensor [..., K, 2] of (u, v), got {points.dtype} "
             f"{tuple(points.shape)}"
         )
     flat = points.detach().reshape(-1, 2)

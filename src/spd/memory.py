@@ -41,7 +41,7 @@ def memory_for(what: str, advice: str) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, OutOfMemoryError) or not _is_out_of_memory(error):
             raise
-        raise OutOfMemoryError(f"{what} does not fit into memory; {advice}") from None
+        raise OutOfMemoryError(f"{what} needs more memory than is available; {advice}") from None
 
 
 def in_parts(ask: Callable[[slice], T], count: int, size: int) -> list[T]:

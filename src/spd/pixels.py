@@ -60,8 +60,8 @@ def check_image_size(size: Size) -> None:
         if pixels % PATCH or pixels < 2 * PATCH:
             below = max(pixels // PATCH * PATCH, 2 * PATCH)
             raise InputError(
-                f"image {name} {pixels} is not a multiple of {PATCH} of at least {2 * PATCH}; "
-                f"resize to {below} or pad to {below + PATCH}"
+                f"image {name} must be a multiple of {PATCH} and at least {2 * PATCH}, "
+                f"got {pixels}; resize to {below} or pad to {below + PATCH}"
             )
 
 
@@ -111,7 +111,9 @@ class Intrinsics:
     def __post_init__(self) -> None:
         values = (self.fx, self.fy, self.cx, self.cy)
         if not all(math.isfinite(value) for value in values) or self.fx <= 0 or self.fy <= 0:
-            raise InputError(f"intrinsics must be finite with positive focal lengths, got {values}")
+            raise InputError(
+                f"intrinsics must be finite, with positive focal lengths, got {values}"
+            )
 
     @classmethod
     def centred(cls, focal_px: float, size: Size) -> "Intrinsics":
@@ -179,11 +181,11 @@ def as_points(points: ArrayLike | Sequence[tuple[float, float]]) -> np.ndarray:
     try:
         asked = np.asarray(points, dtype=np.float64)
     except (TypeError, ValueError):
-        raise PointError("points must be numbers, [K, 2] of (u, v)") from None
+        raise PointError("points must be [K, 2] numbers (u, v)") from None
     if asked.size == 0:
         return asked.reshape(0, 2)
     if asked.ndim != 2 or asked.shape[1] != 2:
-        raise PointError(f"points must be [K, 2] of (u, v), got {asked.shape}")
+        raise PointError(f"points must be [K, 2] numbers (u, v), got {asked.shape}")
     return asked
 
 

@@ -318,6 +318,6 @@ def test_invalid_settings_are_refused(table, model, monkeypatch):
         answer(out, model, table, engine="ray")
     with pytest.raises(ConfigError, match=r"caf\\udce9 is not UTF-8"):
         answer(table.parent / ODD, model, table)
-    with pytest.raises(DataError, match="is not a folder that can be written"):
+    with pytest.raises(DataError, match="is not a writable folder"):
         answer(table, model, table)
     assert not out.exists()

@@ -31,10 +31,10 @@ def test_the_command_writes_the_bytes_of_the_python_call_and_resumes(command, ta
     words = ("table.parquet", "-o", "out", "-m", str(model), "--device", "cpu", "--threads", "1")
     code, out, err = command(*words)
     assert (code, err) == (0, "")
-    assert out.startswith("24 rows of 5 photos are in 1 parts in out\n24 rows in ")
+    assert out.startswith("wrote 24 rows for 5 photos to 1 parts in out\ncomputed 24 rows in ")
     assert bytes_of(table.parent / "out") == bytes_of(table.parent / "python")
     again = command(*words)
-    assert (again[0], again[1].splitlines()[1:]) == (0, ["all rows were answered before"])
+    assert (again[0], again[1].splitlines()[1:]) == (0, ["all rows were already finished"])
 
 
 def test_rows_with_errors_fail_the_command_only_with_the_option_or_if_all_failed(
@@ -45,13 +45,13 @@ def test_rows_with_errors_fail_the_command_only_with_the_option_or_if_all_failed
     words = ("table.parquet", "-m", "model", "--device", "cpu")
     code, out, _ = command(*words, "-o", "out")
     assert code == 0
-    assert "9 rows have an error:\n  5 x no image file" in out
+    assert "9 rows have errors:\n  5 x no image file" in out
     assert command(*words, "-o", "out", "--fail-on-error")[0] == 1
     for photo in (table.parent / "photos").iterdir():
         photo.unlink()
     code, out, _ = command(*words, "-o", "all")
     assert code == 1
-    assert "24 rows have an error:" in out
+    assert "24 rows have errors:" in out
     assert len(read(table.parent / "all")) == 24
 
 
@@ -67,15 +67,15 @@ def test_a_warning_of_the_model_is_printed_once(command, table, model):
     [
         (["nothing", "-o", "out"], "no file, folder or glob matches nothing"),
         (["table.parquet", "-o", "photos"], "photos exists and is not empty"),
-        (["table.parquet", "-o", "table.parquet"], "not a folder that can be written"),
+        (["table.parquet", "-o", "table.parquet"], "not a writable folder"),
         (["table.parquet", "-o", "out", "-m", "none/here"], "none/here"),
         (
             ["table.parquet", "-o", "out", "--device", "abacus"],
             "no device 'abacus' on this",
         ),
-        (["photos", "-o", "out", "--grid", "0x4"], "--grid 0x4: write COLUMNSxROWS"),
-        (["photos", "-o", "out", "--points", "3"], "point '3' is not u,v"),
-        (["photos", "-o", "out", "--points", "3,4", "--grid", "2x2"], "exclude each other"),
+        (["photos", "-o", "out", "--grid", "0x4"], "--grid must be COLUMNSxROWS"),
+        (["photos", "-o", "out", "--points", "3"], "a point must be u,v"),
+        (["photos", "-o", "out", "--points", "3,4", "--grid", "2x2"], "cannot be combined"),
         (["table.parquet", "-o", "out", "--workers", "0"], "workers"),
     ],
 )
@@ -99,7 +99,7 @@ def test_the_commands_of_the_page_run(command, table, model, monkeypatch):
             continue  # test_ray_engine and test_kill run those
         code, out, _ = command(*words, "-m", "model")
         assert code == 0, line
-        assert re.match(r"\d+ rows of \d photos are in 1 parts", out), (number, out)
+        assert re.match(r"wrote \d+ rows for \d photos to 1 parts", out), (number, out)
 
 
 def test_the_code_of_the_page_runs(command, table, capsys):

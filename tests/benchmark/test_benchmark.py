@@ -45,7 +45,7 @@ def test_the_command_times_every_step_and_writes_what_it_prints(small_model, tmp
     arguments = ["benchmark", "-m", str(tmp_path / "model"), "--size", "42x70", "--threads", "1"]
     assert run([*arguments, "-o", str(out)]) == 0
     result, printed = json.loads(out.read_text()), capsys.readouterr().out
-    assert printed == f"{format_result(result)}\nall numbers are in {out}\n"
+    assert printed == f"{format_result(result)}\nwrote all numbers to {out}\n"
     assert (result["size"], result["threads"]) == (list(SIZE), 1)
     assert steps_of(result, "torch") == [*STEPS, "training step, 2 images"]
     for row in result["rows"]:

@@ -142,6 +142,7 @@ def test_the_report_is_one_line_for_a_log(tmp_path):
     tensors = under("pretrained.", original(on_disk(dinov2(image_size=98), tmp_path)))
     torch.save(tensors | {"depth_head.x": torch.ones(1)}, tmp_path / "v2.pth")
     assert str(load_encoder(Encoder(SMALL), tmp_path / "v2.pth")) == (
-        f"encoder starts from {tmp_path / 'v2.pth'} (Depth Anything, original names): 77 tensors "
-        "taken, 1 of depth_head left out (another decoder), position table resized from 7x7 to 3x3"
+        f"encoder initialised from {tmp_path / 'v2.pth'} (Depth Anything, original names): "
+        "77 tensors used, 1 tensor(s) of depth_head left out (a different decoder), "
+        "position table resized from 7x7 to 3x3"
     )

@@ -30,12 +30,12 @@ WRONG_TENSORS = {
     "missing": ({"blocks.4.ls2.gamma": None}, r"lacks tensor 'encoder\.layer\.4\.layer_scale2"),
     "no class token": (
         {"cls_token": None},
-        "contains no DINOv2: none of its tensors is a cls_token",
+        "contains no DINOv2 encoder: no tensor is named cls_token",
     ),
     "unknown": ({"blocks.0.mlp.w12.weight": torch.ones(1)}, r"unknown tensor 'encoder.*mlp\.w12"),
     "unknown head": ({"depth_head.x": torch.ones(1)}, "unknown tensor 'depth_head.x'"),
     "another depth": ({"blocks.5.norm1.bias": torch.ones(22)}, "of the configured depth"),
-    "registers": ({"register_tokens": torch.ones(1, 4, 22)}, "with registers, another"),
+    "registers": ({"register_tokens": torch.ones(1, 4, 22)}, "with registers, which is not"),
     "twice": ({"layernorm.bias": torch.ones(22)}, "a tensor under two names"),
     "twice by parts": (
         {"encoder.layer.0.attention.q_proj.bias": torch.ones(22)},
@@ -50,14 +50,14 @@ WRONG_TENSORS = {
     "scalar qkv": ({"blocks.1.attn.qkv.bias": torch.tensor(1.0)}, r"lacks tensor .*k_proj\.bias"),
     "table of no square": (
         {"pos_embed": torch.ones(1, 12, 22)},
-        r"position table of \[1, 12, 22\]",
+        r"position table \[1, 12, 22\]",
     ),
-    "table without patches": ({"pos_embed": torch.ones(1, 1, 22)}, "position table of"),
-    "table of other rank": ({"pos_embed": torch.ones(10, 22)}, "position table of"),
+    "table without patches": ({"pos_embed": torch.ones(1, 1, 22)}, "position table"),
+    "table of other rank": ({"pos_embed": torch.ones(10, 22)}, "position table"),
     "whole numbers": ({"norm.bias": torch.ones(22, dtype=torch.int64)}, "in torch.int64"),
     "not finite": (
         {"norm.bias": torch.full((22,), torch.nan)},
-        "not finite in layernorm.bias; is it damaged",
+        "non-finite values in layernorm.bias; is the file damaged",
     ),
     "no tensor": ({"step": 3}, r"contains 'step' \(int\), which is not a named tensor"),
     "no name": ({7: torch.ones(1)}, r"contains 7 \(Tensor\)"),
@@ -76,7 +76,7 @@ def test_an_encoder_under_another_name_and_several_models_are_refused(tmp_path):
     tensors = original(on_disk(dinov2(), tmp_path))
     torch.save(under("visual.", tensors), tmp_path / "a.pth")
     refused(
-        Encoder(SMALL), tmp_path / "a.pth", r"under 'visual\.'; expected no prefix or one of back"
+        Encoder(SMALL), tmp_path / "a.pth", r"under prefix 'visual\.'; expected none or one of back"
     )
     torch.save({"model": tensors, "teacher": tensors}, tmp_path / "b.pth")
     refused(Encoder(SMALL), tmp_path / "b.pth", "several models: model, teacher; save only one")
@@ -135,7 +135,7 @@ def test_an_spd_with_other_heads_is_refused(tmp_path):
 def test_other_architectures_are_refused_by_their_configuration(tmp_path):
     registers = Dinov2WithRegistersModel(Dinov2WithRegistersConfig(**sizes()))
     registers.save_pretrained(tmp_path / "registers")
-    refused(Encoder(SMALL), tmp_path / "registers", "with registers, another architecture")
+    refused(Encoder(SMALL), tmp_path / "registers", "with registers, which is not")
     theirs = dinov2()
     theirs.save_pretrained(tmp_path / "vit")
     config = json.loads((tmp_path / "vit" / "config.json").read_text())

@@ -125,7 +125,7 @@ def test_query_writes_table_file_and_overlay(capsys, model, photo, tmp_path):
         "--overlay", picture,
     )  # fmt: skip
     assert code == 0
-    assert "1 points are in" in out
+    assert "wrote 1 points to" in out
     assert answer.read_text().startswith("u,v,depth_m\n3.0,4.0,")
     with Image.open(picture) as opened:
         assert opened.format == "PNG"
@@ -134,9 +134,9 @@ def test_query_writes_table_file_and_overlay(capsys, model, photo, tmp_path):
 @pytest.mark.parametrize(
     ("words", "pattern"),
     [
-        (["--points", "3"], r"point '3' is not u,v"),
-        (["--points", "a,b"], r"point 'a,b' is not u,v"),
-        (["--points", "1,2,3"], r"point '1,2,3' is not u,v"),
+        (["--points", "3"], r"must be u,v, .* got '3'"),
+        (["--points", "a,b"], r"must be u,v, .* got 'a,b'"),
+        (["--points", "1,2,3"], r"must be u,v, .* got '1,2,3'"),
         (
             ["--points", "64,3"],
             r"point 0 is \(64, 3\), outside the image of 64 columns and 48 rows",
@@ -144,12 +144,12 @@ def test_query_writes_table_file_and_overlay(capsys, model, photo, tmp_path):
         (["--points", "3,3", "nan,3"], r"point 1 is \(nan, 3\)"),
         ([], "no points"),
         (["--points-file", "nowhere.csv"], "no points file"),
-        (["--points", "abc"], r"point 'abc' is not u,v"),
+        (["--points", "abc"], r"must be u,v, .* got 'abc'"),
         (["--points", "3,3", "--focal-px", "-2"], "focal_px must be a positive"),
-        (["--points", "3,3", "--focal-px", "0.026"], "not in millimetres"),
+        (["--points", "3,3", "--focal-px", "0.026"], "than in millimetres"),
         (["--points", "3,3", "--overlay", "picture.jpg"], r"must end in \.png"),
         (["--points", "3,3", "--overlay", "/"], "is a folder"),
-        (["--points", "3,3", "--json", "--csv"], "exclude each other"),
+        (["--points", "3,3", "--json", "--csv"], "cannot be combined"),
         (["--points", "3,3", "--device", "tpu"], "no device 'tpu'"),
         (["--points", "3,3", "--pionts", "3,3"], "--pionts"),
     ],
@@ -166,7 +166,7 @@ def test_wrong_files_get_one_line(capsys, model, photo, tmp_path):
         ("none.png", "no image file"),
         ("empty.png", "is empty"),
         ("cut.png", "damaged or truncated"),
-        ("model/config.json", "not an image"),
+        ("model/config.json", "not a readable image"),
     ]:
         result = spd_run(capsys, "query", tmp_path / image, "-m", model, *ask)
         assert_one_line_error(result, pattern)
@@ -193,11 +193,11 @@ def test_train_evaluate_and_resume_end_to_end(capsys, rgbd_folder, tmp_path, mon
     )  # fmt: skip
     assert code == 0
     assert "finished 4 steps" in text
-    assert "note: there are only 3 frame(s), and each is seen 3 times" in text
-    assert "readings an image, spd evaluate uses all): 0." in text
+    assert "note: each of only 3 frame(s) is seen 3 times" in text
+    assert "readings per image, while spd evaluate uses all): 0." in text
     assert (out / "training.png").stat().st_size > 1000
     code, text, _ = spd_run(capsys, "train", "--resume", out)
-    assert (code, text.strip()) == (0, f"{out} is finished: 4 steps")
+    assert (code, text.strip()) == (0, f"the run {out} is already finished: 4 steps")
     code, text, _ = spd_run(
         capsys, "evaluate", out, "--data", f"{rgbd_folder}:val", "-o", tmp_path / "evaluation"
     )
@@ -218,8 +218,8 @@ def test_train_evaluate_and_resume_end_to_end(capsys, rgbd_folder, tmp_path, mon
         (["train", "--data", "nowhere", "--set", "train.steps=many"], "valid integer"),
         (["train", "--data", "nowhere", "--set", "train.steps"], "has no '='"),
         (["train", "--resume", "nowhere"], "no run to resume"),
-        (["train", "--resume", "nowhere", "--overfit"], "--resume takes no other settings"),
-        (["train", "--resume", "x", "--recipe", "rooms_tiny"], "--resume takes no other settings"),
+        (["train", "--resume", "nowhere", "--overfit"], "--resume cannot be combined"),
+        (["train", "--resume", "x", "--recipe", "rooms_tiny"], "--resume cannot be combined"),
         (["train", "--data", "nowhere", "--set", "train.step=3"], r"did you mean train\.steps"),
         (["train", "--data", "/", "-o", "/dev/null/run"], "cannot write /dev/null/run: /dev/null"),
         (["train", "--data", "/", "--val", "nowhere"], "no file or folder nowhere"),
@@ -333,5 +333,7 @@ def test_the_picture_of_a_query_says_whose_focal_length_it_is(capsys, model, pho
         words = ["query", photo, "--points", "3,4", "-m", model, "--overlay", "x.png", *focal]
         assert spd_run(capsys, *words)[0] == 0
     # 64 columns under the training camera's 63.3 degrees along the longer side.
-    assert re.match(r"photo\.png, focal length \d\d\.\d px, assumed \(--focal-px\)", titles[0])
+    assert re.match(
+        r"photo\.png, focal length \d\d\.\d px, assumed \(set it with --focal-px\)", titles[0]
+    )
     assert titles[1] == "photo.png, focal length 52.0 px, as given"

@@ -121,7 +121,7 @@ def test_distances_and_lines_are_in_space(ask):
 def test_the_ending_chooses_the_form(ask, here):
     for name in ("a.csv", "a.json", "a.parquet", "a.txt"):
         code, out, _ = ask("--points", "3,4", *FOCAL, "-o", name)
-        assert (code, out.strip()) == (0, f"1 points are in {name}")
+        assert (code, out.strip()) == (0, f"wrote 1 points to {name}")
     assert (here / "a.csv").read_text().startswith("u,v,depth_m,range_m,x_m,y_m\n3.0,4.0,")
     depth_m = scene().depth_at([(3, 4)])[0]
     assert json.loads((here / "a.json").read_text())[0]["depth_m"] == pytest.approx(
@@ -136,7 +136,7 @@ def test_maps_need_no_question_and_hold_the_models_map(ask, here):
         "--map", "d.npy", "--map", "d.png", "--map", "c.ply", "--map", "c.glb", *FOCAL
     )
     assert (code, out) == (0, "")
-    assert "16-bit depth, 1000 steps a metre" in err
+    assert "16-bit depth, 1000 steps per metre" in err
     assert (np.load("d.npy") == scene().depth_map(fast=True)).all()
     with Image.open("d.png") as image:
         assert np.abs(np.asarray(image) / 1000 - np.load("d.npy")).max() <= 0.0005 + 1e-6
@@ -152,7 +152,7 @@ def test_pictures_show_regions_lines_or_nothing_but_the_map(ask, here):
     ):
         code, _, err = ask(*words, *FOCAL, "--overlay", f"{number}.png")
         assert code == 0
-        assert f"the picture is in {number}.png" in err
+        assert f"wrote the picture to {number}.png" in err
         with Image.open(f"{number}.png") as image:
             assert image.width > 500
 
@@ -160,7 +160,7 @@ def test_pictures_show_regions_lines_or_nothing_but_the_map(ask, here):
 @pytest.mark.parametrize(
     ("text", "pattern"),
     [
-        ("u,v\n3,4\n\nx,7\n", r"p\.txt, line 4 is 'x,7', expected u,v"),
+        ("u,v\n3,4\n\nx,7\n", r"p\.txt, line 4 is 'x,7'; expected u,v"),
         ("3,4\n5\n", r"p\.txt, line 2 is '5'"),
         ("u,v\n3,4\n\n99,4\n", r"p\.txt, line 4: point 1 is \(99, 4\), outside"),
         ("[[3, 4],\n [5]]", r"p\.txt, point 2 of 2 is \[5\]; expected JSON"),
@@ -194,13 +194,16 @@ def test_points_of_a_parquet_table(ask, here):
 @pytest.mark.parametrize(
     ("words", "pattern"),
     [
-        (["--points", "3,4", "--box", "1,1,5,5"], "one kind of question per command, got --points"),
-        (["--box", "1,1,5"], "is not x0,y0,x1,y1"),
+        (
+            ["--points", "3,4", "--box", "1,1,5,5"],
+            "expected one type of question per command, got --points",
+        ),
+        (["--box", "1,1,5"], "must be x0,y0,x1,y1"),
         (["--box", "5,1,1,5"], "x0 < x1"),
         (["--box", "70,1,80,5"], "70,1,80,5: .* outside the photo of 64 columns"),
         (["--mask", "mask.jpg"], "save the mask as PNG"),
         (["--mask", "none.png"], "no image file"),
-        (["--grid", "4"], "write COLUMNSxROWS"),
+        (["--grid", "4"], "--grid must be COLUMNSxROWS"),
         (["--grid", "4000x3000"], "more than 1,000,000 points"),
         (["--distance", "3,4"], "an even number of points"),
         (["--distance", "3,4", "5,6"], "needs the photo's focal length"),
@@ -213,9 +216,9 @@ def test_points_of_a_parquet_table(ask, here):
         (["--map", "d.png", "--png-unit", "1e9"], "do not fit 16 bits"),
         (["--points", "3,4", "--json", "-o", "a.csv"], "means csv, which contradicts --json"),
         (["--points", "3,4", "--csv", "-o", "a.parquet"], "means parquet, which contradicts --csv"),
-        (["--points", "3,4", "--distortion", "0,0,0,0"], "distortion needs intrinsics"),
-        (["--points", "3,4", "--intrinsics", "52,52,32"], "is not fx,fy,cx,cy"),
-        (["--points", "3,4", "--intrinsics", "52,52,32,24", *FOCAL], "give one of focal_px"),
+        (["--points", "3,4", "--distortion", "0,0,0,0"], "distortion requires intrinsics"),
+        (["--points", "3,4", "--intrinsics", "52,52,32"], "must be fx,fy,cx,cy"),
+        (["--points", "3,4", "--intrinsics", "52,52,32,24", *FOCAL], "pass only one of focal_px"),
         (["--points", "3,4", "--intrinsics", "52,52,32,24", "--distortion", "1,2"], "4, 5 or 8"),
     ],
 )
@@ -232,10 +235,10 @@ def test_wrong_questions_get_one_line_and_leave_nothing(ask, here, words, patter
 def test_intrinsics_of_another_size_are_warned_of(ask):
     code, _, err = ask("--points", "3,4", "--intrinsics", "52,52,320,240")
     assert code == 0
-    assert "are the intrinsics of this size" in err
+    assert "are the intrinsics for this size" in err
 
 
 def test_help_says_what_shipped_is(capsys):
     assert run(["query", "--help"]) == 0
     said = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert "shipped (the model of the package)" in said.replace("`", "")
+    assert "shipped (the bundled model)" in said.replace("`", "")

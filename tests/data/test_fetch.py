@@ -235,6 +235,6 @@ def test_the_commands_report_the_result(capsys, tmp_path, monkeypatch):
     a = write_tar(tmp_path / "a.tar", {"1": b"one"})
     b = write_tar(tmp_path / "b.tar", {"2": b"two"})
     assert run(["data", "extract", str(a), str(b), str(tmp_path / "out")]) == 0
-    assert capsys.readouterr().out.strip() == f"2 files unpacked into {tmp_path / 'out'}"
+    assert capsys.readouterr().out.strip() == f"unpacked 2 files into {tmp_path / 'out'}"
     assert run(["data", "fetch", "kitti", str(tmp_path)]) == 2
     assert len(capsys.readouterr().err.strip().splitlines()) == 1

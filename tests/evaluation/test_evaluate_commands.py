@@ -54,7 +54,7 @@ def test_one_pass_with_several_protocols_baselines_and_boundaries(
     assert metrics["boundaries"]["sparse"] is not None
     code, printed, _ = asked(*words, *more)
     assert code == 0
-    assert "reused the finished predictions of 2 of 2 images" in printed
+    assert "reused existing predictions for 2 of 2 images" in printed
     # The training data's median is remembered.
     assert json.loads((out / "metrics.json").read_text()) == metrics
 
@@ -113,7 +113,7 @@ def test_a_picture_of_another_protocol_is_removed_where_it_cannot_be_redrawn(ask
     code, out, _ = asked("score", tmp_path, "--protocol", "native-median")
     assert (code, picture.is_file()) == (0, False)
     assert out.splitlines()[-1] == (
-        "removed best_median_worst.png, which showed another protocol; pass --data to draw it again"
+        "removed best_median_worst.png, which showed a different protocol; pass --data to redraw it"
     )
     assert "removed" not in asked("score", tmp_path)[1]
 
@@ -124,7 +124,7 @@ def test_boundaries_without_whole_maps_are_refused_and_nothing_is_scored(asked, 
     before = (tmp_path / "metrics.json").stat().st_mtime_ns
     code, out, err = asked("score", tmp_path, "--boundaries")
     assert (code, out) == (2, "")
-    assert "no whole maps to measure boundaries on; add them with spd evaluate ... -o" in err
+    assert "no whole maps to score depth edges on; add them with spd evaluate ... -o" in err
     assert err.count("\n") == 1
     assert (tmp_path / "metrics.json").stat().st_mtime_ns == before
     evaluate(MapPredictor([truth]), [map_sample(0, truth)], tmp_path, boundaries="dense")

@@ -144,7 +144,7 @@ def test_boxes_that_cannot_be_are_one_line(script, coco, tmp_path):
     words = (coco, "--images", tmp_path / "photos", "-o", out, "--focal-px", 65)
     for results, said in (
         ([{"image_id": 8, "bbox": [0, 0, 1, 1]}], "box 0 is of image 8, which is not in images"),
-        ([{"image_id": 7, "bbox": [0, 0, 0, 1]}], "is not x0,y0,x1,y1"),
+        ([{"image_id": 7, "bbox": [0, 0, 0, 1]}], "must be x0,y0,x1,y1"),
         ([{"image_id": 7, "bbox": [99, 99, 5, 5]}], "lies outside the photo"),
         ([{"image_id": 7}], "the JSON has no 'bbox' where the COCO form has it"),
     ):

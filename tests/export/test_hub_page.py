@@ -63,7 +63,7 @@ def test_the_error_messages_on_the_page_exist():
     [
         (["--license", "Apache 2"], "license 'Apache 2' is not a valid hub licence identifier"),
         (["--evaluation", "nowhere"], "expected a folder that an evaluation wrote"),
-        (["--evaluation", "out/evaluation"], "is an evaluation of other weights (shipped)"),
+        (["--evaluation", "out/evaluation"], "evaluates different weights (shipped)"),
     ],
 )
 def test_spd_pack_refuses_a_wrong_licence_and_evaluation_in_one_line(

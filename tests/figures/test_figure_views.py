@@ -86,7 +86,7 @@ def test_the_command_draws_the_same_views_for_the_same_seed(tmp_path, rgbd_folde
     for name, seed in (("a", "0"), ("b", "0"), ("c", "1")):
         assert run([*words, "--seed", seed, "-o", str(tmp_path / f"{name}.png")]) == 0
     said = capsys.readouterr().out.splitlines()
-    assert said[0] == (f"wrote {tmp_path / 'a.png'}: one 168x224 px view each of 3 of 3 frame(s)")
+    assert said[0] == f"wrote {tmp_path / 'a.png'}: 3 of 3 frame(s), one 168x224 px view each"
     # No frame is drawn twice: three columns, not the four that were asked for.
     assert run([*words[:-1], "3", "-o", str(tmp_path / "three.png")]) == 0
     assert np.array_equal(pixels_of(tmp_path / "three.png"), pixels_of(tmp_path / "a.png"))

@@ -38,7 +38,7 @@ IN_BLOCKS = {
     "mlp.fc2": "mlp.fc2",
 }
 QKV = ("query", "key", "value")
-DECODERS = "another decoder"
+DECODERS = "a different decoder"
 
 # Where it was written, what it is called, tensors taken and left out.
 Written = tuple[Path, str, int, tuple[tuple[str, int, str], ...]]

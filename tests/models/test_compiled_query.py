@@ -186,9 +186,9 @@ def test_torch_answers_where_the_kernel_cannot(model):
         (
             copy.deepcopy(model).double(),
             maps.to(torch.float64),
-            "float32 maps and weights on a CPU",
+            "float32 maps and weights on the CPU",
         ),
-        (model, maps.to(torch.bfloat16), "float32 maps and weights on a CPU"),
+        (model, maps.to(torch.bfloat16), "float32 maps and weights on the CPU"),
         (narrow, random_maps(32, (2, 3), dtype=torch.float32), "multiples of 16"),
     ]
     with torch.no_grad():
@@ -220,11 +220,11 @@ def test_a_subclass_has_no_compiled_kernel(model):
     ("settings", "reason"),
     [
         ({"SPD_NATIVE": "0"}, "SPD_NATIVE=0"),
-        ({"CC": "no-such-compiler"}, "no C compiler (cc) found"),
+        ({"CC": "no-such-compiler"}, "no C compiler (cc) was found"),
         ({"CC": "false"}, "the C compiler failed: exit status 1"),
         (
             {"XDG_CACHE_HOME": "/dev/null"},
-            "the compiled kernel cannot be stored or opened: cannot write",
+            "the compiled kernel cannot be saved or loaded: cannot write",
         ),
     ],
     ids=str,

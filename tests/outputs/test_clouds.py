@@ -77,7 +77,7 @@ def test_pixels_without_depth_give_no_point_and_no_edge():
 
 
 def test_bad_input_of_a_cloud_is_refused():
-    with pytest.raises(InputError, match="no point of the cloud remains"):
+    with pytest.raises(InputError, match="no point of the cloud is left"):
         cloud_of(np.full(SIZE, np.nan), PHOTO, CAMERA)
     with pytest.raises(InputError, match="differ in size"):
         cloud_of(DEPTH_M[:3], PHOTO, CAMERA)

@@ -115,7 +115,9 @@ def test_depth_pros_metres_follow_the_focal_length(folders):
 def test_a_depth_pro_that_predicts_no_field_of_view_needs_the_focal_length(tmp_path):
     tiny_peers.write_peer(tmp_path / "pro", *tiny_peers.depth_pro(use_fov_model=False))
     predictor = spd.load(tmp_path / "pro", device="cpu")
-    with pytest.raises(InputError, match=r"metres need the photo's focal length; pass focal_px"):
+    with pytest.raises(
+        InputError, match=r"metric depth needs the photo's focal length; pass focal_px"
+    ):
         predictor.encode(tiny_peers.make_photo(20, 30))
     assert predictor.encode(tiny_peers.make_photo(20, 30), focal_px=30.0).depth_map().shape == (
         20,
@@ -204,7 +206,7 @@ def test_metric_answers_are_metres_and_do_not_follow_the_focal_length(folders, r
     unknown, known = predictor.encode(photo), predictor.encode(photo, focal_px=40.0)
     assert not recwarn.list  # nothing is assumed, so there is nothing to warn of
     assert np.array_equal(unknown.depth_map(), known.depth_map())
-    with pytest.raises(InputError, match="the focal length of the photo is unknown"):
+    with pytest.raises(InputError, match="the focal length of the photo, which is unknown"):
         unknown.range_at([(3, 4)])
     # 13 and 9 pixels from the middle (26, 18) at 40 px: sqrt(13^2 + 9^2 + 40^2) / 40
     ray = (13**2 + 9**2 + 40**2) ** 0.5 / 40
@@ -229,7 +231,7 @@ def test_relative_answers_have_no_range(folders):
     predictor = spd.load(folders["depth_anything"], device="cpu")
     assert predictor.kind == "relative-disparity"
     scene = predictor.encode(tiny_peers.make_photo(20, 30), focal_px=30.0)
-    with pytest.raises(InputError, match="answers relative disparity, which has no scale"):
+    with pytest.raises(InputError, match="predicts relative disparity, which has no scale"):
         scene.range_at([(3, 3)])
 
 
@@ -251,9 +253,9 @@ def test_the_tensors_that_may_be_missing_change_no_answer(folders):
 @pytest.mark.parametrize(
     ("name", "size", "said"),
     [
-        ("glpn", (31, 90), r"a photo of 90x31 pixels cannot be prepared for a glpn"),
-        ("depth_anything", (1, 900), r"a photo of 900x1 pixels cannot be prepared for a depth_any"),
-        ("dpt_on_dinov2", (1400, 2000), r"shrink the photo to 18\d\d pixels along its longer side"),
+        ("glpn", (31, 90), r"cannot preprocess a 90x31 photo for glpn"),
+        ("depth_anything", (1, 900), r"cannot preprocess a 900x1 photo for depth_any"),
+        ("dpt_on_dinov2", (1400, 2000), r"resize the photo to 18\d\d pixels along its longer side"),
     ],
 )
 def test_photos_that_a_model_cannot_take_are_refused(folders, name, size, said):

@@ -49,9 +49,9 @@ def test_the_kind_is_what_the_family_is_documented_to_answer(tmp_path, config, k
         ),
         (
             {"model_type": "prompt_depth_anything"},
-            "supported are SPD and, from transformers, depth_anything, depth_pro, dpt, glpn, zoe",
+            "each ForDepthEstimation: depth_anything, depth_pro, dpt, glpn, zoe",
         ),
-        (DEPTH_ANYTHING | {"depth_estimation_type": "metric"}, "is metric but has no max_depth"),
+        (DEPTH_ANYTHING | {"depth_estimation_type": "metric"}, "a metric model needs max_depth"),
         (DEPTH_ANYTHING | {"max_depth": None}, "config.json: max_depth is null; expected a number"),
         (DEPTH_ANYTHING | {"max_depth": 0}, "max_depth is 0; expected a number above 0"),
         ({"model_type": "glpn", "depth_estimation_type": "feet"}, "is 'feet'; expected relative,"),

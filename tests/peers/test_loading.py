@@ -52,7 +52,7 @@ def test_a_hub_model_is_taken_from_where_the_client_puts_it(folder, monkeypatch)
 def test_a_hub_model_without_safetensors_is_refused(folder, monkeypatch):
     (folder / "model.safetensors").unlink()
     monkeypatch.setattr("huggingface_hub.snapshot_download", lambda name, allow_patterns: folder)
-    refused("somebody/depth", r"somebody/depth has no model\.safetensors; other weight formats")
+    refused("somebody/depth", r"somebody/depth has no model\.safetensors; weights in other formats")
 
 
 def test_weights_in_half_precision_answer_in_float32(folder):
@@ -63,17 +63,17 @@ def test_weights_in_half_precision_answer_in_float32(folder):
 
 def test_a_missing_processor_is_refused(folder):
     (folder / "preprocessor_config.json").unlink()
-    refused(folder, r"preprocessor_config\.json is missing, which holds the processor")
+    refused(folder, r"preprocessor_config\.json is missing, but the model needs its preprocessing")
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("{", "is not a processor's settings in JSON"),
-        ("[]", "is not a processor's settings in JSON"),
-        ('{"image_processor_type": "ViTImageProcessor"}', "is for ViTImageProcessor; a depth_any"),
-        ("{}", "is for None; a depth_anything needs DPTImageProcessor"),
-        ('{"image_processor_type": "DPTImageProcessor", "size": "big"}', "has wrong settings"),
+        ("{", "is not a JSON object with image processor settings"),
+        ("[]", "is not a JSON object with image processor settings"),
+        ('{"image_processor_type": "ViTImageProcessor"}', "is for ViTImageProcessor; depth_any"),
+        ("{}", "is for None; depth_anything needs DPTImageProcessor"),
+        ('{"image_processor_type": "DPTImageProcessor", "size": "big"}', "has invalid settings"),
     ],
 )
 def test_a_wrong_processor_is_refused(folder, text, said):
@@ -91,17 +91,17 @@ def test_other_names_of_the_same_processor_are_known(folder, name):
 def test_weights_cut_off_are_refused(folder):
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
-    refused(folder, "cannot be loaded as a depth_anything, is it complete")
+    refused(folder, "cannot be loaded as depth_anything; is it complete")
 
 
 def test_a_missing_tensor_is_refused_by_name_and_never_filled_at_random(folder):
     change(folder, lambda w: w.pop("head.conv2.bias"))
-    refused(folder, r"lacks tensor 'head\.conv2\.bias'; is it complete")
+    refused(folder, r"lacks tensor 'head\.conv2\.bias'; is the file complete")
 
 
 def test_a_tensor_of_another_shape_is_refused(folder):
     change(folder, lambda w: w.update({"head.conv2.bias": torch.zeros(5)}))
-    refused(folder, "cannot be loaded as a depth_anything")
+    refused(folder, "cannot be loaded as depth_anything")
 
 
 def test_tensors_that_no_answer_uses_may_be_missing(folder):
@@ -119,7 +119,7 @@ def test_tensors_that_no_answer_uses_may_be_missing(folder):
 def test_a_config_that_transformers_refuses_is_one_line(folder):
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"neck_hidden_sizes": "many"}))
-    refused(folder, "cannot be loaded as a depth_anything")
+    refused(folder, "cannot be loaded as depth_anything")
 
 
 def test_loading_leaves_transformers_talk_as_it_was(folder, capfd):

@@ -59,7 +59,7 @@ def test_query_refuses_what_has_no_metres_in_one_line(capsys, photo, tmp_path):
     code, out, err = spd_run(capsys, "query", photo, "--points", "3,4", "-m", folder)
     assert (code, out) == (2, "")
     assert err.count("\n") == 1
-    assert err.startswith(f"spd: {folder} answers relative disparity, which has no scale")
+    assert err.startswith(f"spd: {folder} predicts relative disparity, which has no scale")
     assert "Depth-Anything-V2-Metric-Indoor-Small-hf" in err
 
 
@@ -85,7 +85,7 @@ def test_a_warning_is_called_one_and_comes_before_the_answer(small_model, photo,
     )
     lines = done.stdout.splitlines()
     assert lines[0].startswith("warning: focal length unknown")
-    assert lines[1].startswith("50x40 pixels")  # how the photo is read
+    assert lines[1].startswith("50x40 photo")  # how the photo is read
     assert lines[2].split() == ["u", "v", "depth_m"]
 
 
@@ -99,12 +99,12 @@ def test_what_can_be_refused_at_once_is_refused_before_torch_is_loaded(photo, tm
     wrong = [
         (["query", str(tmp_path / "none.jpg"), *ask], "no image file"),
         (["query", str(tmp_path / "file"), *ask], "is empty"),
-        (["query", str(photo), "--points", "3;4", "-m", "x"], "is not u,v"),
+        (["query", str(photo), "--points", "3;4", "-m", "x"], "must be u,v"),
         (["query", str(photo), "--points-file", "none.csv"], "no points file"),
         (["query", str(photo), *ask, "-o", str(tmp_path / "file" / "x")], "cannot write"),
         (["query", str(photo), *ask, "--overlay", "x.jpg"], "must end in .png"),
         (["query", str(photo), "--points", "3,4", "-m", str(tmp_path / "no")], "no file or folder"),
-        (["query", str(photo), *ask], "answers relative disparity"),
+        (["query", str(photo), *ask], "predicts relative disparity"),
     ]
     script = (
         "import json, sys; from spd.cli import run\n"

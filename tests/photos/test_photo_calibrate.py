@@ -43,7 +43,7 @@ def test_one_factor_is_found_and_fits():
     assert (found.points, found.fits, found.focal_known) == (5, True, True)
     assert found.spread == pytest.approx(0, abs=1e-6)
     assert found.left_out == pytest.approx(0, abs=1e-6)
-    assert "one factor fits" in found.verdict()
+    assert "a single factor fits" in found.verdict()
 
 
 def test_distances_are_from_the_camera_unless_said_otherwise():
@@ -66,13 +66,13 @@ def test_what_one_factor_cannot_mend_does_not_fit():
     found = fitted(DEPTH_M + 2)  # an offset: ratios 3, 2, 1.67, 1.4, 1.33
     assert found.fits is False
     assert found.left_out > 0.1
-    assert "ONE FACTOR DOES NOT FIT" in found.verdict()
+    assert "A SINGLE FACTOR DOES NOT FIT" in found.verdict()
 
 
 def test_fewer_than_three_distances_cannot_tell():
     found = fit(np.array([1.0, 2.0]), np.array([1.5, 3.0]), focal_known=True, model="")
     assert found.fits is None
-    assert "fewer than three" in found.verdict()
+    assert "at least three are needed" in found.verdict()
 
 
 def test_a_calibrated_scene_answers_everything_in_true_metres():
@@ -89,7 +89,7 @@ def test_a_calibrated_scene_answers_everything_in_true_metres():
 def test_a_factor_of_an_unknown_focal_length_is_not_for_a_known_one():
     found = calibrate(ramp("assumed"), POINTS, DEPTH_M, along_axis=True)
     assert found.apply(ramp("assumed")).depth_at([(0, 0)])[0] == pytest.approx(1)
-    with pytest.raises(InputError, match="an unknown focal length and this one has a known"):
+    with pytest.raises(InputError, match="an unknown focal length but this photo has a known"):
         found.apply(ramp("exif"))
 
 
@@ -106,10 +106,10 @@ def test_the_file_is_read_back_and_another_is_refused(tmp_path):
     assert Calibration.read(path) == found
     for text, said in [
         ("{", "is not JSON"),
-        ("[]", "is not a calibration"),
-        ('{"format": 2}', "is not a calibration"),
-        (json.dumps(json.loads(path.read_text()) | {"scale": -1}), "is not a calibration"),
-        (json.dumps(json.loads(path.read_text()) | {"scales": 1}), "is not a calibration"),
+        ("[]", "is not a calibration file"),
+        ('{"format": 2}', "is not a calibration file"),
+        (json.dumps(json.loads(path.read_text()) | {"scale": -1}), "is not a calibration file"),
+        (json.dumps(json.loads(path.read_text()) | {"scales": 1}), "is not a calibration file"),
     ]:
         (tmp_path / "other.json").write_text(text)
         with pytest.raises(InputError, match=said):
@@ -129,30 +129,30 @@ def test_the_command_fits_and_the_next_query_applies_it(tmp_path, monkeypatch, c
     known = [f"{p['u']},{p['v']},{p['range_m'] * 1.25}" for p in before]
     assert run(["calibrate", "photo.png", "--known", *known, "--fov-deg", "60"]) == 0
     said = capsys.readouterr().out
-    assert "multiplied by 1.25, fitted to 3 distances; one factor fits" in said
+    assert "multiplied by 1.25, fitted to 3 distances; a single factor fits" in said
     assert run([*ask, "--calibration", "calibration.json"]) == 0
     captured = capsys.readouterr()
     after = json.loads(captured.out)
     for old, new in zip(before, after, strict=True):
         assert new["range_m"] == pytest.approx(old["range_m"] * 1.25, rel=1e-3)
         assert new["depth_m"] == pytest.approx(old["depth_m"] * 1.25, rel=1e-3)
-    assert "80x60 pixels, seen by the model at" in captured.err
-    assert "from the field of view: 60.0 degrees" in captured.err
+    assert "80x60 photo, resized for the model by" in captured.err
+    assert "(from the field of view), a field of view of 60.0 degrees" in captured.err
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "no known distances"),
-        (["--known", "1,2"], "is not u,v,metres"),
-        (["--known", "1,2,x"], "is not u,v,metres"),
+        ([], "no measured distances"),
+        (["--known", "1,2"], "must be u,v,metres"),
+        (["--known", "1,2,x"], "must be u,v,metres"),
         (["--known", "1,200,3"], "outside the image"),
-        (["--known", "1,2,0", "--fov-deg", "60"], "must be positive metres"),
-        (["--known", "1,2,3", "--fov-deg", "60", "--focal-px", "70"], "give one of"),
+        (["--known", "1,2,0", "--fov-deg", "60"], "must be positive, in metres"),
+        (["--known", "1,2,3", "--fov-deg", "60", "--focal-px", "70"], "pass only one of"),
         (["--known", "1,2,3", "-o", "x.txt"], "must end in .json"),
         (["--known", "1,2,3", "--device", "gpu"], "no device 'gpu' on this machine"),
         (["--known", "1,2,3", "--device", "cuda:77"], "no device 'cuda:77' on this machine"),
-        (["--known", "1,2,3", "--model", "relative"], "relative answers relative disparity"),
+        (["--known", "1,2,3", "--model", "relative"], "relative predicts relative disparity"),
         (["--known", "1,2,3", "--model", "none/here"], "none/here"),
     ],
 )

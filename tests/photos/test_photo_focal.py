@@ -96,25 +96,25 @@ def test_nobody_knowing_is_an_assumption_that_is_told(predictor):
         scene = predictor.encode(picture(*SIZE))
     assert (scene.focal_source, scene.focal_px, scene.intrinsics) == ("assumed", None, None)
     assert scene.assumed_focal_px == pytest.approx(32 / math.tan(math.radians(63.3 / 2)))
-    assert "assumed: 63.3 degrees" in scene.plan.describe()
+    assert "(assumed), a field of view of 63.3 degrees" in scene.plan.describe()
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"focal_px": 50.0, "fov_deg": 60.0}, "give one of .* got focal_px and fov_deg"),
+        ({"focal_px": 50.0, "fov_deg": 60.0}, "pass only one of .* got focal_px and fov_deg"),
         (
             {"fov_deg": 60.0, "intrinsics": Intrinsics(50, 50, 0, 0)},
             "got fov_deg and intrinsics",
         ),
-        ({"fov_deg": 0.0}, "fov_deg must be at least 0.001 and at most 170"),
-        ({"fov_deg": 5e-324}, "fov_deg must be at least 0.001 and at most 170"),
-        ({"fov_deg": 180.0}, "fov_deg must be"),
-        ({"fov_deg": float("nan")}, "fov_deg must be"),
+        ({"fov_deg": 0.0}, "must be between 0.001 and 170"),
+        ({"fov_deg": 5e-324}, "must be between 0.001 and 170"),
+        ({"fov_deg": 180.0}, "must be between"),
+        ({"fov_deg": float("nan")}, "must be between"),
         ({"intrinsics": [[50, 0], [0, 50]]}, "3x3 matrix"),
         ({"intrinsics": [[50, 0, 30], [0, 50, 20], [1, 0, 1]]}, "3x3 matrix"),
         ({"intrinsics": "camera.json"}, "3x3 matrix"),
-        ({"intrinsics": Intrinsics(50, 60, 30, 20)}, "more than 5%: the photo is squeezed"),
+        ({"intrinsics": Intrinsics(50, 60, 30, 20)}, "more than 5%, so pixels are not square"),
         ({"intrinsics": Intrinsics(1, 1, 30, 20)}, "is it in pixels of this image"),
     ],
 )
@@ -135,7 +135,9 @@ def test_a_view_far_from_training_is_told_once(predictor):
         warnings.simplefilter("error")
         predictor.encode(picture(*SIZE), **near)
         predictor.encode(picture(*SIZE), fov_deg=126.5)
-    with pytest.warns(UserWarning, match="covers 32 degrees.* trained on 63; .* extrapolated"):
+    with pytest.warns(
+        UserWarning, match="covers 32 degrees.* trained at 63 degrees; .* extrapolated"
+    ):
         predictor.encode(picture(*SIZE), **far)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -146,11 +148,11 @@ def test_a_view_far_from_training_is_told_once(predictor):
 def test_the_working_resolution_is_told():
     plan = ImagePlan.make((3000, 4000), CameraConfig(), 3242.5)
     assert plan.describe() == (
-        "4000x3000 pixels, seen by the model at 0.12 of that size (490x364 with repeated borders); "
-        "focal length 3242.5 px, as given: 63.3 degrees along the longer side"
+        "4000x3000 photo, resized for the model by a factor of 0.12 (490x364 with edge padding); "
+        "focal length 3242.5 px (as given), a field of view of 63.3 degrees along the longer side"
     )
     wide = ImagePlan.make((3000, 4000), CameraConfig(), 200.0)
-    assert wide.describe().endswith("size limits forbid the model's scale, corrected by 0.18")
+    assert wide.describe().endswith("so depth is corrected by a factor of 0.18")
 
 
 def test_the_same_view_at_another_resolution_gets_nearly_the_same_metres(predictor):

@@ -115,7 +115,7 @@ def test_heic_is_read_upright_with_its_focal_length():
 
 def test_heic_without_its_decoder_names_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "pillow_heif", None)  # as if not installed
-    with pytest.raises(InputError, match=r"the image is HEIC.*pip install pillow-heif"):
+    with pytest.raises(InputError, match=r"the image is a HEIC file.*pip install pillow-heif"):
         read_image(HEIC)
 
 
@@ -152,17 +152,17 @@ def test_a_small_file_that_claims_to_be_huge_is_refused(size):
     ("image", "said"),
     [
         (b"", "the image is empty"),
-        (b"hello", "the image is not an image that can be read"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image that can be read"),
+        (b"hello", "the image is not a readable image"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a readable image"),
         (io.StringIO("text"), "open it in mode 'rb'"),
         (3.5, "got float"),
         (None, "got NoneType"),
         (torch.zeros(2, 3, 8, 8), r"got \(2, 3, 8, 8\); encode one image at a time"),
         (torch.zeros(5, 8), None),
         (torch.zeros(4, 8, 8), r"\[3, H, W\] or \[H, W, 3\]"),
-        (torch.zeros(3, 8, 8, dtype=torch.int64), "uint8 or floating in 0..1, got int64"),
+        (torch.zeros(3, 8, 8, dtype=torch.int64), "uint8, or floats in 0..1, got int64"),
         (torch.full((3, 8, 8), 200.0), r"in 0..1, got 200..200; divide"),
-        (torch.full((3, 8, 8), -1.5), "do not normalise: the model does it"),
+        (torch.full((3, 8, 8), -1.5), "do not normalise: the model does"),
         (torch.full((3, 8, 8), float("nan")), "must lie in 0..1, got nan"),
         (Image.fromarray(np.zeros((4, 4), np.float32)), "floating-point pixels"),
         (Image.fromarray(np.full((4, 4), 70_000, np.int32)), "more than 16 bits"),

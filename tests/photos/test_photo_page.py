@@ -29,7 +29,7 @@ def test_the_pages_python_runs(photo, capsys):
     exec(compile(code, "photos.md", "exec"), {"__name__": "__main__"})
     said = capsys.readouterr().out
     assert said.startswith("intrinsics 519.")
-    assert "320x240 pixels, seen by the model at" in said
+    assert "320x240 photo, resized for the model by a factor of" in said
 
 
 def test_the_pages_commands_run(photo, capsys):

@@ -32,5 +32,5 @@ def test_an_export_takes_the_same_photos_and_cameras(exported):
     assert (scene.size, scene.focal_source) == ((60, 80), "exif")
     camera = Intrinsics(70.0, 70.0, 40.0, 30.0)
     assert exported.encode(pixels, intrinsics=camera).intrinsics == camera
-    with pytest.raises(InputError, match="give one of"):
+    with pytest.raises(InputError, match="pass only one of"):
         exported.encode(pixels, focal_px=70.0, fov_deg=60.0)

@@ -73,7 +73,7 @@ def test_a_factor_of_a_known_focal_length_is_not_for_an_unknown_one(tmp_path):
         pytest.warns(UserWarning, match="focal length unknown"),
         pytest.raises(
             InputError,
-            match="made on a photo with a known focal length and this one has an unknown",
+            match="photo had a known focal length but this photo has an unknown",
         ),
     ):
         predictor.encode(exports.noise(42, 70))
@@ -85,7 +85,9 @@ def test_a_factor_of_a_known_focal_length_is_not_for_an_unknown_one(tmp_path):
 
 def test_what_is_no_calibration_is_refused_before_the_model_is_loaded(tmp_path):
     (tmp_path / "other.json").write_text("{}")
-    with pytest.raises(InputError, match="is not a calibration; make one with: spd calibrate"):
+    with pytest.raises(
+        InputError, match="is not a calibration file; create one with: spd calibrate"
+    ):
         spd.load("nowhere/at/all", calibration=tmp_path / "other.json")
     with pytest.raises(InputError, match="no calibration file"):
         spd.load("nowhere/at/all", calibration=tmp_path / "none.json")
@@ -93,5 +95,5 @@ def test_what_is_no_calibration_is_refused_before_the_model_is_loaded(tmp_path):
 
 def test_a_model_without_metres_cannot_be_calibrated(tmp_path):
     relative = write_peer(tmp_path / "peer", *depth_anything())
-    with pytest.raises(InputError, match="has no scale, so metres cannot be"):
+    with pytest.raises(InputError, match="has no scale, so it cannot give"):
         spd.load(relative, device="cpu", calibration=FOUND)

@@ -122,5 +122,5 @@ def test_no_reading_is_0_in_the_picture_and_itself_in_the_tensor(monkeypatch):
 
 
 def test_a_model_without_metres_is_refused():
-    with pytest.raises(InputError, match="has no scale, so metres cannot be"):
+    with pytest.raises(InputError, match="has no scale, so it cannot give"):
         DepthPipeline(FlatPredictor(kind="relative-disparity"))

@@ -156,7 +156,7 @@ def test_unknown_focal_length_is_told_once(predictor):
         warnings.simplefilter("error")
         predictor.encode(noise(30, 40))
         predictor.encode(noise(30, 40), focal_px=33.0)
-    with pytest.raises(InputError, match="the focal length of the photo is unknown"):
+    with pytest.raises(InputError, match="the focal length of the photo, which is unknown"):
         scene.range_at([(1, 1)])
 
 

@@ -312,7 +312,7 @@ def test_a_page_that_cannot_be_written_is_refused_and_the_old_one_stays(tmp_path
     old = tmp_path / "page.html"
     old.write_text("old")
     for out, pattern in [
-        (tmp_path, "is a folder; name a file"),
+        (tmp_path, "is a folder; give the path of a file"),
         (tmp_path / "page.txt", r"must end in \.html"),
         (old / "page.html", "cannot write"),
     ]:
@@ -332,7 +332,7 @@ def test_the_command_says_where_the_page_is(tmp_path, capsys):
     folder = write_evaluation(tmp_path / "evaluation")
     assert run(["report", str(folder)]) == 0
     captured = capsys.readouterr()
-    assert captured.out.startswith(f"the report is {folder / 'report.html'} (")
+    assert captured.out.startswith(f"wrote the report to {folder / 'report.html'} (")
     assert captured.err == ""
 
 

@@ -85,7 +85,7 @@ def test_weights_that_are_not_what_was_written_are_refused(graphs, tmp_path):
     folder = tmp_path / "truncated"
     shutil.copytree(shipped_folder() / "onnx", folder)
     (folder / QUERY_WEIGHTS).write_bytes(b"\0" * 8)
-    with pytest.raises(CheckpointError, match="truncated or was changed"):
+    with pytest.raises(CheckpointError, match="truncated or modified"):
         with_kernel(graphs, ExportFolder.read(folder))
 
 

@@ -81,7 +81,9 @@ def test_a_single_one_that_does_not_fit_is_the_end():
 )
 def test_whatever_a_library_calls_it_is_one_error_and_others_pass(error):
     with (
-        pytest.raises(OutOfMemoryError, match="a map does not fit into memory; free some"),
+        pytest.raises(
+            OutOfMemoryError, match="a map needs more memory than is available; free some"
+        ),
         memory_for("a map", "free some"),
     ):
         raise error
@@ -106,7 +108,9 @@ def test_torch_queries_go_on_in_smaller_chunks_with_the_same_answers(
     again = torch.autograd.grad(got.sum(), model.local_path.stage1.v_proj.weight)[0]
     assert (again - gradient).abs().max() <= 1e-10
     short.most = 0
-    with pytest.raises(OutOfMemoryError, match="the query of a point does not fit into memory"):
+    with pytest.raises(
+        OutOfMemoryError, match="querying a point needs more memory than is available"
+    ):
         model.query(maps, points)
     short.error = RuntimeError("no shortage but a mistake")
     with pytest.raises(RuntimeError, match="a mistake"):
@@ -140,10 +144,12 @@ def test_what_cannot_be_cut_names_its_size_and_what_to_do(monkeypatch):
     scene = predictor.encode(exports.noise(42, 70), focal_px=52.0)
     with monkeypatch.context() as patch:
         patch.setattr(predictor._model, "dense", always(RuntimeError(CPU)))
-        with pytest.raises(OutOfMemoryError, match=r"the map of 42x70 does not fit .*fast=False"):
+        with pytest.raises(OutOfMemoryError, match=r"the 42x70 depth map needs more .*fast=False"):
             scene.depth_map(fast=True)
     monkeypatch.setattr(predictor._model, "encode", always(RuntimeError(CPU)))
-    pattern = r"the encoding of 1 image\(s\) of \d+x\d+ on cpu does not fit into memory; .* crop"
+    pattern = (
+        r"encoding 1 image\(s\) of \d+x\d+ on cpu needs more memory than is available; .* crop"
+    )
     with pytest.raises(OutOfMemoryError, match=pattern) as caught:
         predictor.encode(exports.noise(42, 70), focal_px=52.0)
     assert "\n" not in str(caught.value)
@@ -154,7 +160,7 @@ def test_the_command_says_it_in_one_line(tmp_path, capsys, monkeypatch):
     from PIL import Image
 
     Image.fromarray(exports.noise(48, 64)).save(tmp_path / "photo.png")
-    full = OutOfMemoryError("the encoding of 1 image(s) of 42x70 does not fit into memory; ...")
+    full = OutOfMemoryError("encoding 1 image(s) of 42x70 needs more memory than is available; ...")
     monkeypatch.setattr(RuntimePredictor, "encode_many", always(full))
     words = ["query", str(tmp_path / "photo.png"), "--points", "3,4", "--focal-px", "52"]
     assert run([*words, "-m", str(exports.exported())]) == 2
@@ -200,6 +206,9 @@ def test_real_shortage_in_a_runtime_is_an_error_and_afterwards_it_answers(runtim
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    said = [line.partition(" does not fit into memory; ")[0] for line in done.stdout.splitlines()]
-    assert said.pop() == "the encoding of 2 image(s) of 1400x1400"
-    assert all(re.fullmatch(r"the query of \d+ point\(s\)", line) for line in said)
+    said = [
+        line.partition(" needs more memory than is available; ")[0]
+        for line in done.stdout.splitlines()
+    ]
+    assert said.pop() == "encoding 2 image(s) of 1400x1400"
+    assert all(re.fullmatch(r"querying \d+ point\(s\)", line) for line in said)

@@ -62,7 +62,7 @@ def test_a_newer_onnx_file_than_the_runtime_knows(capsys, photo, copied, name, f
         graph.ir_version = 99
     rewrite(copied, name, graph.SerializeToString())
     said = query_fails(capsys, photo, "-m", copied, "--runtime", "onnxruntime")
-    assert f"onnxruntime cannot load {copied / name}; is the runtime too old?" in said
+    assert f"onnxruntime cannot load {copied / name}; is this onnxruntime too old?" in said
     assert pattern in said
     with pytest.raises(CheckpointError, match=pattern):
         load(copied, runtime="onnxruntime")
@@ -85,7 +85,7 @@ def test_an_operator_of_tomorrow_and_half_a_file(capsys, photo, copied, runtime,
     assert f"{runtime} cannot load {copied / name}" in said
     (copied / name).write_bytes(whole[: len(whole) // 3])  # and this is not what was written
     said = query_fails(capsys, photo, "-m", copied, "--runtime", runtime)
-    assert f"{name} is truncated or was changed" in said
+    assert f"{name} is truncated or modified" in said
 
 
 def test_precisions_that_are_not_to_be_had(capsys, photo, monkeypatch):
@@ -93,9 +93,9 @@ def test_precisions_that_are_not_to_be_had(capsys, photo, monkeypatch):
     pytest.importorskip("onnxruntime", reason='pip install "spd[export]"')
     here = ["-m", exports.exported()]
     said = query_fails(capsys, photo, *here, "--precision", "int8")
-    assert "has no int8 encoder for onnxruntime; write one with: spd export onnx" in said
+    assert "has no int8 encoder for onnxruntime; create one with: spd export onnx" in said
     said = query_fails(capsys, photo, *here, "--runtime", "onnxruntime", "--precision", "bfloat16")
-    assert "not compute bfloat16 on a CPU" in said
+    assert "not support bfloat16 on a CPU" in said
     # a CPU without it, as OpenVINO tells
     monkeypatch.setattr(openvino.Core, "get_property", lambda *_: ["FP32", "INT8", "BIN"])
     said = query_fails(capsys, photo, *here, "--precision", "bfloat16")
@@ -111,8 +111,8 @@ def test_an_export_of_other_weights_beside_a_checkpoint(capsys, photo, tmp_path)
     shutil.copytree(exports.exported(), folder / "onnx")
     for words in ([], ["--runtime", "onnxruntime"]):
         said = query_fails(capsys, photo, "-m", folder, *words)
-        assert "was exported from other weights" in said
-        assert "remove it and export again, or use the runtime torch" in said
+        assert "was exported from different weights" in said
+        assert "remove it and export again, or use the torch runtime" in said
 
 
 @pytest.mark.parametrize("local_path", ["conv", "bilinear_mlp"])

@@ -169,10 +169,10 @@ def test_load_takes_exports_and_says_what_computes():
     assert settings.weights_sha256 == file_sha256(exports.exported() / EXPORT)
     for asked, pattern in [
         ({"runtime": "torch"}, "is an exported model, which torch cannot run"),
-        ({"runtime": "tflite"}, "no runtime 'tflite'"),
-        ({"precision": "float16"}, "no precision 'float16'"),
-        ({"precision": "bfloat16", "runtime": "onnxruntime"}, "not compute bfloat16 on a CPU"),
-        ({"precision": "int8"}, "has no int8 encoder for onnxruntime; write one with: spd"),
+        ({"runtime": "tflite"}, "unknown runtime 'tflite'"),
+        ({"precision": "float16"}, "unknown precision 'float16'"),
+        ({"precision": "bfloat16", "runtime": "onnxruntime"}, "not support bfloat16 on a CPU"),
+        ({"precision": "int8"}, "has no int8 encoder for onnxruntime; create one with: spd"),
         ({"device": "cuda"}, "computes on the CPU"),
     ]:
         with pytest.raises(ConfigError, match=pattern):
@@ -202,12 +202,12 @@ def test_weights_are_torchs_unless_an_export_of_them_lies_beside(tmp_path):
     pytest.importorskip("onnxruntime", reason='pip install "spd[export]"')
     folder = tmp_path / "model"
     save_checkpoint(exports.model(), folder)
-    with pytest.raises(CheckpointError, match="is a checkpoint without an export; write one with"):
+    with pytest.raises(CheckpointError, match="is a checkpoint without an export; create one with"):
         spd.load(folder, runtime="onnxruntime")
-    with pytest.raises(ConfigError, match="torch answers in float32, not in int8"):
+    with pytest.raises(ConfigError, match="torch computes in float32, not in int8"):
         spd.load(folder, precision="int8")
     shutil.copytree(exports.exported(), folder / "onnx")
-    with pytest.raises(CheckpointError, match="was exported from other weights"):
+    with pytest.raises(CheckpointError, match="was exported from different weights"):
         spd.load(folder, runtime="onnxruntime")
     data = json.loads((folder / "onnx" / EXPORT).read_text())
     data["weights_sha256"] = file_sha256(folder / "model.safetensors")
@@ -223,7 +223,7 @@ def test_a_changed_truncated_or_missing_graph_is_refused(copied, name):
     changed[len(changed) // 2] ^= 1
     for wrong in (content[: len(content) // 2], bytes(changed), b""):
         (copied / name).write_bytes(wrong)
-        with pytest.raises(CheckpointError, match=f"{name} is truncated or was changed"):
+        with pytest.raises(CheckpointError, match=f"{name} is truncated or modified"):
             open_export(copied)
     (copied / name).unlink()
     with pytest.raises(CheckpointError, match=f"{name} is missing"):
@@ -243,7 +243,7 @@ def test_a_graph_that_the_runtime_refuses_is_named(runtime, copied):
 @pytest.mark.parametrize(
     ("change", "pattern"),
     [
-        (lambda d: d | {"format": 2}, "has format 2, and this version of spd reads 1"),
+        (lambda d: d | {"format": 2}, "has format 2, but this version of spd reads format 1"),
         (lambda d: [d], "has format None"),
         (lambda d: {k: v for k, v in d.items() if k != "opset"}, "lacks 'opset'"),
         (lambda d: d | {"model": {"dim": -1}}, "is damaged .*dim"),
@@ -259,7 +259,7 @@ def test_another_export_json_is_refused(copied, change, pattern):
     with pytest.raises(CheckpointError, match="is damaged; export the model again"):
         open_export(copied)
     (copied / EXPORT).unlink()
-    with pytest.raises(CheckpointError, match=r"holds no export\.json; write an export with"):
+    with pytest.raises(CheckpointError, match=r"contains no export\.json; create an export"):
         open_export(copied)
 
 
@@ -270,7 +270,9 @@ def test_a_runtime_that_is_not_installed_names_the_extra(monkeypatch, capsys, tm
         monkeypatch.setitem(sys.modules, name, None)
         with pytest.raises(ConfigError, match=rf'{name} is not installed; pip install "spd\[expo'):
             open_export(folder, name)
-    with pytest.raises(ConfigError, match='needs onnxruntime or openvino; pip install "spd'):
+    with pytest.raises(
+        ConfigError, match='needs onnxruntime or openvino; install both with: pip install "spd'
+    ):
         spd.load(folder)
     words = ["query", str(tmp_path / "photo.png"), "--points", "3,4", "-m", str(folder)]
     assert run([*words, "--runtime", "openvino"]) == 2

@@ -97,7 +97,7 @@ def test_a_mask_is_upright_and_no_jpeg_whatever_it_is_called(tmp_path):
     tall.save(tmp_path / "mask.png", exif=exif)
     assert np.argwhere(read_mask(tmp_path / "mask.png").pixels).tolist() == [[0, 59]]
     tall.save(tmp_path / "jpeg.png", "JPEG")
-    with pytest.raises(InputError, match=r"jpeg\.png: .* save the mask as PNG"):
+    with pytest.raises(InputError, match=r"jpeg\.png is a JPEG.* save the mask as PNG"):
         read_mask(tmp_path / "jpeg.png")
 
 
@@ -147,12 +147,16 @@ def test_the_point_that_speaks_for_a_region_lies_in_it_and_in_the_photo():
     ("where", "error", "pattern"),
     [
         ((5, 5, 5, 9), PointError, "x0 < x1 and y0 < y1"),
-        ((5, 9, 8, 2), PointError, "box 5,9,8,2 is not"),
+        ((5, 9, 8, 2), PointError, "x0 < x1 and y0 < y1, got 5,9,8,2"),
         ((0, 0, np.inf, 5), PointError, "x0 < x1"),
         ((60, 0, 70, 5), PointError, "outside the photo of 60 columns and 40 rows"),
-        (np.zeros((40, 60), dtype=bool), InputError, "the mask is empty"),
-        (np.ones((60, 40), dtype=bool), InputError, "40 columns and 60 rows, the photo 60 and 40"),
-        (np.ones((40, 60), dtype=np.uint8), InputError, "make a mask of numbers boolean"),
+        (np.zeros((40, 60), dtype=bool), InputError, "mask is empty"),
+        (
+            np.ones((60, 40), dtype=bool),
+            InputError,
+            "40 columns and 60 rows, but the photo has 60 and 40",
+        ),
+        (np.ones((40, 60), dtype=np.uint8), InputError, "convert a numeric mask with mask > 0"),
         ((1, 2, 3), InputError, "a region must be a box"),
         ("nowhere.png", InputError, r"no image file nowhere\.png"),
         (Line(np.array([[0.0, 0.0], [0.0, 40.0]])), PointError, r"point 1 is \(0, 40\), outside"),

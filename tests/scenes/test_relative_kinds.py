@@ -46,7 +46,7 @@ def test_every_method_in_metres_refuses(kind):
     for name, arguments in ANSWERS.items():
         assert np.isfinite(getattr(scene, name)(*arguments)).all()
     for name, arguments in METRES.items():
-        with pytest.raises(InputError, match=f"answers {kind.replace('-', ' ')}, which has no"):
+        with pytest.raises(InputError, match=f"predicts {kind.replace('-', ' ')}, which has no"):
             getattr(scene, name)(*arguments)
 
 

@@ -50,7 +50,7 @@ def test_a_line_is_as_long_as_its_parts():
 
 
 def test_what_has_no_answer_says_why():
-    with pytest.raises(InputError, match="the focal length of the photo is unknown"):
+    with pytest.raises(InputError, match="the focal length of the photo, which is unknown"):
         wall(focal_px=None).distance_m((1, 1), (2, 2))
     with pytest.raises(PointError, match=r"point 1 is \(60, 1\), outside"):
         wall().distance_m((1, 1), (60, 1))

@@ -48,6 +48,6 @@ def test_a_focal_length_is_of_the_file_however_its_path_is_written():
 def test_a_row_outside_its_photo_is_named():
     with pytest.raises(PointError, match=r"row 2, 2\.png: .*\(60, 1\), outside the image"):
         ask_table(Walls(), ["2.png", "3.png", "2.png"], [(1, 1), (2, 2), (60, 1)])
-    with pytest.raises(InputError, match="got 1 for 2 images"):
+    with pytest.raises(InputError, match="got 1 points for 2 images"):
         ask_table(Walls(), ["2.png", "3.png"], [(1, 1)])
     assert ask_table(Walls(), [], []).shape == (0,)

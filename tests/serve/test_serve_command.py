@@ -44,7 +44,7 @@ def test_it_starts_answers_and_stops(stop, tmp_path):
     with process:
         try:
             line = process.stderr.readline()
-            url = re.search(r"answers at (http://127\.0\.0\.1:\d+) \(Ctrl-C stops it\)", line)[1]
+            url = re.search(r"serving .* at (http://127\.0\.0\.1:\d+) \(Ctrl-C to stop\)", line)[1]
             data = photo()
             image = ask(f"{url}/v1/images?focal_px=60", data, "image/png", TOKEN)
             points = json.dumps({"points": [[3, 4], [60, 40]]}).encode()
@@ -87,7 +87,7 @@ def test_a_port_in_use(capsys):
         (["--token-file", "missing"], "--token-file missing cannot be read: No such file"),
         (["--max-megabytes", "0"], "max_megabytes"),
         (["--keep-images", "0"], "keep_images"),
-        (["--runtime", "tflite"], "no runtime 'tflite'"),
+        (["--runtime", "tflite"], "unknown runtime 'tflite'"),
         (["--port", "70000"], "--port"),
     ],
 )

@@ -104,7 +104,7 @@ def test_photos_that_waited_too_long_are_not_encoded():
 
 
 def test_a_photo_that_does_not_fit_into_memory():
-    full = OutOfMemoryError("the encoding does not fit into memory; crop the photo")
+    full = OutOfMemoryError("the encoding needs more memory than is available; crop the photo")
     with small_service(network=FailingPredictor(full)) as client:
         answer = client.post("/v1/images", content=photo(), headers=JPEG)
         assert error_of(answer)[:2] == (503, "out_of_memory")

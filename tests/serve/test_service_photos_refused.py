@@ -39,7 +39,7 @@ def png_head(width: int, height: int) -> bytes:
     ("data", "pattern"),
     [
         (b"", "is empty"),
-        (b"hello", "not an image that can be read"),
+        (b"hello", "not a readable image"),
         (photo()[:1000], "damaged or truncated"),
         (photo(form="JPEG")[:400], "damaged or truncated"),
     ],
@@ -128,7 +128,7 @@ def test_cameras_at_the_limits_of_what_is_valid(client, camera):
 @pytest.mark.parametrize(
     ("camera", "status", "pattern"),
     [
-        ({"focal_px": 60, "fov_deg": 60}, 400, "give one of focal_px, fov_deg"),
+        ({"focal_px": 60, "fov_deg": 60}, 400, "pass only one of focal_px, fov_deg"),
         ({"focal_px": "nan"}, 422, "focal_px"),
         ({"focal_px": "inf"}, 422, "focal_px"),
         ({"focal_px": 5e-324}, 400, "field of view of"),

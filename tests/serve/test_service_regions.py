@@ -123,8 +123,8 @@ def test_distortion_is_null_where_none_was_given(client, image):
 @pytest.mark.parametrize(
     ("camera", "pattern"),
     [
-        ({"distortion": "0,0,0,0"}, "distortion needs intrinsics"),
-        ({"distortion": "0,0,0,0", "focal_px": 60}, "distortion needs intrinsics"),
+        ({"distortion": "0,0,0,0"}, "distortion requires intrinsics"),
+        ({"distortion": "0,0,0,0", "focal_px": 60}, "distortion requires intrinsics"),
         (PINHOLE | {"distortion": "0,0,0"}, "4, 5 or 8 numbers"),
         (PINHOLE | {"distortion": "a,b,c,d"}, "4, 5 or 8 numbers"),
         (PINHOLE | {"distortion": "nan,0,0,0"}, "must be finite"),
@@ -170,11 +170,11 @@ def test_invalid_queries(client, image, what, body, status, pattern):
 @pytest.mark.parametrize(
     ("data", "status", "pattern"),
     [
-        (mask_file(MASK[:40]), 400, "64 columns and 40 rows, the photo 64 and 48"),
-        (mask_file(MASK & False), 400, "the mask is empty"),
+        (mask_file(MASK[:40]), 400, "64 columns and 40 rows, but the photo has 64 and 48"),
+        (mask_file(MASK & False), 400, "mask is empty"),
         (mask_file(form="JPEG"), 400, "save the mask as PNG"),
         (mask_file(np.ones((400, 400), dtype=bool)), 413, "400x400 pixels"),
-        (b"no image", 400, "not an image that can be read"),
+        (b"no image", 400, "not a readable image"),
         (b"", 400, "is empty"),
     ],
 )

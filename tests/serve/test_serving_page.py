@@ -36,7 +36,7 @@ def address():
         [sys.executable, "-m", *words], stderr=subprocess.PIPE, text=True
     ) as process:
         try:
-            assert f"answers at http://127.0.0.1:{port} " in process.stderr.readline()
+            assert f" at http://127.0.0.1:{port} " in process.stderr.readline()
             yield f"127.0.0.1:{port}"
         finally:
             process.terminate()

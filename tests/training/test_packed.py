@@ -51,7 +51,7 @@ def test_a_packed_model_has_the_weights_of_the_run_in_half_precision(finished, t
 def test_packing_overwrites_nothing(finished, tmp_path, capsys):
     (tmp_path / "packed").mkdir()
     assert command(["pack", str(finished.folder), "-o", str(tmp_path / "packed")]) == 2
-    assert "exists already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     assert not any((tmp_path / "packed").iterdir())
 
 

@@ -16,23 +16,29 @@ _SHOWN_ERRORS = 5
 
 def batch(
     inputs: Annotated[
-        list[str], typer.Argument(help="Folders, globs, photos; tables .parquet or .csv.")
+        list[str], typer.Argument(help="Photos, folders, globs, or .parquet or .csv tables.")
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Output folder for the parts.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Output folder for the Parquet files.")],
     points: Annotated[
         list[str] | None,
         typer.Option(
-            "--points", metavar="U,V ...", help="Points to query on every photo, without a table."
+            "--points",
+            metavar="U,V ...",
+            help="Points to query on every photo, in place of a table.",
         ),
     ] = None,
     grid: Annotated[
         str | None,
-        typer.Option("--grid", help="Query a regular grid COLUMNSxROWS on every photo instead."),
+        typer.Option(
+            "--grid",
+            help="Query a regular COLUMNSxROWS grid on every photo instead of --points.",
+        ),
     ] = None,
     root: Annotated[
         Path | None,
         typer.Option(
-            "--root", help="Folder that paths in tables are relative to; default: the table's own."
+            "--root",
+            help="Base folder for relative paths in tables; default: the table's folder.",
         ),
     ] = None,
     model: Model = None,
@@ -41,13 +47,13 @@ def batch(
     precision: Precision = None,
     engine: Annotated[
         Literal["local", "ray"],
-        typer.Option("--engine", help="Run on this machine or on a Ray cluster (RAY_ADDRESS)."),
+        typer.Option("--engine", help="Run on this machine or on the Ray cluster at RAY_ADDRESS."),
     ] = "local",
     workers: Annotated[
-        int, typer.Option("--workers", min=1, help="Processes; each loads the model.")
+        int, typer.Option("--workers", min=1, help="Number of processes; each loads the model.")
     ] = 1,
     threads: Annotated[
-        int | None, typer.Option("--threads", min=1, help="CPU threads of each process.")
+        int | None, typer.Option("--threads", min=1, help="CPU threads per process.")
     ] = None,
     photos_per_part: Annotated[
         int,
@@ -68,7 +74,7 @@ def batch(
         bool, typer.Option("--fail-on-error", help="Exit with 1 if any row has an error.")
     ] = False,
 ) -> None:
-    """Query many photos into Parquet files; run the same command again to resume.
+    """Query many photos and write Parquet files; run the same command again to resume.
 
     Example: `spd batch detections.parquet -o out/depths --model runs/rooms_tiny`
     """
@@ -77,7 +83,7 @@ def batch(
     from spd.predictors.model_options import ModelOptions
 
     if points and grid:
-        raise typer.BadParameter("--points and --grid exclude each other")
+        raise typer.BadParameter("--points and --grid cannot be combined")
     batch_input = BatchInput(
         inputs=tuple(inputs),
         points=tuple(parse_point(text) for text in points or []),
@@ -130,7 +136,7 @@ def _run(batch_input: "BatchInput", settings: "BatchSettings") -> "BatchSummary"
             )
     except KeyboardInterrupt:
         print(
-            f"stopped; finished parts are in {settings.out}; run the same command to resume",
+            f"stopped; finished parts are in {settings.out}; run the same command again to resume",
             file=sys.stderr,
         )
         raise
@@ -139,20 +145,22 @@ def _run(batch_input: "BatchInput", settings: "BatchSettings") -> "BatchSummary"
 def _describe(summary: "BatchSummary") -> str:
     """The summary as text."""
     lines = [
-        f"{summary.rows} rows of {summary.photos} photos are in {summary.parts} parts in "
+        f"wrote {summary.rows} rows for {summary.photos} photos to {summary.parts} parts in "
         f"{summary.out}"
     ]
     if summary.rows_before == summary.rows:
-        lines.append("all rows were answered before")
+        lines.append("all rows were already finished")
     elif summary.rows_before:
-        lines.append(f"{summary.rows_before} of them were answered before")
+        lines.append(f"{summary.rows_before} of them were already finished")
     now = summary.rows - summary.rows_before
     if now:
-        lines.append(f"{now} rows in {summary.seconds:.1f} s")
+        lines.append(f"computed {now} rows in {summary.seconds:.1f} s")
     if summary.failed:
-        lines.append(f"{summary.failed} rows have an error:")
+        lines.append(f"{summary.failed} rows have errors:")
         shown = list(summary.errors.items())[:_SHOWN_ERRORS]
         lines += [f"  {count} x {error}" for error, count in shown]
         if len(summary.errors) > len(shown):
-            lines.append(f"  and {len(summary.errors) - len(shown)} other errors (column error)")
+            lines.append(
+                f"  and {len(summary.errors) - len(shown)} other errors (see the error column)"
+            )
     return "\n".join(lines)

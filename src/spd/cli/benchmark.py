@@ -12,20 +12,22 @@ def benchmark(
     model: Annotated[str, typer.Option("--model", "-m", help=MODEL_HELP)] = "shipped",
     size: Annotated[
         str | None,
-        typer.Option("--size", help="Image HEIGHTxWIDTH in pixels; default: the training crop."),
+        typer.Option(
+            "--size", help="Image size HEIGHTxWIDTH in pixels; default: the training crop."
+        ),
     ] = None,
     threads: Annotated[
         int | None,
-        typer.Option("--threads", min=1, help="Threads of every runtime; default: torch's choice."),
+        typer.Option("--threads", min=1, help="Threads for each runtime; default: torch's choice."),
     ] = None,
     device: Annotated[
-        str, typer.Option("--device", help="Device of torch: cpu, cuda or mps.")
+        str, typer.Option("--device", help="Device for torch: cpu, cuda or mps.")
     ] = "cpu",
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="JSON file to write all numbers to.")
     ] = None,
 ) -> None:
-    """Time encode, queries, the dense map and a training step, in every installed runtime.
+    """Time encoding, queries, the dense map and a training step in every installed runtime.
 
     Example: `spd benchmark --size 168x224 -o benchmark.json`
     """
@@ -46,4 +48,4 @@ def benchmark(
     print(format_result(result))
     if out is not None:
         write_text(out, json.dumps(result, indent=1) + "\n")
-        print(f"all numbers are in {out}")
+        print(f"wrote all numbers to {out}")

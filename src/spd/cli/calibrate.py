@@ -14,13 +14,13 @@ if TYPE_CHECKING:  # imported when the command runs, so that `spd --help` stays 
 
 
 def calibrate(
-    image: Annotated[Path, typer.Argument(help="Photo with known distances.")],
+    image: Annotated[Path, typer.Argument(help="Photo with measured distances.")],
     known: Annotated[
         list[str] | None,
         typer.Option(
             "--known",
             metavar="U,V,METRES ...",
-            help="Pixels and their measured distance from the camera, in metres.",
+            help="Pixels and their measured distances from the camera, in metres.",
         ),
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="JSON file to write.")] = Path(
@@ -31,11 +31,14 @@ def calibrate(
     fov_deg: FovDeg = None,
     along_axis: Annotated[
         bool,
-        typer.Option("--along-axis", help="Known metres are depth (camera z), not distance."),
+        typer.Option(
+            "--along-axis",
+            help="Measured values are depths (camera z), not distances from the camera.",
+        ),
     ] = False,
     device: Device = None,
 ) -> None:
-    """Fit one factor between the model's depth and measured distances, and test the fit.
+    """Fit a single scale factor from the model's depth to measured distances, and test the fit.
 
     Example: `spd calibrate photo.jpg --known 320,240,2.5 100,57,3.1 500,400,1.8`
     """
@@ -74,7 +77,9 @@ def calibrate_photo(
 
     measured = [parse_known(text) for text in known]
     if not measured:
-        raise PointError("no known distances; name some with --known 320,240,2.5 100,57,3.1")
+        raise PointError(
+            "no measured distances given; pass some, such as --known 320,240,2.5 100,57,3.1"
+        )
     check_writable(out, ".json")
     photo = read_file(image)
     points = [(u, v) for u, v, _ in measured]
@@ -87,7 +92,7 @@ def calibrate_photo(
     fitted = fit_scene(scene, points, metres, model=predictor.source, along_axis=along_axis)
     fitted.write(out)
     print(fitted.verdict())
-    print(f"the calibration is in {out}; apply it with: spd query --calibration {out}")
+    print(f"wrote the calibration to {out}; apply it with: spd query --calibration {out}")
 
 
 def parse_known(text: str) -> tuple[float, float, float]:
@@ -102,6 +107,6 @@ def parse_known(text: str) -> tuple[float, float, float]:
         u, v, metres = (float(part) for part in text.split(","))
     except ValueError:
         raise PointError(
-            f"known distance {text!r} is not u,v,metres with three numbers, such as 320,240,2.5"
+            f"--known must be u,v,metres, three numbers (for example 320,240,2.5), got {text!r}"
         ) from None
     return u, v, metres

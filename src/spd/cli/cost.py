@@ -11,12 +11,12 @@ def cost(
     size: Annotated[
         str, typer.Option("--size", help="Image size HEIGHTxWIDTH in pixels, multiples of 14.")
     ] = "350x476",
-    recipe: Annotated[str, typer.Option("--recipe", help="Recipe whose model to count.")] = (
+    recipe: Annotated[str, typer.Option("--recipe", help="Recipe that defines the model.")] = (
         "nyu_v15_2"
     ),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Count parameters and multiply-adds of a model, exactly, from its configuration.
+    """Count the parameters and multiply-adds of a model exactly, from its configuration.
 
     Example: `spd cost --size 350x476`
     """

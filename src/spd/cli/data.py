@@ -5,35 +5,39 @@ from typing import Annotated, Literal
 
 import typer
 
-app = typer.Typer(help="Make, show, check, convert and download data.", no_args_is_help=True)
+app = typer.Typer(help="Generate, show, check, convert and download data.", no_args_is_help=True)
 
 SourceArgument = Annotated[
-    str, typer.Argument(help="Data: PATH[:SPLIT][,key=value]... (docs/formats.md).")
+    str, typer.Argument(help="Data to read: PATH[:SPLIT][,key=value]... (docs/formats.md).")
 ]
 OutOption = Annotated[Path, typer.Option("--out", "-o", help="PNG file to write.")]
 WorkersOption = Annotated[
-    int | None, typer.Option("--workers", min=1, help="Processes; default: one per core.")
+    int | None, typer.Option("--workers", min=1, help="Number of processes; default: one per core.")
 ]
 
 
 @app.command()
 def rooms(
     folder: Annotated[Path, typer.Argument(help="Output folder.")],
-    count: Annotated[int, typer.Option("--count", min=0, help="Training rooms.")] = 400,
-    val: Annotated[int, typer.Option("--val-count", min=0, help="Validation rooms.")] = 24,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of all rooms.")] = 0,
+    count: Annotated[int, typer.Option("--count", min=0, help="Number of training rooms.")] = 400,
+    val: Annotated[
+        int, typer.Option("--val-count", min=0, help="Number of validation rooms.")
+    ] = 24,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Random seed for all rooms.")] = 0,
     height: Annotated[int, typer.Option("--height", min=28, help="Image height in pixels.")] = 480,
     width: Annotated[int, typer.Option("--width", min=28, help="Image width in pixels.")] = 640,
     focal_px: Annotated[
         float | None,
-        typer.Option("--focal-px", help="Focal length in pixels; default: NYU's field of view."),
+        typer.Option(
+            "--focal-px", help="Focal length in pixels; default: matches NYU's field of view."
+        ),
     ] = None,
     points: Annotated[
-        int, typer.Option("--points", min=0, help="Sub-pixel points with exact depth per image.")
+        int, typer.Option("--points", min=0, help="Sub-pixel points with exact depth, per image.")
     ] = 4096,
     workers: WorkersOption = None,
 ) -> None:
-    """Render synthetic rooms with exact depth; resumes an interrupted call.
+    """Render synthetic rooms with exact depth; an interrupted run resumes.
 
     Example: `spd data rooms rooms --count 400 --val-count 24`
     """
@@ -64,11 +68,11 @@ def rooms(
 
 @app.command()
 def sheet(
-    sources: Annotated[list[str], typer.Argument(help="Data: PATH or PATH:SPLIT, one or several.")],
+    sources: Annotated[list[str], typer.Argument(help="One or more sources: PATH or PATH:SPLIT.")],
     out: OutOption,
-    count: Annotated[int, typer.Option("--count", min=1, help="Images to show.")] = 12,
+    count: Annotated[int, typer.Option("--count", min=1, help="Number of images to show.")] = 12,
 ) -> None:
-    """Draw a contact sheet of images and their depth.
+    """Draw a contact sheet of images and their depth maps.
 
     Example: `spd data sheet rooms:train --out out/rooms.png`
     """
@@ -93,14 +97,14 @@ def views(
     source: SourceArgument,
     out: OutOption,
     recipe: Annotated[
-        str, typer.Option("--recipe", help="Recipe that gives the camera and the points.")
+        str, typer.Option("--recipe", help="Recipe that sets the camera and the number of points.")
     ] = "nyu_v15_2",
     count: Annotated[
-        int, typer.Option("--count", min=1, help="Views to show, one per frame.")
+        int, typer.Option("--count", min=1, help="Number of views to show, one per frame.")
     ] = 12,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the views.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Random seed for the views.")] = 0,
 ) -> None:
-    """Draw the network's training input: augmented crops, their depth and points.
+    """Draw the network's training inputs: augmented crops with their depth and points.
 
     Example: `spd data views rooms:train --recipe nyu_v15_2 --out out/views.png`
     """
@@ -133,7 +137,7 @@ def views(
     which = f"{shown:,} of {len(samples):,} frame(s)"
     crops = f"random crops of {size} at focal length {camera.focal_px:g} px"
     view_sheet(drawn, out, f"{source}, training input of {recipe}: {crops}, {which}")
-    print(f"wrote {out}: one {size} view each of {which}")
+    print(f"wrote {out}: {which}, one {size} view each")
 
 
 @app.command()
@@ -143,14 +147,16 @@ def check(
         str | None,
         typer.Option(
             "--against",
-            help="Fail if an image also appears in this source (perceptual hash).",
+            help="Fail if any image also appears in this source (perceptual hash).",
         ),
     ] = None,
-    full: Annotated[bool, typer.Option("--full", help="Read every frame instead of 32.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Read every frame instead of a sample of 32.")
+    ] = False,
     workers: WorkersOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Report format, statistics and problems of data; exits with 0 if it is usable, else 2.
+    """Report the format, statistics and problems of data; exit with 0 if usable, else 2.
 
     Example: `spd data check nyu_depth_v2_labeled.mat:train --full`
     """
@@ -175,14 +181,16 @@ def convert(
     folder: Annotated[Path, typer.Argument(help="RGB-D folder to write.")],
     split: Annotated[
         str | None,
-        typer.Option("--split", help="New name of the split; default: its name in the source."),
+        typer.Option(
+            "--split", help="Name for the split in the output; default: its name in the source."
+        ),
     ] = None,
     workers: WorkersOption = None,
     max_broken: Annotated[
-        int, typer.Option("--max-broken", min=0, help="Unreadable frames to leave out.")
+        int, typer.Option("--max-broken", min=0, help="Skip up to this many unreadable frames.")
     ] = 0,
 ) -> None:
-    """Convert data of any format to an RGB-D folder; resumes an interrupted call.
+    """Convert data in any supported format to an RGB-D folder; an interrupted run resumes.
 
     Example: `spd data convert nyu/data nyu-folder`
     """
@@ -201,7 +209,7 @@ def convert(
         )
     for line in broken_lines(done):
         print(f"left out: {line}")
-    print(f"{done.written} frames written and {done.kept} kept in {folder}")
+    print(f"{done.written} frames written to {folder}, {done.kept} already there")
 
 
 @app.command()
@@ -209,10 +217,10 @@ def fetch(
     dataset: Annotated[Literal["nyu"], typer.Argument(help="Data set to download.")],
     folder: Annotated[Path, typer.Argument(help="Output folder.")],
     split: Annotated[
-        Literal["train", "val", "all"], typer.Option("--split", help="Part to download.")
+        Literal["train", "val", "all"], typer.Option("--split", help="Split to download.")
     ] = "all",
 ) -> None:
-    """Download NYU Depth V2 (35 GB) from the Hugging Face hub; resumes an interrupted call.
+    """Download NYU Depth V2 (35 GB) from the Hugging Face hub; an interrupted download resumes.
 
     Example: `spd data fetch nyu nyu --split val`
     """
@@ -221,7 +229,9 @@ def fetch(
 
     check_folder(folder)
     archives = fetch_nyu(folder, split, tell=lambda text: print(text, flush=True))
-    print(f"{len(archives)} archives are in {archives[0].parent}; next: spd data check {folder}")
+    print(
+        f"{len(archives)} archives are in {archives[0].parent}; next run: spd data check {folder}"
+    )
 
 
 @app.command()
@@ -229,7 +239,7 @@ def extract(
     archives: Annotated[list[Path], typer.Argument(help="Tar files.")],
     folder: Annotated[Path, typer.Argument(help="Output folder.")],
 ) -> None:
-    """Unpack tar archives safely; resumes an interrupted call.
+    """Unpack tar archives safely; an interrupted run resumes.
 
     Example: `spd data extract nyu/data/val-000000.tar nyu/data/val-000001.tar nyu-files`
     """
@@ -238,4 +248,4 @@ def extract(
 
     with progress_bar("unpacking") as progress:
         written = extract_archives(archives, folder, progress=progress)
-    print(f"{written} files unpacked into {folder}")
+    print(f"unpacked {written} files into {folder}")

@@ -11,10 +11,10 @@ POINTS = ((60, 150), (330, 140), (560, 200), (150, 360), (330, 330), (480, 420))
 
 def demo(
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder for room.png, points.png, points.csv.")
+        Path, typer.Option("--out", "-o", help="Folder for room.png, points.png and points.csv.")
     ] = Path(),
 ) -> None:
-    """Ask six points of a synthetic room whose exact depth is known, and draw the depth map.
+    """Query six points in a synthetic room with exactly known depth, and draw the depth map.
 
     Example: `spd demo -o out`
     """
@@ -46,7 +46,7 @@ def demo(
         depth_m,
         picture,
         depth_map_m=scene.depth_map(fast=True),
-        title=f"room.png, focal length {EXAMPLE_FOCAL_PX} px, given",
+        title=f"room.png, focal length {EXAMPLE_FOCAL_PX} px, as given",
     )
     print(table_text(rows))
     print(f"Wrote {room} (the photo), {picture} (points and depth map) and {table} (this table).")

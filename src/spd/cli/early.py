@@ -44,5 +44,5 @@ def check_new(folder: Path) -> None:
         DataError: if it cannot be written.
     """
     if folder.exists():
-        raise CheckpointError(f"{folder} exists already; remove it or choose another -o")
+        raise CheckpointError(f"{folder} already exists; remove it or choose a different -o")
     check_folder(folder)

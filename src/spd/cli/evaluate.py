@@ -16,8 +16,8 @@ ProtocolNames = Annotated[
     typer.Option(
         "--protocol",
         metavar="NAME",
-        help="How predictions are scored: native, bts, ... (docs/evaluation.md); by default bts "
-        "for NYU frames and native for other data.",
+        help="Scoring protocol: native, bts, ... (docs/evaluation.md); default: bts for NYU "
+        "frames, native for other data.",
     ),
 ]
 
@@ -26,7 +26,8 @@ def evaluate(
     model: Annotated[str, typer.Argument(help=MODEL_HELP)],
     data: Annotated[list[str], typer.Option("--data", help="Data to score: PATH or PATH:SPLIT.")],
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder for predictions, metrics and pictures.")
+        Path,
+        typer.Option("--out", "-o", help="Output folder for predictions, metrics and figures."),
     ],
     protocol: ProtocolNames = None,
     boundaries: Annotated[
@@ -34,8 +35,8 @@ def evaluate(
         typer.Option(
             "--boundaries",
             metavar="[sparse|dense]",
-            help="Also measure depth edges: sparse (the default) queries every pixel, dense reads "
-            "the dense map alone.",
+            help="Also score depth edges: sparse (the default) queries every pixel, dense uses "
+            "only the dense map.",
         ),
     ] = None,
     training_data: Annotated[
@@ -45,18 +46,20 @@ def evaluate(
     max_points: Annotated[
         int | None,
         typer.Option(
-            "--max-points", min=1, help="Score at most this many random readings per image."
+            "--max-points",
+            min=1,
+            help="Score at most this many random ground-truth readings per image.",
         ),
     ] = None,
     view: Annotated[
         Literal["whole", "crop"],
         typer.Option(
-            "--view", help="Encode the whole photo, or the training camera's crop at its centre."
+            "--view", help="Encode the whole photo, or only a centre crop of the training size."
         ),
     ] = "whole",
     device: Device = None,
 ) -> None:
-    """Score a model at native ground-truth pixels, point queries and dense map side by side.
+    """Score a model at native ground-truth pixels: point queries next to the dense map.
 
     Example: `spd evaluate runs/rooms_tiny --data rooms:val --out out/evaluation`
     """
@@ -98,7 +101,7 @@ def evaluate(
             progress=progress,
         )
     if folder.reused:
-        print(f"reused the finished predictions of {folder.reused} of {len(samples)} images")
+        print(f"reused existing predictions for {folder.reused} of {len(samples)} images")
     print_reports(reports, out)
 
 
@@ -107,4 +110,4 @@ def print_reports(reports: "Iterable[EvaluationReport]", out: Path) -> None:
     from spd.evaluate import format_report
 
     print("\n".join(format_report(report) for report in reports))
-    print(f"metrics, per-image numbers and pictures are in {out}")
+    print(f"metrics, per-image numbers and figures are in {out}")

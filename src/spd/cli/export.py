@@ -14,34 +14,36 @@ app = typer.Typer(help="Export a model to other formats.", no_args_is_help=True)
 @app.command()
 def onnx(
     model: Annotated[
-        str, typer.Argument(help="Checkpoint, training run, hub id, or shipped.")
+        str, typer.Argument(help="Checkpoint, training run, hub id or shipped.")
     ] = "shipped",
     out: Annotated[Path, typer.Option("--out", "-o", help="New folder to write.")] = Path("export"),
     height: Annotated[
         int | None,
-        typer.Option(
-            "--height", help="Fixed image height in pixels; by default any multiple of 14."
-        ),
+        typer.Option("--height", help="Fixed image height in pixels; default: any multiple of 14."),
     ] = None,
     width: Annotated[
-        int | None, typer.Option("--width", help="Fixed image width in pixels.")
+        int | None,
+        typer.Option("--width", help="Fixed image width in pixels; default: any multiple of 14."),
     ] = None,
     int8: Annotated[
-        bool, typer.Option("--int8", help="Add an int8 encoder; needs --calibrate.")
+        bool, typer.Option("--int8", help="Add an int8 encoder; requires --calibrate.")
     ] = False,
     calibrate: Annotated[
         list[str] | None,
-        typer.Option("--calibrate", help="Sources of frames to calibrate int8 on and to score it."),
+        typer.Option("--calibrate", help="Data with frames for calibrating and scoring int8."),
     ] = None,
     images: Annotated[
         int,
-        typer.Option("--images", min=1, help="Frames to calibrate on; as many others are scored."),
+        typer.Option(
+            "--images", min=1, help="Frames for calibration; the same number of others is scored."
+        ),
     ] = 32,
     fused: Annotated[
-        bool, typer.Option("--fused/--no-fused", help="Also write both graphs as one, spd.onnx.")
+        bool,
+        typer.Option("--fused/--no-fused", help="Also write both graphs combined as spd.onnx."),
     ] = True,
 ) -> None:
-    """Write encode.onnx, query.onnx and both as spd.onnx, and compare them with torch.
+    """Write encode.onnx, query.onnx and both combined as spd.onnx, and compare them with torch.
 
     Example: `spd export onnx runs/rooms_tiny -o exported`
     """
@@ -50,12 +52,14 @@ def onnx(
     from spd.pixels import check_image_size
 
     if (height is None) != (width is None):
-        raise InputError("--height and --width need each other; give both, or neither for any size")
+        raise InputError("--height and --width go together; pass both, or neither for any size")
     size = None if height is None or width is None else (height, width)
     if size is not None:
         check_image_size(size)
     if int8 != bool(calibrate):
-        raise ConfigError("--int8 and --calibrate need each other: frames set the int8 ranges")
+        raise ConfigError(
+            "--int8 and --calibrate go together: calibration frames set the int8 ranges"
+        )
     check_sources(calibrate or [])
     export_model(model, out, size, calibrate or [], images, fused=fused)
 

@@ -4,19 +4,19 @@ from typing import Annotated
 
 import typer
 
-MODEL_HELP = "Checkpoint, training run, export, hub id or `shipped` (the model of the package)."
+MODEL_HELP = "Checkpoint, training run, export, hub id or `shipped` (the bundled model)."
 
 Model = Annotated[str | None, typer.Option("--model", "-m", help=f"{MODEL_HELP} Default: shipped.")]
 Device = Annotated[
     str | None,
-    typer.Option("--device", help="cpu, cuda or mps. Default: the quickest that is present."),
+    typer.Option("--device", help="cpu, cuda or mps. Default: the fastest available."),
 ]
 _CAMERA = "Camera of the photo"
 FocalPx = Annotated[
     float | None,
     typer.Option(
         "--focal-px",
-        help="Focal length in pixels of the photo. Default: EXIF, else assumed with a warning.",
+        help="Focal length of the photo in pixels. Default: from EXIF, else assumed (warns).",
         rich_help_panel=_CAMERA,
     ),
 ]
@@ -24,7 +24,7 @@ FovDeg = Annotated[
     float | None,
     typer.Option(
         "--fov-deg",
-        help="Field of view along the longer side in degrees, instead of --focal-px.",
+        help="Field of view along the longer side in degrees, in place of --focal-px.",
         rich_help_panel=_CAMERA,
     ),
 ]
@@ -32,12 +32,14 @@ Runtime = Annotated[
     str | None,
     typer.Option(
         "--runtime",
-        help="torch, onnxruntime or openvino. Default: the quickest with the same metres.",
+        help="torch, onnxruntime or openvino. Default: the fastest that gives the same depth.",
     ),
 ]
 Precision = Annotated[
     str | None,
-    typer.Option("--precision", help="Precision of an export: float32 (default), bfloat16, int8."),
+    typer.Option(
+        "--precision", help="Precision of an export: float32 (default), bfloat16 or int8."
+    ),
 ]
 
 
@@ -51,5 +53,5 @@ def read_size(text: str) -> tuple[int, int]:
 
     height, cross, width = text.lower().partition("x")
     if not (cross and height.isdecimal() and width.isdecimal() and int(height) and int(width)):
-        raise InputError(f"--size {text}: write HEIGHTxWIDTH, such as 350x476")
+        raise InputError(f"--size must be HEIGHTxWIDTH (for example 350x476), got {text}")
     return int(height), int(width)

@@ -52,10 +52,14 @@ class OutputOptions:
         self.table_form()
         for path in self.maps:
             if path.suffix.lower() not in MAP_FORMS:
-                raise InputError(f"--map {path}: the ending must be one of {', '.join(MAP_FORMS)}")
+                raise InputError(
+                    f"--map {path}: the file extension must be one of {', '.join(MAP_FORMS)}"
+                )
             check_writable(path)
         if not self.edge_ratio > 1:
-            raise InputError(f"--edge-ratio must be above 1 (inf keeps all), got {self.edge_ratio}")
+            raise InputError(
+                f"--edge-ratio must be above 1 (inf keeps all points), got {self.edge_ratio}"
+            )
         if not (np.isfinite(self.png_unit) and self.png_unit > 0):
             raise InputError(f"--png-unit must be a positive number, got {self.png_unit}")
 
@@ -68,7 +72,7 @@ class OutputOptions:
         ending = None if self.out is None else TABLE_FORMS.get(self.out.suffix.lower())
         if ending is not None and self.form not in (None, ending):
             raise InputError(
-                f"-o {self.out} means {ending}, which contradicts --{self.form}; leave one out"
+                f"-o {self.out} means {ending}, which contradicts --{self.form}; drop one of them"
             )
         return ending or self.form or "table"
 
@@ -89,7 +93,7 @@ class OutputOptions:
             print(TEXT_OF[self.table_form()](answer.rows))
             return
         write_table(answer.rows, self.out, self.table_form())
-        print(f"{len(answer.rows)} {noun} are in {self.out}")
+        print(f"wrote {len(answer.rows)} {noun} to {self.out}")
 
     def write_pictures(
         self,
@@ -117,7 +121,7 @@ class OutputOptions:
                 lines_uv=shown.lines,
                 title=", ".join(part for part in title if part),
             )
-            note(f"the picture is in {self.overlay}")
+            note(f"wrote the picture to {self.overlay}")
         for path in self.maps:
             self._write(path, depth_m, scene, photo, distortion)
 
@@ -132,14 +136,20 @@ class OutputOptions:
         ending = path.suffix.lower()
         if ending == ".npy":
             write_npy(depth_m, path)
-            note(f"float32 metres of {depth_m.shape[1]}x{depth_m.shape[0]} pixels are in {path}")
+            size = f"{depth_m.shape[1]}x{depth_m.shape[0]} pixels"
+            note(f"wrote float32 depth in metres, {size}, to {path}")
         elif ending == ".png":
             write_png(depth_m, path, self.png_unit)
-            note(f"16-bit depth, {self.png_unit:g} steps a metre, 0 no reading, is in {path}")
+            note(
+                f"wrote 16-bit depth, {self.png_unit:g} steps per metre, 0 for no depth, to {path}"
+            )
         else:
             cloud = cloud_of(
                 depth_m, photo.pixels, camera_of(scene), distortion, edge_ratio=self.edge_ratio
             )
             _CLOUDS[ending](cloud, path)
             left_out = 1 - len(cloud.xyz_m) / depth_m.size
-            note(f"{len(cloud.xyz_m):,} points are in {path}; {left_out:.1%} at edges left out")
+            note(
+                f"wrote {len(cloud.xyz_m):,} points to {path}; "
+                f"left out {left_out:.1%} of the pixels, at depth edges"
+            )

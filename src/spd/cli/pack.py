@@ -10,20 +10,23 @@ if TYPE_CHECKING:
 
 
 def pack(
-    model: Annotated[str, typer.Argument(help="Training run, checkpoint, hub id, or shipped.")],
+    model: Annotated[str, typer.Argument(help="Checkpoint, training run, hub id or shipped.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="New folder to write.")],
     license: Annotated[
         str | None,
         typer.Option(
-            "--license", help="Licence of the weights for the card: apache-2.0, mit, other, ..."
+            "--license",
+            help="Licence of the weights, for the model card: apache-2.0, mit, other, ...",
         ),
     ] = None,
     evaluation: Annotated[
         Path | None,
-        typer.Option("--evaluation", help="Output folder of spd evaluate to show in the card."),
+        typer.Option(
+            "--evaluation", help="Output folder of spd evaluate; the card shows its metrics."
+        ),
     ] = None,
 ) -> None:
-    """Write a model as a small folder: half-precision weights, configuration, model card.
+    """Write a model to a small folder: half-precision weights, configuration and model card.
 
     Example: `spd pack runs/rooms_tiny -o models/mine`
     """
@@ -71,7 +74,7 @@ def _check_evaluation(evaluation: Path, folder: Path) -> None:
     settings = EvaluationSettings.read(PredictionFolder(evaluation).settings_path)
     if settings.weights_sha256 != file_sha256(folder / WEIGHTS):
         raise DataError(
-            f"{evaluation} is an evaluation of other weights ({settings.model}) than "
+            f"{evaluation} evaluates different weights ({settings.model}) than "
             f"{folder / WEIGHTS}; evaluate these weights, or leave out --evaluation"
         )
 

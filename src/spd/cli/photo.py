@@ -39,8 +39,8 @@ def parse_camera(
             fx, fy, cx, cy = (float(part) for part in intrinsics.split(","))
         except ValueError:
             raise InputError(
-                f"--intrinsics {intrinsics} is not fx,fy,cx,cy with four numbers in pixels, "
-                "such as 520,520,320,240"
+                "--intrinsics must be fx,fy,cx,cy, four numbers in pixels (for example "
+                f"520,520,320,240), got {intrinsics}"
             ) from None
         camera = Intrinsics(fx, fy, cx, cy)
     return CameraOptions.of(
@@ -64,8 +64,8 @@ def check_camera(camera: CameraOptions, photo: Photo, *, needed_for: str | None)
     """
     if camera.focal(photo.size, photo.exif_focal_px) is None and needed_for is not None:
         raise InputError(
-            f"{needed_for} needs the photo's focal length, and its EXIF has none; pass --focal-px, "
-            "--fov-deg or --intrinsics"
+            f"{needed_for} needs the photo's focal length, which is not in its EXIF; "
+            "pass --focal-px, --fov-deg or --intrinsics"
         )
     if (warning := camera.warning(photo.size)) is not None:
         note(f"warning: {warning}")
@@ -86,9 +86,9 @@ def focal_text(scene: PhotoScene) -> str:
     if scene.focal is not None and scene.focal.known:
         return f"focal length {scene.focal.px:.1f} px, {SOURCE_WORDS[scene.focal.source]}"
     if scene.assumed_focal_px is not None:
-        scale = "assumed (--focal-px): depth scales with it"
+        scale = "assumed (set it with --focal-px): depth scales with it"
         return f"focal length {scene.assumed_focal_px:.1f} px, {scale}"
-    return "focal length not used by this model"
+    return "this model does not use the focal length"
 
 
 def note(message: str) -> None:

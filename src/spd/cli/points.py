@@ -37,7 +37,9 @@ def parse_point(text: str) -> tuple[float, float]:
     try:
         u, v = (float(part) for part in text.split(","))
     except ValueError:
-        raise PointError(f"point {text!r} is not u,v with two numbers, such as 320,240") from None
+        raise PointError(
+            f"a point must be u,v, two numbers (for example 320,240), got {text!r}"
+        ) from None
     return u, v
 
 
@@ -51,7 +53,7 @@ def parse_box(text: str) -> Box:
         x0, y0, x1, y1 = (float(part) for part in text.split(","))
     except ValueError:
         raise PointError(
-            f"box {text!r} is not x0,y0,x1,y1 with four numbers, such as 100,50,220,310"
+            f"a box must be x0,y0,x1,y1, four numbers (for example 100,50,220,310), got {text!r}"
         ) from None
     return Box(x0, y0, x1, y1)
 
@@ -64,10 +66,10 @@ def parse_grid(text: str) -> tuple[int, int]:
     """
     columns, cross, rows = text.lower().partition("x")
     if not (cross and columns.isdecimal() and rows.isdecimal() and int(columns) and int(rows)):
-        raise PointError(f"--grid {text}: write COLUMNSxROWS, such as 8x6")
+        raise PointError(f"--grid must be COLUMNSxROWS (for example 8x6), got {text}")
     if int(columns) * int(rows) > MOST_GRID_POINTS:
         raise PointError(
-            f"--grid {text} has more than {MOST_GRID_POINTS:,} points; for every pixel write a map"
+            f"--grid {text} has more than {MOST_GRID_POINTS:,} points; for every pixel use --map"
         )
     return int(columns), int(rows)
 
@@ -106,7 +108,7 @@ def read_points(path: Path) -> list[PhotoPoint]:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise InputError(f"{path} is not text; expected CSV, JSON or parquet") from None
+        raise InputError(f"{path} is not a text file; expected CSV, JSON or Parquet") from None
     return _from_json(path, text) if text.lstrip().startswith(("[", "{")) else _from_csv(path, text)
 
 
@@ -148,7 +150,7 @@ def _from_csv(path: Path, text: str) -> list[PhotoPoint]:
             points.append(PhotoPoint(float(row[columns[0]]), float(row[columns[1]]), place))
         except (IndexError, ValueError):
             raise PointError(
-                f"{place} is {','.join(row)!r}, expected u,v (a header is also u,v)"
+                f"{place} is {','.join(row)!r}; expected u,v (a header must also name u and v)"
             ) from None
     return points
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # imported when the command runs, so that `spd --help` stays 
 
 
 def _question(*names: str, help: str, metavar: str | None = None) -> Any:
-    panel = "Questions, one kind per command"
+    panel = "Questions: one type per command"
     return typer.Option(*names, help=help, metavar=metavar, rich_help_panel=panel)
 
 
@@ -39,77 +39,90 @@ def query(
     ] = None,
     points_file: Annotated[
         Path | None,
-        _question("--points-file", help="CSV or Parquet with columns u,v, or JSON of [u, v]."),
+        _question(
+            "--points-file", help="CSV or Parquet with columns u and v, or a JSON list of [u, v]."
+        ),
     ] = None,
     grid: Annotated[
-        str | None, _question("--grid", help="Centres of COLUMNSxROWS cells, such as 8x6.")
+        str | None,
+        _question("--grid", help="Centres of a regular COLUMNSxROWS grid of cells, such as 8x6."),
     ] = None,
     boxes: Annotated[
         list[str] | None,
         _question(
             "--box",
             metavar="X0,Y0,X1,Y1 ...",
-            help="Boxes (left,top,right,bottom): median depth and quantiles.",
+            help="Boxes (left,top,right,bottom): median and quantiles of depth.",
         ),
     ] = None,
     masks: Annotated[
         list[Path] | None,
-        _question("--mask", help="PNG of the photo's size; inside is not black. Repeatable."),
+        _question("--mask", help="PNG mask as large as the photo, black outside. Repeatable."),
     ] = None,
     distance: Annotated[
         list[str] | None,
         _question(
-            "--distance", metavar="U,V ...", help="Pairs of points: distance in space, in metres."
+            "--distance", metavar="U,V ...", help="Pairs of points: their 3D distance in metres."
         ),
     ] = None,
     line: Annotated[
         list[str] | None,
         _question(
-            "--line", metavar="U,V ...", help="Polyline: depth quantiles, and length in space."
+            "--line",
+            metavar="U,V ...",
+            help="Polyline: quantiles of depth, and 3D length in metres.",
         ),
     ] = None,
     focal_px: FocalPx = None,
     fov_deg: FovDeg = None,
     intrinsics: Annotated[
         str | None,
-        _camera("--intrinsics", help="fx,fy,cx,cy in pixels of the photo, instead of --focal-px."),
+        _camera("--intrinsics", help="fx,fy,cx,cy in pixels of the photo, in place of --focal-px."),
     ] = None,
     distortion: Annotated[
         str | None,
-        _camera("--distortion", help="OpenCV's k1,k2,p1,p2[,k3[,k4,k5,k6]], with --intrinsics."),
+        _camera(
+            "--distortion", help="OpenCV's k1,k2,p1,p2[,k3[,k4,k5,k6]]; requires --intrinsics."
+        ),
     ] = None,
     calibration: Annotated[
         Path | None,
-        _camera("--calibration", help="Scale depth by a calibration file of spd calibrate."),
+        _camera("--calibration", help="Scale depth with a calibration file from spd calibrate."),
     ] = None,
-    as_json: Annotated[bool, _output("--json", help="Print JSON.")] = False,
-    as_csv: Annotated[bool, _output("--csv", help="Print CSV.")] = False,
+    as_json: Annotated[bool, _output("--json", help="Print the table as JSON.")] = False,
+    as_csv: Annotated[bool, _output("--csv", help="Print the table as CSV.")] = False,
     out: Annotated[
         Path | None,
-        _output("--out", "-o", help="Write the table to a .csv, .json or .parquet file instead."),
+        _output(
+            "--out",
+            "-o",
+            help="Write the table to a .csv, .json or .parquet file instead of printing it.",
+        ),
     ] = None,
     overlay: Annotated[
         Path | None,
-        _output("--overlay", help="Draw the depth map and the answers to this PNG."),
+        _output("--overlay", help="Write a PNG that shows the depth map and the answers."),
     ] = None,
     maps: Annotated[
         list[Path] | None,
         _output(
             "--map",
-            help="Write depth of every pixel: depth.npy, depth.png (16-bit), cloud.ply, "
-            "cloud.glb. Repeatable.",
+            help="Write the depth of every pixel to this file: a map (.npy, 16-bit .png) or "
+            "a point cloud (.ply, .glb). Repeatable.",
         ),
     ] = None,
     every_pixel: Annotated[
         bool,
-        _output("--every-pixel", help="Query every pixel of the map: sharper edges, minutes."),
+        _output(
+            "--every-pixel", help="Query every pixel for the map: sharper edges, but takes minutes."
+        ),
     ] = False,
     edge_ratio: Annotated[
         float,
-        _output("--edge-ratio", help="Drop cloud points at depth jumps above this ratio."),
+        _output("--edge-ratio", help="Drop points of the cloud at depth jumps above this ratio."),
     ] = 1.05,
     png_unit: Annotated[
-        float, _output("--png-unit", help="PNG steps per metre; 1000 is millimetres.")
+        float, _output("--png-unit", help="PNG steps per metre; 1000 stores millimetres.")
     ] = 1000.0,
     model: Model = None,
     device: Device = None,
@@ -126,7 +139,7 @@ def query(
     from spd.predictors.model_options import ModelOptions
 
     if as_json and as_csv:
-        raise typer.BadParameter("--json and --csv exclude each other")
+        raise typer.BadParameter("--json and --csv cannot be combined")
     outputs = OutputOptions(
         form="json" if as_json else "csv" if as_csv else None,
         out=out,
@@ -182,8 +195,8 @@ def query_photo(
 
     if question is None and (outputs.out is not None or not outputs.of_the_whole_photo):
         raise PointError(
-            "no points; name some with --points 320,240 100.5,57 or --points-file; other questions "
-            "are --box, --mask, --grid, --distance and --line"
+            "no points given; pass some with --points 320,240 100.5,57 or --points-file, or use "
+            "--box, --mask, --grid, --distance or --line"
         )
     outputs.check()
     photo = read_file(image)

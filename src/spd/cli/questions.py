@@ -118,7 +118,7 @@ class RegionsQuestion(Question):
             points=np.array([centre_of(region, scene.size) for region in regions]),
             depth_m=np.array([one.median_m for one in found]),
             lines=[_outline(region) for region in regions if isinstance(region, Box)],
-            sentence="the depth of a region is its median",
+            sentence="region depths are medians",
         )
 
     @staticmethod
@@ -135,13 +135,13 @@ class DistancesQuestion(Question):
 
     ends: list[PhotoPoint]
     noun = "distances"
-    needs_camera_for = "a distance in space"
+    needs_camera_for = "a 3D distance"
 
     def points(self, size: Size) -> Arrays:
         """Both ends of every pair, in one part."""
         if len(self.ends) % 2:
             raise PointError(
-                f"--distance needs an even number of points, two per pair, got {len(self.ends)}"
+                f"--distance needs an even number of points (two per pair), got {len(self.ends)}"
             )
         check_points(self.ends, size)
         return [as_array(self.ends)]
@@ -163,7 +163,7 @@ class DistancesQuestion(Question):
             points=ends,
             depth_m=depth,
             lines=list(ends.reshape(-1, 2, 2)),
-            sentence=f"{', '.join(shown)} in space",
+            sentence=f"3D distance {', '.join(shown)}",
         )
 
 
@@ -191,7 +191,7 @@ class LineQuestion(Question):
             xyz = lift(vertices, vertices_m, scene.intrinsics, distortion)
             metres = float(apart_m(xyz[:-1], xyz[1:]).sum())
             row["length_m"] = metres
-            sentence = f"{metres:.3f} m long in space"
+            sentence = f"3D length {metres:.3f} m"
         return Answer(
             rows=[row], points=vertices, depth_m=vertices_m, lines=[vertices], sentence=sentence
         )
@@ -225,7 +225,9 @@ class QueryOptions:
         }
         given = [name for name, is_given in kinds.items() if is_given]
         if len(given) > 1:
-            raise InputError(f"one kind of question per command, got {' and '.join(given)}")
+            raise InputError(
+                f"expected one type of question per command, got {' and '.join(given)}"
+            )
         if self.grid is not None:
             return GridQuestion([], *parse_grid(self.grid))
         if self.boxes or self.masks:

@@ -9,16 +9,18 @@ import typer
 def report(
     folders: Annotated[
         list[Path],
-        typer.Argument(help="Folders that spd evaluate wrote; several are compared on one page."),
+        typer.Argument(help="Output folders of spd evaluate; several are compared on one page."),
     ],
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", help="The HTML file; by default report.html in the evaluation's folder."
+            "--out",
+            "-o",
+            help="HTML file to write; default: report.html in the evaluation's folder.",
         ),
     ] = None,
 ) -> None:
-    """Write one HTML page about an evaluation, or compare several on the same data.
+    """Write an HTML report on one evaluation, or compare several on the same data.
 
     Example: `spd report out/evaluation -o report.html`
     """
@@ -28,4 +30,4 @@ def report(
     with progress_bar("reading predictions") as progress:
         page = write_report(folders, out, progress)
     size = page.stat().st_size / 1e6
-    print(f"the report is {page} ({size:.1f} MB, one file); open it in any browser")
+    print(f"wrote the report to {page} ({size:.1f} MB, one file); open it in any browser")

@@ -9,23 +9,24 @@ from spd.cli.evaluate import ProtocolNames, print_reports
 
 
 def score(
-    folder: Annotated[Path, typer.Argument(help="Folder that spd evaluate wrote.")],
+    folder: Annotated[Path, typer.Argument(help="Output folder of spd evaluate.")],
     protocol: ProtocolNames = None,
     data: Annotated[
         list[str] | None,
         typer.Option(
-            "--data", help="Check the predictions against this ground truth and draw the picture."
+            "--data",
+            help="Check that the predictions match this ground truth, and redraw the figure.",
         ),
     ] = None,
     boundaries: Annotated[
         bool | None,
         typer.Option(
             "--boundaries/--no-boundaries",
-            help="Measure depth edges; by default where whole maps were stored.",
+            help="Score depth edges; default: on if whole maps are stored.",
         ),
     ] = None,
 ) -> None:
-    """Score stored predictions under other protocols, without running the network.
+    """Score stored predictions with a different protocol, without running the network.
 
     Example: `spd score out/evaluation --protocol native-median`
     """
@@ -40,8 +41,8 @@ def score(
     stored.images()  # refuses a folder without finished predictions
     if boundaries and not stored.has_maps():
         raise DataError(
-            f"{folder} has no whole maps to measure boundaries on; add them with "
-            f"spd evaluate ... -o {folder} --boundaries (depth must have the photo's resolution)"
+            f"{folder} has no whole maps to score depth edges on; add them with spd evaluate ... "
+            f"-o {folder} --boundaries (depth must have the photo's resolution)"
         )
     open_sample = None
     if data:
@@ -58,4 +59,4 @@ def score(
     reports = score_all(folder, names, boundaries=boundaries, open_sample=open_sample)
     print_reports(reports, folder)
     if drawn and not (folder / PICTURE).is_file():
-        print(f"removed {PICTURE}, which showed another protocol; pass --data to draw it again")
+        print(f"removed {PICTURE}, which showed a different protocol; pass --data to redraw it")

@@ -23,29 +23,30 @@ def serve(
         str, typer.Option("--host", help="Address to listen on; 0.0.0.0 for all interfaces.")
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 for any free one.")
+        int,
+        typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 for any free port."),
     ] = 8000,
     token_file: Annotated[
         Path | None,
         typer.Option(
             "--token-file",
-            help="File with the token that requests must carry; default: $SPD_TOKEN, if set.",
+            help="File with the token that every request must send; default: $SPD_TOKEN, if set.",
         ),
     ] = None,
     max_megabytes: Annotated[
-        float, typer.Option("--max-megabytes", help="Largest photo file, in MB.")
+        float, typer.Option("--max-megabytes", help="Maximum size of a photo file, in MB.")
     ] = 32,
     max_megapixels: Annotated[
-        float, typer.Option("--max-megapixels", help="Largest photo, in megapixels.")
+        float, typer.Option("--max-megapixels", help="Maximum size of a photo, in megapixels.")
     ] = 50,
     max_points: Annotated[
-        int, typer.Option("--max-points", help="Most points in one request.")
+        int, typer.Option("--max-points", help="Maximum number of points per request.")
     ] = 1_000_000,
     keep_images: Annotated[
         int,
         typer.Option(
             "--keep-images",
-            help="Encoded photos in the cache; the least recently used one is evicted.",
+            help="Maximum number of photos in the cache; the least recently used is evicted.",
         ),
     ] = 100,
     keep_minutes: Annotated[
@@ -53,17 +54,20 @@ def serve(
         typer.Option("--keep-minutes", help="Minutes a photo stays cached after its last query."),
     ] = 30,
     keep_megabytes: Annotated[
-        float, typer.Option("--keep-megabytes", help="Memory of all cached photos, in MB.")
+        float, typer.Option("--keep-megabytes", help="Memory limit for all cached photos, in MB.")
     ] = 1024,
     timeout: Annotated[
         float,
-        typer.Option("--timeout", help="Seconds to answer a request, and for its body to arrive."),
+        typer.Option(
+            "--timeout",
+            help="Seconds allowed to receive a request's body, and to answer the request.",
+        ),
     ] = 60,
     device: Device = None,
     runtime: Runtime = None,
     precision: Precision = None,
 ) -> None:
-    """Serve depth over HTTP: post a photo once, query it often; with a web page.
+    """Serve depth over HTTP: post a photo once, query it often; includes a web page.
 
     Example: `spd serve --port 8000 --model runs/rooms_tiny`
     """
@@ -92,7 +96,9 @@ def _check_installed() -> None:
 
     missing = [name for name in _LIBRARIES if find_spec(name) is None]
     if missing:
-        raise ConfigError(f'{missing[0]} is not installed; pip install "spd[serve]"')
+        raise ConfigError(
+            f'{missing[0]} is not installed; install it with: pip install "spd[serve]"'
+        )
 
 
 def _serve(
@@ -110,8 +116,8 @@ def _serve(
     with bind(host, port) as bound:
         if token is None and not is_loopback(host):
             _note(
-                f"warning: everyone who can reach {host} can use this service, unencrypted; set a "
-                "token (--token-file) and put a proxy with TLS before it"
+                f"warning: everyone who can reach {host} can use this service, and traffic is not "
+                "encrypted; set a token (--token-file) and run it behind a TLS proxy"
             )
         return_large_blocks()
         warnings.filterwarnings("ignore", module="PIL")  # about metadata; real problems are errors
@@ -122,7 +128,7 @@ def _serve(
             precision=options.precision or "float32",
         )
         app = create_app(served, config, token)
-        _note(f"{served.name} on {location.runtime} answers at {url_of(bound)} (Ctrl-C stops it)")
+        _note(f"serving {served.name} on {location.runtime} at {url_of(bound)} (Ctrl-C to stop)")
         server_of(app).run(sockets=[bound])
         _note("stopped")
 

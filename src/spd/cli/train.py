@@ -25,48 +25,52 @@ def train(
         str | None,
         typer.Option(
             "--recipe",
-            help="nyu_v15_2 (the default), rooms_tiny, rooms_small, or a TOML or JSON file "
+            help="Recipe: nyu_v15_2 (the default), rooms_tiny, rooms_small, or a TOML or JSON file "
             "(docs/training.md).",
         ),
     ] = None,
     data: Annotated[
         list[str] | None,
-        typer.Option("--data", help="Training sources, PATH or PATH:SPLIT (docs/data.md)."),
+        typer.Option("--data", help="Training data, PATH or PATH:SPLIT (docs/data.md)."),
     ] = None,
     val: Annotated[
         list[str] | None,
-        typer.Option("--val", help="Validation sources, PATH or PATH:SPLIT."),
+        typer.Option("--val", help="Validation data, PATH or PATH:SPLIT."),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Folder of the run; by default runs/RECIPE."),
+        typer.Option("--out", "-o", help="Folder for the run; default: runs/RECIPE."),
     ] = None,
     resume: Annotated[
         Path | None,
-        typer.Option("--resume", help="Continue this run with its own recipe and data."),
+        typer.Option("--resume", help="Folder of a run to continue with its own recipe and data."),
     ] = None,
     overfit: Annotated[
         bool,
-        typer.Option("--overfit", help="Repeat the first batch; the loss must approach zero."),
+        typer.Option(
+            "--overfit", help="Train on the first batch only; the loss must approach zero."
+        ),
     ] = False,
     overrides: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Override settings, such as train.batch_size=4 model.dim=32."),
+        typer.Option(
+            "--set", help="Settings to override, such as train.batch_size=4 model.dim=32."
+        ),
     ] = None,
     plan: Annotated[
         bool,
-        typer.Option("--plan", help="Print data, steps, learning rates and memory, then stop."),
+        typer.Option("--plan", help="Print data, steps, learning rates and memory use, then exit."),
     ] = False,
     device: Device = None,
 ) -> None:
-    """Train a model; Ctrl-C saves it and prints the command that continues.
+    """Train a model; Ctrl-C saves it and prints the command that resumes training.
 
     Example: `spd train --recipe rooms_tiny --data rooms:train --val rooms:val --out runs/mine`
     """
     if resume is not None:
         if recipe or data or val or overrides or overfit or plan or out is not None:
             raise typer.BadParameter(
-                "--resume takes no other settings; the run keeps its recipe and data"
+                "--resume cannot be combined with other settings; the run keeps its recipe and data"
             )
         _resume(resume, device)
         return
@@ -88,7 +92,9 @@ def _check_recipe(
 
     chosen = override(recipe(name), overrides)
     if not data:
-        raise ConfigError("no training data; name folders with --data (spd data rooms makes some)")
+        raise ConfigError(
+            "no training data given; pass it with --data (spd data rooms generates some)"
+        )
     check_sources([*data, *validation])
     return chosen
 
@@ -162,7 +168,7 @@ def _resume(folder: Path, device: str | None) -> None:
         trainer = Trainer(run, target)
         trainer.restore()
         if trainer.step >= trainer.config.steps:
-            _print(f"{folder} is finished: {trainer.step} steps")
+            _print(f"the run {folder} is already finished: {trainer.step} steps")
             return
         _print(f"continuing after step {trainer.step} of {trainer.config.steps}")
         _fit(trainer, samples, held_out)
@@ -204,19 +210,19 @@ def _fit(trainer: "Trainer", samples: "Samples", validation: "Samples | None") -
     training_curve(run.log_rows(), run.folder / CURVE, title=title)
     print(
         f"finished {result.steps} steps in {minutes:.1f} minutes "
-        f"(median {result.seconds_per_step:.3f} s a step, {result.waiting_share:.0%} of the time "
-        f"waiting for data), last loss {result.last_loss:.4f}"
+        f"(median {result.seconds_per_step:.3f} s per step, {result.waiting_share:.0%} of the time "
+        f"spent waiting for data), last loss {result.last_loss:.4f}"
     )
     if math.isfinite(result.best_abs_rel):
         validated = (
-            f"the validation set (best checkpoint; at most {POINTS_PER_IMAGE:,} readings an image, "
-            "spd evaluate uses all)"
+            f"the validation set (best checkpoint; at most {POINTS_PER_IMAGE:,} readings per "
+            "image, while spd evaluate uses all)"
         )
         where = "the repeated batch" if run.overfit else validated
         print(f"AbsRel on {where}: {result.best_abs_rel:.4f}")
     if result.images_without_reading:
-        print(f"crops without a depth reading: {result.images_without_reading}")
-    print(f"the run is in {run.folder}, its curve in {run.folder / CURVE}")
+        print(f"crops without a valid depth reading: {result.images_without_reading}")
+    print(f"the run is in {run.folder}, the training curve in {run.folder / CURVE}")
 
 
 def _print_start(trainer: "Trainer", samples: "Samples") -> None:
@@ -226,14 +232,14 @@ def _print_start(trainer: "Trainer", samples: "Samples") -> None:
     parameters = sum(p.numel() for p in trainer.model.parameters())
     _print(
         f"{run.recipe.name}: {parameters / 1e6:.2f} M parameters on {trainer.device}, "
-        f"{len(samples)} frames, {config.steps} steps of {config.batch_size}"
+        f"{len(samples)} frames, {config.steps} steps, batch size {config.batch_size}"
     )
     if trainer.start is not None:
         _print(trainer.start)
     for source in samples.sources:
         _print(f"{source.path}: {camera_text(source)}")
     if samples.without_focal_length:
-        _print(f"left out, no focal length known: {samples.without_focal_length} frame(s)")
+        _print(f"left out {samples.without_focal_length} frame(s) without a known focal length")
     note = None if run.overfit else repetition_note(config, len(samples))
     if note is not None:
         _print(f"note: {note}")

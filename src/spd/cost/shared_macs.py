@@ -72,7 +72,7 @@ def encoder(config: ModelConfig, grid: Grid) -> Table:
     table = Table("10.1", "Encoder")
     table.add("encoder.patch_embedding", "Encoder: patch embedding", patch_embedding)
     table.add("encoder.qkv_projections", "Encoder: Q, K, V projections", tokens * 3 * width**2)
-    table.add("encoder.attention", "Encoder: scores and weighted sums", attention)
+    table.add("encoder.attention", "Encoder: attention scores and weighted sums", attention)
     table.add("encoder.out_projections", "Encoder: output projections", tokens * width**2)
     table.add("encoder.mlp", "Encoder: MLPs", tokens * 2 * hidden * width)
     return table

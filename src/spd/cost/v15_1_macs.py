@@ -49,7 +49,7 @@ def dense(config: ModelConfig, grid: Grid) -> Table:
         "head": (stride_2, stride_1, stride_1),
     }
     table = _steps("dense", "Dense", config, cells)
-    table.add("dense.resize", "Dense: resize of the depth to H x W", BILINEAR * grid.pixels)
+    table.add("dense.resize", "Dense: resizing the depth to H x W", BILINEAR * grid.pixels)
     return table
 
 

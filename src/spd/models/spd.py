@@ -150,21 +150,21 @@ class SPD(nn.Module):
     def _is_compiled(self, maps: FeatureMaps, form: Form | None) -> bool:
         """Whether the compiled kernel answers."""
         if form not in (None, "compiled", "torch"):
-            raise InputError(f"form must be 'compiled' or 'torch', or left out, got {form!r}")
+            raise InputError(f"form must be 'compiled', 'torch' or omitted, got {form!r}")
         if form == "torch":
             return False
         reason = self.local_path.no_kernel(maps)
         if form == "compiled" and reason is not None:
-            raise InputError(f"form='compiled' is not available: {reason}; leave form out")
+            raise InputError(f"form='compiled' is not available: {reason}; omit form")
         return reason is None
 
     def _query_inside(self, maps: FeatureMaps, points: Tensor, compiled: bool) -> Tensor:
         if compiled:  # the kernel works in blocks of its own, which take no memory
-            with memory_for(f"the query of {points.shape[1]} point(s)", "free some, or ask fewer"):
+            with memory_for(f"querying {points.shape[1]} point(s)", "free some, or query fewer"):
                 return self.local_path.query_compiled(maps, points)
 
         def ask(part: slice) -> Tensor:
-            with memory_for("the query of a point", "free some, or take another device"):
+            with memory_for("querying a point", "free some, or use a different device"):
                 return self.local_path.query(maps, points[:, part])
 
         if torch.compiler.is_compiling():  # compiled code runs out of memory outside this function
@@ -187,7 +187,7 @@ class SPD(nn.Module):
             raise InputError(f"images must be [B, 3, H, W] RGB, got {tuple(images.shape)}")
         if images.dtype != self.dtype:
             raise InputError(
-                f"images must be {self.dtype} in 0..1 like the weights, got {images.dtype}; "
+                f"images must be {self.dtype} (the weights' dtype) in 0..1, got {images.dtype}; "
                 "convert with image.to(model.dtype), dividing 8-bit values by 255"
             )
         check_image_size((images.shape[-2], images.shape[-1]))

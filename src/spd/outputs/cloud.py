@@ -53,12 +53,12 @@ def cloud_of(
         InputError: if sizes differ, the ratio is not above 1, or no point remains.
     """
     if rgb.shape != (*depth_m.shape, 3):
-        raise InputError(f"photo {rgb.shape} and depth map {depth_m.shape} differ in size")
+        raise InputError(f"photo {rgb.shape} and depth map {depth_m.shape} must have the same size")
     kept = is_surface(depth_m, edge_ratio)
     v, u = np.nonzero(kept)
     if not len(u):
         raise InputError(
-            f"no point of the cloud remains at edge ratio {edge_ratio:g}; choose a larger one"
+            f"no point of the cloud is left at edge ratio {edge_ratio:g}; choose a larger ratio"
         )
     pixels = np.stack([u, v], axis=1).astype(np.float64)
     rays = rays_at(pixels, as_intrinsics(intrinsics), distortion)

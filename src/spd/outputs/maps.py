@@ -36,7 +36,7 @@ def write_png(
     Raises:
         InputError: if a depth is beyond 65,535 steps or below half a step; nothing is clipped.
     """
-    remedy = "--png-unit 256 holds 255 m, .npy everything"
+    remedy = "--png-unit 256 reaches 255 m; .npy has no limit"
     steps = to_steps(depth_m, steps_per_metre, what=str(path), remedy=remedy)
     about = PngInfo()
     about.add_text(SCALE_KEY, f"{steps_per_metre:g}")

@@ -36,6 +36,6 @@ def to_steps(
         raise InputError(
             f"{what}: depths from {nearest:.4g} to {farthest:.4g} m do not fit 16 bits at "
             f"{steps_per_metre:g} steps per metre, which cover {0.5 / steps_per_metre:.3g} to "
-            f"{_MOST / steps_per_metre:.5g} m; choose another size of steps ({remedy})"
+            f"{_MOST / steps_per_metre:.5g} m; choose a different number of steps ({remedy})"
         )
     return steps.astype(np.uint16)

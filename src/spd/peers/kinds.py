@@ -47,8 +47,8 @@ def read_peer(folder: Path) -> Peer | None:
     model_type = str(config["model_type"])
     if model_type not in _KIND_OF or not _is_depth_model(config):
         raise CheckpointError(
-            f"{path}: {_named(config)} is not a supported depth model; supported are SPD and, from "
-            f"transformers, {', '.join(sorted(_KIND_OF))}, each ForDepthEstimation"
+            f"{path}: {_named(config)} is not a supported depth model; supported are SPD and these "
+            f"transformers models, each ForDepthEstimation: {', '.join(sorted(_KIND_OF))}"
         )
     return Peer(folder, model_type, _KIND_OF[model_type](config, path), config)
 
@@ -75,7 +75,7 @@ def _depth_anything(config: Mapping[str, Any], path: Path) -> DepthKind:
     # Without the key transformers builds a maximum of 1 m, which fits no published metric model.
     if kind == "metric" and not config.get("max_depth"):
         raise CheckpointError(
-            f"{path} is metric but has no max_depth in metres; add it (indoor: 20)"
+            f"{path}: a metric model needs max_depth in metres; add it (indoor: 20)"
         )
     return kind
 

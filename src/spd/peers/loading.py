@@ -38,14 +38,14 @@ def load_peer(peer: Peer, device: torch.device, source: str) -> PeerPredictor:
     processing = open_processing(peer.folder, peer.model_type)
     if not (peer.folder / WEIGHTS).is_file():
         raise CheckpointError(
-            f"{source} has no {WEIGHTS}; other weight formats are not read, because they can run "
-            "code (load it once with transformers and save_pretrained() it to a folder)"
+            f"{source} has no {WEIGHTS}; weights in other formats are not read, because they can "
+            "run code (load the model in transformers and save it with save_pretrained())"
         )
     network, missing = _read(peer, source)
     lacking = sorted(name for name in missing if _UNUSED not in name)
     if lacking:
         more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
-        raise CheckpointError(f"{source} lacks tensor {lacking[0]!r}{more}; is it complete?")
+        raise CheckpointError(f"{source} lacks tensor {lacking[0]!r}{more}; is the file complete?")
     config = PeerConfig(peer.model_type, peer.kind, peer.config)
     return PeerPredictor(network, processing, config, device, source)
 
@@ -66,7 +66,7 @@ def _read(peer: Peer, source: str) -> tuple[Any, set[str]]:
     except Exception as error:  # transformers raises many types for damaged files
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CheckpointError(
-            f"{source} cannot be loaded as a {peer.model_type}, is it complete? ({reason})"
+            f"{source} cannot be loaded as {peer.model_type}; is it complete? ({reason})"
         ) from None
     return network, set(told["missing_keys"])
 

@@ -126,7 +126,7 @@ class PeerPredictor(PhotoPredictor[PeerScene]):
         except Exception as error:  # processors raise many types for a side that becomes 0
             reason = " ".join(f"{error}".split()) or type(error).__name__
             raise InputError(
-                f"a photo of {size[1]}x{size[0]} pixels cannot be prepared for a "
+                f"cannot preprocess a {size[1]}x{size[0]} photo for "
                 f"{self.config.model_type}: {reason}"
             ) from None
         check_input(network_input.pixel_values, size)

@@ -137,8 +137,8 @@ class _DepthPro:
         focal = focal_px or predicted
         if focal is None:
             raise InputError(
-                "this Depth Pro does not predict a field of view, so metres need the photo's focal "
-                "length; pass focal_px (spd query: --focal-px)"
+                "this Depth Pro model does not predict a field of view, so metric depth needs the "
+                "photo's focal length; pass focal_px=... (spd query: --focal-px)"
             )
         inverse = resize_bilinear(output.predicted_depth[:, None].float() * (size[1] / focal), size)
         return 1.0 / inverse[0, 0].clamp(1e-4, 1e4), predicted
@@ -155,13 +155,13 @@ def open_processing(folder: Path, model_type: str) -> Processing:
     named = str(settings.get("image_processor_type") or settings.get("feature_extractor_type"))
     if not named.startswith((f"{wanted}ImageProcessor", f"{wanted}FeatureExtractor")):
         raise CheckpointError(
-            f"{folder / PREPROCESSOR} is for {named}; a {model_type} needs {wanted}ImageProcessor"
+            f"{folder / PREPROCESSOR} is for {named}; {model_type} needs {wanted}ImageProcessor"
         )
     try:
         return _build(wanted, settings)
     except Exception as error:  # transformers raises many types for wrong settings
         reason = " ".join(f"{error}".split()) or type(error).__name__
-        raise CheckpointError(f"{folder / PREPROCESSOR} has wrong settings ({reason})") from None
+        raise CheckpointError(f"{folder / PREPROCESSOR} has invalid settings ({reason})") from None
 
 
 def check_input(pixel_values: Tensor, size: Size) -> None:
@@ -174,8 +174,8 @@ def check_input(pixel_values: Tensor, size: Size) -> None:
     if height * width > MAX_INPUT_PX:
         fits = (MAX_INPUT_PX / (height * width)) ** 0.5 * max(size)
         raise InputError(
-            f"this model takes photos at full size, and {size[1]}x{size[0]} pixels are too many; "
-            f"shrink the photo to {int(fits)} pixels along its longer side"
+            f"this model processes photos at full resolution, and {size[1]}x{size[0]} is too large "
+            f"for it; resize the photo to {int(fits)} pixels along its longer side"
         )
 
 
@@ -198,13 +198,13 @@ def _read_settings(path: Path) -> dict[str, Any]:
         settings = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CheckpointError(
-            f"{path} is missing, which holds the processor's settings; download it from where the "
-            "weights are from"
+            f"{path} is missing, but the model needs its preprocessing settings; get it from where "
+            "the weights are from"
         ) from None
     except (OSError, ValueError):
         settings = None
     if not isinstance(settings, dict):
-        raise CheckpointError(f"{path} is not a processor's settings in JSON; download it again")
+        raise CheckpointError(f"{path} is not a JSON object with image processor settings")
     return settings
 
 

@@ -60,7 +60,7 @@ def from_tensor(image: Any, channels: str = "rgb") -> UInt8[np.ndarray, "h w 3"]
     if np.issubdtype(values.dtype, np.floating):
         values = _from_unit(values)
     if values.dtype != np.uint8:
-        raise InputError(f"image tensors must be uint8 or floating in 0..1, got {values.dtype}")
+        raise InputError(f"image tensors must be uint8, or floats in 0..1, got {values.dtype}")
     return from_array(values, channels)
 
 
@@ -68,7 +68,8 @@ def _from_unit(values: np.ndarray) -> np.ndarray:
     """Floats in 0..1 as 0..255; refuses normalised values instead of clipping them."""
     if values.size and not (values.min() >= -_ROUNDING and values.max() <= 1 + _ROUNDING):
         raise InputError(
-            f"floating image tensors must lie in 0..1, got {values.min():g}..{values.max():g}; "
-            "divide 0..255 by 255, and do not normalise: the model does it"
+            "floating-point image tensors must lie in 0..1, got "
+            f"{values.min():g}..{values.max():g}; "
+            "divide 0..255 by 255, and do not normalise: the model does"
         )
     return (values * 255).round().clip(0, 255).astype(np.uint8)

@@ -39,13 +39,13 @@ class CameraOptions:
         given = [name for name in names if getattr(self, name) is not None]
         if len(given) > 1:
             raise InputError(
-                f"give one of focal_px, fov_deg and intrinsics, got {' and '.join(given)}"
+                f"pass only one of focal_px, fov_deg and intrinsics, got {' and '.join(given)}"
             )
         if self.intrinsics is not None:
             as_intrinsics(self.intrinsics)
         if self.distortion is not None and self.intrinsics is None:
             raise InputError(
-                "distortion needs intrinsics (fx, fy, cx, cy): a calibration gives both together"
+                "distortion requires intrinsics (fx, fy, cx, cy); camera calibration gives both"
             )
 
     @classmethod
@@ -85,8 +85,8 @@ class CameraOptions:
         if self.fov_deg is not None:
             if not NARROWEST_FOV_DEG <= self.fov_deg <= WIDEST_FOV_DEG:
                 raise InputError(
-                    f"fov_deg must be at least {NARROWEST_FOV_DEG:g} and at most "
-                    f"{WIDEST_FOV_DEG:g} degrees, along the longer side, got {self.fov_deg:g}"
+                    f"fov_deg (along the longer side) must be between {NARROWEST_FOV_DEG:g} and "
+                    f"{WIDEST_FOV_DEG:g} degrees, got {self.fov_deg:g}"
                 )
             return Focal.centred(focal_from_fov(self.fov_deg, size), "fov", size)
         if self.focal_px is not None:
@@ -109,5 +109,5 @@ class CameraOptions:
             return None
         return (
             f"the principal point ({cx:g}, {cy:g}) is far from the centre of the "
-            f"{width}x{height} photo; are the intrinsics of this size?"
+            f"{width}x{height} photo; are the intrinsics for this size?"
         )

@@ -53,8 +53,8 @@ class Distortion:
             values = []
         if len(values) not in (4, 5, 8):
             raise InputError(
-                "distortion is 4, 5 or 8 numbers k1,k2,p1,p2[,k3[,k4,k5,k6]] in OpenCV's order, "
-                f"got {len(values)}"
+                "distortion must be 4, 5 or 8 numbers in OpenCV's order, "
+                f"k1,k2,p1,p2[,k3[,k4,k5,k6]], got {len(values)}"
             )
         return cls(*values)
 
@@ -135,7 +135,7 @@ def rays_at(
         u, v = points[index]
         raise PointError(
             f"the distortion cannot be inverted at point {index}, ({u:g}, {v:g}): no ray maps to "
-            "it; check that coefficients and intrinsics are of this camera, in OpenCV's order"
+            "it; check that coefficients and intrinsics are this camera's, in OpenCV's order"
         )
     return rays
 

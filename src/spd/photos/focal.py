@@ -66,7 +66,7 @@ def as_intrinsics(intrinsics: IntrinsicsLike) -> Intrinsics:
             matrix = np.empty(0)
         if matrix.shape != (3, 3) or matrix[1, 0] != 0 or list(matrix[2]) != [0, 0, 1]:
             raise InputError(
-                "intrinsics must be spd.pixels.Intrinsics or a 3x3 matrix "
+                "intrinsics must be an spd.pixels.Intrinsics or a 3x3 matrix "
                 "[[fx, 0, cx], [0, fy, cy], [0, 0, 1]]"
             )
         fx, fy, cx, cy = (float(matrix[at]) for at in ((0, 0), (1, 1), (0, 2), (1, 2)))
@@ -74,7 +74,7 @@ def as_intrinsics(intrinsics: IntrinsicsLike) -> Intrinsics:
     if abs(intrinsics.fx / intrinsics.fy - 1) > LARGEST_SQUEEZE:
         raise InputError(
             f"focal lengths fx {intrinsics.fx:g} and fy {intrinsics.fy:g} px differ by more than "
-            f"{LARGEST_SQUEEZE:.0%}: the photo is squeezed; resize it so that its pixels are square"
+            f"{LARGEST_SQUEEZE:.0%}, so pixels are not square; resize the photo to square pixels"
         )
     return intrinsics
 
@@ -89,9 +89,9 @@ def check_focal(focal_px: float, size: Size) -> None:
         raise InputError(f"focal_px must be a positive number of pixels, got {focal_px}")
     if view_deg(focal_px, size) > WIDEST_FOV_DEG:
         raise InputError(
-            f"focal_px {focal_px:g} over {max(size)} pixels is a field of view of "
-            f"{view_deg(focal_px, size):.0f} degrees; is it in pixels of this image, not in "
-            "millimetres?"
+            f"focal_px {focal_px:g} in an image of {max(size)} pixels gives a field of view of "
+            f"{view_deg(focal_px, size):.0f} degrees; is it in pixels of this image, rather than "
+            "in millimetres?"
         )
 
 

@@ -30,7 +30,7 @@ def register_heif(name: str) -> None:
             import pillow_heif  # type: ignore[import-untyped,import-not-found,unused-ignore]
         except ImportError:
             raise InputError(
-                f"{name} is HEIC, which needs a decoder: pip install pillow-heif (its wheels "
-                "contain GPL-licensed code), or save the photo as JPEG"
+                f"{name} is a HEIC file, which needs a decoder: pip install pillow-heif (its "
+                "wheels contain GPL-licensed code), or save the photo as JPEG"
             ) from None
         pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)

@@ -60,13 +60,16 @@ class ImagePlan:
         """One line of text: size of the network's input, and the focal length used."""
         (height, width), (rows, columns) = self.photo_size, self.model_size
         line = (
-            f"{width}x{height} pixels, seen by the model at {self.scale:.3g} of that size "
-            f"({columns}x{rows} with repeated borders); focal length {self.focal.px:.1f} px, "
-            f"{SOURCE_WORDS[self.focal.source]}: {view_deg(self.focal.px, self.photo_size):.1f} "
-            "degrees along the longer side"
+            f"{width}x{height} photo, resized for the model by a factor of {self.scale:.3g} "
+            f"({columns}x{rows} with edge padding); focal length {self.focal.px:.1f} px "
+            f"({SOURCE_WORDS[self.focal.source]}), a field of view of "
+            f"{view_deg(self.focal.px, self.photo_size):.1f} degrees along the longer side"
         )
         if self.depth_factor != 1:
-            line += f"; size limits forbid the model's scale, corrected by {self.depth_factor:.3g}"
+            line += (
+                "; size limits rule out the training scale, so depth is corrected by a factor of "
+                f"{self.depth_factor:.3g}"
+            )
         return line
 
     def warnings(self, camera: CameraConfig) -> dict[str, str]:
@@ -86,7 +89,7 @@ class ImagePlan:
         if camera.fov_deg / FARTHEST_VIEW <= seen <= camera.fov_deg * FARTHEST_VIEW:
             return {}
         text = (
-            f"the photo covers {seen:.0f} degrees along its longer side and the model was trained "
-            f"on {camera.fov_deg:.0f}; depths are extrapolated"
+            f"the photo covers {seen:.0f} degrees along its longer side, but the model was trained "
+            f"at {camera.fov_deg:.0f} degrees; depths are extrapolated"
         )
         return {"extrapolation": text}

@@ -87,7 +87,7 @@ def read_photo(image: ImageLike, *, channels: Channels = "rgb") -> Photo:
     if is_tensor(image):
         return Photo(from_tensor(image, channels))
     if channels != "rgb":
-        raise InputError("channels='bgr' is for arrays and tensors; a file defines its own order")
+        raise InputError("channels='bgr' is only for arrays and tensors; files define their order")
     if isinstance(image, Photo):
         return image
     if isinstance(image, Image.Image):
@@ -135,7 +135,7 @@ def _from_file(file: "IO[bytes]") -> Photo:
     except (OSError, ValueError) as error:
         raise InputError(f"{name} cannot be read: {error}") from None
     if not isinstance(data, bytes):
-        raise InputError(f"{name} is open as text; open it in mode 'rb'")
+        raise InputError(f"{name} is open in text mode; open it in mode 'rb'")
     return _opened(data, name, _decoded)
 
 
@@ -162,7 +162,7 @@ def _decoded(image: Image.Image, name: str) -> Photo:
 
 def _inside(image: Image.Image, name: str) -> Bool[np.ndarray, "h w"]:
     if image.format in _LOSSY:
-        raise InputError(f"{name}: a JPEG's black is not exactly black; save the mask as PNG")
+        raise InputError(f"{name} is a JPEG, whose black is not exactly 0; save the mask as PNG")
     with _told(name):
         turned = _turned(image)
         if turned.mode in _DEEP_GREY:  # labels from 1 to 255 would become black in eight bits
@@ -195,7 +195,7 @@ def _rgb(image: Image.Image, name: str) -> RGBImage:
 
 def _from_deep_grey(values: np.ndarray, name: str) -> RGBImage:
     if values.min() < 0 or values.max() > 65535:
-        raise InputError(f"{name} has more than 16 bits a pixel; save it with 8 or 16 bits")
+        raise InputError(f"{name} has more than 16 bits per channel; save it with 8 or 16 bits")
     grey = (values.astype(np.float64) / 257).round().astype(np.uint8)
     return np.repeat(grey[..., None], 3, axis=2)
 
@@ -208,7 +208,7 @@ def _told(name: str) -> Iterator[None]:
     except InputError:
         raise
     except UnidentifiedImageError:
-        raise InputError(f"{name} is not an image that can be read") from None
+        raise InputError(f"{name} is not a readable image") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise InputError(f"{name} has too many pixels to be opened safely") from None
     except Exception as error:  # decoders raise many types for damaged files

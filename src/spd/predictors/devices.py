@@ -19,6 +19,6 @@ def choose_device(name: str | torch.device | None) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError):
         raise ConfigError(
-            f"no device {str(name)!r} on this machine; use cpu, or leave the device out"
+            f"no device {str(name)!r} on this machine; use cpu, or omit the device"
         ) from None
     return device

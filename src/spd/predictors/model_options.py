@@ -72,8 +72,8 @@ class ModelOptions:
             return self._exported(export, folder, calibration)
         if self.precision not in (None, "float32"):
             raise ConfigError(
-                f"torch answers in float32, not in {self.precision}; export the model (spd export "
-                "onnx) and ask the export"
+                f"torch computes in float32, not in {self.precision}; export the model (spd export "
+                "onnx) and use the export"
             )
         return ModelLocation(self, "torch", folder, None, read_peer(folder), calibration)
 
@@ -102,7 +102,7 @@ class ModelOptions:
                 return None
         elif not is_export(beside):
             raise CheckpointError(
-                f"{self.name} is a checkpoint without an export; write one with: spd export onnx "
+                f"{self.name} is a checkpoint without an export; create one with: spd export onnx "
                 f"{self.name} -o FOLDER"
             )
         export = ExportFolder.read(beside)
@@ -110,8 +110,8 @@ class ModelOptions:
             return None  # padding photos to one size changes the metres
         if export.weights_sha256 != file_sha256(folder / WEIGHTS):
             raise CheckpointError(
-                f"{beside} was exported from other weights than {folder / WEIGHTS}; remove it and "
-                "export again, or use the runtime torch"
+                f"{beside} was exported from different weights than {folder / WEIGHTS}; remove it "
+                "and export again, or use the torch runtime"
             )
         return export
 
@@ -121,17 +121,18 @@ class ModelOptions:
         if self.runtime == "torch":
             raise ConfigError(
                 f"{self.name} is an exported model, which torch cannot run; use the checkpoint it "
-                "was made from, or leave the runtime out"
+                "was exported from, or omit the runtime"
             )
         installed = installed_runtimes(self.precision)
         if self.runtime is None and not installed:
             raise ConfigError(
-                f'{self.name} needs onnxruntime or openvino; pip install "spd[export]" brings both'
+                f"{self.name} needs onnxruntime or openvino; install both with: "
+                'pip install "spd[export]"'
             )
         runtime = self.runtime or installed[0]
         if self.device is not None and str(self.device) != "cpu":
             device = str(self.device)
-            raise ConfigError(f"{runtime} computes on the CPU; leave device={device!r} out")
+            raise ConfigError(f"{runtime} computes on the CPU only; omit device={device!r}")
         return ModelLocation(self, runtime, folder, export, None, calibration)
 
     def _on_cpu(self) -> bool:

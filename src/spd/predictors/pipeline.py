@@ -79,7 +79,7 @@ class DepthPipeline:
         # The resized dense map: querying every pixel takes minutes on a CPU.
         depth_m = self.predictor.encode(image, **camera).depth_map(fast=True)
         steps = to_steps(
-            depth_m, self.steps_per_metre, what="depth", remedy="steps_per_metre=256 holds 255 m"
+            depth_m, self.steps_per_metre, what="depth", remedy="steps_per_metre=256 reaches 255 m"
         )
         return {"predicted_depth": torch.from_numpy(depth_m), "depth": Image.fromarray(steps)}
 

@@ -57,8 +57,8 @@ class Scene(PhotoScene):
         if not fast:
             points = lattice(np.arange(width), np.arange(height))
             return self.depth_at(points).reshape(height, width)
-        advice = "free some, or ask points, or every pixel (fast=False)"
-        with torch.inference_mode(), memory_for(f"the map of {height}x{width}", advice):
+        advice = "free some, or query points, or every pixel (fast=False)"
+        with torch.inference_mode(), memory_for(f"the {height}x{width} depth map", advice):
             full = resize_bilinear(self._model.dense(self._maps), self._maps.image_size)
         rows, columns = (self._plan.to_model(np.arange(pixels)) for pixels in (height, width))
         depth_m = read_lattice(full[0, 0].float().cpu().numpy(), rows, columns)
@@ -99,8 +99,8 @@ class Predictor(PlannedPredictor[Scene]):
         """Encode photos whose inputs have the same size (`plan.model_size`) in one batch."""
         pixels = np.stack([photo.pixels for photo in photos])
         count, height, width, _ = pixels.shape
-        what = f"the encoding of {count} image(s) of {height}x{width} on {self.device}"
-        advice = "free some, crop the photo, or take another device or runtime"
+        what = f"encoding {count} image(s) of {height}x{width} on {self.device}"
+        advice = "free some, crop the photo, or use a different device or runtime"
         with torch.inference_mode(), memory_for(what, advice):
             tensor = torch.from_numpy(pixels).to(self.device).permute(0, 3, 1, 2)
             maps = self._model.encode(tensor.to(self._model.dtype) / 255)

@@ -63,10 +63,10 @@ def check_names(runtime: str | None, precision: str | None) -> None:
     """
     if runtime not in (None, "torch", *get_args(RuntimeName)):
         raise ConfigError(
-            f"no runtime {runtime!r}; use torch, or for an export onnxruntime or openvino"
+            f"unknown runtime {runtime!r}; use torch or, for an export, onnxruntime or openvino"
         )
     if precision not in (None, *get_args(Precision)):
-        raise ConfigError(f"no precision {precision!r}; use float32, bfloat16 or int8")
+        raise ConfigError(f"unknown precision {precision!r}; use float32, bfloat16 or int8")
 
 
 def open_engine(
@@ -81,7 +81,7 @@ def open_engine(
     check_names(runtime, precision)
     if precision == "int8" and ENCODE_INT8[runtime] not in folder.digests:
         raise ConfigError(
-            f"{folder.path} has no int8 encoder for {runtime}; write one with: spd export "
+            f"{folder.path} has no int8 encoder for {runtime}; create one with: spd export "
             "onnx MODEL -o FOLDER --int8 --calibrate DATA"
         )
     if threads is not None and threads < 1:
@@ -120,8 +120,8 @@ class _GraphEngine:
             return self._query.run(["depth_m"], given | {"points": block})[0]
 
         def part(where: slice) -> np.ndarray:
-            what = f"the query of {where.stop - where.start} point(s)"
-            with memory_for(what, "free some, or ask fewer"):
+            what = f"querying {where.stop - where.start} point(s)"
+            with memory_for(what, "free some, or query fewer"):
                 return self._blocks.ask(answer, points[:, where])
 
         return np.concatenate(in_parts(part, points.shape[1], QUERY_CHUNK), axis=1)
@@ -133,7 +133,7 @@ class OnnxRuntimeEngine(_GraphEngine):
     def __init__(self, encode: Path, query: Path, precision: str, threads: int | None) -> None:
         if precision == "bfloat16":
             raise ConfigError(
-                "onnxruntime does not compute bfloat16 on a CPU; use --runtime openvino, or float32"
+                "onnxruntime does not support bfloat16 on a CPU; use --runtime openvino, or float32"
             )
         ort = _import("onnxruntime")
 
@@ -270,8 +270,8 @@ def check_bfloat16(capabilities: list[str]) -> None:
     """
     if "BF16" not in capabilities:
         raise ConfigError(
-            "this CPU has no bfloat16 instructions that OpenVINO uses (AVX512_BF16 or AMX), so it "
-            "would compute float32; leave --precision out, or use int8"
+            "this CPU has no bfloat16 instructions that OpenVINO supports (AVX512_BF16 or AMX), so "
+            "OpenVINO would compute in float32; omit --precision, or use int8"
         )
 
 
@@ -283,8 +283,8 @@ def openvino_hint(precision: str, capabilities: list[str]) -> str:
 def _memory_for_images(images: np.ndarray) -> contextlib.AbstractContextManager[None]:
     count, _, height, width = images.shape
     return memory_for(
-        f"the encoding of {count} image(s) of {height}x{width}",
-        "free some, crop the photo, or use another runtime",
+        f"encoding {count} image(s) of {height}x{width}",
+        "free some, crop the photo, or use a different runtime",
     )
 
 
@@ -292,10 +292,12 @@ def _import(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError:
-        raise ConfigError(f'{name} is not installed; pip install "spd[export]"') from None
+        raise ConfigError(
+            f'{name} is not installed; install it with: pip install "spd[export]"'
+        ) from None
 
 
 def _refused(path: Path, runtime: str, error: Exception) -> CheckpointError:
     reason = (str(error).strip() or type(error).__name__).splitlines()[-1]  # first: where in C++
     reason = reason if len(reason) <= _REASON else f"...{reason[-_REASON:]}"
-    return CheckpointError(f"{runtime} cannot load {path}; is the runtime too old? ({reason})")
+    return CheckpointError(f"{runtime} cannot load {path}; is this {runtime} too old? ({reason})")

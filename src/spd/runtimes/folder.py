@@ -82,7 +82,7 @@ class ExportFolder:
             data = json.loads(file.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise CheckpointError(
-                f"{folder} holds no {EXPORT}; write an export with: spd export onnx MODEL -o FOLDER"
+                f"{folder} contains no {EXPORT}; create an export: spd export onnx MODEL -o FOLDER"
             ) from None
         except (OSError, ValueError):
             raise CheckpointError(f"{file} is damaged; export the model again") from None
@@ -93,8 +93,8 @@ class ExportFolder:
         found = data.get("format") if isinstance(data, dict) else None
         if found != FORMAT:
             raise CheckpointError(
-                f"{file} has format {found!r}, and this version of spd reads {FORMAT}; export "
-                "the model again"
+                f"{file} has format {found!r}, but this version of spd reads format {FORMAT}; "
+                "export the model again"
             )
         try:
             size = data["image_size"]
@@ -109,7 +109,9 @@ class ExportFolder:
                 digests={name: str(entry["sha256"]) for name, entry in data["files"].items()},
             )
         except (KeyError, TypeError, IndexError, ValueError, AttributeError, ConfigError) as error:
-            reason = f"lacks {error}" if isinstance(error, KeyError) else f"is damaged ({error})"
+            reason = (
+                f"lacks the key {error}" if isinstance(error, KeyError) else f"is damaged ({error})"
+            )
             raise CheckpointError(f"{file} {reason}; export the model again") from None
 
     def sha256(self) -> str:
@@ -127,8 +129,8 @@ class ExportFolder:
             raise CheckpointError(f"{path} is missing; export the model again")
         if file_sha256(path) != self.digests.get(name):
             raise CheckpointError(
-                f"{path} is truncated or was changed: its SHA-256 is not that of {EXPORT}; export "
-                "the model again"
+                f"{path} is truncated or modified: its SHA-256 differs from the one in {EXPORT}; "
+                "export the model again"
             )
         return path
 
@@ -146,8 +148,8 @@ class ExportFolder:
             return
         if size[0] > self.image_size[0] or size[1] > self.image_size[1]:
             raise InputError(
-                f"the photo of {photo[1]}x{photo[0]} pixels needs an input of {size[0]} rows and "
-                f"{size[1]} columns at the model's pixels per radian, and {self.path} was exported "
-                f"for {self.image_size[0]}x{self.image_size[1]}; export with --height {size[0]} "
-                f"--width {size[1]}, or without them for any size"
+                f"the {photo[1]}x{photo[0]} photo needs an input of {size[0]} rows and {size[1]} "
+                f"columns at the model's pixels per radian, but {self.path} was exported for "
+                f"{self.image_size[0]} rows and {self.image_size[1]} columns; export with --height "
+                f"{size[0]} --width {size[1]}, or without both options for any size"
             )

@@ -57,6 +57,6 @@ def with_kernel(engine: Engine, folder: ExportFolder, threads: int | None = None
     wanted = weight_count(shape_of(folder.config))
     if len(weights) != wanted:
         raise CheckpointError(
-            f"{path} holds {len(weights)} numbers, expected {wanted}; export the model again"
+            f"{path} contains {len(weights)} numbers, expected {wanted}; export the model again"
         )
     return KernelEngine(engine, folder, weights, threads or os.cpu_count() or 1)

@@ -52,14 +52,14 @@ class Calibration:
         return None if self.left_out is None else self.left_out <= FITS_WITHIN
 
     def verdict(self) -> str:
-        """One line of text: factor, error, and whether one factor fits."""
-        line = f"metres are multiplied by {self.scale:.4g}, fitted to {self.points} distances"
+        """One line for people."""
+        line = f"depth is multiplied by {self.scale:.4g}, fitted to {self.points} distances"
         if self.left_out is None:
-            return f"{line}; fewer than three cannot show whether one factor fits"
-        error = f"median leave-one-out error {self.left_out:.1%}"
+            return f"{line}; at least three are needed to tell whether a single factor fits"
+        middle = f"median leave-one-out error {self.left_out:.1%}"
         if self.fits:
-            return f"{line}; one factor fits: {error}"
-        return f"{line}; ONE FACTOR DOES NOT FIT: {error}, more than {FITS_WITHIN:.0%}"
+            return f"{line}; a single factor fits: {middle}"
+        return f"{line}; A SINGLE FACTOR DOES NOT FIT: {middle}, above {FITS_WITHIN:.0%}"
 
     def apply(self, scene: PhotoScene) -> "CalibratedScene":
         """Apply the factor to a scene.
@@ -73,9 +73,9 @@ class Calibration:
         if known != self.focal_known:
             words = {True: "a known focal length", False: "an unknown focal length"}
             raise InputError(
-                f"the calibration was made on a photo with {words[self.focal_known]} and this one "
-                f"has {words[known]}, so its factor does not hold; pass the focal length to both "
-                "or neither"
+                f"the calibration photo had {words[self.focal_known]} but this photo has "
+                f"{words[known]}, so the calibration does not apply; pass a focal length for both "
+                "or for neither"
             )
         return CalibratedScene(scene, self)
 
@@ -96,7 +96,9 @@ class Calibration:
         except OSError:
             raise InputError(f"no calibration file {path}; make one with: spd calibrate") from None
         except ValueError:
-            raise InputError(f"{path} is not JSON; make one with: spd calibrate") from None
+            raise InputError(
+                f"{path} is not JSON; create a calibration file with: spd calibrate"
+            ) from None
         try:
             if data.pop("format") != _FORMAT:
                 raise ValueError
@@ -104,7 +106,9 @@ class Calibration:
             if not (math.isfinite(read.scale) and read.scale > 0):
                 raise ValueError
         except (AttributeError, KeyError, TypeError, ValueError):
-            raise InputError(f"{path} is not a calibration; make one with: spd calibrate") from None
+            raise InputError(
+                f"{path} is not a calibration file; create one with: spd calibrate"
+            ) from None
         return read
 
 
@@ -155,10 +159,10 @@ def calibrate(
     known = np.asarray(known_m, dtype=np.float64)
     if len(known) == 0 or known.shape != (len(points),):
         raise InputError(
-            f"known_m must have one distance per point, got {len(known)} for {len(points)} points"
+            f"expected one distance per point, got {len(known)} for {len(points)} points"
         )
     if not (np.isfinite(known) & (known > 0)).all():
-        raise InputError(f"known distances must be positive metres, got {known.tolist()}")
+        raise InputError(f"measured distances must be positive, in metres, got {known.tolist()}")
     predicted_m = scene.depth_at(points).astype(np.float64)
     if not along_axis:
         predicted_m = predicted_m * _camera(scene).ray_lengths(as_points(points))
@@ -211,7 +215,7 @@ def _typical(logarithms: np.ndarray) -> float:
 def _camera(scene: PhotoScene) -> Intrinsics:
     if scene.focal is None:
         raise InputError(
-            "the focal length is unknown, and distances from the camera need it; pass focal_px, or "
-            "measure depth along the viewing direction (spd calibrate: --along-axis)"
+            "distances from the camera need a focal length; pass one, or measure depth along the "
+            "optical axis (spd calibrate: --along-axis)"
         )
     return scene.focal.intrinsics

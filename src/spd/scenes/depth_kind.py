@@ -22,8 +22,8 @@ def refuse_relative(kind: DepthKind, source: str = "this model") -> None:
         return
     protocol = "native-lsq" if kind == "relative-depth" else "native-lsq-disparity"
     raise InputError(
-        f"{source} answers {kind.replace('-', ' ')}, which has no scale, so metres cannot be "
-        "computed from it; use a metric model (such as "
-        "depth-anything/Depth-Anything-V2-Metric-Indoor-Small-hf), or score this one with an "
+        f"{source} predicts {kind.replace('-', ' ')}, which has no scale, so it cannot give "
+        "metres; use a metric model (such as "
+        "depth-anything/Depth-Anything-V2-Metric-Indoor-Small-hf), or score this model with "
         f"alignment: spd evaluate --protocol {protocol}"
     )

@@ -42,8 +42,8 @@ class Box:
         values = dataclasses.astuple(self)
         if not np.isfinite(values).all() or self.x0 >= self.x1 or self.y0 >= self.y1:
             raise PointError(
-                f"box {','.join(f'{value:g}' for value in values)} is not x0,y0,x1,y1 with "
-                "x0 < x1 and y0 < y1 (left, top, right, bottom)"
+                "a box must be x0,y0,x1,y1 (left, top, right, bottom) with x0 < x1 and y0 < y1, "
+                f"got {','.join(f'{value:g}' for value in values)}"
             )
 
     def sample(self, size: Size, most: int = MOST_POINTS) -> Float[np.ndarray, "n 2"]:
@@ -87,12 +87,12 @@ class Mask:
         if self.pixels.shape != tuple(size):
             height, width = self.pixels.shape
             raise InputError(
-                f"the mask has {width} columns and {height} rows, the photo {size[1]} and {size[0]}"
-                "; a mask has the size of the upright photo"
+                f"the mask has {width} columns and {height} rows, but the photo has {size[1]} and "
+                f"{size[0]}; a mask must be as large as the upright photo"
             )
         v, u = np.nonzero(self.pixels)
         if not len(u):
-            raise InputError("the mask is empty; white or true is inside")
+            raise InputError("the mask is empty; mark the pixels inside as white or true")
         points = np.stack([u, v], axis=1).astype(np.float64)
         if len(points) <= most:
             return points
@@ -195,8 +195,8 @@ def as_region(where: RegionLike) -> Region:
     if values.shape == (4,) and np.issubdtype(values.dtype, np.number):
         return Box(*(float(value) for value in values))
     raise InputError(
-        "a region must be a box x0,y0,x1,y1, a boolean array [H, W], a mask's path or a Line, got "
-        f"an array of {values.dtype} {values.shape}; make a mask of numbers boolean with mask > 0"
+        "a region must be a box x0,y0,x1,y1, a boolean array [H, W], the path of a mask or a Line, "
+        f"got a {values.dtype} array {values.shape}; convert a numeric mask with mask > 0"
     )
 
 

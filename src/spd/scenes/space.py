@@ -69,7 +69,7 @@ def distances_m(
     """
     asked = np.asarray(pairs, dtype=np.float64)
     if asked.ndim != 3 or asked.shape[1:] != (2, 2):
-        raise PointError(f"pairs must be [N, 2, 2], two points (u, v) each, got {asked.shape}")
+        raise PointError(f"pairs must be [N, 2, 2], two points (u, v) per pair, got {asked.shape}")
     ends = points_3d(scene, asked.reshape(-1, 2), intrinsics, distortion).reshape(-1, 2, 3)
     return apart_m(ends[:, 0], ends[:, 1])
 
@@ -110,7 +110,7 @@ def camera_of(scene: "PhotoScene", intrinsics: IntrinsicsLike | None = None) -> 
         return as_intrinsics(intrinsics)
     if scene.intrinsics is None:
         raise InputError(
-            "the focal length of the photo is unknown, and distances in space need it; pass "
-            "focal_px or intrinsics to encode (spd query: --focal-px, --intrinsics)"
+            "3D distances need the focal length of the photo, which is unknown; pass focal_px or "
+            "intrinsics to encode (spd query: --focal-px, --intrinsics)"
         )
     return scene.intrinsics

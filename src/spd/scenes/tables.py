@@ -39,7 +39,7 @@ def ask_table(
     asked = as_points(points)
     if len(asked) != len(images):
         raise InputError(
-            f"points must have one row per image, got {len(asked)} for {len(images)} images"
+            f"expected one point per image, got {len(asked)} points for {len(images)} images"
         )
     rows_of: dict[Path, list[int]] = {}
     for row, image in enumerate(images):

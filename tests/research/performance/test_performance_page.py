@@ -65,8 +65,11 @@ def test_a_page_keeps_its_own_words_and_gets_json_and_pictures(tmp_path, capsys)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["inference", "--size", "350"], "--size 350: write HEIGHTxWIDTH"),
-        (["inference", "--size", "350x475"], "image width 475 is not a multiple of 14"),
+        (["inference", "--size", "350"], "--size must be HEIGHTxWIDTH"),
+        (
+            ["inference", "--size", "350x475"],
+            "image width must be a multiple of 14",
+        ),
         (["inference", "--part", "speed"], "no part 'speed'; there are query, compiled, dense"),
         (["page", "benchmark.json", "-o", "nowhere.md"], "nowhere.md is missing"),
         (["inference", "--data", "nowhere"], "nowhere"),

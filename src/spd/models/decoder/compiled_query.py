@@ -29,7 +29,7 @@ def reason_against(path: "CrossAttentionPath", maps: FeatureMaps) -> str | None:
     plain = (Tensor, nn.Parameter)  # other classes, such as fake tensors, may hold no data
     for one in (*maps.maps, path.scale_embedding):
         if type(one) not in plain or one.device.type != "cpu" or one.dtype != torch.float32:
-            return "it needs float32 maps and weights on a CPU"
+            return "the kernel needs float32 maps and weights on the CPU"
     found = kernel(path.shape)
     return found if isinstance(found, str) else None
 

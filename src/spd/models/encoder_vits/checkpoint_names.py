@@ -14,7 +14,7 @@ from torch import Tensor
 from spd.errors import CheckpointError
 
 HEAD = "a head"
-OTHER_DECODER = "another decoder"
+OTHER_DECODER = "a different decoder"
 QKV = ".attention.qkv."  # query, key and value stacked in this order, along the rows
 REGISTERS = "embeddings.register_tokens"
 
@@ -80,8 +80,10 @@ class EncoderStart:
     """Patches along a side of the position table, in the source and here; None if equal."""
 
     def __str__(self) -> str:
-        parts = [f"encoder starts from {self.source} ({self.form}): {self.taken} tensors taken"]
-        parts += [f"{count} of {name} left out ({why})" for name, count, why in self.left_out]
+        parts = [f"encoder initialised from {self.source} ({self.form}): {self.taken} tensors used"]
+        parts += [
+            f"{count} tensor(s) of {name} left out ({why})" for name, count, why in self.left_out
+        ]
         if self.position_resized is not None:
             given, ours = self.position_resized
             parts.append(f"position table resized from {given}x{given} to {ours}x{ours}")
@@ -126,7 +128,7 @@ def take_apart(
     if REGISTERS in encoder:
         raise has_registers(source)
     if len(encoder) < len(renamed):
-        raise CheckpointError(f"{source} contains a tensor under two names; is it one model?")
+        raise CheckpointError(f"{source} contains a tensor under two names; is it a single model?")
     naming = "original" if "pos_embed" in own else "transformers'"
     left_out = tuple((name, beside[name], layout.beside[name]) for name in sorted(beside))
     return encoder, EncoderStart(source, f"{layout.form}, {naming} names", len(own), left_out)
@@ -144,23 +146,25 @@ def _renamed(name: str, tensor: Tensor) -> Iterator[tuple[str, Tensor]]:
 def has_registers(source: str) -> CheckpointError:
     """The error for a DINOv2 with registers, whose tensor names are nearly the same."""
     return CheckpointError(
-        f"{source} is a DINOv2 with registers, another architecture; use one without registers"
+        f"{source} is a DINOv2 with registers, which is not supported; use one without registers"
     )
 
 
 def _layout(names: Mapping[str, Tensor], source: str) -> Layout:
     prefixes = {match[1] for name in names if (match := CLASS_TOKEN.fullmatch(name))}
     if not prefixes:
-        raise CheckpointError(f"{source} contains no DINOv2: none of its tensors is a cls_token")
+        raise CheckpointError(f"{source} contains no DINOv2 encoder: no tensor is named cls_token")
     if len(prefixes) > 1:
         listed = ", ".join(f"{prefix}cls_token" for prefix in sorted(prefixes))
-        raise CheckpointError(f"{source} contains {len(prefixes)} encoders ({listed}); keep one")
+        raise CheckpointError(
+            f"{source} contains {len(prefixes)} encoders ({listed}); keep only one"
+        )
     prefix = prefixes.pop()
     layouts = [layout for layout in LAYOUTS if layout.prefix == prefix]
     if not layouts:
         known = ", ".join(sorted({layout.prefix for layout in LAYOUTS if layout.prefix}))
         raise CheckpointError(
-            f"{source} has its encoder under {prefix!r}; expected no prefix or one of {known}"
+            f"{source} has its encoder under prefix {prefix!r}; expected none or one of {known}"
         )
     beside = sorted(name for name in names if not name.startswith(prefix))
     for layout in layouts:
@@ -168,7 +172,9 @@ def _layout(names: Mapping[str, Tensor], source: str) -> Layout:
             return layout
     expected = {name for layout in layouts for name in layout.beside}
     unknown = [name for name in beside if _first(name) not in expected] or beside
-    raise CheckpointError(f"{source} has an unknown tensor {unknown[0]!r} beside its encoder")
+    raise CheckpointError(
+        f"{source} has an unknown tensor {unknown[0]!r} in addition to its encoder"
+    )
 
 
 def _first(name: str) -> str:

@@ -53,7 +53,7 @@ def resize_positions(encoder: Encoder, table: Tensor, side: int, source: str) ->
     """
     if table.ndim != 3 or len(table) != 1 or not _side(table) ** 2 + 1 == table.shape[1] > 1:
         raise CheckpointError(
-            f"{source} has a position table of {list(table.shape)}; expected [1, 1 + n x n, C]"
+            f"{source} has a position table {list(table.shape)}; expected [1, 1 + n x n, C]"
         )
     if _side(table) == side:
         return table
@@ -72,13 +72,13 @@ def _side(table: Tensor) -> int:
 def _check(source: str, name: str, given: Tensor, expected: Tensor) -> None:
     if given.shape != expected.shape:
         raise CheckpointError(
-            f"{source} does not fit the configured encoder: {name} has shape {list(given.shape)}, "
-            f"the configuration needs {list(expected.shape)}"
+            f"{source} does not match the configured encoder: {name} has shape "
+            f"{list(given.shape)}, but the configuration needs {list(expected.shape)}"
         )
     if not given.is_floating_point():
         raise CheckpointError(f"{source} has {name} in {given.dtype}; expected floating point")
     if not given.isfinite().all():
-        raise CheckpointError(f"{source} has values that are not finite in {name}; is it damaged?")
+        raise CheckpointError(f"{source} has non-finite values in {name}; is the file damaged?")
 
 
 def _complain(source: str, verb: str, names: set[str]) -> None:

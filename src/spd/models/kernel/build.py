@@ -74,7 +74,7 @@ def kernel(shape: Shape) -> ctypes.CDLL | str:
         return f"the channels of every layer and head must be multiples of {MULTIPLE}"
     command = compiler()
     if command is None:
-        return "no C compiler (cc) found"
+        return "no C compiler (cc) was found"
     source = resources.files("spd.models.kernel").joinpath("query.c").read_text(encoding="utf-8")
     arguments = [*FLAGS, processor_flag(), *(f"-D{name}={value}" for name, value in shape)]
     key = "\n".join([source, *command, *arguments, processor()])
@@ -88,7 +88,7 @@ def kernel(shape: Shape) -> ctypes.CDLL | str:
     except subprocess.SubprocessError as error:
         return f"the C compiler failed: {_first_error(error)}"
     except (OSError, DataError) as error:
-        return f"the compiled kernel cannot be stored or opened: {error}"
+        return f"the compiled kernel cannot be saved or loaded: {error}"
 
 
 def compiler() -> list[str] | None:
@@ -149,4 +149,4 @@ def _first_error(error: subprocess.SubprocessError) -> str:
         return first.strip()
     if isinstance(error, subprocess.CalledProcessError):
         return f"exit status {error.returncode}"
-    return f"it took more than {SECONDS} s"
+    return f"compilation took more than {SECONDS} s"
