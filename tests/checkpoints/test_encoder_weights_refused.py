@@ -203,7 +203,11 @@ def test_missing_sources_are_refused(tmp_path, monkeypatch):
     refused(Encoder(SMALL), tmp_path / "none.pth", r"file .*none\.pth does not exist")
     refused(Encoder(SMALL), tmp_path / "none", "exists but contains no none")
     (tmp_path / "photo.jpg").write_bytes(b"x")
-    refused(Encoder(SMALL), tmp_path / "photo.jpg", r"not a checkpoint; expected \.pth")
+    refused(
+        Encoder(SMALL),
+        tmp_path / "photo.jpg",
+        r"not a checkpoint; supported file extensions are \.pth",
+    )
 
     def unreachable(*_, **__):
         raise ConnectionError("no network")

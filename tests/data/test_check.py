@@ -169,7 +169,7 @@ def test_counts_of_nyu_are_compared_with_the_published_sets(rgbd_folder):
     assert "5 frames have neither an official number nor a scene" in report.notes[1]
     change_index(rgbd_folder, official_number=[2, 3, 4, 5, 6])
     note = check_source(str(rgbd_folder)).notes[0]
-    assert note == "3 training frames: a subset of the labelled training set with its 795 frames"
+    assert note == "3 training frames: a subset of the labelled training set, which has 795 frames"
 
 
 def test_a_scene_in_two_splits_is_remarked(rgbd_folder):
@@ -215,7 +215,7 @@ def test_against_finds_the_same_images_under_other_names(pictures):
     assert check_source(str(pictures / "a"), workers=1).usable
     (pictures / "b" / "b1.jpg").write_bytes(b"")
     (problem,) = check_source(str(pictures / "a"), str(pictures / "b"), workers=1).problems
-    assert problem.startswith(f"cannot be compared with {pictures / 'b'}: ")
+    assert problem.startswith(f"the images cannot be compared with {pictures / 'b'}: ")
 
 
 def test_the_command_exits_with_0_or_2_and_prints_text_or_json(capsys, rgbd_folder, tmp_path):

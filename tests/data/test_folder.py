@@ -123,10 +123,10 @@ def test_bad_depth_files_are_named(rgbd_folder):
     write_depth_png(np.zeros((48, 64), np.float32), path)
     assert not RGBDFolder(rgbd_folder)[0].valid.any()  # trainer and evaluation skip and count it
     write_depth_png(np.ones((40, 64), np.float32), path)
-    with pytest.raises(DataError, match="the depth map is 40x64, expected 48x64"):
+    with pytest.raises(DataError, match="the depth map is 40x64, but the index gives 48x64"):
         RGBDFolder(rgbd_folder)[0]
     edit_index(rgbd_folder, lambda e: e[0].pop("depth_size"))
-    with pytest.raises(DataError, match="differ in shape"):
+    with pytest.raises(DataError, match="the aspect ratios of image"):
         RGBDFolder(rgbd_folder)[0]
 
 

@@ -64,7 +64,7 @@ def test_another_lens_needs_another_folder(tmp_path):
     assert np.array_equal(sample.image, frame.image)
     assert sample.intrinsics == frame.intrinsics
     assert sample.intrinsics.fx == 31.5
-    with pytest.raises(DataError, match="choose another folder"):
+    with pytest.raises(DataError, match="choose a different folder"):
         make_rooms(tmp_path / "wide", 1, size=SIZE, workers=1)
     with pytest.raises(InputError, match="focal"):
         make_rooms(tmp_path / "none", 1, size=SIZE, focal_px=0.0, workers=1)
@@ -106,7 +106,7 @@ def test_an_interrupt_while_processes_start_leaves_the_other_rooms_alone(tmp_pat
 
 
 def test_other_settings_are_refused(rooms, tmp_path):
-    with pytest.raises(DataError, match="choose another folder"):
+    with pytest.raises(DataError, match="choose a different folder"):
         make_rooms(rooms, 2, size=(28, 28))
     (tmp_path / "mine.txt").touch()
     with pytest.raises(DataError, match="is not an empty folder"):

@@ -138,7 +138,7 @@ def test_models_and_sizes_that_cannot_be_exported_are_refused(tmp_path):
         onnx_folder.write_export(
             exports.model(), tmp_path / "x", source="", weights_sha256="", size=(43, 70)
         )
-    with pytest.raises(CheckpointError, match="exists already"):
+    with pytest.raises(CheckpointError, match="already exists"):
         onnx_folder.write_export(exports.model(), tmp_path, source="", weights_sha256="")
     assert list(tmp_path.iterdir()) == []
 

@@ -68,7 +68,7 @@ def test_a_saved_folder_loads_under_every_name(small_model, tmp_path, monkeypatc
 
 def test_an_existing_folder_is_not_overwritten(small_model, tmp_path):
     hub.save_pretrained(small_model, tmp_path / "mine")
-    with pytest.raises(CheckpointError, match="mine exists already"):
+    with pytest.raises(CheckpointError, match="mine already exists"):
         hub.save_pretrained(small_model, tmp_path / "mine")
 
 
@@ -107,13 +107,13 @@ def test_the_card_shows_recorded_facts(small_model, tmp_path):
     hub.save_pretrained(small_model, tmp_path / "mine", about=ABOUT)
     text = card_of(tmp_path / "mine").text
     parameters = sum(parameter.numel() for parameter in small_model.parameters())
-    assert f"an SPD model of {parameters:,} parameters" in text
+    assert f"an SPD model with {parameters:,} parameters" in text
     assert "| decoder | 12 channels, 4 heads, local path cross_attention |" in text
     assert "| encoder | 5 blocks of 22 channels, 2 heads," in text
     for row in ("recipe | rooms_tiny", "batch_size | 8", "training_median_m | 3.139"):
         assert f"| {row} |" in text
-    assert "the checkpoint was chosen: 0.2500." in text
-    assert "No evaluation was given with this model." in text
+    assert "was used to select this checkpoint: 0.2500." in text
+    assert "No evaluation is included with this model." in text
 
 
 def test_the_card_of_an_unknown_model_states_no_results(small_model, tmp_path):
@@ -121,7 +121,7 @@ def test_the_card_of_an_unknown_model_states_no_results(small_model, tmp_path):
     card = card_of(tmp_path / "mine")
     assert card.data.license == "unknown"
     assert "The licence of the weights is not stated." in card.text
-    assert "No training is recorded." in card.text
+    assert "No training information is recorded with the weights." in card.text
     assert "AbsRel" not in card.text
     assert "model-index" not in card.content
 
@@ -139,12 +139,14 @@ def test_the_card_shows_the_numbers_of_an_evaluation(small_model, evaluation, tm
     for words, values in (
         ("queried points", metrics["sparse"]),
         ("dense map, sampled at the points", metrics["dense"]),
-        ("one depth everywhere", metrics["floors"]["constant"]),
+        ("baseline: constant depth", metrics["floors"]["constant"]),
         ("baseline: true median of each image", metrics["floors"]["image_median"]),
     ):
         numbers = " | ".join(f"{values[name]:.4g}" for name in ("abs_rel", "rmse", "delta1"))
         assert f"| {words} | {numbers} |" in card.text
-    assert f"On 2 images and {metrics['points']:,} readings of frames:val" in card.text
+    assert (
+        f"Evaluated on 2 images and {metrics['points']:,} depth readings of frames:val" in card.text
+    )
 
 
 def test_an_evaluation_of_another_model_is_refused(small_config, evaluation, tmp_path):

@@ -50,7 +50,7 @@ def test_a_full_disk_gives_a_warning_and_the_run_continues(small_config, samples
     trainer.fit(samples)
     said = capsys.readouterr().err
     assert "step 4 could not be saved: cannot write" in said
-    assert "file too large; continuing" in said
+    assert "file too large; training continues" in said
     assert [path.name for path in checkpoints_of_run(run.folder)] == [
         "step-00000002",
         "step-00000006",

@@ -115,7 +115,9 @@ def _dinov2_config(path: Path) -> dict[str, Any]:
 
 def _read(path: Path) -> object:
     if path.suffix not in SUFFIXES:
-        raise CheckpointError(f"{path} is not a checkpoint; expected a {', '.join(SUFFIXES)} file")
+        raise CheckpointError(
+            f"{path} is not a checkpoint; supported file extensions are {', '.join(SUFFIXES)}"
+        )
     try:
         if path.suffix == ".safetensors":
             return load_file(path)

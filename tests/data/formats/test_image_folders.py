@@ -156,7 +156,7 @@ def test_two_folders_of_images_are_refused(tmp_path):
     folder = small(tmp_path, ("images/a.png", "rgb/a.png"))
     with pytest.raises(DataError, match=r"one folder named .*, got images, rgb"):
         open_source(str(folder))
-    with pytest.raises(DataError, match=r"one folder named .*, has none"):
+    with pytest.raises(DataError, match=r"one folder named .*, got none"):
         open_source(f"{folder / 'rgb'},format=image-depth-folders")
 
 
