@@ -42,14 +42,14 @@ def test_the_kind_is_what_the_family_is_documented_to_answer(tmp_path, config, k
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        ({"model_type": "dinov2"}, "a model of type dinov2 is no depth model that can be asked"),
+        ({"model_type": "dinov2"}, "a model of type dinov2 is not a supported depth model"),
         (
             {"model_type": "dpt", "architectures": ["DPTForSemanticSegmentation"]},
-            r"type dpt \(DPTForSemanticSegmentation\) is no depth model",
+            r"type dpt \(DPTForSemanticSegmentation\) is not a supported depth model",
         ),
         (
             {"model_type": "prompt_depth_anything"},
-            "supported are an SPD and, of transformers, depth_anything, depth_pro, dpt, glpn, zoe",
+            "ForDepthEstimation models of type depth_anything, depth_pro, dpt, glpn, zoe",
         ),
         (DEPTH_ANYTHING | {"depth_estimation_type": "metric"}, "says metric but no max_depth"),
         (DEPTH_ANYTHING | {"max_depth": None}, "config.json: max_depth is null; expected a number"),

@@ -106,10 +106,10 @@ def test_the_file_is_read_back_and_another_is_refused(tmp_path):
     assert Calibration.read(path) == found
     for text, said in [
         ("{", "is not JSON"),
-        ("[]", "is no calibration"),
-        ('{"format": 2}', "is no calibration"),
-        (json.dumps(json.loads(path.read_text()) | {"scale": -1}), "is no calibration"),
-        (json.dumps(json.loads(path.read_text()) | {"scales": 1}), "is no calibration"),
+        ("[]", "is not a calibration"),
+        ('{"format": 2}', "is not a calibration"),
+        (json.dumps(json.loads(path.read_text()) | {"scale": -1}), "is not a calibration"),
+        (json.dumps(json.loads(path.read_text()) | {"scales": 1}), "is not a calibration"),
     ]:
         (tmp_path / "other.json").write_text(text)
         with pytest.raises(InputError, match=said):

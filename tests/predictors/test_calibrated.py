@@ -85,7 +85,7 @@ def test_a_factor_of_a_known_focal_length_is_not_for_an_unknown_one(tmp_path):
 
 def test_what_is_no_calibration_is_refused_before_the_model_is_loaded(tmp_path):
     (tmp_path / "other.json").write_text("{}")
-    with pytest.raises(InputError, match="is no calibration; make one with: spd calibrate"):
+    with pytest.raises(InputError, match="is not a calibration; make one with: spd calibrate"):
         spd.load("nowhere/at/all", calibration=tmp_path / "other.json")
     with pytest.raises(InputError, match="no calibration file"):
         spd.load("nowhere/at/all", calibration=tmp_path / "none.json")

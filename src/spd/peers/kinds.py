@@ -27,7 +27,7 @@ class Peer:
     model_type: str
     """Its family, as transformers calls it."""
     kind: DepthKind
-    """What its numbers are."""
+    """Kind of its predictions: metres, or depth or inverse depth without a scale."""
     config: dict[str, Any]
     """`config.json`."""
 
@@ -48,8 +48,9 @@ def read_peer(folder: Path) -> Peer | None:
     model_type = str(config["model_type"])
     if model_type not in _KIND_OF or not _is_depth_model(config):
         raise CheckpointError(
-            f"{path}: {_named(config)} is no depth model that can be asked; supported are an SPD "
-            f"and, of transformers, {', '.join(sorted(_KIND_OF))}, each ForDepthEstimation"
+            f"{path}: {_named(config)} is not a supported depth model; supported are SPD "
+            f"models and transformers' ForDepthEstimation models of type "
+            f"{', '.join(sorted(_KIND_OF))}"
         )
     return Peer(folder, model_type, _KIND_OF[model_type](config, path), config)
 
@@ -91,7 +92,7 @@ def _metric(config: Mapping[str, Any], path: Path) -> DepthKind:
 
 
 def _stated(config: Mapping[str, Any], path: Path, otherwise: DepthKind) -> DepthKind:
-    """What `config.json` says its numbers are, or what its family is documented to answer."""
+    """Kind of prediction that `config.json` states, else the documented kind of its family."""
     kinds = get_args(DepthKind)
     said = config.get(STATED, otherwise)
     if said == "relative":

@@ -18,12 +18,12 @@ from spd.scenes.photo_predictor import NetworkPhoto, PhotoPredictor
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PeerConfig:
-    """What decides a published model's answers, beside its weights."""
+    """Settings, besides the weights, that determine a published model's predictions."""
 
     model_type: str
     """Its family, as transformers calls it."""
     kind: DepthKind
-    """What its numbers are."""
+    """Kind of its predictions: metres, or depth or inverse depth without a scale."""
     network: dict[str, Any]
     """Its `config.json`."""
 

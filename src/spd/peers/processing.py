@@ -180,7 +180,7 @@ def check_input(pixel_values: Tensor, size: Size) -> None:
 
 
 def _around(side: int, multiple: int) -> tuple[int, int]:
-    """What DPT's processor puts before and behind a side to make it a whole multiple."""
+    """Padding that DPT's processor adds before and after a side to reach a whole multiple."""
     padding = -side % multiple
     return padding // 2, padding - padding // 2
 

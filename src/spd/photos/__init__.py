@@ -1,1 +1,1 @@
-"""What a photo may come as, beside a file that Pillow reads: arrays, tensors, HEIC, EXIF."""
+"""Photos as arrays, tensors and files, including HEIC, with their EXIF data."""

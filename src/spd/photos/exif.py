@@ -15,7 +15,7 @@ _PLANE_X, _PLANE_UNIT = 0xA20E, 0xA210
 _UNIT_MM = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}  # inch, centimetre, millimetre, micrometre
 
 FILM_DIAGONAL_MM = math.hypot(36.0, 24.0)
-"""Of 35 mm film. Equivalent focal lengths are by the diagonal (CIPA DCG-001)."""
+"""Diagonal of 35 mm film. Equivalent focal lengths are by the diagonal (CIPA DCG-001)."""
 _SENSOR_MM = (1.5, 80.0)  # width of the smallest and the largest there are; else a tag is wrong
 
 _TURNS = {

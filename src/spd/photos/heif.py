@@ -1,9 +1,9 @@
 """HEIC, the photos of newer telephones, where the user has installed a decoder for it.
 
 The decoder is loaded when the first such photo comes, and with nothing but the photo: previews,
-depth and auxiliary images inside the file are not asked for. The decoder is `pillow-heif` of 1.8
-or later. It is no extra of ours because its wheels contain a GPL-licensed encoder; `pi-heif` 1.4,
-which does without that, brings the whole process down over some damaged files.
+depth and auxiliary images inside the file are not asked for. The decoder is `pillow-heif` 1.8
+or later. SPD does not offer it as an extra because its wheels contain a GPL-licensed encoder;
+`pi-heif` 1.4 has no encoder, but it crashes the whole process on some damaged files.
 """
 
 import threading

@@ -29,10 +29,10 @@ FORMATS = (
     *("PNG", "JPEG", "WEBP", "TIFF", "AVIF", "HEIF", "BMP", "DIB", "GIF", "JPEG2000"),
     *("PCX", "PPM", "QOI", "SGI", "TGA"),
 )
-"""Of files. Formats that start programs or are no photos (EPS, PDF, WMF, ...) are left out."""
+"""File formats that are read; EPS, PDF, WMF, ... run programs or are not photos."""
 
 MAX_PIXELS = 178_956_970
-"""Of a file; Pillow's own limit for what it takes for an attack."""
+"""Most pixels of a file; Pillow treats more as a possible attack."""
 
 _DEEP_GREY = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 _LOSSY = ("JPEG", "MPO")
@@ -202,7 +202,7 @@ def _from_deep_grey(values: np.ndarray, name: str) -> RGBImage:
 
 @contextlib.contextmanager
 def _told(name: str) -> Iterator[None]:
-    """What Pillow raises for a file, in one line that names it."""
+    """Turn Pillow's errors for a file into one line that names the file."""
     try:
         yield
     except InputError:

@@ -67,7 +67,7 @@ class _Side:
 
 
 def _longer_side_first(image: np.ndarray, across: _Side, down: _Side) -> np.ndarray:
-    """The same with one rounding to 8 bits more, without ever padding a long side's breadth."""
+    """Resample the longer side first: less padding, but rounded to 8 bits once more."""
     if image.shape[1] >= image.shape[0]:
         return _down(_across(image, across), down)
     return _across(_down(image, down), across)

@@ -58,7 +58,7 @@ class ModelOptions:
         the CPU is named nor a GPU is present. Else torch does.
 
         Raises:
-            CheckpointError: if there is no such model, or its export is of other weights.
+            CheckpointError: if the model does not exist, or its export is of other weights.
             ConfigError: if the runtime or precision is not available for it.
         """
         check_names(self.runtime, self.precision)
@@ -80,7 +80,7 @@ class ModelOptions:
         """Load the model.
 
         Raises:
-            CheckpointError: if there is no usable model.
+            CheckpointError: if no usable model is found.
             ConfigError: if the device, runtime or precision is not available.
             InputError: if the calibration cannot be read, or the model is relative.
         """
@@ -144,7 +144,7 @@ class ModelLocation:
 
     options: ModelOptions
     runtime: str
-    """What computes it: `torch`, `onnxruntime` or `openvino`."""
+    """Runtime that computes it: `torch`, `onnxruntime` or `openvino`."""
     folder: Path | None
     """Folder of the weights; None for an export without them."""
     export: ExportFolder | None

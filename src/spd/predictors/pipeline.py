@@ -23,12 +23,12 @@ if TYPE_CHECKING:  # at run time this loads torch
 
 
 class Estimate(TypedDict):
-    """What is known of one photo."""
+    """Depth of one photo."""
 
     predicted_depth: "torch.Tensor"
     """`[H, W]` metres along the viewing direction, float32 on the CPU, as large as the photo."""
     depth: Image.Image
-    """The same as 16-bit grey (mode `I;16`): millimetres, unless other steps were asked for."""
+    """Depth as 16-bit grey (mode `I;16`), in millimetres unless other steps were requested."""
 
 
 class DepthPipeline:

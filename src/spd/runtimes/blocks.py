@@ -34,7 +34,7 @@ class PointBlocks:
         answer: Callable[[Float[np.ndarray, "b n 2"]], Float[np.ndarray, "b n"]],
         points: Float[np.ndarray, "b k 2"],
     ) -> Float[np.ndarray, "b k"]:
-        """What `answer` says of all points, in their order; it is called by several threads."""
+        """Results of `answer` for all points, in order; several threads call it."""
         blocks = np.array_split(points, max(1, math.ceil(points.shape[1] / BLOCK)), axis=1)
         if len(blocks) == 1 or self.threads == 1:
             return np.concatenate([answer(block) for block in blocks], axis=1)

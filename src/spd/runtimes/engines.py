@@ -34,7 +34,7 @@ _REASON = 160  # characters of what a runtime said; what counts comes last
 
 
 class Engine(Protocol):
-    """What computes; holds no photo, and may be asked from several threads."""
+    """Runs the network; holds no photo, and may be called from several threads."""
 
     def encode(self, images: Float[np.ndarray, "b 3 h w"]) -> Maps:
         """Everything that is paid once per image, of RGB in 0..1."""

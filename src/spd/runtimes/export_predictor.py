@@ -145,7 +145,7 @@ def network_input(pixels: RGBImage, plan: ImagePlan) -> Float[np.ndarray, "1 3 h
 
 
 def as_input(resampled: RGBImage) -> Float[np.ndarray, "1 3 h w"]:
-    """The same of pixels that have the plan's size."""
+    """Network input from pixels that already have the plan's size."""
     return np.ascontiguousarray(resampled.transpose(2, 0, 1)[None], dtype=np.float32) / 255
 
 

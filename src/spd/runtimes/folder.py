@@ -1,4 +1,4 @@
-"""What `spd export onnx` writes: graphs, and `export.json` that says what they are.
+"""The folder that `spd export onnx` writes: graphs, and `export.json`, which describes them.
 
 The file makes a folder of graphs a model: its configuration, its camera, the sizes it takes, and a
 digest of each graph, so that a changed or truncated one is refused before a runtime guesses at it.
@@ -26,11 +26,11 @@ ENCODE_INT8 = {
 """In 8 bits, by runtime: what one multiplies fastest the other unpacks first."""
 QUERY = "query.onnx"
 QUERY_WEIGHTS = "query.weights"
-"""What the compiled kernel takes in place of `query.onnx`: float32 numbers in its order."""
+"""Weights that the compiled kernel reads in place of `query.onnx`: float32, in its order."""
 FUSED = "spd.onnx"
 
 MAP_NAMES = ("stride_8_map", "l2", "l1")
-"""What `encode.onnx` answers and `query.onnx` takes, each `[B, rows, columns, D]`."""
+"""Outputs of `encode.onnx` and inputs of `query.onnx`, each `[B, rows, columns, D]`."""
 
 
 def is_export(source: str | Path | None) -> bool:
@@ -54,23 +54,23 @@ class ExportFolder:
     path: Path
     """The folder."""
     config: ModelConfig
-    """Of the model, its camera included."""
+    """Configuration of the model, including its camera."""
     image_size: Size | None
     """(height, width) that the encoder takes; None: any."""
     opset: int
-    """Of ONNX's operators, that a runtime must know."""
+    """Version of the ONNX operator set that a runtime must support."""
     source: str
-    """What the model was called when it was exported."""
+    """Name of the model when it was exported."""
     weights_sha256: str
     """Digest of the weights it was made from."""
     training_median_m: float | None
-    """Of the depth that the model learnt from, where known."""
+    """Median training depth in metres; None where it is unknown."""
     digests: Mapping[str, str]
     """SHA-256 of every graph, by name."""
 
     @classmethod
     def read(cls, source: str | Path) -> "ExportFolder":
-        """What the folder's `export.json` says; the graphs are not read yet.
+        """Read the folder's `export.json`, but not its graphs.
 
         Raises:
             CheckpointError: if there is none, or it is damaged or of another version.

@@ -1,4 +1,4 @@
-"""What people ask of a photo beyond a point: regions, places in space, lengths, whole tables.
+"""Queries beyond single points: regions, 3D points, lengths and whole tables.
 
 Everything here asks an encoded photo through `depth_at`, whichever network stands behind it, and
 needs numpy alone.

@@ -41,11 +41,11 @@ class Calibration:
     spread: float
     """Median of how far each is off after the fit, as a share of it."""
     left_out: float | None
-    """The same, each predicted by a fit to the others; None for fewer than three."""
+    """Median leave-one-out error, as a share of the distance; None for fewer than three."""
     focal_known: bool
     """Whether the photo's focal length was known; a factor is good only for photos alike."""
     model: str
-    """What was calibrated."""
+    """Name of the model that was calibrated."""
 
     @property
     def fits(self) -> bool | None:
@@ -86,7 +86,7 @@ class Calibration:
 
     @classmethod
     def read(cls, path: str | Path) -> "Calibration":
-        """What `write` kept.
+        """Read a calibration that `write` stored.
 
         Raises:
             InputError: if the file is missing or no calibration.
@@ -104,7 +104,7 @@ class Calibration:
             if not (math.isfinite(read.scale) and read.scale > 0):
                 raise ValueError
         except (AttributeError, KeyError, TypeError, ValueError):
-            raise InputError(f"{path} is no calibration; make one with: spd calibrate") from None
+            raise InputError(f"{path} is not a calibration; make one with: spd calibrate") from None
         return read
 
 
@@ -148,7 +148,7 @@ def calibrate(
         along_axis: the distances are depth (camera z) instead.
 
     Raises:
-        InputError: if there is no point, a distance is not positive, or distances from the camera
+        InputError: if there are no points, a distance is not positive, or distances from the camera
             are given where no focal length is known or assumed.
     """
     refuse_relative(scene.kind)

@@ -1,4 +1,4 @@
-"""What a network's numbers are, and the refusal of metres where they have no scale."""
+"""Kinds of depth prediction, and the error for metres where a prediction has no scale."""
 
 from typing import Literal
 

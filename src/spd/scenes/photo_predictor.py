@@ -47,7 +47,7 @@ class PhotoPredictor(abc.ABC, Generic[SceneT]):
     """A loaded model that takes photos of any size."""
 
     kind: DepthKind = "metric"
-    """What the model answers: metres, or depth or inverse depth without a scale."""
+    """Kind of prediction: metres, or depth or inverse depth without a scale."""
     training_median_m: float | None = None
     """Median training depth in metres: the constant baseline; None where it is unknown."""
     source: str

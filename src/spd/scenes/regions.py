@@ -153,7 +153,7 @@ class RegionStatistics:
 
     @classmethod
     def of(cls, depth_m: Float[np.ndarray, " n"]) -> "RegionStatistics":
-        """Of the depths at all points asked; percentiles blend neighbours linearly."""
+        """Statistics of the depths at all sampled points; percentiles interpolate linearly."""
         depth_m = np.asarray(depth_m, dtype=np.float64)
         with np.errstate(invalid="ignore"):
             valid = depth_m[np.isfinite(depth_m) & (depth_m > 0)]
@@ -174,7 +174,7 @@ def region(
         most_points: to ask of it.
 
     Raises:
-        InputError: if it is no region of this photo.
+        InputError: if it is not a region of this photo.
     """
     refuse_relative(scene.kind)
     if most_points < 1:
@@ -220,7 +220,7 @@ def grid(size: Size, columns: int, rows: int) -> Float[np.ndarray, "n 2"]:
     """Centres of `columns` x `rows` equal cells of a photo, row by row.
 
     Raises:
-        PointError: if there is no cell.
+        PointError: if there are no cells.
     """
     if columns < 1 or rows < 1:
         raise PointError(f"a grid has one column and one row or more, got {columns}x{rows}")

@@ -18,7 +18,7 @@ from spd.scenes.scene import PhotoScene
 
 
 class Encoder(Protocol):
-    """What `spd.load` gives."""
+    """A predictor, as `spd.load` returns it."""
 
     def encode(self, image: Any, *, focal_px: float | None = None) -> PhotoScene:
         """The encoded photo."""
