@@ -14,12 +14,13 @@ UNSENT = ("HTTPValidationError", "ValidationError")
 
 HEAD = """# HTTP
 
-<!-- Made by tools/http_page.py from the service's OpenAPI schema; change that instead. -->
+<!-- Made by tools/http_page.py from the service's OpenAPI schema; edit that schema instead. -->
 
-The HTTP interface of `spd serve`. [Serving](../serving.md) explains how to start it; a running
-service has the same description as OpenAPI at `/openapi.json`. Points are `[u, v]`, column and row
-in pixels of the upright photo; integers are pixel centres. Lengths are in metres. A service with a
-token needs `Authorization: Bearer TOKEN` for `/v1` and for `/metrics` (Prometheus's text format).
+The HTTP interface of `spd serve`. [Serving](../serving.md) explains how to start the service. A
+running service provides the same description as OpenAPI at `/openapi.json`. Points are `[u, v]`:
+column and row in pixels of the upright photo, where integers are pixel centres. Lengths are in
+metres. If the service has a token, requests to `/v1` and `/metrics` (Prometheus text format) need
+the header `Authorization: Bearer TOKEN`.
 
 ## Operations
 """
@@ -35,7 +36,7 @@ def page(schema: dict[str, Any]) -> str:
     lines = [HEAD]
     for title, operation in operations:
         lines += _operation(title, operation)
-    lines.append("## Errors\n\n| status | |\n|---|---|")
+    lines.append("## Errors\n\n| status | meaning |\n|---|---|")
     refused = {s: a for _, o in operations for s, a in o["responses"].items() if _is_error(s)}
     lines += [f"| {status} | {_said(refused[status])} |" for status in sorted(refused)]
     lines.append("\n## Bodies\n")
@@ -48,7 +49,7 @@ def _operation(title: str, operation: dict[str, Any]) -> Iterator[str]:
     yield f"### {title}\n"
     yield operation.get("description", operation.get("summary", "")).rstrip(".") + ".\n"
     if parameters := [p for p in operation.get("parameters", []) if p["in"] == "query"]:
-        yield "| query parameter | takes | |\n|---|---|---|"
+        yield "| query parameter | type | description |\n|---|---|---|"
         for parameter in parameters:
             kind = _kind(parameter["schema"])
             yield f"| `{parameter['name']}` | {kind} | {_said(parameter)} |"
@@ -58,7 +59,7 @@ def _operation(title: str, operation: dict[str, Any]) -> Iterator[str]:
     answers = operation["responses"]
     for status, answer in answers.items():
         if not _is_error(status):
-            yield f"Answers {status}: {_contents(answer)}.\n"
+            yield f"Response {status}: {_contents(answer)}.\n"
     yield f"Errors: {', '.join(sorted(filter(_is_error, answers))) or 'none'}.\n"
 
 
@@ -76,7 +77,7 @@ def _contents(message: dict[str, Any]) -> str:
     shown = [
         _kind(content["schema"]) if media == JSON else f"`{media}`" for media, content in contents
     ]
-    return ", ".join(shown) or "nothing"
+    return ", ".join(shown) or "empty"
 
 
 def _bodies(schema: dict[str, Any], operations: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -97,7 +98,7 @@ def _bodies(schema: dict[str, Any], operations: list[dict[str, Any]]) -> dict[st
 def _body(name: str, body: dict[str, Any]) -> Iterator[str]:
     yield f"### {name}\n"
     yield body.get("description", "") + "\n"
-    yield "| field | type | |\n|---|---|---|"
+    yield "| field | type | description |\n|---|---|---|"
     for field, schema in body.get("properties", {}).items():
         default = f" Default: `{schema['default']}`." if "default" in schema else ""
         yield f"| `{field}` | {_kind(schema)} | {(_said(schema) + default).strip()} |"

@@ -135,7 +135,7 @@ def evaluate_all(
 
 
 def choose_protocols(samples: object, names: Sequence[str]) -> tuple[Protocol, ...]:
-    """The protocols of these names, or the default one of the data if there is no name.
+    """The protocols of these names, or the data's default protocol if no names are given.
 
     Raises:
         ConfigError: if a protocol does not exist, or scores raw readings and a source is read
@@ -147,7 +147,8 @@ def choose_protocols(samples: object, names: Sequence[str]) -> tuple[Protocol, .
         if filled and protocol.ground_truth == "raw":
             raise ConfigError(
                 f"protocol {protocol.name} scores raw readings, but {filled[0]} is read with "
-                "depth=filled; remove that option or choose a native... protocol"
+                "depth=filled; remove that option, or choose a protocol whose name "
+                "begins with native"
             )
     return protocols
 
@@ -277,8 +278,8 @@ def _read(
     mirrored_path, maps_path = folder.mirrored_path(name), folder.maps_path(name)
     if mirrored and not mirrored_path.is_file():
         raise DataError(
-            f"{folder.path} has no predictions of the mirrored photo {name!r}; evaluate again with "
-            "this protocol to add them"
+            f"{folder.path} has no predictions for the mirrored photo {name!r}; run the evaluation "
+            "again with this protocol to add them"
         )
     return StoredImage(
         predictions,
@@ -292,6 +293,6 @@ def _nothing_scored(folder: PredictionFolder, skipped: Mapping[str, str]) -> Dat
         ", ".join(sorted(set(skipped.values()))) or "no valid reading that the protocol scores"
     )
     return DataError(
-        f"no image in {folder.path} could be scored, skipped: {reasons}; metres need samples with "
-        "intrinsics and valid depth"
+        f"no image in {folder.path} could be scored (skipped: {reasons}); scoring needs samples "
+        "with intrinsics and valid depth"
     )

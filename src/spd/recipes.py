@@ -73,7 +73,7 @@ class TrainConfig(Frozen):
     compile: bool = False
     """Whether to compile the model with torch.compile; the first step then takes minutes."""
     ema_decay: float = Field(0.0, ge=0, lt=1)
-    """Decay of the moving average of the weights, which is evaluated and saved; 0 is no average."""
+    """Decay of the moving average of the weights, which is evaluated and saved; 0: off."""
     augment: bool = True
     """Whether to apply BTS's random rotation, flip and photometric changes to training images."""
     views: Literal["crop", "sources"] = "crop"

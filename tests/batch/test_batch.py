@@ -81,7 +81,7 @@ def test_wrong_rows_get_an_error_and_the_others_are_answered(tmp_path, model):
         (good, "left", "2", "33", "u is 'left', expected a number"),
         (good, "1", "2", "-5", "focal"),
         (good, "1", "2", "wide", "focal_px is 'wide', expected a number"),
-        ("", "1", "2", "33", "image is empty"),
+        ("", "1", "2", "33", "the image cell is empty"),
     ]
     lines = [f"{image},{u},{v},{focal}" for image, u, v, focal, _ in hostile]
     lines.insert(4, f"{good},1,2,33")
@@ -166,7 +166,7 @@ def test_a_stopped_batch_resumes_and_ends_with_the_same_bytes(table, model, monk
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("photos_per_part", "photos_per_part was 256, is 2"),
+        ("photos_per_part", "photos_per_part was 256, is now 2"),
         ("table", "the input changed"),
         ("weights", "the model's weights changed"),
     ],
@@ -186,7 +186,7 @@ def test_a_changed_option_input_or_model_is_refused_in_one_line(table, model, ch
     else:
         changed = {"photos_per_part": 2}
     with pytest.raises(
-        BatchError, match=f"^{out} holds a batch with other settings: {words}; "
+        BatchError, match=f"^{out} contains a batch with different settings: {words}; "
     ) as caught:
         answer(out, model, table, **changed)
     assert "\n" not in str(caught.value)
@@ -231,7 +231,7 @@ def test_maps_are_those_of_the_scene_and_null_without_one(table, model, form):
     # Millimetres are rounded to the nearest, and float32 has its own last bit.
     atol = 0 if form == "npy" else 0.000501
     np.testing.assert_allclose(depth_m, scene.depth_map(fast=True), rtol=1e-6, atol=atol)
-    with pytest.raises(BatchError, match=f"maps was {form}, is None"):
+    with pytest.raises(BatchError, match=f"maps was {form}, is now None"):
         answer(out, model, table, photos_per_part=2)
 
 
@@ -316,7 +316,7 @@ def test_invalid_settings_are_refused(table, model, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r'pip install "spd\[ray\]"'):
         answer(out, model, table, engine="ray")
-    with pytest.raises(ConfigError, match=r"caf\\udce9 is not UTF-8"):
+    with pytest.raises(ConfigError, match=r"caf\\udce9 is not valid UTF-8"):
         answer(table.parent / ODD, model, table)
     with pytest.raises(DataError, match="is not a writable folder"):
         answer(table, model, table)

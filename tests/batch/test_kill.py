@@ -64,7 +64,7 @@ def test_a_batch_whose_worker_died_resumes_with_the_same_bytes(table, model):
             killed.append(multiprocessing.active_children()[0].pid)
             os.kill(killed[0], signal.SIGKILL)
 
-    with pytest.raises(BatchError, match="a process died, perhaps out of memory"):
+    with pytest.raises(BatchError, match="a worker process died, perhaps for lack of memory"):
         answer(out, model, table, progress=kill_one, **computed)
     assert 0 < len(parts_of(out)) < 40
     summary = answer(out, model, table, **computed)

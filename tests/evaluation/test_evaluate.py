@@ -95,13 +95,13 @@ def test_report_names_the_protocol_above_the_table(tmp_path):
     )
     assert lines[3] == "model: fake, data: rooms:test"
     assert lines[4] == "images: 2, pixels scored: 14"
-    assert lines[5] == "pixels: at most 7 an image, drawn with seed 0"
+    assert lines[5] == "pixels: at most 7 per image, drawn with random seed 0"
     abs_rel = next(line for line in lines if line.startswith("abs_rel"))
     assert abs_rel.split()[:4] == ["abs_rel", "lower", "0.2000", "0.4000"]
     delta1 = next(line for line in lines if line.startswith("delta1"))
     assert delta1.split()[:4] == ["delta1", "higher", "0.5000", "0.5000"]
     assert lines[-2] == (
-        "images with depth of another resolution, dense map read at the nearest pixel: 1"
+        "images with depth at a different resolution (dense map: nearest pixel): 1"
     )
     assert lines[-1] == "skipped: no focal length: 1"
 
@@ -228,7 +228,7 @@ def test_predictions_that_are_not_finite_are_clamped_and_counted(tmp_path):
     # At the two first pixels the truth is 1 m: errors of 0.999 and 9 over 40 pixels.
     assert report.sparse.abs_rel == pytest.approx((0.999 + 9) / 40, rel=FLOAT32)
     assert report.dense.abs_rel == 0
-    assert "predictions not finite, scored as 1e-3 or 10 m: 2" in format_report(report)
+    assert "non-finite predictions, scored as 1e-3 or 10 m: 2" in format_report(report)
 
 
 def test_answers_of_another_shape_are_refused(tmp_path):
@@ -238,7 +238,7 @@ def test_answers_of_another_shape_are_refused(tmp_path):
 
     predictor = FakePredictor()
     predictor.encode = lambda image, *, focal_px: Scene(image.shape[:2], 1.0, 1.0)
-    with pytest.raises(InputError, match=r"answered with shape \(39,\), expected \(40,\)"):
+    with pytest.raises(InputError, match=r"returned shape \(39,\), expected \(40,\)"):
         evaluate(predictor, [make_sample(0)], tmp_path)
 
 

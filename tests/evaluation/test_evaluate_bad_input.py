@@ -32,7 +32,7 @@ def test_nan_is_scored_as_the_nearest_depth_and_infinity_as_the_farthest(tmp_pat
     expected = (2 * (2 - 1e-3) / 2 + (10 - 2) / 2) / 48
     assert report.sparse.abs_rel == pytest.approx(expected, rel=1e-6)
     assert (report.points, report.non_finite, report.not_positive) == (48, 6, 0)
-    assert "predictions not finite, scored as 1e-3 or 10 m: 6" in format_report(report)
+    assert "non-finite predictions, scored as 1e-3 or 10 m: 6" in format_report(report)
     assert report.to_dict()["non_finite_predictions"] == 6
     dav2 = score(tmp_path, protocol="dav2")  # which clamps no prediction from above
     assert dav2.sparse.abs_rel == pytest.approx(expected, rel=1e-6)
@@ -44,7 +44,7 @@ def test_zero_and_negative_depth_is_clamped_and_counted(tmp_path):
     report = evaluate(MapPredictor([answers]), [map_sample(0, TRUTH)], tmp_path)
     assert report.sparse.abs_rel == pytest.approx(2 * (2 - 1e-3) / 2 / 48, rel=1e-6)
     assert (report.non_finite, report.not_positive) == (0, 4)
-    assert "predictions zero or negative, scored as 1e-3 m: 4" in format_report(report)
+    assert "zero or negative predictions, scored as 1e-3 m: 4" in format_report(report)
     assert report.to_dict()["not_positive_predictions"] == 4
 
 
@@ -76,7 +76,7 @@ def test_fitted_inverse_depth_of_0_or_less_is_scored_at_10_m_and_reported(tmp_pa
     assert report.not_positive == 2
     assert np.isposinf(fitted.apply(answers)).sum() == 1  # which the protocol clamps to 10 m
     table = format_report(report)
-    assert "fitted inverse depth zero or negative, scored as 10 m: 2" in table
+    assert "predictions with zero or negative fitted inverse depth, scored as 10 m: 2" in table
     assert "1e-3 m: 2" not in table
 
 
@@ -98,7 +98,7 @@ def test_nothing_in_the_crop_at_all_is_an_error(tmp_path):
     outside = np.zeros((480, 640), np.float32)
     outside[:45] = 2.0
     evaluate(MapPredictor([outside]), [map_sample(0, outside)], tmp_path)
-    with pytest.raises(DataError, match="could be scored, skipped: no valid reading that the"):
+    with pytest.raises(DataError, match=r"could be scored \(skipped: no valid reading that the"):
         score(tmp_path, protocol="bts")
 
 
@@ -119,7 +119,7 @@ def test_predictions_of_other_frames_than_the_truth_are_refused(tmp_path):
     with pytest.raises(DataError, match=r"frames that rooms lacks \(1\): map/1; pass the data"):
         check_truth(folder, Data(samples[:1]), "rooms")
     more = Data([*samples, map_sample(2, TRUTH)])
-    with pytest.raises(DataError, match=r"no predictions of frames of rooms \(1\): map/2"):
+    with pytest.raises(DataError, match=r"no predictions for frames of rooms \(1\): map/2"):
         check_truth(folder, more, "rooms")
 
 
@@ -131,10 +131,10 @@ def test_predictions_for_another_resolution_or_truth_are_refused(tmp_path):
     with pytest.raises(DataError, match=message):
         check_truth(folder, larger, "rooms")
     other = Data([map_sample(0, TRUTH + 1)])
-    with pytest.raises(DataError, match="predicted from other data than map/0 in rooms"):
+    with pytest.raises(DataError, match="has predictions for different data than map/0 in rooms"):
         check_truth(folder, other, "rooms")
     for samples in (larger, other):
-        with pytest.raises(DataError, match="was predicted from other data of the name 'map/0'"):
+        with pytest.raises(DataError, match="has predictions for different data named 'map/0'"):
             evaluate(MapPredictor([samples[0].depth_m]), samples, tmp_path)
 
 
@@ -144,7 +144,7 @@ def test_a_file_of_another_image_is_refused(tmp_path):
     folder = PredictionFolder(tmp_path)
     paths = [folder.image_path(sample.name) for sample in samples]
     paths[1].write_bytes(paths[0].read_bytes())
-    with pytest.raises(DataError, match="has predictions of 'map/0', expected 'map/1'"):
+    with pytest.raises(DataError, match="has predictions for 'map/0', expected 'map/1'"):
         score(tmp_path)
 
 
@@ -161,7 +161,7 @@ def rewrite(path, **changes):
 def test_a_file_whose_predictions_and_truth_differ_in_size_is_refused(tmp_path, changes):
     evaluate(MapPredictor([TRUTH]), [map_sample(0, TRUTH)], tmp_path)
     rewrite(PredictionFolder(tmp_path).image_path("map/0"), **changes)
-    with pytest.raises(DataError, match="predictions of another resolution than its truth"):
+    with pytest.raises(DataError, match="at a different resolution than its ground truth"):
         score(tmp_path)
 
 
@@ -169,7 +169,7 @@ def test_a_file_of_another_version_is_refused(tmp_path):
     evaluate(MapPredictor([TRUTH]), [map_sample(0, TRUTH)], tmp_path)
     rewrite(PredictionFolder(tmp_path).image_path("map/0"), readings=None)
     with pytest.raises(
-        DataError, match=r"another version wrote it \(SPD .* this is .*\); evaluate"
+        DataError, match=r"a different version wrote it \(SPD .* this is .*\); evaluate"
     ):
         score(tmp_path)
 
@@ -178,5 +178,5 @@ def test_mirrored_predictions_of_other_readings_are_refused(tmp_path):
     path = tmp_path / "mirrored.npz"
     MirroredPredictions(np.ones(3, np.float32), np.ones(3, np.float32)).write(path)
     assert len(MirroredPredictions.read(path, 3).dense_m) == 3
-    with pytest.raises(DataError, match="other readings than the photo"):
+    with pytest.raises(DataError, match="a different number of readings than the photo's"):
         MirroredPredictions.read(path, 4)

@@ -47,7 +47,7 @@ def test_boundaries_of_both_modes_are_those_of_their_maps(tmp_path):
     assert report.boundaries.images == 2
     assert report.boundaries.counts["si_f1"] == 1
     lines = format_report(report).splitlines()
-    assert any(line.startswith("boundaries of maps of 60x80") for line in lines)
+    assert any(line.startswith("boundary metrics of 60x80 maps") for line in lines)
     line = next(line for line in lines if line.startswith("si_f1"))
     values = (report.boundaries.sparse["si_f1"], report.boundaries.dense["si_f1"])
     assert line.split() == ["si_f1", "1", "higher", *(f"{value:.4f}" for value in values)]
@@ -115,7 +115,7 @@ def test_boundaries_lie_inside_the_protocols_crop_and_range(tmp_path):
     assert bts.boundaries.sizes == ((426, 560),)
     assert bts.boundaries.dense["si_recall"] is None
     assert bts.boundaries.counts["si_recall"] == 0
-    assert "boundaries of maps of 426x560" in format_report(bts)
+    assert "boundary metrics of 426x560 maps" in format_report(bts)
 
 
 def test_boundaries_are_of_aligned_maps(tmp_path):
@@ -141,10 +141,12 @@ def test_maps_without_edges_are_reported(tmp_path):
     report = evaluate(
         MapPredictor([flat]), [map_sample(0, truth)], tmp_path / "flat", boundaries="sparse"
     )
-    words = "sparse and dense: the maps have no edges where the truth has them, so shares"
+    words = (
+        "sparse and dense: the predicted maps have no edges where the truth has edges, so precision"
+    )
     table = " ".join(format_report(report).split())
     assert words in table
-    assert "distances are at their cap of 10 px" in table
+    assert "distances are at their maximum of 10 px" in table
     assert max(map(len, format_report(report).splitlines())) <= 80
     report = evaluate(
         TwoModes([truth]), [map_sample(0, truth)], tmp_path / "right", boundaries="sparse"

@@ -45,7 +45,7 @@ def test_one_pass_with_several_protocols_baselines_and_boundaries(
     assert (code, err) == (0, "")
     for name in ("native", "native-median", "dav2"):
         assert f"protocol {name}: native pixels" in printed
-    assert printed.count("boundaries of maps of 48x64") == 3
+    assert printed.count("boundary metrics of 48x64 maps") == 3
     assert "reused" not in printed
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["floors"]["constant"]["name"] == "constant (training)"
@@ -101,7 +101,7 @@ def test_scoring_against_the_data_checks_it_and_draws(asked, model, rgbd_folder,
     assert (out / "best_median_worst.png").is_file()
     code, _, err = asked("score", out, "--data", f"{rgbd_folder}:train")
     assert code == 2
-    assert "has predictions of frames that" in err
+    assert "has predictions for frames that" in err
     assert err.count("\n") == 1
 
 
@@ -152,7 +152,7 @@ def test_wrong_names_are_refused_before_torch_is_loaded(tmp_path, words, pattern
 @pytest.mark.parametrize(
     ("words", "pattern"),
     [
-        ([], "expected a folder that an evaluation wrote its results to"),
+        ([], "expected the output folder of an evaluation"),
         (["--protocol", "none"], "unknown protocol 'none'"),
     ],
 )

@@ -164,12 +164,12 @@ def test_the_crop_is_named_in_settings_protocol_and_metrics(tmp_path):
     # 84 of 120 columns and 56 of 100 rows are seen.
     assert written["share_of_readings_seen"] == pytest.approx(0.7 * 0.56, rel=1e-12)
     table = format_report(report)
-    assert "the crop shows 39.2% of the frames' readings" in table
+    assert "the crop contains 39.2% of the frames' readings" in table
     assert words in " ".join(table.split())
     assert written["settings"]["view"] == "crop"
     assert written["dense_read_at_nearest_pixel"] == 0
     assert score(tmp_path) == report
-    with pytest.raises(DataError, match="another view; choose another folder"):
+    with pytest.raises(DataError, match="different settings: view; choose a different folder"):
         evaluate(PlanePredictor(), [tilted_sample()], tmp_path)
 
 

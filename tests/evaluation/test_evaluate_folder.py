@@ -27,7 +27,9 @@ def test_interrupted_predictions_continue_where_they_stopped(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         predict_set(first, interrupted(), tmp_path, settings_of(first))
     assert [index for index, _ in first.encoded] == [0, 1]
-    with pytest.raises(DataError, match="incomplete; evaluate again with the same settings"):
+    with pytest.raises(
+        DataError, match="incomplete; run the evaluation again with the same settings"
+    ):
         score(tmp_path)
     second = FakePredictor()
     predict_set(second, samples, tmp_path, settings_of(second))
@@ -37,7 +39,7 @@ def test_interrupted_predictions_continue_where_they_stopped(tmp_path):
 
 def test_other_settings_in_the_same_folder_are_refused(tmp_path):
     evaluate(FakePredictor(), [make_sample(0)], tmp_path)
-    message = "another model, max_points; choose another folder, or delete this one"
+    message = "different settings: model, max_points; choose a different folder, or delete this one"
     with pytest.raises(DataError, match=message):
         evaluate(FakePredictor("other"), [make_sample(0)], tmp_path, max_points=3)
     assert score(tmp_path).sparse.abs_rel == pytest.approx(0.1, rel=FLOAT32)
@@ -92,12 +94,12 @@ def test_another_versions_folder_is_refused_with_both_versions(tmp_path):
     settings = json.loads(path.read_text())
     settings["versions"]["spd"] = "0.0.1"
     path.write_text(json.dumps(settings))
-    both = rf"another versions \(spd 0\.0\.1 there, {re.escape(__version__)} here\); choose"
+    both = rf"different settings: versions \(spd 0\.0\.1, now {re.escape(__version__)}\); choose"
     with pytest.raises(DataError, match=both):
         evaluate(FakePredictor(), [make_sample(0)], tmp_path)
     path.write_text(json.dumps(settings | {"since_then": 1}))
     both = rf"SPD 0\.0\.1 wrote it, this is {re.escape(__version__)}"
-    with pytest.raises(DataError, match=rf"not an evaluation's settings \({both}\)"):
+    with pytest.raises(DataError, match=rf"the settings of an evaluation \({both}\)"):
         score(tmp_path)
 
 
@@ -105,7 +107,7 @@ def test_other_data_of_the_same_name_is_refused(tmp_path):
     evaluate(FakePredictor(), [make_sample(0)], tmp_path)
     changed = make_sample(0)
     changed.depth_m[3, 3] = 2.5
-    with pytest.raises(DataError, match="predicted from other data of the name 'room/00'"):
+    with pytest.raises(DataError, match="has predictions for different data named 'room/00'"):
         evaluate(FakePredictor(), [changed], tmp_path)
 
 
@@ -138,15 +140,15 @@ def test_damaged_files_are_named(tmp_path):
     with pytest.raises(DataError, match="damaged; delete it and evaluate again"):
         score(tmp_path)
     path.unlink()
-    with pytest.raises(DataError, match="is missing; evaluate again"):
+    with pytest.raises(DataError, match="is missing; run the evaluation again"):
         score(tmp_path)
     (tmp_path / "settings.json").write_text("{}")
-    with pytest.raises(DataError, match="not an evaluation's settings"):
+    with pytest.raises(DataError, match="does not contain the settings of an evaluation"):
         score(tmp_path)
 
 
 def test_a_folder_with_other_files_is_refused(tmp_path):
     (tmp_path / "frames.json").write_text("[]")
-    with pytest.raises(DataError, match="has no evaluation; choose another folder"):
+    with pytest.raises(DataError, match="contains no evaluation; choose a different folder"):
         evaluate(FakePredictor(), [make_sample(0)], tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["frames.json"]

@@ -145,7 +145,7 @@ def test_predictions_for_a_further_protocol_are_added_to_a_folder(tmp_path):
     predictor = MapPredictor([truth * 1.5], mirrored=[truth * 2])
     sample = map_sample(0, truth)
     evaluate(predictor, [sample], tmp_path, protocol="bts")
-    message = "has no predictions of the mirrored photo 'map/0'; evaluate again with this protocol"
+    message = "has no predictions for the mirrored photo 'map/0'; run the evaluation again"
     with pytest.raises(Exception, match=message):
         score(tmp_path, protocol="bts-flip")
     assert predictor.asked == ["photo"]
@@ -251,7 +251,7 @@ def test_a_relative_disparity_model_is_scored_aligned(tmp_path):
 def test_an_unknown_kind_is_refused(tmp_path):
     predictor = MapPredictor([])
     predictor.kind = "disparity"
-    with pytest.raises(InputError, match="kind must be metric, relative-depth"):
+    with pytest.raises(InputError, match="kind must be one of metric, relative-depth"):
         evaluate(predictor, [], tmp_path)
 
 

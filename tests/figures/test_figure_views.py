@@ -77,7 +77,7 @@ def test_a_sheet_has_as_many_columns_as_asked_for(tmp_path):
     assert four[1] - three[1] == 260 + 14
     # Title, 3 and 2 rows of two panels of 173 px, name and gaps.
     assert three[0] - four[0] == pytest.approx(2 * 173 + 4 + 1.9 * 17 + 7, abs=2)
-    with pytest.raises(InputError, match="needs views and columns, got 0 and 4"):
+    with pytest.raises(InputError, match="needs at least one view and one column, got 0 and 4"):
         view_sheet([], tmp_path / "none.png", "t")
 
 

@@ -50,7 +50,7 @@ def test_coinciding_lines_of_equal_models_are_named_whatever_their_dates(tmp_pat
     (two / "metrics.json").write_text(json.dumps(metrics))
     page = write_report([one, two], tmp_path / "both.html").read_text(encoding="utf-8")
     assert page.count("The lines of one and two coincide.") == 3  # edges, depth, baselines
-    assert "all depth maps: depth (m)" in page
+    assert "depth in all depth maps (m)" in page
     other = write_evaluation(tmp_path / "b", SharperPredictor("runs/second"))
     page = write_report([one, other], tmp_path / "both.html").read_text(encoding="utf-8")
     assert "coincide" not in page
@@ -116,7 +116,7 @@ def test_another_protocol_other_images_and_other_readings_are_refused(pair, tmp_
     assert "spd score" in str(caught.value)
     fewer = write_evaluation(tmp_path / "d", samples=[make_sample(0), make_sample(1)])
     with pytest.raises(
-        DataError, match="1 images are scored in only one of them, such as 'room/04'"
+        DataError, match="1 images are scored in only one of the two, for example 'room/04'"
     ):
         write_report([first, fewer], tmp_path / "x.html")
     drawn = write_evaluation(tmp_path / "e", max_points=5)
@@ -158,12 +158,12 @@ def test_truth_that_differs_by_a_millimetre_is_refused(pair, tmp_path):
 
 def test_a_folder_named_twice_none_and_too_many_are_refused(pair, tmp_path):
     first, _ = pair
-    with pytest.raises(InputError, match="named twice"):
+    with pytest.raises(InputError, match="passed twice"):
         write_report([first, first], tmp_path / "x.html")
     with pytest.raises(InputError, match="no folder to report on"):
         write_report([])
     many = [write_evaluation(tmp_path / str(n)) for n in range(7)]
-    with pytest.raises(DataError, match="7 evaluations do not fit on a page"):
+    with pytest.raises(DataError, match="compares at most 6 evaluations, got 7"):
         write_report(many, tmp_path / "x.html")
 
 

@@ -53,7 +53,7 @@ def test_the_lead_gives_the_error_and_whether_the_baselines_are_beaten(tmp_path)
     page = page_of(write_evaluation(tmp_path / "evaluation"))
     assert "<title>Evaluation of fake</title>" in page
     lead = re.search(r'<p class="lead">(.*?)</p>', page).group(1)
-    assert "On 3 images of rooms:test, depth is off by 26.7% of the true distance" in lead
+    assert "On 3 images of rooms:test, depth is off by 26.7% of the true depth" in lead
     assert lead.endswith("both are beaten.")
 
 
@@ -65,7 +65,7 @@ def test_a_baseline_that_is_not_beaten_is_named(tmp_path, index, error, verdict)
     # Of 1 m and 3 m, 1 m everywhere is off by 1/3 on average and the image's median, 2 m, by 2/3.
     page = page_of(write_evaluation(tmp_path / "evaluation", samples=[make_sample(index)]))
     lead = re.search(r'<p class="lead">(.*?)</p>', page).group(1)
-    assert f"depth is off by {error} of the true distance" in lead
+    assert f"depth is off by {error} of the true depth" in lead
     assert "by 33.3% (“constant (test truth)”) and 66.7% (“image median”)" in lead
     assert lead.endswith(verdict)
 
@@ -93,7 +93,7 @@ def test_skipped_images_and_predictions_that_are_not_finite_are_reported(tmp_pat
     samples = [make_sample(0), make_sample(1, intrinsics=False), make_sample(2, intrinsics=False)]
     page = page_of(write_evaluation(tmp_path / "evaluation", Broken(), samples=samples))
     assert "40 predictions were not finite" in page
-    assert "Not scored under protocol native: 2 with no focal length." in page
+    assert "Images not scored under protocol native: 2 with no focal length." in page
     skipped = Outline(page).tables["table-skipped-native"]
     assert [row[0][0] for row in skipped[1:]] == ["room/01", "room/02"]
     whole = page_of(write_evaluation(tmp_path / "whole"))
@@ -152,7 +152,9 @@ def test_photos_stand_in_the_rows_and_their_licence_is_named(tmp_path):
     assert "photos of" not in plain
     folder = write_evaluation(tmp_path / "evaluation", picture=True)
     page = page_of(folder)
-    licence = "This page contains photos of rooms:test; their licence applies to sharing it."
+    licence = (
+        "This page contains photos of rooms:test; their licence applies if you share the page."
+    )
     assert page.count(licence) == 1
     for name in ("room/00", "room/01", "room/04"):
         assert page.count(f'alt="Photo of {name}"') == 1
@@ -165,12 +167,10 @@ def test_photos_stand_in_the_rows_and_their_licence_is_named(tmp_path):
 
 def test_both_depth_maps_and_all_errors_have_one_scale(tmp_path):
     page = page_of(write_evaluation(tmp_path / "evaluation"))
-    assert page.count("both maps: depth (m); grey: no reading</text>") == 3
-    bars = re.findall(r"Scale of colours: relative error[^<]*", page)
+    assert page.count("depth in both maps (m); grey: no reading</text>") == 3
+    bars = re.findall(r"Colour scale: relative error[^<]*", page)
     # The worst image is 50 % too far at every reading.
-    assert (
-        bars == ["Scale of colours: relative error, |predicted − true| / true, from 0.0 to 0.5"] * 3
-    )
+    assert bars == ["Colour scale: relative error, |predicted − true| / true, from 0.0 to 0.5"] * 3
 
 
 def test_guides_are_labelled_and_coinciding_lines_are_named(tmp_path):
@@ -212,7 +212,7 @@ def test_every_protocol_has_its_table_and_the_first_its_curves(tmp_path):
     sparse = float(tables["table-numbers-native-median"][1][2][1])
     assert sparse == pytest.approx(0, abs=1e-6)
     assert tables["table-distance"][1][2][0] == "0.0000"
-    assert "once each image is aligned to it" in page
+    assert "after aligning each image to the truth" in page
 
 
 def test_skipped_images_are_reported_under_the_protocol_that_skips_them(tmp_path):
@@ -221,14 +221,14 @@ def test_skipped_images_are_reported_under_the_protocol_that_skips_them(tmp_path
     write_evaluation(folder, samples=samples, protocol="native-median")
     page = page_of(write_evaluation(folder, samples=samples, protocol="native-median",
                                     protocols=["native-median", "native"]))  # fmt: skip
-    assert "Not scored under protocol native: 1 with no focal length." in page
-    assert "Not scored under protocol native-median" not in page
+    assert "Images not scored under protocol native: 1 with no focal length." in page
+    assert "Images not scored under protocol native-median" not in page
 
 
 def test_drawn_readings_and_boundaries_are_reported(tmp_path):
     folder = write_evaluation(tmp_path / "evaluation", max_points=7, boundaries="dense")
     page = page_of(folder)
-    assert "At most 7 readings per image, drawn with seed 0." in page
+    assert "At most 7 readings per image, drawn with random seed 0." in page
     stored = json.loads((folder / "metrics.json").read_text())["boundaries"]["dense"]
     table = Outline(page).tables["table-boundaries"]
     assert len(table) == 1 + len(stored)
@@ -251,8 +251,8 @@ def test_baselines_stand_in_the_table_of_bands_unless_results_are_old(tmp_path):
     ]  # fmt: skip
     assert [text for text, _ in table[1][6:]] == ["0.5000", "0.2500", "0.7500", "0.1250"]
     assert table[-1][6][0] == "–"
-    words = "The baselines have no column: both baselines are maps of one depth, without any edge"
-    assert words in re.search(r"<caption><span>(Metrics of.*?)</span>", page).group(1)
+    words = "The baselines are not listed: both baselines are constant maps without edges"
+    assert words in re.search(r"<caption><span>(Depth boundary.*?)</span>", page).group(1)
     for band in metrics["near_edges"]:  # as written before baselines were scored near edges
         for key in [key for key in band if key.startswith(("constant", "image_median"))]:
             del band[key]
@@ -284,15 +284,15 @@ def damage(folder, name: str, text: str | None) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "pattern"),
     [
-        ("images.json", None, "are incomplete; evaluate again"),
+        ("images.json", None, "are incomplete; run the evaluation again"),
         ("images.json", "[", r"images\.json is damaged"),
-        ("metrics.json", None, r"no .*metrics\.json: the predictions were not scored"),
+        ("metrics.json", None, r"metrics\.json is missing: the predictions were not scored"),
         ("metrics.json", "{}", r"metrics\.json is damaged; run spd score"),
         ("metrics.json", "[1]", r"metrics\.json is damaged"),
-        ("per_image.csv", None, r"no .*per_image\.csv: .* run spd score"),
+        ("per_image.csv", None, r"per_image\.csv is missing: .* run spd score"),
         ("per_image.csv", "name\na\n", r"per_image\.csv is damaged"),
         ("per_image.csv", "protocol,name,sparse_abs_rel,dense_abs_rel\n", "has 0 images but"),
-        ("settings.json", None, "has no evaluation; name a folder that spd evaluate wrote"),
+        ("settings.json", None, "contains no evaluation; pass a folder that spd evaluate wrote"),
         ("predictions/room%2F01.npz", None, r"room%2F01\.npz is missing"),
         ("predictions/room%2F01.npz", "no", r"room%2F01\.npz is damaged"),
         ("photos/room%2F01.png", "no", r"room%2F01\.png is damaged; delete it, or score"),
@@ -324,7 +324,7 @@ def test_a_page_that_cannot_be_written_is_refused_and_the_old_one_stays(tmp_path
     assert run(["report", str(folder), "-o", str(old)]) == 2
     assert old.read_text() == "old"
     assert run(["report", str(tmp_path / "nowhere")]) == 2
-    assert "no folder" in capsys.readouterr().err
+    assert "nowhere does not exist" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["evaluation", "page.html"]
 
 

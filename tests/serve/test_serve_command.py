@@ -75,7 +75,7 @@ def test_a_port_in_use(capsys):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         said = refused(capsys, "--port", port)
-    assert f"port {port} of 127.0.0.1 cannot be bound: address already in use" in said
+    assert f"cannot bind port {port} on 127.0.0.1: address already in use" in said
     assert "--port" in said
 
 
@@ -110,7 +110,7 @@ def test_the_token_may_come_from_the_environment(monkeypatch, tmp_path):
     (tmp_path / "token").write_text("f" * 32 + "\n")
     assert read_token(tmp_path / "token") == "f" * 32
     monkeypatch.setenv("SPD_TOKEN", "")
-    with pytest.raises(ConfigError, match="SPD_TOKEN does not hold a token"):
+    with pytest.raises(ConfigError, match="SPD_TOKEN does not contain a valid token"):
         read_token(None)
 
 

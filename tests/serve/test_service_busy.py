@@ -84,7 +84,7 @@ def test_computing_points_stops_after_the_time_limit():
     scene._ask = ask
     kept = EncodedPhoto(scene, np.zeros((2, 2, 3), np.uint8), ())
     body = bytearray(json.dumps({"points": [[1, 1]] * 100_000}).encode())
-    with pytest.raises(SPDError, match=r"not answered within 0\.05 s"):
+    with pytest.raises(SPDError, match=r"no answer within 0\.05 s"):
         ask_points(kept, body, ServeConfig(request_seconds=0.05))
     assert pieces == [16_384]
 

@@ -63,7 +63,7 @@ def test_photos_are_evicted_by_bytes(clock):
         cache.use(first)
     cache.remove(third)
     assert cache.currsize == 700
-    with pytest.raises(SPDError, match=r"caches at most 0\.002 MB"):
+    with pytest.raises(SPDError, match=r"cache holds at most 0\.002 MB"):
         cache.put(encoded(side=20))
     cache.use(second)  # nothing was evicted for a photo that never fits
     cache.clear()

@@ -57,7 +57,7 @@ def test_too_many_pixels_are_refused_by_the_header_alone(client, size, monkeypat
         client.post("/v1/images", content=png_head(*size), headers=JPEG)
     )
     assert (status, kind) == (413, "too_large")
-    assert "takes 0.1 megapixels" in message
+    assert "limit is 0.1 megapixels" in message
 
 
 def chunked(data: bytes):
@@ -103,10 +103,10 @@ def test_a_body_of_the_longest_allowed_size_is_accepted(client):
     [
         (b"", "x", "ends before its last boundary"),
         (b"--x\r\n", "x", "ends before"),
-        (b"nonsense", "x", "damaged"),
+        (b"nonsense", "x", "malformed"),
         (b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--x--\r\n', "x", "no field"),
-        (b"--x--\r\n", "", "without a boundary"),
-        (b"--x--\r\n", "x" * 300, "damaged"),
+        (b"--x--\r\n", "", "has no boundary"),
+        (b"--x--\r\n", "x" * 300, "malformed"),
     ],
 )
 def test_damaged_forms(client, content, boundary, pattern):
@@ -137,7 +137,7 @@ def test_cameras_at_the_limits_of_what_is_valid(client, camera):
         ({"focal_px": -3}, 422, "focal_px"),
         ({"focal_px": "wide"}, 422, "focal_px"),
         ({"fov_deg": 179}, 422, "fov_deg"),
-        ({"fx": 60}, 400, "belong together, got 1"),
+        ({"fx": 60}, 400, "given together, got only 1"),
         ({"fx": 60, "fy": 90, "cx": 1, "cy": 1}, 400, "squeezed"),
         ({"fx": 60, "fy": 60, "cx": "nan", "cy": 1}, 422, "cx"),
         ({"fx": 60, "fy": 60, "cx": 1e300, "cy": 1}, 422, "cx"),

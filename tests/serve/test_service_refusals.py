@@ -131,7 +131,7 @@ def test_3d_points_and_distances_need_the_focal_length(client):
     ):
         status, kind, message = error_of(client.post(f"/v1/images/{image}/{what}", json=body))
         assert (status, kind) == (400, "unknown_camera")
-        assert "post the photo with focal_px" in message
+        assert "post the photo again with focal_px" in message
 
 
 @pytest.mark.parametrize("point", ["3", "3,4,5", "a,b", "", "64,3", "nan,1"])
@@ -154,7 +154,7 @@ def test_a_depth_map_that_does_not_fit_16_bits():
         status, _, message = error_of(client.get(f"/v1/images/{image}/depth.png"))
         assert client.get(f"/v1/images/{image}/depth.npy").status_code == 200
     assert status == 400
-    assert message.endswith("get depth.npy")
+    assert message.endswith("download depth.npy instead")
     assert "tmp" not in message
 
 

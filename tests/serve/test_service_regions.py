@@ -158,7 +158,7 @@ def test_a_pixel_where_distortion_cannot_be_undone(client):
         ("grid", {"columns": 0, "rows": 3}, 422, "columns"),
         ("grid", {"columns": True, "rows": 3}, 422, "columns"),
         ("grid", {"columns": 101, "rows": 100}, 413, "101 x 100 points in one request"),
-        ("grid", {"columns": 8, "rows": 6, "more": "x" * 5000}, 422, "longer than a grid query"),
+        ("grid", {"columns": 8, "rows": 6, "more": "x" * 5000}, 422, "too long for a grid query"),
     ],
 )
 def test_invalid_queries(client, image, what, body, status, pattern):
@@ -189,10 +189,10 @@ def test_a_mask_must_be_a_file_or_a_form_with_the_field_mask(client, image):
     path = f"/v1/images/{image}/mask"
     answer = client.post(path, json={})
     assert error_of(answer)[:2] == (415, "wrong_type")
-    assert "send a mask's bytes" in answer.text
+    assert "send the mask as image/*" in answer.text
     answer = client.post(path, files={"photo": ("mask.png", mask_file(), "image/png")})
     assert error_of(answer)[0] == 422
-    assert "no field 'mask'; send the file as mask=@mask.png" in answer.text
+    assert "no field 'mask'; send the file in it, with curl as -F mask=@mask.png" in answer.text
 
 
 @pytest.mark.parametrize("what", ["grid", "lines", "mask"])

@@ -71,12 +71,12 @@ def texts(column: Any, name: str, table: str) -> list[str]:
         column = column.cast(column.type.value_type)
     if not (_is_text(column.type) or pa.types.is_null(column.type)):
         raise DataError(
-            f"{table}: column {name} is of type {column.type}, expected paths of images"
+            f"{table}: column {name} is of type {column.type}, expected text with image paths"
         )
     try:
         return [cell or "" for cell in column.to_pylist()]
     except UnicodeDecodeError:
-        raise DataError(f"{table}: column {name} is not UTF-8") from None
+        raise DataError(f"{table}: column {name} is not valid UTF-8") from None
 
 
 def point_lists(column: Any, errors: RowErrors) -> tuple[np.ndarray, np.ndarray]:
@@ -95,7 +95,7 @@ def point_lists(column: Any, errors: RowErrors) -> tuple[np.ndarray, np.ndarray]
             found = list(_points_of(cell))
             reason = "the list of points is empty"
         except (TypeError, ValueError, KeyError):
-            found, reason = [], f"points are {str(cell)[:40]!r}, expected [[u, v], ...]"
+            found, reason = [], f"points is {str(cell)[:40]!r}, expected [[u, v], ...]"
         if not found:
             errors[len(points)] = reason
             found = [(math.nan, math.nan)]

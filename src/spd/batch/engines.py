@@ -55,8 +55,8 @@ def answers_of_processes(
                     yield future.result()
     except BrokenProcessPool:
         raise BatchError(
-            "a process died, perhaps out of memory; run the same command again to continue, with "
-            "fewer --workers if it happens again"
+            "a worker process died, perhaps for lack of memory; run the same command again to "
+            "continue, with fewer --workers if it happens again"
         ) from None
 
 

@@ -95,7 +95,7 @@ def read_rows(batch_input: BatchInput, out: Path | None = None) -> tuple[Rows, s
         parts.append(_rows_of(table, photos, folder, name, batch_input, first_row))
         first_row += table.num_rows
     if not any(len(part) for part in parts):
-        raise DataError(f"{', '.join(batch_input.inputs)}: no rows to answer")
+        raise DataError(f"{', '.join(batch_input.inputs)}: no rows to process")
     return parts[0] if len(parts) == 1 else _joined(parts), digest.hexdigest()
 
 
@@ -106,7 +106,9 @@ def _find(name: str, out: Path | None) -> list[_Source]:
         found = (str(p) for p in path.rglob("*") if p.suffix.lower() in PHOTOS)
         photos = sorted(_not_below(out, found))
         if not photos:
-            raise DataError(f"{path} holds no photos ({', '.join(PHOTOS)}); give tables by name")
+            raise DataError(
+                f"{path} contains no photos ({', '.join(PHOTOS)}); pass tables by file name"
+            )
         return [tuple(photos)]
     names = [name] if path.exists() else sorted(glob.glob(name, recursive=True))
     if not names:
@@ -141,11 +143,14 @@ def _read(source: _Source, root: Path | None) -> tuple[Any, Path, str]:
     names = table.column_names
     for name in names:
         if names.count(name) > 1:
-            raise DataError(f"{source} has two columns {name}; rename one")
+            raise DataError(f"{source} has two columns named {name}; rename one")
         if name in ANSWERS and name not in _REPEATED:
-            raise DataError(f"{source} has a column {name}, as the answers do; rename or drop it")
+            raise DataError(
+                f"{source} has a column named {name}, which is also an output column; rename or "
+                "remove it"
+            )
     if "image" not in names:
-        raise DataError(f"{source} has no column image; its columns are {', '.join(names)}")
+        raise DataError(f"{source} has no column named image; its columns are {', '.join(names)}")
     return table, (root or source.parent).absolute(), str(source)
 
 
@@ -182,7 +187,10 @@ def _rows_of(
     focal_px, focal_errors = np.full(len(images), np.nan), RowErrors()
     if "focal_px" in table.column_names:
         focal_px = numbers(table["focal_px"], "focal_px", focal_errors, name)
-    table_errors = {**focal_errors, **{n: "image is empty" for n, i in enumerate(images) if not i}}
+    table_errors = {
+        **focal_errors,
+        **{n: "the image cell is empty" for n, i in enumerate(images) if not i},
+    }
     for row in np.flatnonzero(np.isin(table_rows, list(table_errors))):
         errors.setdefault(int(row), table_errors[int(table_rows[row])])
     paths = [path_bytes(os.path.join(folder, photo)) for photo in photos or images]
@@ -215,7 +223,7 @@ def _points_of(
     names, every = table.column_names, np.arange(table.num_rows)
     has_columns = "u" in names and "v" in names
     if (has_columns or _has_lists(table)) and (given.points or given.grid):
-        raise DataError(f"{name} has points of its own; leave --points and --grid out")
+        raise DataError(f"{name} has points of its own; omit --points and --grid")
     if _has_lists(table):
         return point_lists(table["points"], errors)
     if has_columns:
@@ -223,8 +231,8 @@ def _points_of(
         return np.stack([u, v], axis=1), every
     if not (given.points or given.grid):
         raise DataError(
-            f"{name}: no points; give columns u and v, a column points, --points 320,240 or "
-            "--grid 8x6"
+            f"{name} has no points; add columns u and v or a column named points, or pass "
+            "--points 320,240 or --grid 8x6"
         )
     points = np.array(given.points, dtype=np.float64) if given.points else _centres(given.grid)
     return np.tile(points, (len(every), 1)), np.repeat(every, len(points))
@@ -249,7 +257,9 @@ def _joined(parts: Sequence[Rows]) -> Rows:
         table = pa.concat_tables([part.table for part in parts], promote_options="default")
     except pa.ArrowException as error:
         reason = " ".join(str(error).split())
-        raise DataError(f"the tables' columns have different types: {reason}") from None
+        raise DataError(
+            f"columns of the same name differ in type between the tables: {reason}"
+        ) from None
     paths = [chunk for part in parts for chunk in getattr(part.path, "chunks", [part.path])]
     return Rows(
         pa.chunked_array(paths, pa.large_binary()),

@@ -18,7 +18,7 @@ _DESCRIPTIONS = {
     "model_sha256": "the model's weights",
     "input_sha256": "the input",
     "columns": "the input's columns",
-    "schema": "the schema of parts",
+    "schema": "the schema of the output parts",
 }
 
 
@@ -61,7 +61,7 @@ def check_batch_folder(folder: Path) -> None:
         BatchError: if it has.
     """
     if not (folder / BATCH).exists() and is_taken(folder):
-        raise BatchError(f"{folder} exists and is not empty; choose another --out")
+        raise BatchError(f"{folder} exists and is not empty; choose a different --out")
 
 
 def write_or_compare(folder: Path, wanted: dict[str, Any]) -> None:
@@ -79,11 +79,12 @@ def write_or_compare(folder: Path, wanted: dict[str, Any]) -> None:
         found = json.loads(path.read_text(encoding="utf-8"))
         changed = [key for key in wanted if found.get(key) != wanted[key]]
     except (OSError, ValueError, AttributeError):
-        raise BatchError(f"{path} is damaged; remove {folder} and start again") from None
+        raise BatchError(f"{path} is damaged; delete {folder} and start again") from None
     if changed:
         raise BatchError(
-            f"{folder} holds a batch with other settings: {_difference(found, wanted, changed)}; "
-            "run it with the same settings, or choose another --out"
+            f"{folder} contains a batch with different settings: "
+            f"{_difference(found, wanted, changed)}; run it with the same "
+            "settings, or choose a different --out"
         )
 
 
@@ -91,6 +92,6 @@ def _difference(found: dict[str, Any], wanted: dict[str, Any], changed: list[str
     """The first difference, of an option rather than of a digest."""
     plain = [key for key in changed if key not in {*_DESCRIPTIONS, "rows", "photos", "parts"}]
     if plain:
-        return f"{plain[0]} was {found.get(plain[0])}, is {wanted[plain[0]]}"
+        return f"{plain[0]} was {found.get(plain[0])}, is now {wanted[plain[0]]}"
     digests = [key for key in _DESCRIPTIONS if key in changed]
     return f"{_DESCRIPTIONS[digests[0]]} changed" if digests else f"{changed[0]} changed"

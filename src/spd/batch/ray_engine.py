@@ -28,7 +28,7 @@ def check_ray() -> None:
         ConfigError: if it is not, naming the extra.
     """
     if importlib.util.find_spec("ray") is None:
-        raise ConfigError('--engine ray needs Ray; pip install "spd[ray]" brings it')
+        raise ConfigError('--engine ray needs Ray; install it with: pip install "spd[ray]"')
 
 
 def answers_of_ray(
@@ -66,7 +66,7 @@ def answers_of_ray(
     except (ray.exceptions.RayError, ray.exceptions.UserCodeException) as error:
         reason = " ".join(str(error).split())
         raise BatchError(
-            f"Ray stopped: {reason[-400:]}; run the same command again to continue"
+            f"Ray failed: {reason[-400:]}; run the same command again to continue"
         ) from None
     finally:
         context.enable_progress_bars = shown_before

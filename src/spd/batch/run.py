@@ -59,7 +59,9 @@ class BatchSettings:
         check_folder(self.out)
         check_batch_folder(self.out)  # before the inputs are read, which leave files below it out
         if storable(str(self.out)) != str(self.out):  # pyarrow could not read the parts again
-            raise ConfigError(f"--out {storable(str(self.out))} is not UTF-8; choose another")
+            raise ConfigError(
+                f"--out {storable(str(self.out))} is not valid UTF-8; choose a different one"
+            )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,12 +151,15 @@ def run_batch(
 def _locked(folder: Path) -> Iterator[None]:
     """Lock the folder against a second batch."""
     if folder.exists() and not folder.is_dir():
-        raise BatchError(f"{folder} is a file; choose another --out")
+        raise BatchError(f"{folder} is a file; choose a different --out")
     folder.mkdir(parents=True, exist_ok=True)
     try:
         lock = filelock.FileLock(folder / LOCK).acquire(timeout=0)
     except filelock.Timeout:
-        raise BatchError(f"another batch is writing to {folder}; wait, or use another") from None
+        raise BatchError(
+            f"another batch is writing to {folder}; wait for it to finish, or choose a different "
+            "--out"
+        ) from None
     with lock:
         yield
 

@@ -56,7 +56,7 @@ class Benchmark:
             `skipped` (why a runtime or step is missing).
 
         Raises:
-            CheckpointError: if there is no such model.
+            CheckpointError: if the model does not exist.
         """
         threads = self.threads or _default_threads()
         rows: list[dict[str, Any]] = []
@@ -95,7 +95,7 @@ class Benchmark:
         names, skipped = list[str](), dict[str, str]()
         for name in ("onnxruntime", "openvino"):
             if self.device != "cpu":
-                skipped[name] = f"computes on the CPU, not on {self.device}"
+                skipped[name] = f"runs on the CPU only, not on {self.device}"
             elif name not in installed_runtimes():
                 skipped[name] = 'not installed; pip install "spd[export]"'
             else:
@@ -107,7 +107,7 @@ class Benchmark:
         if importlib.util.find_spec("torch") is None:
             skipped["torch"] = 'not installed; pip install "spd[torch]"'
         elif is_export(self.model):
-            skipped["torch"] = "does not run an exported model"
+            skipped["torch"] = "cannot run an exported model"
         else:
             names.append("torch")
         return names, skipped

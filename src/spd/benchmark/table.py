@@ -12,7 +12,7 @@ def format_result(result: Mapping[str, Any]) -> str:
         f"{result['model']}, image {height}x{width}, {result['threads']} thread(s), "
         f"device {result['device']}",
         f"{about['processor']}, {about['cores']} cores, load average {about['load_average']} "
-        "(other programs make times longer)",
+        "(other running programs increase the times)",
         ", ".join(f"{name} {about[name]}" for name in versions if name in about),
         "",
     ]

@@ -28,7 +28,7 @@ def find_own(source: str, done: str) -> Path:
         done: what only an SPD can be, for the error: `packed`, `exported`.
 
     Raises:
-        CheckpointError: if there is no checkpoint, or it is of another network.
+        CheckpointError: if the checkpoint is missing, or belongs to a different network.
     """
     folder = find_checkpoint(source)
     if read_peer(folder) is not None:

@@ -8,7 +8,7 @@ Unit = Literal["parameters", "MACs", "queries", "percent", "times", "bytes"]
 Number = int | float
 
 RATIOS: dict[Unit, str] = {"percent": " %", "times": "x"}
-"""What follows the number of a ratio."""
+"""Suffix of a ratio, by its unit."""
 BOTH = ("as specified", "as implemented")
 """Columns of multiply-adds: the specification's algorithm and the code's."""
 

@@ -67,7 +67,7 @@ def batches(
     Each of the `accumulate` parts of a step and each process takes consecutive images of the step,
     so all of them together see the same images per step as one process that computes whole steps.
 
-    Without `shard` there is no other process. `steps` is the number of the last step; None: the
+    Without `shard`, this is the only process. `steps` is the number of the last step; None: the
     configuration's.
     """
     config = stream.config

@@ -50,13 +50,14 @@ class PredictionFolder:
             different = settings.differences(stored)
             if different:
                 raise DataError(
-                    f"{folder.path} has an evaluation with another {', '.join(different)}"
-                    f"{settings.version_differences(stored)}; choose another folder, or delete "
+                    f"{folder.path} contains an evaluation with different settings: "
+                    f"{', '.join(different)}"
+                    f"{settings.version_differences(stored)}; choose a different folder, or delete "
                     "this one to evaluate again"
                 )
         elif folder.path.exists() and (not folder.path.is_dir() or any(folder.path.iterdir())):
             raise DataError(
-                f"{folder.path} is not empty and has no evaluation; choose another folder"
+                f"{folder.path} is not empty and contains no evaluation; choose a different folder"
             )
         return folder
 
@@ -122,11 +123,11 @@ class PredictionFolder:
         EvaluationSettings.read(self.settings_path)
         if not self.images_path.is_file():
             raise DataError(
-                f"the predictions in {self.path} are incomplete; evaluate again with the same "
-                "settings, finished predictions are reused"
+                f"the predictions in {self.path} are incomplete; run the evaluation again with "
+                "the same settings to reuse the finished predictions"
             )
         try:
             listed = json.loads(self.images_path.read_text(encoding="utf-8"))
             return list(listed["scored"]), dict(listed["skipped"])
         except (ValueError, KeyError, TypeError):
-            raise DataError(f"{self.images_path} is damaged; evaluate again") from None
+            raise DataError(f"{self.images_path} is damaged; run the evaluation again") from None

@@ -16,8 +16,8 @@ PREDICTORS = (*MODES, *BASELINES)
 BandScores = tuple[BandScore, ...]
 """One band of one image: sparse, dense, then the baselines where they were scored."""
 BASELINES_AT_BOUNDARIES = (
-    "both baselines are maps of one depth, without any edge: where the truth has edges, their "
-    f"shares are 0 and their distances {REACH_PX:g} px"
+    "both baselines are constant maps without edges: where the truth has edges, their precision, "
+    f"recall and F1 are 0 and their distances are {REACH_PX:g} px"
 )
 """The boundary metrics of the baselines, which need no measuring."""
 _HEADINGS = {"sparse": "sparse", "dense": "dense", "constant": "constant", "image_median": "median"}
@@ -97,7 +97,7 @@ def format_bands(bands: Sequence[BandMeans]) -> list[str]:
     widths = {who: max(7, len(_HEADINGS[who]) + 1) for who in shown}
     group = sum(widths.values())
     heads = "".join(f"{_HEADINGS[who]:>{widths[who]}}" for who in shown)
-    lines = ["by distance to the nearest true depth edge (neighbours more than 10 % apart):"]
+    lines = ["by distance to the nearest true depth edge (neighbours differ by over 10 %):"]
     lines.append(f"{'':18} {'AbsRel':^{group}} {'delta1':^{group}}".rstrip())
     lines.append(f"{'':6}{'pixels':>12} {heads} {heads}")
     for band in bands:

@@ -35,12 +35,12 @@ def read_arrays(path: Path, keys: Sequence[str]) -> dict[str, Any]:
             missing = [key for key in keys if key not in stored.files]
             values = {key: stored[key] for key in stored.files}
     except FileNotFoundError:
-        raise DataError(f"{path} is missing; evaluate again to predict it") from None
+        raise DataError(f"{path} is missing; run the evaluation again to recreate it") from None
     except (OSError, EOFError, KeyError, ValueError, AttributeError, zipfile.BadZipFile):
         raise DataError(f"{path} is damaged; delete it and evaluate again") from None
     if missing:
         raise DataError(
-            f"{path} lacks {missing[0]}: another version wrote it"
-            f"{written_by(path.parents[1] / 'settings.json')}; evaluate into another folder"
+            f"{path} lacks {missing[0]}: a different version wrote it"
+            f"{written_by(path.parents[1] / 'settings.json')}; evaluate into a different folder"
         )
     return values

@@ -105,7 +105,7 @@ def predict_set(
         reused += not predicted
         scored.append(sample.name)
     if not scored and not skipped:
-        raise DataError("no sample to evaluate; is the split empty?")
+        raise DataError("no samples to evaluate; is the split empty?")
     folder.begin(settings)
     folder.finish(scored, skipped)
     return dataclasses.replace(folder, reused=reused)
@@ -196,7 +196,8 @@ class _Image:
 
 def _other_data(path: Path, name: str) -> DataError:
     return DataError(
-        f"{path} was predicted from other data of the name {name!r}; evaluate into another folder"
+        f"{path} has predictions for different data named {name!r}; evaluate into a different "
+        "folder"
     )
 
 
@@ -205,7 +206,7 @@ def _distinct(samples: "Iterable[RGBDSample]") -> "Iterator[RGBDSample]":
     names: set[str] = set()
     for sample in samples:
         if sample.name in names:
-            raise DataError(f"two samples are named {sample.name!r}; give each its own name")
+            raise DataError(f"two samples are named {sample.name!r}; give each a unique name")
         names.add(sample.name)
         yield sample
 

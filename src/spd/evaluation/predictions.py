@@ -76,7 +76,7 @@ class ImagePredictions(StoredPredictions):
         found = str(stored["name"])
         if name is not None and found != name:
             raise DataError(
-                f"{path} has predictions of {found!r}, expected {name!r}; delete it and evaluate "
+                f"{path} has predictions for {found!r}, expected {name!r}; delete it and evaluate "
                 "again"
             )
         arrays = {key: stored[key] for key in _ARRAYS}
@@ -86,8 +86,8 @@ class ImagePredictions(StoredPredictions):
         inside = index.size == 0 or (index.min() >= 0 and index.max() < np.prod(depth_size))
         if len(lengths) != 1 or index.ndim != 1 or not inside:
             raise DataError(
-                f"{path} has predictions of another resolution than its truth; delete it and "
-                "evaluate again"
+                f"{path} has predictions at a different resolution than its ground truth; delete "
+                "it and evaluate again"
             )
         return cls(
             name=found,
@@ -117,7 +117,10 @@ class MirroredPredictions(StoredPredictions):
         """
         stored = read_arrays(path, ["sparse_m", "dense_m"])
         if any(stored[key].shape != (readings,) for key in ("sparse_m", "dense_m")):
-            raise DataError(f"{path} has other readings than the photo; delete it, evaluate again")
+            raise DataError(
+                f"{path} has a different number of readings than the photo's other predictions; "
+                "delete it and evaluate again"
+            )
         return cls(stored["sparse_m"], stored["dense_m"])
 
 
@@ -126,7 +129,7 @@ class ImageMaps(StoredPredictions):
     """Truth and predictions at every depth pixel that the network saw, for boundary metrics."""
 
     truth_m: Float[np.ndarray, "h w"]
-    """Metres; 0 where there is no reading."""
+    """Metres; 0 marks a missing reading."""
     sparse_m: Float[np.ndarray, "h w"] | None
     """Every pixel queried as a point; None where only the dense map was requested."""
     dense_m: Float[np.ndarray, "h w"]
@@ -141,5 +144,5 @@ class ImageMaps(StoredPredictions):
         """
         stored = read_arrays(path, ["truth_m", "dense_m"])
         if len({array.shape for array in stored.values()}) > 1:
-            raise DataError(f"{path} has maps of different sizes; delete it, evaluate again")
+            raise DataError(f"{path} has maps of different sizes; delete it and evaluate again")
         return cls(stored["truth_m"], stored.get("sparse_m"), stored["dense_m"])

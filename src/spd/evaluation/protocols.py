@@ -164,8 +164,8 @@ class Protocol:
             return
         names = [p.name for p in PROTOCOLS if p.alignment in sufficient and p.crop == self.crop]
         raise InputError(
-            f"the model predicts {kind.replace('-', ' ')}, which has no scale in metres, but "
-            f"protocol {self.name} has {_alignment_words(self.alignment)}; use "
+            f"the model predicts {kind.replace('-', ' ')}, which has no scale in metres, so "
+            f"protocol {self.name} ({_alignment_words(self.alignment)}) cannot score it; use "
             f"{' or '.join(names or ['native-lsq-disparity'])}"
         )
 
@@ -230,5 +230,5 @@ def camera_of(config: dict[str, Any]) -> CameraConfig:
         InputError: if the model has none.
     """
     if "camera" not in config:
-        raise InputError("the model stores no training camera to crop to; use --view whole")
+        raise InputError("the model has no training camera to crop to; use --view whole")
     return CameraConfig.from_dict(config["camera"])

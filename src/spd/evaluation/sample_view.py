@@ -154,6 +154,6 @@ def read_bilinear(depth_m: Floats, points: Points) -> Floats:
 def _checked(answer: Floats, expected: tuple[int, ...], name: str) -> Floats:
     if answer.shape != expected:
         raise InputError(
-            f"{name}: the predictor answered with shape {answer.shape}, expected {expected}"
+            f"{name}: the predictor returned shape {answer.shape}, expected {expected}"
         )
     return answer

@@ -17,7 +17,7 @@ from spd.evaluation.predict import NO_FOCAL
 from spd.evaluation.predictions import ImageMaps, ImagePredictions, MirroredPredictions
 from spd.evaluation.protocols import Protocol
 
-NO_FIT = "predictions that cannot be aligned (none finite, or their median not above 0)"
+NO_FIT = "predictions that cannot be aligned (none is finite, or their median is not above 0)"
 OUTSIDE = "no valid reading that the protocol scores"
 
 

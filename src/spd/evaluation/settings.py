@@ -56,7 +56,7 @@ class EvaluationSettings:
             raise InputError(f"view must be whole or crop, got {self.view!r}")
         if self.kind not in get_args(Kind):
             raise InputError(
-                f"a predictor's kind must be {', '.join(get_args(Kind))}; got {self.kind!r}"
+                f"a predictor's kind must be one of {', '.join(get_args(Kind))}; got {self.kind!r}"
             )
 
     @classmethod
@@ -113,13 +113,13 @@ class EvaluationSettings:
             DataError: if it is missing, or an evaluation did not write it.
         """
         if not path.is_file():
-            raise DataError(f"no {path}; expected a folder that an evaluation wrote its results to")
+            raise DataError(f"{path} does not exist; expected the output folder of an evaluation")
         try:
             return cls(**json.loads(path.read_text(encoding="utf-8")))
         except (ValueError, TypeError):
             raise DataError(
-                f"{path} is not an evaluation's settings{written_by(path)}; evaluate into an empty "
-                "folder"
+                f"{path} does not contain the settings of an evaluation{written_by(path)}; "
+                "evaluate into an empty folder"
             ) from None
 
     def differences(self, other: "EvaluationSettings") -> list[str]:
@@ -131,7 +131,7 @@ class EvaluationSettings:
         """Both versions of every package where they differ, in brackets; empty if none."""
         there, here = stored.versions, self.versions
         different = [
-            f"{name} {there.get(name, 'unknown')} there, {here.get(name, 'unknown')} here"
+            f"{name} {there.get(name, 'unknown')}, now {here.get(name, 'unknown')}"
             for name in {**there, **here}
             if there.get(name) != here.get(name)
         ]

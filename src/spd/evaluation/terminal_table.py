@@ -57,10 +57,11 @@ def _above(report: EvaluationReport) -> list[str]:
     if settings.kind != "metric":
         lines.append(f"the model predicts {settings.kind.replace('-', ' ')}, which has no scale")
     if settings.view == "crop":
-        lines.append(f"the crop shows {report.share_seen:.1%} of the frames' readings")
+        lines.append(f"the crop contains {report.share_seen:.1%} of the frames' readings")
     if settings.max_points is not None:
         lines.append(
-            f"pixels: at most {settings.max_points:,} an image, drawn with seed {settings.seed}"
+            f"pixels: at most {settings.max_points:,} per image, drawn with random seed "
+            f"{settings.seed}"
         )
     return lines
 
@@ -79,17 +80,17 @@ def _below(report: EvaluationReport) -> list[str]:
     ]
     if report.read_at_nearest:
         lines.append(
-            "images with depth of another resolution, dense map read at the nearest pixel: "
+            "images with depth at a different resolution (dense map: nearest pixel): "
             f"{report.read_at_nearest}"
         )
     if report.non_finite:
-        lines.append(f"predictions not finite, scored as 1e-3 or 10 m: {report.non_finite:,}")
+        lines.append(f"non-finite predictions, scored as 1e-3 or 10 m: {report.non_finite:,}")
     if report.not_positive:
         inverse = report.protocol.alignment == "least squares in inverse depth"
         words = (
-            "fitted inverse depth zero or negative, scored as 10 m"
+            "predictions with zero or negative fitted inverse depth, scored as 10 m"
             if inverse
-            else "predictions zero or negative, scored as 1e-3 m"
+            else "zero or negative predictions, scored as 1e-3 m"
         )
         lines.append(f"{words}: {report.not_positive:,}")
     reasons = collections.Counter(report.skipped.values())

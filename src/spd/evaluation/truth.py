@@ -32,19 +32,19 @@ def check_truth(folder: PredictionFolder, samples: "Samples", data: str) -> None
         if sizes[0] != sizes[1]:
             raise DataError(
                 f"{path} has predictions for {sizes[0]} depth, but {name} in {data} has "
-                f"{sizes[1]}; evaluate into another folder"
+                f"{sizes[1]}; evaluate into a different folder"
             )
         if not np.array_equal(stored.truth_m, sample.depth_m.take(stored.pixel_index)):
             raise DataError(
-                f"{path} was predicted from other data than {name} in {data}; evaluate into "
-                "another folder"
+                f"{path} has predictions for different data than {name} in {data}; evaluate into "
+                "a different folder"
             )
 
 
 def _check_names(folder: PredictionFolder, stored: set[str], there: set[str], data: str) -> None:
     for what, names in (
-        (f"predictions of frames that {data} lacks", stored - there),
-        (f"no predictions of frames of {data}", there - stored),
+        (f"predictions for frames that {data} lacks", stored - there),
+        (f"no predictions for frames of {data}", there - stored),
     ):
         if names:
             listed = ", ".join(sorted(names)[:3]) + (", ..." if len(names) > 3 else "")

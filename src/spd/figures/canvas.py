@@ -54,7 +54,7 @@ def depth_limits(
     all points.
 
     Args:
-        maps: metres; 0 or NaN is no reading.
+        maps: metres; 0 or NaN marks a missing reading.
         points: metres; NaN is left out.
         least_span: least span as a share of the far end, so that the noise of a flat scene does
             not get all colours.
@@ -190,7 +190,7 @@ class Canvas:
         """
         target = Path(path)
         if target.suffix.lower() != ".png":
-            raise InputError(f"figures are PNG files; {target.name} does not end in .png")
+            raise InputError(f"figures are PNG files, but {target.name} does not end in .png")
         with atomic_path(target) as temporary, warnings.catch_warnings():
             # Scripts that the bundled font lacks are drawn as boxes; that is not an error.
             warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)

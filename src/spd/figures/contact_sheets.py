@@ -40,7 +40,7 @@ class _Frame:
     image: npt.NDArray[np.uint8]
     """`[H, W, 3]` RGB."""
     depth_m: Floats
-    """`[h, w]` metres of the same field of view; NaN where there is no reading."""
+    """`[h, w]` metres of the same field of view; NaN where a reading is missing."""
     points: Floats = dataclasses.field(default_factory=lambda: np.empty(0))
     """`[K, 3]` points (u, v) of the photo and their depth, drawn as dots."""
 
@@ -63,18 +63,19 @@ def contact_sheet(
         title: above the sheet, with a legend below it.
 
     Raises:
-        InputError: if there is no sample, `columns` is less than 1, or the name does not end
+        InputError: if there are no samples, `columns` is less than 1, or the name does not end
             in .png.
     """
     if not samples or columns < 1:
         raise InputError(
-            f"a contact sheet needs samples and columns, got {len(samples)} and {columns}"
+            "a contact sheet needs at least one sample and one column, got "
+            f"{len(samples)} and {columns}"
         )
     frames = [
         _Frame(sample.name, sample.image, np.where(sample.valid, sample.depth_m, np.nan))
         for sample in samples
     ]
-    legend = "above: the image; below: its valid depth, grey where there is none"
+    legend = "above: the image; below: its valid depth, grey where a reading is missing"
     canvas = _draw(frames, columns, (title, legend), panel_px=240.0, gap_px=12.0)
     return canvas.save(path)
 
@@ -87,11 +88,13 @@ def view_sheet(
     Points and maps share one scale in metres; masked pixels are grey.
 
     Raises:
-        InputError: if there is no view, `columns` is less than 1, or the name does not end in
+        InputError: if there are no views, `columns` is less than 1, or the name does not end in
             .png.
     """
     if not views or columns < 1:
-        raise InputError(f"a sheet needs views and columns, got {len(views)} and {columns}")
+        raise InputError(
+            f"a sheet needs at least one view and one column, got {len(views)} and {columns}"
+        )
     frames = []
     for view in views:
         dots = np.flatnonzero(view.point_valid)[:_MOST_DOTS]

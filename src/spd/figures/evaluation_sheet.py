@@ -39,7 +39,7 @@ class SheetRow:
     image: npt.NDArray[np.uint8]
     """`[H, W, 3]` RGB."""
     truth_m: Floats
-    """`[h, w]` metres of the same field of view; 0 or NaN where there is no reading."""
+    """`[h, w]` metres of the same field of view; 0 or NaN marks a missing reading."""
     predicted_m: Floats
     """`[h, w]` metres of the same field of view."""
     abs_rel: float
@@ -62,10 +62,10 @@ def evaluation_sheet(
         heading: lines above the rows; long ones are wrapped.
 
     Raises:
-        InputError: if there is no row, or the name does not end in .png.
+        InputError: if there are no rows, or the name does not end in .png.
     """
     if not rows:
-        raise InputError("no row to draw; expected at least one image")
+        raise InputError("no images to draw; expected at least one")
     for row in rows:
         check_image(row.image)
     errors = [relative_error(row.predicted_m, row.truth_m) for row in rows]

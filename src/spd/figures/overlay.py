@@ -51,8 +51,8 @@ def point_overlay(
 ) -> Path:
     """Draw a photo with a marker at each point, coloured by depth and labelled in metres.
 
-    Labels are omitted with more than 25 points, on the depth map, and where there is no free place
-    near the marker. Points with a depth of NaN (outside the photo) are not drawn.
+    Labels are omitted with more than 25 points, on the depth map, and where the space near the
+    marker is taken. Points with a depth of NaN (outside the photo) are not drawn.
 
     Args:
         image_u8: `[H, W, 3]` RGB.
@@ -60,7 +60,7 @@ def point_overlay(
         depth_m: `[K]` metres.
         path: the PNG file to write.
         depth_map_m: `[h, w]` metres of the same field of view, drawn beside the photo with the
-            same points and colour scale; 0 or NaN is no reading and grey.
+            same points and colour scale; 0 or NaN marks a missing reading, drawn in grey.
         lines_uv: polylines `[N, 2]` drawn on the photo under the markers, cut at its border.
         title: above the photo, in up to three lines.
 

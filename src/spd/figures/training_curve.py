@@ -31,7 +31,7 @@ def training_curve(
         title: above the panels, such as the run and its recipe.
 
     Raises:
-        InputError: if there is no row, a row has no step, or the name does not end in .png.
+        InputError: if there are no rows, a row has no step, or the name does not end in .png.
     """
     if not log_rows or not all("step" in row for row in log_rows):
         raise InputError("a training curve needs at least one row, and a step in every row")

@@ -38,7 +38,7 @@ def load(
             by its factor. It holds for the model and the kind of photo it was made with.
 
     Raises:
-        CheckpointError: if there is no usable model.
+        CheckpointError: if no usable model is found.
         ConfigError: if the device, runtime or precision is not available.
         InputError: if the calibration cannot be read, or the model is relative.
     """

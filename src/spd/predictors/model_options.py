@@ -81,7 +81,7 @@ class ModelOptions:
         """Load the model.
 
         Raises:
-            CheckpointError: if there is no usable model.
+            CheckpointError: if no usable model is found.
             ConfigError: if the device, runtime or precision is not available.
             InputError: if the calibration cannot be read, or the model is relative.
         """

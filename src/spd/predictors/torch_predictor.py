@@ -122,7 +122,7 @@ def open_torch(
         device: device; by default CUDA or MPS where present, else the CPU.
 
     Raises:
-        CheckpointError: if there is no usable checkpoint.
+        CheckpointError: if no usable checkpoint is found.
         ConfigError: if this machine has no such device.
     """
     chosen = choose_device(device)

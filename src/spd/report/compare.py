@@ -29,14 +29,15 @@ def check_comparable(several: Sequence[StoredEvaluation]) -> None:
         if other.metrics["protocol"] != first.metrics["protocol"]:
             raise DataError(
                 f"{pair}: its first protocol is “{other.metrics['protocol']}”, expected "
-                f"“{first.metrics['protocol']}”; score both under the same one (spd score FOLDER "
-                "--protocol NAME), and models of different cameras with --view whole"
+                f"“{first.metrics['protocol']}”; score both under the same protocol (spd score "
+                "FOLDER --protocol NAME), and evaluate models with different training cameras with "
+                "--view whole"
             )
         different = sorted(set(first.names) ^ set(other.names))
         if different:
             raise DataError(
-                f"{pair}: {len(different)} images are scored in only one of them, such as "
-                f"{different[0]!r}; compare evaluations of the same data"
+                f"{pair}: {len(different)} images are scored in only one of the two, for "
+                f"example {different[0]!r}; compare evaluations of the same data"
             )
 
 

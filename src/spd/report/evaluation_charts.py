@@ -76,9 +76,9 @@ def distance_chart(tallies: Sequence[Tally], named: Named, modes: Sequence[str])
         marks += line(x, y, edges[:-1] + BAND_M / 2, ys, look)
     worst = float(np.nanmax(values[0]))
     place = edges[int(np.nanargmax(values[0]))]
-    alt = f"{named[0][0]}: largest, {worst:.3f}, from {place:g} to {place + BAND_M:g} m"
+    alt = f"{named[0][0]}: largest error, {worst:.3f}, at {place:g} to {place + BAND_M:g} m"
     legend = (*_legend(named, always=True), ("bar ground", "number of readings"))
-    note = f"Every reading has the same weight here. {_coinciding(named, values, y)}".rstrip()
+    note = f"All readings have the same weight. {_coinciding(named, values, y)}".rstrip()
     return Chart("Error by true depth", alt, x, y, marks, legend, note)
 
 
@@ -87,7 +87,7 @@ def images_axes(several: Sequence[Floats]) -> tuple[Axis, Floats, Axis]:
     values = np.concatenate(list(several))
     count = int(np.clip(np.sqrt(len(several[0])) * 1.5, _FEWEST_BARS, _MOST_BARS))
     low = 0.0 if values.min() < 0.5 * values.max() else float(values.min())
-    x = number_axis("AbsRel of an image", low, float(values.max()))
+    x = number_axis("AbsRel per image", low, float(values.max()))
     edges = np.linspace(x.low, x.high, count + 1)
     most = max(int(np.histogram(each, edges)[0].max()) for each in several)
     return x, edges, number_axis("images", 0, most, most=min(5, most))
@@ -102,10 +102,10 @@ def images_chart(values: Floats, axes: tuple[Axis, Floats, Axis], title: str, lo
         for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True)
     ]
     ends = np.percentile(values, (0, 25, 50, 75, 100))
-    alt = "Least {:.3f}, quartiles {:.3f}, {:.3f}, {:.3f}, largest {:.3f}".format(*ends)
+    alt = "Minimum {:.3f}, quartiles {:.3f}, {:.3f}, {:.3f}, maximum {:.3f}".format(*ends)
     middle = guide(x, y, (ends[2], ends[2]), (y.low, y.high))
     marks = (*bars(x, y, edges, counts, look, hints), Mark("guide broken", middle.path, "median"))
-    return Chart(title, alt, x, y, marks, note=f"{alt}. The broken line is the median.")
+    return Chart(title, alt, x, y, marks, note=f"{alt}. The dashed line marks the median.")
 
 
 def baseline_chart(
@@ -115,14 +115,14 @@ def baseline_chart(
     xs = np.array(list(baseline.values()))
     values = [np.array([each[image] for image in baseline]) for each in abs_rel]
     most = max(float(each.max()) for each in (xs, *values))
-    x = number_axis("AbsRel of the image's own true median", 0.0, most)
+    x = number_axis("AbsRel of the image-median baseline", 0.0, most)
     y = number_axis("AbsRel of the model", 0.0, most)
     marks, wins = [guide(x, y, (0, x.high), (0, y.high))], []
     for (name, look), ys in zip(named, values, strict=True):
         marks.append(line(x, y, xs, ys, look)[1])
         won = f"on {int((ys < xs).sum()):,} of {len(ys):,} images"
         wins.append(f"by {name} {won}" if len(named) > 1 else won)
-    alt = f"The baseline is beaten (below the line) {', '.join(wins)}."
+    alt = f"The baseline is beaten (points below the line) {', '.join(wins)}."
     legend = [(f"dots {look}", name) for name, look in named] if len(named) > 1 else ()
     note = f"{alt} {_coinciding(named, values, y)}".rstrip()
     return Chart("Each image against its baseline", alt, x, y, marks, legend, note)
@@ -147,13 +147,13 @@ def scatter_chart(tally: Tally, mode: str, farthest_m: float, title: str) -> Cha
         Mark("guide broken", guide(x, y, (0, end), (0, end / 1.25), height).path),
     )
     outside = int(cells.sum() - inside.sum())
-    left_out = f" {outside:,} readings lie outside the drawing." if outside else ""
+    left_out = f" {outside:,} readings lie outside the plotted range." if outside else ""
     near = int(getattr(tally, mode).near.sum())
     total = int(tally.readings.sum())
-    alt = f"{near / total:.1%} of {total:,} readings lie within a factor of 1.25 of the diagonal"
+    alt = f"{near / total:.1%} of {total:,} readings are predicted within a factor of 1.25"
     note = (
-        f"Darker: more readings, in logarithmic steps up to {int(inside.max()):,} a cell. "
-        f"On the line a prediction is exact.{left_out}"
+        f"Darker cells contain more readings, on a logarithmic scale up to {int(inside.max()):,}. "
+        f"Predictions on the solid line are exact.{left_out}"
     )
     legend = (("guide", "exact"), ("guide broken", "factor of 1.25"))
     return Chart(title, alt, x, y, marks, legend, note, height)

@@ -61,7 +61,7 @@ def evaluation_page(
         DataError: if one is incomplete or damaged, or their data or protocols differ.
     """
     if len(paths) > MOST:
-        raise DataError(f"{len(paths)} evaluations do not fit on a page; compare at most {MOST}")
+        raise DataError(f"a page compares at most {MOST} evaluations, got {len(paths)}")
     several = labelled([StoredEvaluation.read(path) for path in paths])
     check_comparable(several)
     tallies = _count(several, progress)
@@ -73,7 +73,7 @@ def evaluation_page(
         lead=lead(several),
         sections=list(_sections(several, tallies)),
         footer=f"Made by SPD {__version__} from {', '.join(str(r.path) for r in several)}. "
-        "This page is one file and loads nothing from the network.",
+        "This page is a single file and loads nothing from the network.",
     )
 
 
@@ -141,14 +141,14 @@ def _where(several: Sequence[StoredEvaluation], tallies: Sequence[Tally]) -> Pag
         charts.insert(0, edges_chart(bands, named, modes))
         parts.append(edges_table(several))
     else:
-        parts.append(Text("No image has a depth edge, so there are no errors near edges."))
+        parts.append(Text("No image has a depth edge, so errors near edges are not shown."))
     boundaries = boundaries_table(several)
     if boundaries is not None:
         parts.append(boundaries)
     parts.insert(0, Charts(charts))
     return PageSection(
         "where", "Where the errors are", parts,
-        (distance_table(several, tallies),), "The numbers by true depth",
+        (distance_table(several, tallies),), "Numbers by true depth",
     )  # fmt: skip
 
 
@@ -184,11 +184,16 @@ def _images(several: Sequence[StoredEvaluation]) -> PageSection:
 def _pictures(several: Sequence[StoredEvaluation]) -> PageSection:
     rows = image_panels(several)
     whose = f"{several[0].label}'s " if len(several) > 1 else ""
-    words = f"Chosen by {whose}sparse AbsRel. Depth shows the fast map, errors the point queries; "
-    parts: list[Part] = [Text(f"{words}all errors share one scale.")]
+    words = (
+        f"Images are chosen by {whose}sparse AbsRel. Predicted depth is the fast map; errors are "
+        "those of point queries and share one colour scale."
+    )
+    parts: list[Part] = [Text(words)]
     if any(row.has_photo for row in rows):
         data = several[0].settings.get("data") or "the data"
-        licence = f"This page contains photos of {data}; their licence applies to sharing it."
+        licence = (
+            f"This page contains photos of {data}; their licence applies if you share the page."
+        )
         parts.append(Text(licence, "note"))
     return PageSection("pictures", "Best, median and worst image", (*parts, *rows))
 
@@ -199,7 +204,9 @@ def _details(several: Sequence[StoredEvaluation]) -> PageSection:
         if len(several) > 1:
             folded.append(Text(f"{evaluation.label} ({evaluation.path}):"))
         folded.append(model_facts(evaluation, full=True))
-    folders = Text(f"Predictions in {', '.join(str(r.path) for r in several)}.", "note")
+    folders = Text(
+        f"The predictions are stored in {', '.join(str(r.path) for r in several)}.", "note"
+    )
     return PageSection("settings", "Settings", (folders,), folded, "All settings")
 
 

@@ -18,8 +18,8 @@ _HEADINGS = {
 _UNITS = {"sq_rel": "m", "rmse": "m"}
 _BOUNDARY_WORDS = {
     "si ": "Depth Pro, ", "r1 ": "MoGe, radius 1: ", "r2 ": "MoGe, radius 2: ",
-    "r3 ": "MoGe, radius 3: ", "dbe tum ": "distance of edges (iBims-1): ",
-    "dbe sharpnet ": "distance of edges (SharpNet): ",
+    "r3 ": "MoGe, radius 3: ", "dbe tum ": "edge distance (iBims-1): ",
+    "dbe sharpnet ": "edge distance (SharpNet): ",
 }  # fmt: skip
 
 Numbers = Mapping[str, Any]
@@ -110,8 +110,8 @@ def edges_table(several: Sequence[StoredEvaluation]) -> PageTable:
         cells += [_cell(value, quiet=True) for _, values in baselines for value in values[number]]
         rows.append((band["band"], cells))
     caption = (
-        "By distance to the nearest true depth edge, where neighbouring readings differ by more "
-        "than 10 %."
+        "Errors by distance to the nearest true depth edge, where neighbouring readings differ by "
+        "more than 10 %."
     )
     return PageTable(caption, "distance", columns, rows, name="edges")
 
@@ -136,7 +136,7 @@ def boundaries_table(several: Sequence[StoredEvaluation]) -> PageTable | None:
     found = [(r, r.metrics["boundaries"]) for r in several if r.metrics.get("boundaries")]
     if not found:
         return None
-    columns = [("images", "with such edges"), ("better", "")]
+    columns = [("images", "with edges of this kind"), ("better", "")]
     sides = []
     for evaluation, boundaries in found:
         for mode in MODES:
@@ -150,8 +150,8 @@ def boundaries_table(several: Sequence[StoredEvaluation]) -> PageTable | None:
         numbers = [_cell(side.get(key)) for side in sides]
         rows.append((_boundary_words(key), [_count(first["counts"][key]), better, *numbers]))
     caption = (
-        f"Metrics of depth boundaries, from whole maps of {', '.join(first['sizes'])}. "
-        f"The baselines have no column: {BASELINES_AT_BOUNDARIES}."
+        f"Depth boundary metrics, computed on full {', '.join(first['sizes'])} maps. "
+        f"The baselines are not listed: {BASELINES_AT_BOUNDARIES}."
     )
     return PageTable(caption, "", columns, rows, name="boundaries")
 
@@ -162,7 +162,7 @@ def distance_table(several: Sequence[StoredEvaluation], tallies: Sequence[Tally]
     for evaluation in several:
         of = f"{evaluation.label} " if len(several) > 1 else ""
         columns += [(f"{of}AbsRel", mode) for mode in MODES]
-        columns += [(f"{of}bias", "sparse, + is too far")]
+        columns += [(f"{of}bias", "sparse, + means too far")]
         columns += [(f"{of}δ₁", "sparse")]
     rows = []
     for band in tallies[0].readings.nonzero()[0].tolist():
@@ -174,7 +174,7 @@ def distance_table(several: Sequence[StoredEvaluation], tallies: Sequence[Tally]
             cells += [TableCell(f"{bias:+.4f}", float(bias))]
             cells += [_cell(tally.sparse.near[band] / count)]
         rows.append((f"{band * BAND_M:g}–{(band + 1) * BAND_M:g} m", cells))
-    caption = "By true depth; every reading has the same weight here."
+    caption = "Errors by true depth; all readings have the same weight."
     return PageTable(caption, "true depth", columns, rows, name="distance")
 
 
@@ -223,7 +223,7 @@ def skipped_words(protocol: str, skipped: Mapping[str, str]) -> str:
     """The number of images that a protocol skipped for each reason, in a sentence."""
     reasons = sorted(collections.Counter(skipped.values()).items())
     counts = ", ".join(f"{count:,} with {reason}" for reason, count in reasons)
-    return f"Not scored under protocol {protocol}: {counts}. Its numbers exclude them."
+    return f"Images not scored under protocol {protocol}: {counts}. The numbers exclude them."
 
 
 def plural(count: int, word: str) -> str:

@@ -47,8 +47,8 @@ class StoredEvaluation:
         rows = _read(path / PER_IMAGE, lambda text: _rows(text, metrics["protocol_name"]))
         if len(rows) != metrics["count"]:
             raise DataError(
-                f"{path / PER_IMAGE} has {len(rows)} images but {METRICS} {metrics['count']}; "
-                f"score them again (spd score {path})"
+                f"{path / PER_IMAGE} has {len(rows)} images but {METRICS} has {metrics['count']}; "
+                f"score the folder again (spd score {path})"
             )
         date = metrics["settings"].get("date")
         seconds = folder.images_path.stat().st_mtime
@@ -104,7 +104,7 @@ def _read(path: Path, parse: Callable[[str], Any]) -> Any:
         return parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError(
-            f"no {path}: the predictions were not scored; run spd score {path.parent}"
+            f"{path} is missing: the predictions were not scored; run spd score {path.parent}"
         ) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, csv.Error):
         raise DataError(f"{path} is damaged; run spd score {path.parent}") from None

@@ -18,8 +18,10 @@ def lead(several: Sequence[StoredEvaluation]) -> str:
         ranking = ", ".join(f"{r.label} {r.metrics['sparse']['abs_rel']:.3f}" for r in ranked)
         return f"On {what} ({points:,} readings), sparse AbsRel from best to worst: {ranking}."
     error = first.metrics["sparse"]["abs_rel"]
-    aligned = "" if first.protocol.alignment == "none" else ", once each image is aligned to it"
-    sentence = f"On {what}, depth is off by {error:.1%} of the true distance on average{aligned}."
+    aligned = (
+        "" if first.protocol.alignment == "none" else ", after aligning each image to the truth"
+    )
+    sentence = f"On {what}, depth is off by {error:.1%} of the true depth on average{aligned}."
     baselines = list(baselines_of(first.metrics).values())
     if not baselines:
         return sentence
@@ -98,12 +100,12 @@ def compared_models(several: Sequence[StoredEvaluation]) -> PageTable:
 def shared_facts(several: Sequence[StoredEvaluation]) -> FactList:
     """The facts that all evaluations share."""
     metrics = several[0].metrics
-    scored = f"{metrics['count']:,} images, {metrics['points']:,} readings; the same in all"
+    scored = f"{metrics['count']:,} images, {metrics['points']:,} readings, the same in all"
     return FactList((("protocol", str(metrics["protocol"])), ("scored", scored)))
 
 
 def notes(evaluation: StoredEvaluation, several: Sequence[StoredEvaluation]) -> Iterator[Text]:
-    """What a reader of the numbers has to know, as a paragraph each."""
+    """Notes on how to read the numbers, one paragraph each."""
     of = f"{evaluation.label}: " if len(several) > 1 else ""
     for note in (*_prediction_notes(evaluation), *_reading_notes(evaluation)):
         yield Text(of + note.text, note.tone)
@@ -116,7 +118,7 @@ def _prediction_notes(evaluation: StoredEvaluation) -> Iterator[Text]:
     if gap:
         yield Text(
             f"Sparse and dense predictions differ by {gap['mean_m']:.4f} m ({gap['mean_rel']:.2%}) "
-            f"on average, by {gap['max_m']:.4f} m at most."
+            f"on average, and by at most {gap['max_m']:.4f} m."
         )
     count = metrics.get("non_finite_predictions", 0)
     if count:
@@ -135,8 +137,8 @@ def _prediction_notes(evaluation: StoredEvaluation) -> Iterator[Text]:
         yield Text(f"{count:,} {words}", "warning")
     kind = str(evaluation.settings.get("kind", "metric"))
     if kind != "metric":
-        words = f"The model predicts {kind.replace('-', ' ')}, which has no scale"
-        yield Text(f"{words}: aligned numbers do not measure metric accuracy.", "warning")
+        words = f"The model predicts {kind.replace('-', ' ')}, which has no scale, so"
+        yield Text(f"{words} its aligned results do not measure metric accuracy.", "warning")
 
 
 def _reading_notes(evaluation: StoredEvaluation) -> Iterator[Text]:
@@ -144,12 +146,14 @@ def _reading_notes(evaluation: StoredEvaluation) -> Iterator[Text]:
     metrics, settings = evaluation.metrics, evaluation.settings
     most = settings.get("max_points")
     if most is not None:
-        yield Text(f"At most {most:,} readings per image, drawn with seed {settings.get('seed')}.")
+        yield Text(
+            f"At most {most:,} readings per image, drawn with random seed {settings.get('seed')}."
+        )
     count = metrics.get("dense_read_at_nearest_pixel", 0)
     if count:
         yield Text(
-            f"{count:,} {plural(count, 'image')} with depth of another resolution than the photo: "
-            "the fast map was read at the nearest pixel."
+            f"Images whose depth and photo differ in resolution, so that the fast map was read at "
+            f"the nearest pixel: {count:,}."
         )
     if metrics.get("view") == "crop":
         share = metrics.get("share_of_readings_seen", 1.0)

@@ -31,14 +31,14 @@ def write_report(
     """
     paths = [Path(folder) for folder in folders]
     if not paths:
-        raise InputError("no folder to report on; name at least one that spd evaluate wrote")
+        raise InputError("no folder to report on; pass at least one that spd evaluate wrote")
     if len({path.resolve() for path in paths}) < len(paths):
-        raise InputError("a folder is named twice; name each once")
+        raise InputError("the same folder was passed twice; pass each folder once")
     for path in paths:
         if not path.is_dir():
-            raise DataError(f"no folder {path}; name one that spd evaluate wrote")
+            raise DataError(f"folder {path} does not exist; pass one that spd evaluate wrote")
         if not (path / "settings.json").is_file():
-            raise DataError(f"{path} has no evaluation; name a folder that spd evaluate wrote")
+            raise DataError(f"{path} contains no evaluation; pass a folder that spd evaluate wrote")
     default = paths[0] / "report.html" if len(paths) == 1 else Path("report.html")
     target = Path(out) if out is not None else default
     check_writable(target, ".html")

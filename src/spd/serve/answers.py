@@ -175,8 +175,9 @@ def _known_camera(scene: PhotoScene, purpose: str) -> Intrinsics:
     if scene.intrinsics is None:
         raise from_error(
             InputError(
-                f"{purpose} needs the photo's focal length, which neither the request nor the "
-                "file has; post the photo with focal_px, fov_deg, or fx, fy, cx and cy"
+                f"{purpose} needs the photo's focal length, but neither the request nor the "
+                "photo's file gave one; post the photo again with focal_px, fov_deg, or fx, fy, cx "
+                "and cy"
             ),
             "unknown_camera",
         )

@@ -55,7 +55,7 @@ def create_app(
     app = FastAPI(
         title="SPD",
         version=__version__,
-        description="Metric depth at exactly the pixels you ask for, from one photo.",
+        description="Metric depth from one photo, at exactly the pixels you query.",
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
@@ -109,7 +109,7 @@ def _add_errors(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
     @app.exception_handler(HTTPException)
     async def refuse_route(request: Request, error: HTTPException) -> JSONResponse:
         kind = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
-        message = f"{error.detail}; /docs lists the operations"
+        message = f"{error.detail}; see /docs for the list of operations"
         headers = dict(error.headers or {})
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             headers["Allow"] = _allowed(routes, request)

@@ -48,13 +48,15 @@ class BodyReader:
                     if len(body) + len(chunk) > most:
                         raise _too_long(most)
                     if self.held + len(chunk) > self._most_held:
-                        raise busy("too many large requests at a time; send this one again later")
+                        raise busy("too many large requests at once; send this one again later")
                     body += chunk
                     self.held += len(chunk)
         except TimeoutError:
             raise slow_body(self._seconds) from None
         except ClientDisconnect:
-            raise bad_request("the body ended early") from None
+            raise bad_request(
+                "the connection closed before the request body was complete"
+            ) from None
 
 
 def check_json(request: Request) -> None:
@@ -66,7 +68,7 @@ def check_json(request: Request) -> None:
     _check_uncompressed(request)
     given = _content_type(request)
     if given != "application/json":
-        raise wrong_type(f"content type {given or 'missing'!r}; send application/json")
+        raise wrong_type(f"unsupported content type {given or 'missing'!r}; send application/json")
 
 
 def is_form(request: Request, field: str) -> bool:
@@ -82,8 +84,8 @@ def is_form(request: Request, field: str) -> bool:
     if given.startswith("image/") or given == "application/octet-stream":
         return False
     raise wrong_type(
-        f"content type {given or 'missing'!r}; send a {field}'s bytes as image/* or "
-        f"application/octet-stream, or {_FORM} with a field {field}"
+        f"unsupported content type {given or 'missing'!r}; send the {field} as image/* or "
+        f"application/octet-stream, or as {_FORM} in the field {field}"
     )
 
 
@@ -100,7 +102,9 @@ def _content_type(request: Request) -> str:
 def _check_uncompressed(request: Request) -> None:
     encoding = request.headers.get("content-encoding", "identity").lower()
     if encoding != "identity":
-        raise wrong_type(f"content encoding {encoding[:40]!r}; send the body uncompressed")
+        raise wrong_type(
+            f"unsupported content encoding {encoding[:40]!r}; send the body uncompressed"
+        )
 
 
 def _check_length(request: Request, most: int) -> None:
@@ -111,4 +115,6 @@ def _check_length(request: Request, most: int) -> None:
 
 
 def _too_long(most: int) -> RefusalError:
-    return too_large(f"the body is longer than {most:,} bytes; send less at a time")
+    return too_large(
+        f"the request body is longer than {most:,} bytes; send a smaller file or a shorter query"
+    )

@@ -67,8 +67,8 @@ class SceneCache(TTLCache[str, tuple[EncodedPhoto, float]]):
         """
         if photo.nbytes > self.maxsize:
             raise too_large(
-                f"the photo's maps take {photo.nbytes / 1e6:.4g} MB, the service caches at most "
-                f"{self.maxsize / 1e6:.4g} MB for all photos; post a smaller photo"
+                f"the photo's feature maps take {photo.nbytes / 1e6:.4g} MB, but the cache holds "
+                f"at most {self.maxsize / 1e6:.4g} MB in total; post a smaller photo"
             )
         image_id = secrets.token_urlsafe(16)
         with self.timer:  # which stands still here, so that nothing expires meanwhile

@@ -13,33 +13,33 @@ class ServeConfig(Frozen):
     """Limits of one service; the defaults fit a small machine on a private network."""
 
     max_megabytes: float = Field(32, gt=0)
-    """Size of a photo's file in MB; counted while the file is read."""
+    """Maximum size of a photo's file in MB, checked while the file is received."""
     max_megapixels: float = Field(50, gt=0)
-    """Size of a photo in megapixels; checked before it is decoded."""
+    """Maximum size of a photo in megapixels, checked before it is decoded."""
     max_points: Int = Field(1_000_000, ge=1)
-    """Points in one request; a box or a line counts as 4,096, a distance as two."""
+    """Maximum points in one request; a box or a line counts as 4,096 points, a distance as two."""
     keep_images: Int = Field(100, ge=1)
-    """Encoded photos in the cache; the least recently used one is evicted."""
+    """Maximum photos in the cache; the least recently used one is evicted."""
     keep_minutes: float = Field(30, gt=0)
     """Minutes a photo stays in the cache after its last query."""
     keep_megabytes: float = Field(1024, gt=0)
-    """Memory of all cached photos in MB: feature maps and previews."""
+    """Maximum memory of all cached photos in MB: feature maps and previews."""
     max_requests: Int = Field(128, ge=1)
-    """Requests answered at a time; further ones get status 429."""
+    """Maximum requests answered at the same time; further ones get status 429."""
     max_encodes_waiting: Int = Field(32, ge=1)
-    """Photos waiting to be encoded; further ones get status 429."""
+    """Maximum photos waiting to be encoded; further ones get status 429."""
     batch_images: Int = Field(8, ge=1)
-    """Waiting photos of one input size that are encoded together."""
+    """Maximum photos of the same input size encoded in one batch."""
     request_seconds: float = Field(60, gt=0)
-    """Seconds to answer a request once its body has arrived; then status 503."""
+    """Seconds to answer a request once its body has arrived; after that, status 503."""
     body_seconds: float = Field(60, gt=0)
-    """Seconds for a client to send a body; then status 408."""
+    """Seconds for a client to send a body; after that, status 408."""
     head_seconds: float = Field(10, gt=0)
-    """Seconds for a client to begin a request on an open connection; then it is closed."""
+    """Seconds an open connection may wait for its next request before it is closed."""
     answer_seconds: float = Field(120, gt=0)
-    """Seconds for a client to receive an answer; then its connection is closed."""
+    """Seconds for a client to receive an answer before its connection is closed."""
     grace_seconds: float = Field(20, gt=0)
-    """Seconds that running requests have to end when the service is stopped."""
+    """Seconds that running requests have to finish when the service stops."""
 
     @property
     def max_body_bytes(self) -> int:

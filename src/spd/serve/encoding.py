@@ -70,7 +70,10 @@ class EncodeQueue:
             if len(self._waiting) >= self._most_waiting:
                 self._waiting = deque(job for job in self._waiting if not job.future.cancelled())
             if len(self._waiting) >= self._most_waiting:
-                raise busy(f"{len(self._waiting)} photos wait already; post this one again later")
+                raise busy(
+                    f"{len(self._waiting)} photos are already waiting to be encoded; post this one "
+                    "again later"
+                )
             job = _Job(photo, Future())
             self._waiting.append(job)
             self._changed.notify()

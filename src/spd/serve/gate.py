@@ -68,7 +68,9 @@ class Gate:
         if service.stopping:
             return stopping()
         if service.requests > service.config.max_requests:
-            return busy(f"{service.requests - 1} requests are being answered; try again later")
+            return busy(
+                f"the service is already answering {service.requests - 1} requests; try again later"
+            )
         if service.token is not None and path.startswith(_GUARDED):
             try:
                 check_token(service.token, Headers(scope=dict(scope)).get("authorization"))

@@ -18,21 +18,21 @@ class Metrics:
         self._registry = registry = CollectorRegistry()
         self._requests = Counter(
             "spd_requests",
-            "Answers by route and status",
+            "Responses by route and status",
             ["method", "route", "status"],
             registry=registry,
         )
         self._seconds = Histogram(
             "spd_request_seconds",
-            "Seconds from a request's head to the last byte of its answer",
+            "Seconds from a request's headers to the last byte of its response",
             ["route"],
             buckets=_SECONDS,
             registry=registry,
         )
-        self.points = Counter("spd_points", "Points answered", registry=registry)
+        self.points = Counter("spd_points", "Points queried", registry=registry)
         self.batch = Histogram(
             "spd_encode_batch_images",
-            "Photos encoded together",
+            "Photos per encoded batch",
             buckets=(1, 2, 4, 8, 16, 32),
             registry=registry,
         )

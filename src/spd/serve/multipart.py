@@ -21,7 +21,9 @@ def file_in_form(body: bytes, content_type: str, name: str) -> bytes:
     _, options = parse_options_header(content_type)
     boundary = options.get(b"boundary")
     if not boundary:
-        raise bad_request("multipart/form-data without a boundary; let your HTTP library set it")
+        raise bad_request(
+            "the content type multipart/form-data has no boundary; let your HTTP library set it"
+        )
     found: list[bytes] = []
     ends: list[bool] = []
 
@@ -46,9 +48,12 @@ def file_in_form(body: bytes, content_type: str, name: str) -> bytes:
         parser.write(body)
         parser.finalize()
     except FormParserError as error:
-        raise bad_request(f"the multipart/form-data body is damaged ({error})") from None
+        raise bad_request(f"the multipart/form-data body is malformed ({error})") from None
     if not ends:
         raise bad_request("the multipart/form-data body ends before its last boundary")
     if not found:
-        raise bad_request(f"the form has no field {name!r}; send the file as {name}=@{name}.png")
+        raise bad_request(
+            f"the form has no field {name!r}; send the file in it, with curl as "
+            f"-F {name}=@{name}.png"
+        )
     return found[0]

@@ -55,7 +55,7 @@ def operations_page(schema: dict[str, Any]) -> str:
     return (
         f"{_HEAD}<h1>{title}</h1><p>{html.escape(schema['info']['description'])} The full "
         'OpenAPI description is <a href="openapi.json">openapi.json</a>.</p>'
-        "<table><tr><th>operation</th><th>takes</th><th>answers</th></tr>"
+        "<table><tr><th>operation</th><th>parameters and body</th><th>status codes</th></tr>"
         f"{''.join(rows)}</table></body></html>\n"
     )
 

@@ -80,14 +80,14 @@ def parse_grid(body: bytearray, most: int) -> GridQuery:
     """
     if len(body) > _GRID_BYTES:
         raise bad_request(
-            f"the body is longer than a grid query ({_GRID_BYTES} bytes); send "
+            f"the body is too long for a grid query (more than {_GRID_BYTES} bytes); send "
             '{"columns": 8, "rows": 6}'
         )
     query = _validated(GridQuery, body)
     if query.columns * query.rows > most:
         raise too_large(
-            f"{query.columns:,} x {query.rows:,} points in one request; the limit is {most:,}; ask "
-            "for fewer at a time, or get depth.npy"
+            f"{query.columns:,} x {query.rows:,} points in one request; the limit is {most:,}; "
+            "query fewer points at once, or download depth.npy"
         )
     return query
 
@@ -111,7 +111,8 @@ def _check_counts(shape: _Shape, body: bytearray, most: int) -> None:
     if commas > shape.commas * most:
         count = (commas + 1) // shape.commas
         raise too_large(
-            f"{count:,} {shape.noun} in one request (counted by commas); the limit is {most:,}"
+            f"{count:,} {shape.noun} in one request (estimated from its commas); "
+            f"the limit is {most:,}"
         )
     if body.count(b"[") > shape.brackets * most + 1:
         raise _unlike(shape, "brackets")
@@ -121,5 +122,5 @@ def _check_counts(shape: _Shape, body: bytearray, most: int) -> None:
 
 def _unlike(shape: _Shape, marks: str) -> RefusalError:
     return bad_request(
-        f"the body has more {marks} than a query for {shape.noun}; send {shape.example}"
+        f"the body has too many {marks} for a query for {shape.noun}; send {shape.example}"
     )

@@ -35,7 +35,9 @@ def camera_options(
     known = [value for value in pinhole if value is not None]
     try:
         if len(known) not in (0, 4):
-            raise InputError(f"fx, fy, cx and cy belong together, got {len(known)} of the four")
+            raise InputError(
+                f"fx, fy, cx and cy must be given together, got only {len(known)} of the four"
+            )
         return CameraOptions(
             focal_px=focal_px,
             fov_deg=fov_deg,
@@ -110,7 +112,7 @@ def check_pixels(data: bytes, most_pixels: int) -> None:
         with Image.open(io.BytesIO(data), formats=formats) as image:
             width, height = image.size
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise too_large(_too_many("more than can be opened safely", most_pixels)) from None
+        raise too_large(_too_many("more pixels than can be opened safely", most_pixels)) from None
     except Exception:  # not an image: reading it will raise the error
         return
     if width * height > most_pixels:
@@ -119,8 +121,8 @@ def check_pixels(data: bytes, most_pixels: int) -> None:
 
 def _too_many(found: str, most_pixels: int) -> str:
     return (
-        f"the photo has {found} and the service takes {most_pixels / 1e6:g} megapixels; resize it, "
-        "and scale its focal length in pixels with it"
+        f"the photo has {found}; the limit is {most_pixels / 1e6:g} megapixels. Downscale the "
+        "photo, and scale a focal length given in pixels by the same factor"
     )
 
 

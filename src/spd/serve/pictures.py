@@ -35,8 +35,8 @@ def depth_png(photo: EncodedPhoto) -> bytes:
     except InputError:
         raise from_error(
             InputError(
-                f"depths from {depth_m.min():.4g} to {depth_m.max():.4g} m do not fit 16 bits of "
-                "millimetres; get depth.npy"
+                f"depths from {depth_m.min():.4g} to {depth_m.max():.4g} m do not fit into "
+                "16-bit millimetres; download depth.npy instead"
             )
         ) from None
 
@@ -77,7 +77,7 @@ def _point(text: str) -> tuple[float, float]:
         u, v = (float(part) for part in text.split(","))
     except ValueError:
         raise from_error(
-            InputError(f"points={text[:40]} is not a point; write points=u,v"), "bad_point"
+            InputError(f"points={text[:40]} is not a point; expected points=u,v"), "bad_point"
         ) from None
     return u, v
 

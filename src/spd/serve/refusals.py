@@ -42,7 +42,7 @@ def from_error(error: SPDError, kind: str = "bad_question") -> RefusalError:
 
 def failed() -> RefusalError:
     """500: not the client's fault; the details are in the service's log."""
-    return RefusalError(500, "internal", "the service failed; its log has the details")
+    return RefusalError(500, "internal", "internal error; the service's log has the details")
 
 
 def bad_image(message: str) -> RefusalError:
@@ -68,7 +68,10 @@ def unknown_image(image_id: str) -> RefusalError:
 def slow_body(seconds: float) -> RefusalError:
     """408: the body did not arrive in time."""
     return RefusalError(
-        408, "slow_body", f"the body did not arrive within {seconds:g} s; send it again, faster"
+        408,
+        "slow_body",
+        f"the request body did not arrive within {seconds:g} s; send it "
+        "again over a faster connection",
     )
 
 
@@ -95,13 +98,13 @@ def busy(message: str) -> RefusalError:
 def too_slow(seconds: float) -> RefusalError:
     """503: the answer took too long."""
     return _try_later(
-        "too_slow", f"not answered within {seconds:g} s; try again later, or ask for less at a time"
+        "too_slow", f"no answer within {seconds:g} s; try again later, or query less at once"
     )
 
 
 def stopping() -> RefusalError:
     """503: the service is shutting down."""
-    message = "the service is shutting down; try again when it is back"
+    message = "the service is shutting down; try again when it is running again"
     return _try_later("stopping", message, 10 * SECONDS_TO_WAIT)
 
 

@@ -20,15 +20,15 @@ Route = TypeVar("Route", bound=Callable[..., Any])
 
 _JSON, _PNG, _BYTES = "application/json", "image/png", "application/octet-stream"
 _ERRORS = {
-    400: "The photo, point, region or camera is invalid, or the camera is needed and unknown",
-    401: "The token is missing or wrong",
+    400: "The photo, a point, a region or the camera is invalid, or a required camera is unknown",
+    401: "The token is missing or invalid",
     404: "The photo is not in the cache",
-    408: "The body did not arrive in time",
+    408: "The request body did not arrive in time",
     413: "Too many bytes, pixels or points",
     415: "Unsupported content type",
     422: "The body or a parameter does not match its schema",
     429: "Too many requests; see Retry-After",
-    503: "Shutting down, timed out, or out of memory; see Retry-After",
+    503: "The service is shutting down, timed out or ran out of memory; see Retry-After",
 }
 _QUERY_ERRORS = (400, 404, 408, 413, 415, 422)
 
@@ -65,7 +65,7 @@ _FovDeg = Annotated[
     Query(
         ge=NARROWEST_FOV_DEG,
         le=WIDEST_FOV_DEG,
-        description="Field of view along the longer side in degrees, instead of focal_px.",
+        description="Field of view along the longer side, in degrees, instead of focal_px.",
     ),
 ]
 _Pinhole = Annotated[
@@ -73,15 +73,15 @@ _Pinhole = Annotated[
     Query(
         ge=-_MOST_PX,
         le=_MOST_PX,
-        description="Pinhole camera fx, fy, cx, cy in pixels, all four, instead of focal_px.",
+        description="Pinhole camera instead of focal_px: fx, fy, cx and cy in pixels, all four.",
     ),
 ]
 _Distortion = Annotated[
     str | None,
     Query(
         max_length=400,
-        description="Lens distortion in OpenCV's order, k1,k2,p1,p2[,k3[,k4,k5,k6]]; needs fx, fy, "
-        "cx and cy.",
+        description="Lens distortion coefficients in OpenCV's order: "
+        "k1,k2,p1,p2[,k3[,k4,k5,k6]]. Requires fx, fy, cx and cy.",
     ),
 ]
 
@@ -243,19 +243,20 @@ def _add_pictures(router: APIRouter, service: Service) -> None:
             summary=summary,
         )
 
-    @get("depth.png", _PNG, "Get the depth map in 16-bit millimetres")
+    @get("depth.png", _PNG, "Get the depth map as a 16-bit PNG in millimetres")
     async def depth_png(image_id: str) -> Response:
         return await draw(image_id, _PNG, pictures.depth_png)
 
-    @get("depth.npy", _BYTES, "Get the depth map in float32 metres")
+    @get("depth.npy", _BYTES, "Get the depth map as a .npy file of float32 metres")
     async def depth_npy(image_id: str) -> Response:
         return await draw(image_id, _BYTES, pictures.depth_npy)
 
-    @get("overlay.png", _PNG, "Get the photo and its depth map, with points marked")
+    @get("overlay.png", _PNG, "Get a figure of the photo and its depth map with points marked")
     async def overlay_png(
         image_id: str,
         points: Annotated[
-            list[str] | None, Query(description="Point u,v; may be repeated.")
+            list[str] | None,
+            Query(description="Point u,v to mark; repeat the parameter for more points."),
         ] = None,
     ) -> Response:
         return await draw(image_id, _PNG, pictures.overlay, points or [])

@@ -20,44 +20,44 @@ class QueryBody(pydantic.BaseModel):
 
 
 class PointsQuery(QueryBody):
-    """Points of the upright photo."""
+    """Points in the upright photo."""
 
     points: Listed[Point]
     """`[u, v]` = column and row in pixels; integers are pixel centres."""
     xyz: Flag = False
-    """Also return 3D points; this needs the focal length."""
+    """Whether to return 3D points as well; requires the focal length."""
 
 
 class BoxesQuery(QueryBody):
-    """Boxes of the upright photo."""
+    """Boxes in the upright photo."""
 
     boxes: Listed[tuple[Number, Number, Number, Number]]
     """`[x0, y0, x1, y1]` = left, top, right, bottom in pixels."""
 
 
 class LinesQuery(QueryBody):
-    """Polylines of the upright photo."""
+    """Polylines in the upright photo."""
 
     lines: Listed[Listed[Point]]
-    """At least two points `[u, v]` for each line."""
+    """Each line is a list of at least two points `[u, v]`."""
 
 
 class GridQuery(QueryBody):
-    """A regular grid of points: the centres of equal cells over the whole photo."""
+    """A regular grid of points: the centres of equal cells that cover the whole photo."""
 
     columns: Count
-    """Cells across."""
+    """Number of columns of cells."""
     rows: Count
-    """Cells down."""
+    """Number of rows of cells."""
     xyz: Flag = False
-    """Also return 3D points; this needs the focal length."""
+    """Whether to return 3D points as well; requires the focal length."""
 
 
 class DistancesQuery(QueryBody):
-    """Pairs of points of the upright photo."""
+    """Pairs of points in the upright photo."""
 
     pairs: Listed[tuple[Point, Point]]
-    """Two points `[u, v]` for each pair."""
+    """Each pair is two points `[u, v]`."""
 
 
 class Answer(pydantic.BaseModel):
@@ -70,50 +70,53 @@ class ImageInfo(Answer):
     """A posted photo."""
 
     id: str
-    """Id for queries."""
+    """Id of the photo, part of the path of every query."""
     width: int
-    """Columns of the upright photo."""
+    """Width of the upright photo in pixels."""
     height: int
-    """Rows of the upright photo."""
+    """Height of the upright photo in pixels."""
     focal_px: float | None
-    """Focal length in the photo's pixels; null where it is not known."""
+    """Focal length in pixels of the photo; null if it is unknown."""
     assumed_focal_px: float | None
-    """Focal length assumed for depth where it is not known."""
+    """Focal length assumed when computing depth, if the photo's own is unknown."""
     focal_source: str | None
     """Source of the focal length: given, fov, intrinsics, exif, assumed or predicted."""
     distortion: list[float] | None
-    """Lens distortion k1, k2, p1, p2, k3, k4, k5, k6; null where none was given."""
+    """Lens distortion coefficients k1, k2, p1, p2, k3, k4, k5, k6; null if none were given."""
     warnings: list[str]
-    """Warnings about the accuracy of the metres."""
+    """Warnings about the accuracy of the depth."""
     seconds_left: float
-    """Seconds until the photo expires, if it is not queried."""
+    """Seconds until the photo expires unless it is queried again."""
 
 
 class PointsAnswer(Answer):
-    """Metres, in the order of the points; null where the answer is not finite."""
+    """Depths in metres, in the order of the points; null where a value is not finite."""
 
     depth_m: list[float | None]
     """Depth along the optical axis (camera z)."""
     range_m: list[float | None] | None
-    """Distance from the camera along the ray; null where the focal length is not known."""
+    """Distance from the camera along the ray; null if the focal length is unknown."""
     xyz_m: list[list[float | None]] | None
-    """3D points (right, down, forward from the camera), if requested."""
+    """3D points `[x, y, z]`: right, down and forward from the camera; null unless requested."""
 
 
 class GridAnswer(PointsAnswer):
-    """The cells' centres, row by row, and their metres."""
+    """The centres of the grid's cells, row by row, and their depths in metres."""
 
     points: list[list[float]]
-    """`[u, v]` of each cell's centre."""
+    """Centre `[u, v]` of each cell."""
 
 
 class RegionAnswer(Answer):
-    """Depth statistics of a region (`spd.scenes.RegionStatistics`); null without valid points."""
+    """Depth statistics of a region, as in `spd.scenes.RegionStatistics`.
+
+    A statistic is null if no sampled point is valid.
+    """
 
     count: int
-    """Points sampled in the region."""
+    """Number of points sampled in the region."""
     valid_share: float
-    """Share of these points inside the photo with a positive, finite depth."""
+    """Share of these points that lie inside the photo and have a positive, finite depth."""
     p10_m: float | None
     p25_m: float | None
     median_m: float | None
@@ -131,7 +134,7 @@ class LineAnswer(RegionAnswer):
     """Depth statistics along a line, and its length."""
 
     length_m: float | None
-    """Length in 3D, from each point straight to the next; null without a focal length."""
+    """Length in 3D along straight segments; null if the focal length is unknown."""
 
 
 class LinesAnswer(Answer):
@@ -144,11 +147,11 @@ class DistancesAnswer(Answer):
     """Distances in the order of the pairs."""
 
     distance_m: list[float | None]
-    """Straight distance in 3D."""
+    """Straight-line distance in 3D."""
 
 
 class Limits(Answer):
-    """Limits of one request, and of the cache."""
+    """Limits on each request and on the cache."""
 
     max_megabytes: float
     max_megapixels: float
@@ -167,28 +170,28 @@ class ModelInfo(Answer):
     version: str
     """Version of the package."""
     parameters: int | None
-    """Parameters of the network; null for a model of another project."""
+    """Number of network parameters; null for a model from another project."""
     runtime: str
     precision: str
     limits: Limits
 
 
 class Health(Answer):
-    """`ok` while the service accepts requests."""
+    """State of the service: `ok` while it accepts requests."""
 
     status: str
 
 
 class ErrorText(Answer):
-    """Description of the error."""
+    """Code and message of the error."""
 
     kind: str
-    """One word for programs."""
+    """Error code for programs, one word."""
     message: str
-    """One sentence for people."""
+    """Error message for people."""
 
 
 class ErrorAnswer(Answer):
-    """Body of every error answer."""
+    """Body of every error response."""
 
     error: ErrorText

@@ -33,11 +33,11 @@ def _checked(text: str, place: str) -> str:
     token = text.strip()
     if len(token) < SHORTEST_TOKEN or not token.isascii() or not token.isprintable():
         raise ConfigError(
-            f"{place} does not hold a token: expected {SHORTEST_TOKEN} or more printable ASCII "
-            "characters on one line, such as `openssl rand -hex 32` writes"
+            f"{place} does not contain a valid token: expected {SHORTEST_TOKEN} or more printable "
+            "ASCII characters on one line, such as the output of `openssl rand -hex 32`"
         )
     if " " in token:
-        raise ConfigError(f"{place}: the token has spaces; use one without")
+        raise ConfigError(f"{place}: the token must not contain spaces")
     return token
 
 
@@ -50,9 +50,10 @@ def check_token(token: str, authorization: str | None) -> None:
     scheme, _, given = (authorization or "").partition(" ")
     right = hmac.compare_digest(given.strip().encode("utf-8", "replace"), token.encode("ascii"))
     if scheme.lower() != "bearer" or not right:
-        found = "the request has none" if authorization is None else "the request has another one"
+        found = "has no token" if authorization is None else "has a different token"
         raise need_token(
-            f"this service needs its token in the header `Authorization: Bearer TOKEN`; {found}"
+            "this service requires its token in the header `Authorization: Bearer TOKEN`; "
+            f"the request {found}"
         )
 
 

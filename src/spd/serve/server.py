@@ -38,8 +38,8 @@ def bind(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError(
-            f"port {port} of {host} cannot be bound: {reason.lower()}; choose another with --port, "
-            "0 for any that is free"
+            f"cannot bind port {port} on {host}: {reason.lower()}; choose a different one with "
+            "--port (0 picks any free port)"
         ) from None
 
 

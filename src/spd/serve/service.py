@@ -77,9 +77,9 @@ class Service:
     def _watch(self) -> None:
         watch, cache = self.metrics.watch, self.cache
         watch("spd_requests_now", "Requests being answered", lambda: self.requests)
-        watch("spd_encodes_waiting", "Photos waiting", lambda: len(self.work.encodes))
+        watch("spd_encodes_waiting", "Photos waiting to be encoded", lambda: len(self.work.encodes))
         watch("spd_body_bytes", "Bytes of request bodies in memory", lambda: self.bodies.held)
         watch("spd_images", "Photos in the cache", lambda: len(cache))
         watch("spd_images_bytes", "Memory of the cached photos", lambda: cache.currsize)
-        watch("spd_images_evicted", "Photos evicted for others", lambda: cache.evicted)
-        watch("spd_images_expired", "Photos whose lifetime ended", lambda: cache.expired)
+        watch("spd_images_evicted", "Photos evicted to make room", lambda: cache.evicted)
+        watch("spd_images_expired", "Photos that expired", lambda: cache.expired)

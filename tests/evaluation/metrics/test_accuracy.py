@@ -160,7 +160,7 @@ def test_predictions_may_be_left_beyond_the_range():
 
 def test_pixel_means_take_no_prediction_that_was_not_clamped():
     for answer in (0.0, np.nan, np.inf):
-        with pytest.raises(DataError, match=r"prediction at 1 is .* clamp predictions first"):
+        with pytest.raises(DataError, match=r"prediction\[1\] is .* clamp predictions first"):
             pixel_means([1.0, answer], [1.0, 1.0])
 
 
@@ -176,10 +176,10 @@ def test_field_order_is_fixed():
     ("predicted", "truth", "message"),
     [
         ([], [], "no pixel"),
-        ([1.0], [1.0, 2.0], "one length"),
+        ([1.0], [1.0, 2.0], "equal length"),
         ([[1.0]], [[1.0]], "1-D"),
-        ([1.0, 1.0], [1.0, 0.0], "truth at 1 is 0 m"),
-        ([1.0], [np.nan], "truth at 0 is nan m"),
+        ([1.0, 1.0], [1.0, 0.0], r"truth\[1\] is 0 m"),
+        ([1.0], [np.nan], r"truth\[0\] is nan m"),
     ],
 )
 def test_unusable_input_is_refused(predicted, truth, message):

@@ -121,9 +121,11 @@ def test_depth_in_half_precision_is_compared_in_double():
 
 
 def test_maps_of_different_shapes_are_refused():
-    with pytest.raises(DataError, match=r"one shape, got \(20, 60\), \(40, 60\) and \(40, 60\)"):
+    with pytest.raises(
+        DataError, match=r"equal in shape, got \(20, 60\), \(40, 60\) and \(40, 60\)"
+    ):
         boundary_scores(box()[:20], box(), FULL)
-    with pytest.raises(DataError, match=r"2-D of one shape, got \(60,\)"):
+    with pytest.raises(DataError, match=r"2-D and equal in shape, got \(60,\)"):
         boundary_scores(box()[0], box()[0], FULL[0])
 
 

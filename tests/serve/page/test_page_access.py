@@ -37,7 +37,7 @@ def give_token(visit, token: str) -> None:
 def test_the_page_asks_for_the_token_and_keeps_it_for_the_tab(browser, guarded):
     with visiting(browser, guarded.address) as visit:
         give_token(visit, "wrong-token-of-enough-length")
-        visit.page.locator("#token-refused", has_text="refused that token").wait_for()
+        visit.page.locator("#token-refused", has_text="rejected that token").wait_for()
         give_token(visit, TOKEN)
         visit.page.locator("#model", has_text="shipped").wait_for()
         visit.open(encoded())

@@ -73,7 +73,7 @@ def test_the_focal_length_in_use_is_shown_with_its_source(visit):
     assert "from the photo’s EXIF" in now()
     visit.open(encoded(), "plain.png")
     assert "assumed" in now()
-    assert "off by a factor" in now()
+    assert "off by a constant factor" in now()
     assert visit.shown("#read-range") == "needs the focal length"
     visit.give_focal(70, "fov_deg")
     visit.page.locator("#focal-now", has_text="from the field of view given").wait_for()
@@ -282,7 +282,7 @@ def test_the_depth_map_has_the_colours_of_its_scale(visit):
 def test_a_photo_can_be_sent_again_after_the_service_did_not_answer(visit):
     visit.page.route("**/v1/images", lambda route: route.abort())
     visit.choose(encoded())
-    visit.page.locator("#status.failed", has_text="does not answer").wait_for()
+    visit.page.locator("#status.failed", has_text="is not responding").wait_for()
     visit.page.unroute("**/v1/images")
     visit.page.click("#retry")
     visit.page.locator("#name", has_text="photo.png").wait_for()
@@ -290,7 +290,7 @@ def test_a_photo_can_be_sent_again_after_the_service_did_not_answer(visit):
 
 
 def test_a_busy_service_shows_the_time_to_wait(visit):
-    refusal = {"error": {"kind": "busy", "message": "8 photos wait already."}}
+    refusal = {"error": {"kind": "busy", "message": "8 photos are already waiting to be encoded."}}
     visit.page.route(
         "**/v1/images",
         lambda route: route.fulfill(
@@ -299,7 +299,7 @@ def test_a_busy_service_shows_the_time_to_wait(visit):
     )
     visit.choose(encoded())
     visit.page.locator(
-        "#status.failed", has_text="8 photos wait already. Try again in 3 s."
+        "#status.failed", has_text="8 photos are already waiting to be encoded. Try again in 3 s."
     ).wait_for()
     assert visit.page.locator("#retry").is_visible()
 

@@ -136,7 +136,7 @@ def depth_metrics(
         silog: the formula of silog.
 
     Raises:
-        DataError: if there is no pixel, the lengths differ, or a truth is not finite and positive.
+        DataError: if there are no pixels, lengths differ, or a truth is not finite and positive.
     """
     return pixel_means(clamp_prediction(predicted_m), truth_m).metrics(silog)
 
@@ -175,10 +175,10 @@ def pooled(parts: Sequence[PixelMeans]) -> PixelMeans:
     """The means over all pixels of several images, as of one large image.
 
     Raises:
-        DataError: if there is no image.
+        DataError: if there are no images.
     """
     if not parts:
-        raise DataError("no image to average over: score at least one image")
+        raise DataError("no images to average over; score at least one image")
     table = np.array([dataclasses.astuple(part) for part in parts])
     means = np.average(table, axis=0, weights=table[:, 0]).tolist()
     pixels = sum(part.pixels for part in parts)
@@ -191,10 +191,10 @@ def mean_metrics(per_image: Sequence[DepthMetrics]) -> DepthMetrics:
     """The mean over images of each metric; every image has the same weight.
 
     Raises:
-        DataError: if there is no image.
+        DataError: if there are no images.
     """
     if not per_image:
-        raise DataError("no image to average over: score at least one image")
+        raise DataError("no images to average over; score at least one image")
     table = np.array([dataclasses.astuple(metrics) for metrics in per_image])
     return DepthMetrics(*(float(value) for value in table.mean(axis=0)))
 
@@ -202,16 +202,16 @@ def mean_metrics(per_image: Sequence[DepthMetrics]) -> DepthMetrics:
 def _check(predicted: Floats, truth: Floats) -> None:
     if predicted.ndim != 1 or predicted.shape != truth.shape:
         raise DataError(
-            f"prediction and truth must be 1-D of one length, got {predicted.shape} and "
+            f"prediction and truth must be 1-D arrays of equal length, got {predicted.shape} and "
             f"{truth.shape}; read both at the same valid pixels"
         )
     if truth.size == 0:
-        raise DataError("no pixel to score: expected at least one valid reading; skip this image")
+        raise DataError(
+            "no pixels to score; expected at least one valid reading, so skip this image"
+        )
     for what, depth_m in (("truth", truth), ("prediction", predicted)):
         bad = ~(np.isfinite(depth_m) & (depth_m > 0))
         if bad.any():
             index = int(np.argmax(bad))
             advice = "pass valid readings only" if what == "truth" else "clamp predictions first"
-            raise DataError(
-                f"{what} at {index} is {depth_m[index]:g} m; {advice} (finite, above 0)"
-            )
+            raise DataError(f"{what}[{index}] is {depth_m[index]:g} m; {advice} (finite, above 0)")

@@ -23,7 +23,7 @@ from spd.evaluation.metrics.accuracy import MIN_DEPTH_M
 Alignment = Literal["none", "median", "least squares", "least squares in inverse depth"]
 """See above; `none` leaves predictions unchanged."""
 Kind = Literal["metric", "relative-depth", "relative-disparity"]
-"""What a model predicts: metres; depth up to scale and shift; inverse depth up to both."""
+"""Kind of prediction: metres, or depth or inverse depth up to scale and shift."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

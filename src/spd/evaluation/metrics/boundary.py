@@ -103,7 +103,7 @@ def _positive(predicted: Floats, readings: Mask) -> Floats:
 def _check(predicted: Floats, truth: Floats, readings: Mask) -> None:
     if truth.ndim != 2 or not predicted.shape == truth.shape == readings.shape:
         raise DataError(
-            f"prediction, truth and mask must be 2-D of one shape, got {predicted.shape}, "
+            f"prediction, truth and mask must be 2-D and equal in shape, got {predicted.shape}, "
             f"{truth.shape} and {readings.shape}; predict at every pixel of the truth"
         )
     bad = readings & ~(np.isfinite(truth) & (truth > 0))

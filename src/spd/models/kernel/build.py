@@ -1,7 +1,7 @@
 """Compiles the kernel once for a model shape and this processor, into the user's cache.
 
 The file name depends on processor, compiler, shape and source, so several machines can share a home
-directory. If there is no compiler, or it fails, `kernel` returns the reason and the caller uses
+directory. If the compiler is missing or fails, `kernel` returns the reason and the caller uses
 torch or a runtime instead.
 """
 

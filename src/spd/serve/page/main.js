@@ -23,10 +23,10 @@ const SPOKEN_AFTER_MS = 350; // of rest before the crosshair’s reading is spok
 const HINTS = {
   point: "Click, tap or press Enter to pin a point.",
   distance: "Pick two points to measure the distance between them in 3D.",
-  box: "Drag a box, or pick two opposite corners, for the median and the spread of its depth.",
+  box: "Drag a box, or pick two opposite corners, to get the median and spread of its depth.",
 };
 const NO_DISTANCE =
-  "Distances need the photo’s focal length; neither you nor the file gave one.";
+  "Distances need the photo’s focal length, but neither you nor the photo’s file gave one.";
 
 const NOT_SHOWN =
   "This browser cannot show this photo; its depth map is shown instead.";
@@ -74,7 +74,7 @@ class Page {
     if (file.size > most * 1e6) {
       // If sent, it would be cut off half-way, and the browser would not know the reason.
       const size = (file.size / 1e6).toFixed(1);
-      tell(`${photo.name} has ${size} MB; this service accepts up to ${most} MB.`, { failed: true });
+      tell(`${photo.name} is ${size} MB; this service accepts up to ${most} MB.`, { failed: true });
       return;
     }
     this.#opening = photo;

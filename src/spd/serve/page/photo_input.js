@@ -12,7 +12,7 @@ export function listenForPhotos(take, refuse) {
   const came = (transfer) => {
     const [file] = transfer.files;
     if (file) take(file);
-    else refuse("That is not a photo. Drop or paste an image file.");
+    else refuse("This is not a photo. Drop or paste an image file.");
   };
 
   document.addEventListener("paste", (event) => {

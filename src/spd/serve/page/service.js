@@ -4,8 +4,8 @@ const TOKEN_KEY = "spd-token";
 
 const WORDS = {
   401: "The service needs a token. Reload this page to enter one.",
-  413: "This is too large for the service.",
-  429: "The service has too many requests at the moment.",
+  413: "The request is too large for the service.",
+  429: "The service is handling too many requests at the moment.",
   503: "The service is busy or shutting down.",
 };
 
@@ -72,7 +72,7 @@ async function send(method, address, body, token) {
   try {
     return await fetch(address, { method, headers, body: sent, cache: "no-store" });
   } catch {
-    throw new ServiceError(0, "The service does not answer. Is spd serve still running?");
+    throw new ServiceError(0, "The service is not responding. Is spd serve still running?");
   }
 }
 
@@ -86,12 +86,12 @@ async function whole(reading) {
   try {
     return await reading;
   } catch {
-    throw new ServiceError(0, "The service’s answer is incomplete or damaged. Try again.");
+    throw new ServiceError(0, "The service’s response is incomplete or damaged. Try again.");
   }
 }
 
 async function refusal(response) {
-  let message = WORDS[response.status] ?? `The service answered ${response.status}.`;
+  let message = WORDS[response.status] ?? `The service returned status ${response.status}.`;
   try {
     if (response.status !== 401) message = (await response.json()).error.message ?? message;
   } catch {

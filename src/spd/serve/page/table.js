@@ -85,7 +85,7 @@ export class Table {
       say("Copied as CSV.");
     } catch {
       // Browsers offer the clipboard only to pages from https or from this machine.
-      say("The browser does not let this page copy; use Download CSV.");
+      say("The browser does not let this page use the clipboard; use Download CSV instead.");
     }
   }
 }
@@ -99,7 +99,7 @@ export function answerWords({ kind, answer, error }) {
     const range = answer.range_m === null ? [] : [`range ${metres(answer.range_m)}`];
     return { main: metres(answer.depth_m), more: range };
   }
-  const more = ["median", `80 % from ${metres(answer.p10_m)} to ${metres(answer.p90_m)}`];
+  const more = ["median", `80 % between ${metres(answer.p10_m)} and ${metres(answer.p90_m)}`];
   if (answer.valid_share < 1) more.push(`${Math.floor(100 * answer.valid_share)} % valid`);
   return { main: metres(answer.median_m), more };
 }

@@ -24,7 +24,7 @@ function number(value) {
 export function focalWords(info) {
   const px = info.focal_px ?? info.assumed_focal_px;
   if (px === null || px === undefined) {
-    return { text: "Not known; this model does not use it.", known: false };
+    return { text: "Unknown; this model does not use the focal length.", known: false };
   }
   const longer = Math.max(info.width, info.height);
   const angle = (2 * Math.atan(longer / 2 / px) * 180) / Math.PI;
@@ -32,11 +32,11 @@ export function focalWords(info) {
   const whence = {
     given: "as given.",
     fov: "from the field of view given.",
-    intrinsics: "from the camera given.",
-    exif: "from the photo’s EXIF. It is wrong if the photo was cropped.",
+    intrinsics: "from the camera intrinsics given.",
+    exif: "from the photo’s EXIF data. This value is wrong if the photo was cropped.",
     assumed:
-      "assumed: neither you nor the file gave one, so the training camera’s field of view is used. " +
-      "All depths may be wrong by a constant factor.",
+      "assumed: neither you nor the photo’s file gave one, so SPD uses the training camera’s field of view. " +
+      "All depths may be off by a constant factor.",
     predicted: "predicted by the model from the photo. Depth is only as accurate as this prediction.",
   }[info.focal_source];
   return { text: `${amount}, ${whence ?? info.focal_source}`, known: info.focal_px !== null };
@@ -54,7 +54,7 @@ export function modelWords(model) {
 export function worthWords(model) {
   if (model.name !== "shipped") return "";
   return (
-    "This model was trained on synthetic rooms only. It demonstrates the tool: " +
-    "do not rely on its metres in real photos."
+    "This model was trained on synthetic rooms only, to demonstrate the tool. " +
+    "Do not rely on its depths for real photos."
   );
 }
