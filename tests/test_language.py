@@ -4,8 +4,6 @@ import ast
 import re
 from collections.abc import Iterator
 
-import pytest
-
 from helpers.paths import ROOT
 
 PACKAGE = ROOT / "src" / "spd"
@@ -29,7 +27,6 @@ def unclear(source: str) -> list[tuple[int, str]]:
     return [found for found in docstrings(source) if found[1].startswith(BEGINNINGS)]
 
 
-@pytest.mark.xfail(strict=False, reason="some packages still have such docstrings")
 def test_no_docstring_begins_without_a_subject():
     found = [
         f"{path.relative_to(PACKAGE)}:{line}: {text.splitlines()[0]}"
@@ -39,14 +36,12 @@ def test_no_docstring_begins_without_a_subject():
     assert found == []
 
 
-@pytest.mark.xfail(strict=False, reason="some packages still have such sentences")
 def test_something_is_not_a_thing_and_nothing_is_no_thing():
     texts = {path: path.read_text(encoding="utf-8") for path in FILES}
     counts = {path.name: len(re.findall(r"\bis no\s", text)) for path, text in texts.items()}
     assert sum(counts.values()) < 10, {name: count for name, count in counts.items() if count}
 
 
-@pytest.mark.xfail(strict=False, reason="some packages still have such sentences")
 def test_nothing_goes_on():
     found = [path.name for path in FILES if "goes on" in path.read_text(encoding="utf-8")]
     assert found == []

@@ -73,7 +73,7 @@ def test_wrong_rows_get_an_error_and_the_others_are_answered(tmp_path, model):
         (cut, "1", "2", "33", "damaged or truncated"),
         ("folder.png", "1", "2", "33", "no image file .*folder.png"),
         ("empty.png", "1", "2", "33", "empty.png is empty"),
-        ("text.png", "1", "2", "33", "not an image"),
+        ("text.png", "1", "2", "33", "not a readable image"),
         (good, "39.6", "2", "33", r"the point is \(39.6, 2\), outside the image of 40 columns"),
         (good, "nan", "2", "33", r"the point is \(nan, 2\), outside"),
         (good, "1", "-inf", "33", r"the point is \(1, -inf\), outside"),

@@ -92,7 +92,7 @@ def test_vit_b_weights_are_refused_for_vit_s(tmp_path):
     assert vit_b["blocks.11.mlp.fc1.weight"].shape == (3072, 768)
     torch.save(vit_b, tmp_path / "dinov2_vitb14_pretrain.pth")
     named = (
-        r"does not fit the configured encoder: "
+        r"does not match the configured encoder: "
         r".*cls_token has shape \[1, 1, 768\], .* \[1, 1, 384\]"
     )
     refused(Encoder(EncoderConfig()), tmp_path / "dinov2_vitb14_pretrain.pth", named)
@@ -101,7 +101,7 @@ def test_vit_b_weights_are_refused_for_vit_s(tmp_path):
 @pytest.mark.parametrize("changes", [{"hidden_size": 24}, {"mlp_ratio": 2}, {"patch_size": 7}])
 def test_other_sizes_are_refused(changes, tmp_path):
     dinov2(**changes).save_pretrained(tmp_path)
-    refused(Encoder(SMALL), tmp_path, "does not fit the configured encoder: .* has shape ")
+    refused(Encoder(SMALL), tmp_path, "does not match the configured encoder: .* has shape ")
 
 
 def test_a_shallower_and_a_gated_dinov2_are_refused(tmp_path):

@@ -79,7 +79,7 @@ def test_pixels_without_depth_give_no_point_and_no_edge():
 def test_bad_input_of_a_cloud_is_refused():
     with pytest.raises(InputError, match="no point of the cloud is left"):
         cloud_of(np.full(SIZE, np.nan), PHOTO, CAMERA)
-    with pytest.raises(InputError, match="differ in size"):
+    with pytest.raises(InputError, match="must have the same size"):
         cloud_of(DEPTH_M[:3], PHOTO, CAMERA)
     for ratio in (1.0, 0.5, np.nan):
         with pytest.raises(InputError, match="must be above 1"):

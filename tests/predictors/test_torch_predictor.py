@@ -200,7 +200,7 @@ def test_what_is_no_image_is_named(tmp_path):
     for path, named in [
         (tmp_path / "none.jpg", "no image file"),
         (empty, "is empty"),
-        (text, "not an image"),
+        (text, "not a readable image"),
         (cut, "damaged or truncated"),
         (np.zeros((4, 4, 3)), "uint8"),
         (np.zeros((4, 4, 4), np.uint8), r"\[H, W, 3\]"),

@@ -91,7 +91,7 @@ def test_weights_that_are_not_what_was_written_are_refused(graphs, tmp_path):
 
 @needs_compiler
 def test_weights_of_another_count_never_reach_the_kernel(graphs, tmp_path):
-    with pytest.raises(CheckpointError, match="holds 2 numbers, expected"):
+    with pytest.raises(CheckpointError, match="contains 2 numbers, expected"):
         with_kernel(graphs, changed(tmp_path / "export", b"\0" * 8))
     shape = (("DIM", 64), ("HEADS", 4), ("FFN", 256), ("HEAD_WIDTH", 128), ("WINDOW", 5))
     with pytest.raises(ValueError, match=f"expected {weight_count(shape)} weights"):

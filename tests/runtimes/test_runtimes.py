@@ -87,7 +87,9 @@ def test_an_export_for_one_size_answers_as_torch_there_and_pads_smaller_photos(r
     got = predictor.encode(small, focal_px=focal(1.0)).depth_map(fast=True)
     expected_m = oracle.encode(padded, focal_px=focal(1.0)).depth_map(fast=True)[:30, :40]
     np.testing.assert_allclose(got, expected_m, **exports.CLOSE)
-    with pytest.raises(InputError, match=r"exported for 42x70; export with --height 70 --width 98"):
+    with pytest.raises(
+        InputError, match=r"exported for 42 rows and 70 columns; export with --height 70"
+    ):
         predictor.encode(exports.noise(60, 90), focal_px=focal(1.0))
 
 
@@ -245,7 +247,7 @@ def test_a_graph_that_the_runtime_refuses_is_named(runtime, copied):
     [
         (lambda d: d | {"format": 2}, "has format 2, but this version of spd reads format 1"),
         (lambda d: [d], "has format None"),
-        (lambda d: {k: v for k, v in d.items() if k != "opset"}, "lacks 'opset'"),
+        (lambda d: {k: v for k, v in d.items() if k != "opset"}, "lacks the key 'opset'"),
         (lambda d: d | {"model": {"dim": -1}}, "is damaged .*dim"),
         (lambda d: d | {"files": None}, "is damaged"),
     ],
@@ -268,7 +270,9 @@ def test_a_runtime_that_is_not_installed_names_the_extra(monkeypatch, capsys, tm
     folder = exports.exported()
     for name in RUNTIMES:
         monkeypatch.setitem(sys.modules, name, None)
-        with pytest.raises(ConfigError, match=rf'{name} is not installed; pip install "spd\[expo'):
+        with pytest.raises(
+            ConfigError, match=rf'{name} is not installed; install it with: pip install "spd\[expo'
+        ):
             open_export(folder, name)
     with pytest.raises(
         ConfigError, match='needs onnxruntime or openvino; install both with: pip install "spd'
