@@ -137,7 +137,7 @@ def test_cameras_at_the_limits_of_what_is_valid(client, camera):
         ({"focal_px": -3}, 422, "focal_px"),
         ({"focal_px": "wide"}, 422, "focal_px"),
         ({"fov_deg": 179}, 422, "fov_deg"),
-        ({"fx": 60}, 400, "belong together, got 1"),
+        ({"fx": 60}, 400, "given together, got only 1"),
         ({"fx": 60, "fy": 90, "cx": 1, "cy": 1}, 400, "not square"),
         ({"fx": 60, "fy": 60, "cx": "nan", "cy": 1}, 422, "cx"),
         ({"fx": 60, "fy": 60, "cx": 1e300, "cy": 1}, 422, "cx"),
