@@ -107,8 +107,8 @@ def test_median_and_quartiles_are_of_the_measurements():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--size", "350"], "--size 350: write HEIGHTxWIDTH"),
-        (["--size", "0x70"], "--size 0x70: write HEIGHTxWIDTH"),
+        (["--size", "350"], "--size must be HEIGHTxWIDTH"),
+        (["--size", "0x70"], "--size must be HEIGHTxWIDTH"),
         (["-o", "speed.txt"], "speed.txt must end in .json"),
         (["-m", "nowhere"], "nowhere"),
         (["--threads", "0"], "threads"),

@@ -180,7 +180,7 @@ def test_a_measurement_that_cannot_be_is_one_line(script, photo, recwarn):
     assert said == "measure_photo: '1' is not u,v, such as 320,240"
     assert "outside the image" in run.refusal(photo, "10,20", "700,45", "--fov-deg", 60)
     with pytest.warns(UserWarning, match="focal length unknown"):
-        assert "the focal length of the photo is unknown" in run.refusal(photo, "10,20", "70,45")
+        assert "need the focal length of the photo" in run.refusal(photo, "10,20", "70,45")
 
 
 LINE = re.compile(r"frame (\d+): ([\d.]+) m in the middle(?:, ([\d.]+) frames a second)?$")

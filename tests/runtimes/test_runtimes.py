@@ -281,5 +281,5 @@ def test_a_runtime_that_is_not_installed_names_the_extra(monkeypatch, capsys, tm
     words = ["query", str(tmp_path / "photo.png"), "--points", "3,4", "-m", str(folder)]
     assert run([*words, "--runtime", "openvino"]) == 2
     assert capsys.readouterr().err == (
-        'spd: openvino is not installed; pip install "spd[export]"\n'
+        'spd: openvino is not installed; install it with: pip install "spd[export]"\n'
     )
