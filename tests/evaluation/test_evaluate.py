@@ -207,11 +207,11 @@ def test_samples_without_scale_or_readings_are_skipped_and_counted(tmp_path):
 
 
 def test_nothing_to_score_is_an_error(tmp_path):
-    with pytest.raises(DataError, match="skipped: no focal length; metres need"):
+    with pytest.raises(DataError, match=r"skipped: no focal length\); scoring needs"):
         evaluate(FakePredictor(), [make_sample(0, intrinsics=False)], tmp_path / "a")
     with pytest.raises(DataError, match="is the split empty"):
         evaluate(FakePredictor(), [], tmp_path / "b")
-    with pytest.raises(DataError, match="expected a folder that an evaluation wrote"):
+    with pytest.raises(DataError, match="expected the output folder of an evaluation"):
         score(tmp_path / "c")
 
 

@@ -127,7 +127,7 @@ def test_predictions_for_another_resolution_or_truth_are_refused(tmp_path):
     evaluate(MapPredictor([TRUTH]), [map_sample(0, TRUTH)], tmp_path)
     folder = PredictionFolder(tmp_path)
     larger = Data([map_sample(0, np.full((12, 16), 2.0, np.float32))])
-    message = "predictions for 6x8 depth, but map/0 in rooms has 12x16; evaluate into another"
+    message = "predictions for 6x8 depth, but map/0 in rooms has 12x16; evaluate into a different"
     with pytest.raises(DataError, match=message):
         check_truth(folder, larger, "rooms")
     other = Data([map_sample(0, TRUTH + 1)])
