@@ -158,7 +158,10 @@ def test_resize_keeps_a_linear_ramp_inside():
 
 @pytest.mark.parametrize(
     ("size", "named"),
-    [((351, 476), ("height 351", "350", "364")), ((350, 20), ("width 20", "28", "42"))],
+    [
+        ((351, 476), ("height", "got 351", "350", "364")),
+        ((350, 20), ("width", "got 20", "28", "42")),
+    ],
 )
 def test_wrong_sizes_name_the_two_nearest(size, named):
     with pytest.raises(InputError) as caught:

@@ -15,7 +15,8 @@ BEGINNINGS = ("Of ", "Likewise", "The same", "As ", "What ")
 def docstrings(source: str) -> Iterator[tuple[int, str]]:
     """The line and text of every docstring: of the module, classes, functions and attributes."""
     for node in ast.walk(ast.parse(source)):
-        for statement in getattr(node, "body", None) or []:
+        body = getattr(node, "body", None)
+        for statement in body if isinstance(body, list) else []:
             if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
                 text = statement.value.value
                 if isinstance(text, str):

@@ -62,7 +62,7 @@ def test_the_error_messages_on_the_page_exist():
     ("words", "said"),
     [
         (["--license", "Apache 2"], "license 'Apache 2' is not a valid hub licence identifier"),
-        (["--evaluation", "nowhere"], "expected a folder that an evaluation wrote"),
+        (["--evaluation", "nowhere"], "expected the output folder of an evaluation"),
         (["--evaluation", "out/evaluation"], "evaluates different weights (shipped)"),
     ],
 )

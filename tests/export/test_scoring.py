@@ -62,7 +62,7 @@ def test_answers_on_a_photo_of_half_the_size_are_corrected(export, engine):
     whole, half = working_plan(export, sample), working_plan(export, sample, 0.5)
     assert half.scale == pytest.approx(whole.scale / 2)
     assert (whole.depth_factor, half.depth_factor) == (1.0, 0.5)
-    assert half.focal_px == whole.focal_px
+    assert half.focal.px == whole.focal.px
     assert score_engine(export, engine, [sample], 0.5).abs_rel != pytest.approx(
         score_engine(export, engine, [sample]).abs_rel, rel=1e-3
     )

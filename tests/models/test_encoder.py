@@ -68,7 +68,7 @@ def test_the_position_table_is_resized_bicubically_by_size():
 @pytest.mark.parametrize(
     ("images", "named"),
     [
-        (torch.rand(1, 3, 351, 476), "height 351"),
+        (torch.rand(1, 3, 351, 476), "height must be a multiple of 14 .* got 351"),
         (torch.rand(3, 56, 56), r"\[B, 3, H, W\]"),
         (torch.rand(1, 1, 56, 56), r"\[B, 3, H, W\]"),
         (torch.zeros(1, 3, 56, 56, dtype=torch.uint8), "torch.uint8"),

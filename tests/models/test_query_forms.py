@@ -103,7 +103,7 @@ def test_gradients_of_query_are_the_oracles(model):
 @pytest.mark.parametrize("form", ["literal", "folded", ""])
 def test_an_unknown_form_is_refused_and_the_known_ones_are_named(model, form):
     maps = random_maps(model.config.dim, (3, 4))
-    expected = rf"form must be 'compiled' or 'torch', or left out, got '{form}'"
+    expected = rf"form must be 'compiled', 'torch' or omitted, got '{form}'"
     with pytest.raises(InputError, match=expected):
         model.query(maps, torch.zeros(1, 1, 2, dtype=torch.float64), form=form)
     with pytest.raises(InputError, match=expected):

@@ -209,7 +209,9 @@ def test_tensorboard_has_the_numbers_of_the_log(small_config, rgbd_folder, sampl
 
 
 def test_a_tracker_that_is_not_installed_is_refused_at_once(small_config, tmp_path):
-    with pytest.raises(ConfigError, match=r"pip install trackio, or train\.tracker=tensorboard"):
+    with pytest.raises(
+        ConfigError, match=r"pip install trackio, or set train\.tracker=tensorboard"
+    ):
         Trainer(new_run(tmp_path, small_config, tracker="trackio"), CPU)
 
 

@@ -135,7 +135,7 @@ def test_real_frames_are_tabled_by_distance_to_the_edge_with_the_baselines():
     more = text.partition("### Real frames, gap of the modes and boundaries")[2].partition("###")[0]
     assert "|  | gap, mean (m) | si_f1 |" in more
     assert "| bilinear | 0.0625 ± 0.0100 | 0.3750 ± 0.0100 |" in more
-    assert "Both baselines are maps of one depth, without any edge" in more
+    assert "Both baselines are constant maps without edges" in more
     # The tables of the rooms stay the rooms' own.
     rooms = text.partition("### Held-out rooms")[2].partition("###")[0]
     assert "AbsRel extra_0 | delta1 extra_0 |" in rooms

@@ -131,7 +131,7 @@ def test_the_command_writes_json_a_table_and_says_what_was_met(here, small_model
     assert main([*arguments, "--size", "42x70", "--threads", "1"]) == 0
     said = capsys.readouterr().out
     assert "measuring: dense+backward" in said
-    assert f"wrote all numbers to {out}" in said
+    assert f"all numbers are in {out}" in said
     result = json.loads((out / "benchmark.json").read_text())
     assert len(result["passes"]) == 10
     assert "## Whole maps" in (out / "benchmark.md").read_text(encoding="utf-8")
