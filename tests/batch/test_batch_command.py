@@ -74,7 +74,7 @@ def test_a_warning_of_the_model_is_printed_once(command, table, model):
             "no device 'abacus' on this",
         ),
         (["photos", "-o", "out", "--grid", "0x4"], "--grid must be COLUMNSxROWS"),
-        (["photos", "-o", "out", "--points", "3"], "a point must be u,v"),
+        (["photos", "-o", "out", "--points", "3"], "a point must be two numbers, u,v"),
         (["photos", "-o", "out", "--points", "3,4", "--grid", "2x2"], "cannot be combined"),
         (["table.parquet", "-o", "out", "--workers", "0"], "workers"),
     ],

@@ -38,7 +38,7 @@ def parse_point(text: str) -> tuple[float, float]:
         u, v = (float(part) for part in text.split(","))
     except ValueError:
         raise PointError(
-            f"a point must be u,v, two numbers (for example 320,240), got {text!r}"
+            f"a point must be two numbers, u,v (for example 320,240); got {text!r}"
         ) from None
     return u, v
 

@@ -28,7 +28,7 @@ _ERRORS = {
     415: "Unsupported content type",
     422: "The body or a parameter does not match its schema",
     429: "Too many requests; see Retry-After",
-    503: "The service is shutting down, timed out or ran out of memory; see Retry-After",
+    503: "The service is shutting down, has timed out or has run out of memory; see Retry-After",
 }
 _QUERY_ERRORS = (400, 404, 408, 413, 415, 422)
 
