@@ -35,8 +35,8 @@ def evaluate(
         typer.Option(
             "--boundaries",
             metavar="[sparse|dense]",
-            help="Also score depth edges, taken from a query at every pixel (sparse, the default) or "
-            "from the dense map alone (dense).",
+            help="Also score depth edges, taken from a query at every pixel (sparse, the default) "
+            "or from the dense map alone (dense).",
         ),
     ] = None,
     training_data: Annotated[

@@ -114,7 +114,7 @@ def query(
     every_pixel: Annotated[
         bool,
         _output(
-            "--every-pixel", help="Query every pixel for the map: gives sharper edges, takes minutes."
+            "--every-pixel", help="Query every pixel for the map: sharper edges, takes minutes."
         ),
     ] = False,
     edge_ratio: Annotated[
