@@ -71,5 +71,5 @@ def test_the_search_finds_a_heading_and_leads_to_it(address, browser):
             break
     field.fill("tape")
     page.get_by_text("Calibrating with a").first.click()
-    page.wait_for_url("**/photos.html*#calibrating-with-a-tape")
+    page.wait_for_url("**/photos.html*#calibrating-with-a-tape-measure")
     page.close()

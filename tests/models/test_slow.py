@@ -67,13 +67,13 @@ def test_query_equals_dense_for_random_sizes_weights_and_windows(seed):
     assert (asked - grid).abs().max() <= 1e-12
 
 
-def test_the_shipped_model_beats_both_floors_on_held_out_rooms(tmp_path):
+def test_the_shipped_model_beats_both_baselines_on_held_out_rooms(tmp_path):
     folder = tmp_path / "held_out"
     make_rooms(folder, 0, validation=40, seed=HELD_OUT_SEED, size=(240, 320), points=0, workers=1)
     predictor = spd.load(device="cpu")
     report = evaluate(predictor, open_samples([f"{folder}:val"]), tmp_path / "e", max_points=5000)
     assert report.count == 40
-    assert report.floors.constant.abs_rel >= 0.30
+    assert report.baselines.constant.abs_rel >= 0.30
     # It has 0.498 of the error of who knows each image's scale, on 100 rooms at 640x480.
-    assert report.sparse.abs_rel <= 0.6 * report.floors.image_median.abs_rel
+    assert report.sparse.abs_rel <= 0.6 * report.baselines.image_median.abs_rel
     assert report.dense.abs_rel == pytest.approx(report.sparse.abs_rel, rel=0.01)

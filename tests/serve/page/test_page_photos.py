@@ -167,7 +167,7 @@ def test_a_wide_field_of_view_gives_a_warning(visit):
         (encoded()[:-400], "half.png", "image"),
         (b"", "empty.png", "image"),
         (encoded(picture=pixels(300, 400)), "large.png", "megapixels"),
-        (bytes(1_100_000), "heavy.png", "heavy.png has 1.1 MB; this service takes up to 1 MB"),
+        (bytes(1_100_000), "heavy.png", "heavy.png is 1.1 MB; this service accepts up to 1 MB"),
     ],
 )
 def test_files_that_are_not_photos_or_too_large_give_an_error(visit, data, name, words):

@@ -182,7 +182,7 @@ def test_a_box_has_the_quantiles_of_python(visit, dragged):
     for name in ("p10_m", "p25_m", "median_m", "p75_m", "p90_m", "valid_share"):
         assert float(row[name]) == pytest.approx(getattr(found, name), rel=1e-5)
     assert shown == words(found.median_m)
-    assert f"80 % from {words(found.p10_m)} to {words(found.p90_m)}" in visit.shown("#rows")
+    assert f"80 % between {words(found.p10_m)} and {words(found.p90_m)}" in visit.shown("#rows")
 
 
 def test_escape_cancels_a_box(visit):
