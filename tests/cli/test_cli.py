@@ -134,9 +134,9 @@ def test_query_writes_table_file_and_overlay(capsys, model, photo, tmp_path):
 @pytest.mark.parametrize(
     ("words", "pattern"),
     [
-        (["--points", "3"], r"must be u,v, .* got '3'"),
-        (["--points", "a,b"], r"must be u,v, .* got 'a,b'"),
-        (["--points", "1,2,3"], r"must be u,v, .* got '1,2,3'"),
+        (["--points", "3"], r"must be two numbers, u,v .* got '3'"),
+        (["--points", "a,b"], r"must be two numbers, u,v .* got 'a,b'"),
+        (["--points", "1,2,3"], r"must be two numbers, u,v .* got '1,2,3'"),
         (
             ["--points", "64,3"],
             r"point 0 is \(64, 3\), outside the image of 64 columns and 48 rows",
@@ -144,7 +144,7 @@ def test_query_writes_table_file_and_overlay(capsys, model, photo, tmp_path):
         (["--points", "3,3", "nan,3"], r"point 1 is \(nan, 3\)"),
         ([], "no points"),
         (["--points-file", "nowhere.csv"], "no points file"),
-        (["--points", "abc"], r"must be u,v, .* got 'abc'"),
+        (["--points", "abc"], r"must be two numbers, u,v .* got 'abc'"),
         (["--points", "3,3", "--focal-px", "-2"], "focal_px must be a positive"),
         (["--points", "3,3", "--focal-px", "0.026"], "than in millimetres"),
         (["--points", "3,3", "--overlay", "picture.jpg"], r"must end in \.png"),
