@@ -16,7 +16,7 @@ PACKAGE = Path(spd.__file__).parent
 RESEARCH = ROOT / "research"
 # A module imports from its own row and the rows above it, never from below.
 LAYERS = [
-    {"errors", "terminal", "memory", "_version"},
+    {"errors", "processes", "terminal", "memory", "_version"},
     {"config", "recipes", "files"},
     {"pixels", "geometry", "cost"},
     {"photos", "checkpoints", "models", "scenes"},

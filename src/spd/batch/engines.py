@@ -12,9 +12,9 @@ from concurrent.futures.process import BrokenProcessPool
 
 from spd.batch.grouping import PhotoPoints
 from spd.batch.tasks import Task, TaskAnswer, answer_task, limit_threads, limited_threads
-from spd.data.parallel import process_pool
 from spd.errors import BatchError, SPDError
 from spd.predictors.model_options import AnyPredictor, ModelLocation
+from spd.processes import process_pool
 from spd.terminal import interrupts_held
 
 _AHEAD = 3  # tasks queued for each process, so that it never waits

@@ -11,11 +11,12 @@ from jaxtyping import Float
 
 from spd._version import __version__
 from spd.data.folder import frame_entry, write_frame, write_index
-from spd.data.parallel import Progress, process_pool
+from spd.data.parallel import Progress
 from spd.data.resumable import claim_folder
 from spd.data.rooms import RoomFrame, render_room
 from spd.data.rooms.render import NYU_FOCAL_SHARE
 from spd.pixels import Intrinsics, Size
+from spd.processes import process_pool
 from spd.terminal import interrupts_held
 
 SETTINGS = "rooms.json"

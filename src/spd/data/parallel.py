@@ -2,14 +2,13 @@
 
 import concurrent.futures
 import concurrent.futures.process
-import contextlib
-import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from spd.data.source import Source
 from spd.errors import DataError, SPDError
+from spd.processes import process_pool
 
 Result = TypeVar("Result")
 Work = Callable[[Source, int], Result]
@@ -45,19 +44,6 @@ def map_frames(
             f"{source.path}: a worker process ended unexpectedly; is there enough memory? "
             "--workers 1 needs the least"
         ) from None
-
-
-@contextlib.contextmanager
-def process_pool(
-    workers: int, initializer: Callable[..., None] | None = None, arguments: tuple[Any, ...] = ()
-) -> Iterator[concurrent.futures.ProcessPoolExecutor]:
-    """A pool of processes that is shut down, with its waiting work, at the end of the block."""
-    context = multiprocessing.get_context("spawn")  # threads of torch do not survive a fork
-    pool = concurrent.futures.ProcessPoolExecutor(workers, context, initializer, arguments)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _start(source: Source, work: Work[Any]) -> None:
