@@ -18,7 +18,8 @@ from spd.checkpoints.checkpoint import load_checkpoint
 from spd.config import ModelConfig
 from spd.data.sample import RGBDSample
 from spd.errors import DataError
-from spd.geometry import Intrinsics, resize_bilinear
+from spd.geometry import resize_bilinear
+from spd.pixels import Intrinsics
 from spd.predictors.torch_predictor import Predictor
 from spd.recipes import RECIPES, recipe
 

@@ -12,19 +12,23 @@ import torch.nn.functional as F
 from helpers.paths import ROOT
 from spd.errors import InputError, PointError
 from spd.geometry import (
-    Intrinsics,
     cell_centres,
-    check_image_size,
     check_points,
-    focal_from_fov,
-    pixel_to_cell,
     points_inside,
     resize_bilinear,
     resized_rows,
     sample,
     sample_windows,
 )
-from spd.pixels import lattice, rescale, side_centres
+from spd.pixels import (
+    Intrinsics,
+    check_image_size,
+    focal_from_fov,
+    lattice,
+    pixel_to_cell,
+    rescale,
+    side_centres,
+)
 
 
 def test_convention_integers_are_pixel_centres():

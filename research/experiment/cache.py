@@ -22,9 +22,9 @@ from spd.data.sample import RGBDSample, valid_depth
 from spd.data.views import middle_placement
 from spd.errors import DataError
 from spd.files import atomic_path, write_text
-from spd.geometry import Size
 from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
+from spd.pixels import Size
 
 ROOMS_PER_PART = 100
 MAPS = ("stride_8_map", "l2", "l1")

@@ -19,8 +19,8 @@ from research.experiment.plots import (
 from research.experiment.summary import Summary
 from spd.data.rooms import RoomFrame, render_room
 from spd.evaluation.metrics.edges import depth_edges
-from spd.geometry import Size
 from spd.models.spd import SPD
+from spd.pixels import Size
 from spd.predictors.torch_predictor import Predictor
 
 PANELS = (

@@ -24,7 +24,7 @@ from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
 from spd.runtimes.engines import QUERY_CHUNK, open_engine
 from spd.runtimes.folder import ExportFolder
-from spd.runtimes.kernel import with_kernel
+from spd.runtimes.kernel_engine import with_kernel
 
 Row = dict[str, Any]
 Call = Callable[[], object]

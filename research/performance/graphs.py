@@ -15,7 +15,7 @@ from spd.errors import ConfigError
 from spd.export.graphs import OPSET, quiet_exporter
 from spd.export.int8 import CalibrationFrames, quantise_graph
 from spd.export.onnx_folder import write_export
-from spd.geometry import Intrinsics
+from spd.pixels import Intrinsics
 from spd.runtimes.engines import (
     check_bfloat16,
     installed_runtimes,

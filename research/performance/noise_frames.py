@@ -7,7 +7,7 @@ import numpy as np
 from spd.config import CameraConfig
 from spd.data.folder import frame_entry, write_frame, write_index
 from spd.data.sample import RGBDSample
-from spd.geometry import Intrinsics
+from spd.pixels import Intrinsics
 
 _FRAMES = 4
 

@@ -11,10 +11,8 @@ from typing import ClassVar
 
 _EXTRAS = {
     "torch": ("torch", "transformers", "safetensors"),
-    "train": (
-        *("accelerate", "datasets", "embreex", "h5py", "jinja2"),
-        *("pyarrow", "scipy", "tensorboard"),
-    ),
+    "train": ("accelerate", "datasets", "embreex", "h5py", "jinja2", "scipy", "tensorboard"),
+    "parquet": ("pyarrow",),
     "serve": (
         *("cachetools", "fastapi", "prometheus_client", "python_multipart"),
         *("starlette", "uvicorn"),

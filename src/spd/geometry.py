@@ -1,9 +1,9 @@
 """Sampling and resizing of feature maps, and checks of points; torch only.
 
-The coordinate rule `x = (u + 0.5) * w / W - 0.5` is `pixel_to_cell` in `spd.pixels`, whose names
-this module re-exports: a pixel `u` of an image with W columns lies at index coordinate `x` of a map
-with w columns. Strides follow from shapes. Sampling is bilinear with border padding, resizing has
-`align_corners=False` (specification, 6.3 and 6.4; `docs/conventions.md`).
+The coordinate rule `x = (u + 0.5) * w / W - 0.5` is `pixel_to_cell` in `spd.pixels`: a pixel `u` of
+an image with W columns lies at index coordinate `x` of a map with w columns. Strides follow from
+shapes. Sampling is bilinear with border padding, resizing has `align_corners=False` (specification,
+6.3 and 6.4; `docs/conventions.md`).
 """
 
 from collections.abc import Sequence
@@ -14,16 +14,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from spd.errors import PointError
-from spd.pixels import MAX_SIDE_PX as MAX_SIDE_PX
-from spd.pixels import Intrinsics as Intrinsics
-from spd.pixels import Size as Size
-from spd.pixels import allowed_scale as allowed_scale
-from spd.pixels import check_image_size as check_image_size
-from spd.pixels import check_outside as check_outside
-from spd.pixels import focal_from_fov as focal_from_fov
-from spd.pixels import inside_image, outside_error
-from spd.pixels import pixel_to_cell as pixel_to_cell
-from spd.pixels import rescale as rescale
+from spd.pixels import Size, inside_image, outside_error, pixel_to_cell, rescale
 
 
 def cell_centres(cells: Size, image_size: Size, *, like: Tensor) -> Float[Tensor, "hw 2"]:

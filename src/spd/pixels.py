@@ -5,7 +5,9 @@ A point is `(u, v)` = (column, row). Integers are pixel centres, so an image of 
 
     x' = (x + 0.5) * scale - 0.5            (`rescale`; the C kernel repeats it in `place_of`)
 
-A map with w columns of an image with W columns has scale w / W. Sizes are (height, width).
+A map with w columns of an image with W columns has scale w / W. A photo's points first become
+pixels of the network's input, by the same rule (`ImagePlan.to_model` in `spd.photos.plan`). Sizes
+are (height, width).
 `spd.geometry` adds what needs torch: sampling and resizing of feature maps.
 """
 

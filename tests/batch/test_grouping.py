@@ -1,21 +1,20 @@
 """Rows grouped by photo into parts and tasks: each row once, cut by the rows alone."""
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
 from spd.batch import grouping
+from spd.batch.columns import text_column
 from spd.batch.grouping import plan_rows
-from spd.batch.inputs import Rows, path_bytes
+from spd.batch.inputs import Rows
 
 
 def rows_of(names: str, focal_px=None) -> Rows:
     count = len(names)
     points = np.arange(2.0 * count).reshape(-1, 2)
     focal_px = np.full(count, np.nan) if focal_px is None else np.array(focal_px)
-    table = pa.table({"input_row": np.arange(count), "image": list(names)})
-    paths = pa.array([path_bytes(name) for name in names], pa.large_binary())
-    return Rows(paths, points, focal_px, {}, table)
+    columns = {"input_row": np.arange(count), "image": text_column(list(names))}
+    return Rows(np.array(list(names), dtype=object), points, focal_px, {}, columns)
 
 
 def test_rows_are_grouped_by_photo_in_the_order_of_first_appearance():

@@ -8,7 +8,8 @@ import pytest
 from pyarrow import parquet
 
 from helpers.batches import answer, model, read, table, write_photos, write_table
-from spd.batch.inputs import BatchInput, path_text, read_rows
+from spd.batch.columns import as_list
+from spd.batch.inputs import BatchInput, read_rows
 from spd.errors import DataError
 
 
@@ -17,7 +18,7 @@ def rows_of(*inputs, **given):
 
 
 def paths_of(rows):
-    return [path_text(path) for path in rows.path.to_pylist()]
+    return rows.path.tolist()
 
 
 def table_at(path, **columns):
@@ -33,7 +34,7 @@ def test_the_points_are_queried_on_every_photo_below_a_folder(tmp_path):
     files = [tmp_path / name for name in ("a/0000.png", "b/deep/0000.png", "b/deep/0001.png")]
     assert paths_of(rows) == [str(path) for path in files for _ in range(2)]
     assert rows.points.tolist() == [[3, 4], [5.5, 6]] * 3
-    assert rows.table["input_row"].to_pylist() == [0, 0, 1, 1, 2, 2]
+    assert as_list(rows.columns["input_row"]) == [0, 0, 1, 1, 2, 2]
 
 
 def test_a_glob_gives_its_matches_in_order(tmp_path):
@@ -82,9 +83,9 @@ def test_every_point_of_a_list_becomes_a_row_and_none_is_lost(tmp_path):
     rows = rows_of(listed)
     assert rows.points[[0, 1, 3]].tolist() == [[1, 2], [3, 4], [5, 6]]
     assert rows.errors == {2: "the list of points is empty"}
-    assert rows.table["input_row"].to_pylist() == [0, 0, 1, 2]
-    assert rows.table["label"].to_pylist() == ["x", "x", "y", "z"]
-    assert rows.table.column_names == ["input_row", "image", "label"]
+    assert as_list(rows.columns["input_row"]) == [0, 0, 1, 2]
+    assert as_list(rows.columns["label"]) == ["x", "x", "y", "z"]
+    assert list(rows.columns) == ["input_row", "image", "label"]
     named = [[{"u": 1, "v": 2}, {"u": 3, "v": 4}], None, [{"u": 5, "v": 6}]]
     same = rows_of(table_at(tmp_path / "s.parquet", points=named, **columns))
     assert same.points[[0, 1, 3]].tolist() == rows.points[[0, 1, 3]].tolist()
@@ -106,7 +107,7 @@ def test_csv_columns_pass_through_as_they_are_written(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("﻿id,image,u,v\n007,a.png,1,2\n1e5,b.png,3,4\n", encoding="utf-8")
     rows = rows_of(path)
-    assert rows.table["id"].to_pylist() == ["007", "1e5"]
+    assert as_list(rows.columns["id"]) == ["007", "1e5"]
     assert rows.points.tolist() == [[1, 2], [3, 4]]
 
 
@@ -115,7 +116,7 @@ def test_types_of_parquet_columns_pass_through(tmp_path):
     images = pa.array(["a.png", "b.png"]).dictionary_encode()
     points = {"u": pa.array([1, 2], pa.int8()), "v": pa.array([3, None], pa.float32())}
     rows = rows_of(table_at(tmp_path / "t.parquet", image=images, box=boxes, **points))
-    assert rows.table["box"].combine_chunks().equals(boxes)
+    assert rows.columns["box"].combine_chunks().equals(boxes)
     assert rows.points[0].tolist() == [1, 3]
     assert np.isnan(rows.points[1, 1])
 
@@ -131,8 +132,8 @@ def test_the_rows_of_several_tables_are_concatenated(tmp_path):
     write_table(tmp_path / "a.parquet", ["a.png"], 3)
     table_at(tmp_path / "b.parquet", image=["b.png", ""], u=[1.0, 1.0], v=[2.0, 2.0], more=[7, 8])
     rows = rows_of(tmp_path / "?.parquet")
-    assert rows.table["input_row"].to_pylist() == [0, 1, 2, 3, 4]
-    assert rows.table["more"].to_pylist() == [None, None, None, 7, 8]
+    assert as_list(rows.columns["input_row"]) == [0, 1, 2, 3, 4]
+    assert as_list(rows.columns["more"]) == [None, None, None, 7, 8]
     assert rows.errors == {4: "the image cell is empty"}
     assert np.isnan(rows.focal_px).tolist() == [False] * 3 + [True] * 2
 

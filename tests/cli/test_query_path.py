@@ -72,7 +72,7 @@ def test_the_kernel_is_called_once_by_at_most_seven_functions_in_six_files(photo
         stacks.append([f for f in frames if PACKAGE in Path(f.filename).parents])
         return ask(*arguments)
 
-    monkeypatch.setattr("spd.runtimes.kernel.ask", traced)
+    monkeypatch.setattr("spd.runtimes.kernel_engine.ask", traced)
     for words, _ in QUESTIONS.values():
         stacks.clear()
         assert run(["query", photo, *words, "--focal-px", "52"]) == 0

@@ -9,7 +9,7 @@ from spd.data.augment import UNCHANGED, lit, random_light, roll_and_mirror
 from spd.data.sample import RGBDSample
 from spd.data.transforms import training_view
 from spd.data.views import Placement
-from spd.geometry import Intrinsics
+from spd.pixels import Intrinsics
 
 NYU = Intrinsics(518.8579, 519.46961, 325.58245, 253.73617)
 CAMERA = CameraConfig(focal_px=389.1, crop_height_px=350, crop_width_px=476)

@@ -20,8 +20,8 @@ from spd.data.sources import Samples
 from spd.data.transforms import training_view
 from spd.data.views import Placement, middle_placement
 from spd.errors import DataError
-from spd.geometry import Intrinsics
 from spd.photos.reading import resample
+from spd.pixels import Intrinsics
 from spd.predictors.torch_predictor import Predictor
 
 CAMERA = CameraConfig(focal_px=389.1, crop_height_px=350, crop_width_px=476)

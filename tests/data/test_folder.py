@@ -12,7 +12,7 @@ from spd.data.folder import write_frame
 from spd.data.formats.rgbd_folder import RGBDFolder
 from spd.data.sources import open_samples
 from spd.errors import DataError
-from spd.geometry import Intrinsics
+from spd.pixels import Intrinsics
 
 
 def edit_index(folder, change) -> None:

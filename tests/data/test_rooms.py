@@ -22,7 +22,7 @@ from spd.data.rooms.mesh import Mesh, MeshBuilder
 from spd.data.rooms.shell import make_room
 from spd.data.sample import valid_depth
 from spd.errors import InputError, PointError
-from spd.geometry import Intrinsics
+from spd.pixels import Intrinsics
 
 SIZE = (61, 83)
 GREY = Material(plain(colour(0.5, 0.5, 0.5), mottle=0.0))

@@ -9,7 +9,7 @@ from spd.data.loader import ViewStream, batches, collate
 from spd.data.sample import RGBDSample
 from spd.data.transforms import training_view
 from spd.errors import DataError
-from spd.geometry import Intrinsics
+from spd.pixels import Intrinsics
 from spd.recipes import TrainConfig
 
 CAMERA = CameraConfig(focal_px=40.0, crop_height_px=28, crop_width_px=42)

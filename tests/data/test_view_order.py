@@ -11,7 +11,7 @@ from spd.data.folder import frame_entry, write_frame, write_index
 from spd.data.loader import ViewStream, batches
 from spd.data.sources import open_samples
 from spd.data.view_order import Group, ViewOrder, groups_of
-from spd.geometry import Intrinsics
+from spd.pixels import Intrinsics
 from spd.recipes import TrainConfig
 
 CAMERA = CameraConfig(focal_px=40.0, crop_height_px=28, crop_width_px=42)

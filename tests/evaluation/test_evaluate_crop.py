@@ -19,7 +19,7 @@ from spd.evaluation.folder import PredictionFolder
 from spd.evaluation.predictions import ImageMaps, ImagePredictions, MirroredPredictions
 from spd.evaluation.protocols import protocol_named
 from spd.evaluation.settings import EvaluationSettings
-from spd.geometry import Intrinsics
+from spd.pixels import Intrinsics
 from spd.recipes import recipe
 
 NYU = Intrinsics(518.8579, 519.46961, 325.58245, 253.73617)

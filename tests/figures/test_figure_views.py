@@ -11,7 +11,7 @@ from spd.data.transforms import TrainingView, training_view
 from spd.errors import InputError
 from spd.figures import view_sheet
 from spd.figures.canvas import NO_READING, depth_colours
-from spd.geometry import Intrinsics
+from spd.pixels import Intrinsics
 
 GREY = np.array([int(NO_READING[k : k + 2], 16) for k in (1, 3, 5)])
 CAMERA = CameraConfig(focal_px=40.0, crop_height_px=28, crop_width_px=42)

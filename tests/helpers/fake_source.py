@@ -11,7 +11,7 @@ from spd.data.sample import RGBDSample, valid_depth
 from spd.data.source import Frame, Source
 from spd.data.source_name import SourceOptions
 from spd.errors import DataError
-from spd.geometry import Intrinsics
+from spd.pixels import Intrinsics
 
 
 class FakeSource(Source):

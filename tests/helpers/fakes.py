@@ -5,7 +5,7 @@ import numpy as np
 from spd.config import ModelConfig
 from spd.data.sample import RGBDSample
 from spd.evaluate import EvaluationSettings
-from spd.geometry import Intrinsics
+from spd.pixels import Intrinsics
 
 
 def make_sample(

@@ -6,7 +6,7 @@ import numpy as np
 
 from helpers.frames import MiniatureFrame
 from spd.data.sample import RGBDSample
-from spd.geometry import Intrinsics
+from spd.pixels import Intrinsics
 
 NYU_CAMERA = Intrinsics(fx=518.8579, fy=519.46961, cx=325.58245, cy=253.73617)
 

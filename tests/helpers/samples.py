@@ -7,8 +7,8 @@ import torch
 
 from spd.data.folder import frame_entry, write_frame, write_index
 from spd.data.sample import RGBDSample
-from spd.geometry import Intrinsics
 from spd.models.feature_maps import FeatureMaps
+from spd.pixels import Intrinsics
 
 
 def random_maps(

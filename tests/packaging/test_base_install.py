@@ -27,6 +27,7 @@ WORKS = {
     "demo": "demo -o OUT/demo",
     "query": f"query {' '.join(ASKED)} --overlay OUT/o.png --map OUT/m.npy --map OUT/cloud.ply",
     "calibrate": f"calibrate {PHOTO} --known 60,150,3.4 330,140,7.6 --focal-px 518.9 -o OUT/c.json",
+    "batch": f"batch {PHOTO} --points 60,150 -o OUT/batch",
     "cost": "cost",
     "data sheet": "data sheet ROOMS -o OUT/sheet.png",
     "data views": "data views ROOMS:train --recipe rooms_tiny --out OUT/views.png",
@@ -35,7 +36,7 @@ WORKS = {
 }
 NEEDS = {  # command: (its words, the extra that it names)
     "query": (f"query {' '.join(ASKED)} --runtime torch", "torch"),
-    "batch": (f"batch {PHOTO} --points 60,150 -o OUT/batch", "train"),
+    "batch": ("batch OUT/points.parquet -o OUT/other", "parquet"),
     "serve": ("serve --port 0", "serve"),
     "train": ("train --recipe rooms_tiny --data ROOMS:train --plan", "train"),
     "evaluate": ("evaluate shipped --data ROOMS:val -o OUT/evaluation", "train"),
@@ -107,6 +108,7 @@ def answers(tmp_path_factory):
     """(exit code, stdout, stderr) of each command line and each piece of Python."""
     folder = tmp_path_factory.mktemp("base")
     rooms = write_rgbd_folder(folder / "rooms")
+    (folder / "points.parquet").touch()
     lines = [*HELP.values(), *WORKS.values(), *(line for line, _ in THERE.values())]
     python = [f"import spd; spd.{name}" for name in PUBLIC] + list(PYTHON)
     fill = lambda text: text.replace("OUT", str(folder)).replace("ROOMS", str(rooms))  # noqa: E731
@@ -124,7 +126,7 @@ def answers(tmp_path_factory):
     return dict(zip([*lines, *python], json.loads(done.stdout), strict=True))
 
 
-EXTRAS = ("train", "serve", "export", "ray")
+EXTRAS = ("parquet", "train", "serve", "export", "ray")
 ENCODE = f"import spd; s = spd.load().encode({PHOTO!r}, focal_px=518.9); "
 PYTHON = {
     ENCODE + "assert s.depth_at([(60, 150)]).shape == (1,)": None,

@@ -13,8 +13,8 @@ from spd.checkpoints.folder import shipped_folder
 from spd.config import CameraConfig
 from spd.data.rooms import render_room
 from spd.errors import InputError, PointError
-from spd.geometry import Intrinsics
 from spd.photos.reading import read_image, resample
+from spd.pixels import Intrinsics
 from spd.predictors.torch_predictor import ImagePlan, Predictor
 
 CAMERA = CameraConfig(focal_px=389.1, fov_deg=63.3, crop_height_px=350, crop_width_px=476)

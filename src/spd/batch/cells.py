@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from spd.batch.columns import Column, as_list, type_name
 from spd.errors import DataError
 
 RowErrors = dict[int, str]
@@ -21,19 +22,19 @@ def storable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def numbers(column: Any, name: str, errors: RowErrors, table: str) -> np.ndarray:
+def numbers(column: Column, name: str, errors: RowErrors, table: str) -> np.ndarray:
     """A column as float64; NaN where a cell is empty, NaN and an error where it is not a number.
 
-    The column of a pyarrow table holds numbers or text. Errors of rows go into `errors`.
+    The column holds numbers or text. Errors of rows go into `errors`.
 
     Raises:
         DataError: if the column holds neither numbers nor text.
     """
+    if _is_text(column):
+        return _parsed(as_list(column), name, errors)
     import pyarrow as pa
 
     kind = column.type
-    if _is_text(kind):
-        return _parsed(column.to_pylist(), name, errors)
     is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
     if not (is_number or pa.types.is_null(kind)):
         raise DataError(f"{table}: column {name} is of type {kind}, expected numbers")
@@ -41,10 +42,8 @@ def numbers(column: Any, name: str, errors: RowErrors, table: str) -> np.ndarray
     return np.array(values, dtype=np.float64)
 
 
-def _is_text(kind: Any) -> bool:
-    import pyarrow as pa
-
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+def _is_text(column: Column) -> bool:
+    return type_name(column) in ("string", "large_string")
 
 
 def _parsed(cells: list[str | None], name: str, errors: RowErrors) -> np.ndarray:
@@ -59,27 +58,25 @@ def _parsed(cells: list[str | None], name: str, errors: RowErrors) -> np.ndarray
     return values
 
 
-def texts(column: Any, name: str, table: str) -> list[str]:
+def texts(column: Column, name: str, table: str) -> list[str]:
     """A column of text; "" where a cell is empty.
 
     Raises:
         DataError: if it holds something else, or text that is not UTF-8.
     """
-    import pyarrow as pa
-
-    if pa.types.is_dictionary(column.type):
+    if type_name(column).startswith("dictionary"):
         column = column.cast(column.type.value_type)
-    if not (_is_text(column.type) or pa.types.is_null(column.type)):
+    if not (_is_text(column) or type_name(column) == "null"):
         raise DataError(
-            f"{table}: column {name} is of type {column.type}, expected text with image paths"
+            f"{table}: column {name} is of type {type_name(column)}, expected text with image paths"
         )
     try:
-        return [cell or "" for cell in column.to_pylist()]
+        return [cell or "" for cell in as_list(column)]
     except UnicodeDecodeError:
         raise DataError(f"{table}: column {name} is not valid UTF-8") from None
 
 
-def point_lists(column: Any, errors: RowErrors) -> tuple[np.ndarray, np.ndarray]:
+def point_lists(column: Column, errors: RowErrors) -> tuple[np.ndarray, np.ndarray]:
     """All points of a column of lists, or of JSON lists as text.
 
     A row without a readable point gets one NaN point and an error, so that the row is not lost.
@@ -90,7 +87,7 @@ def point_lists(column: Any, errors: RowErrors) -> tuple[np.ndarray, np.ndarray]
     """
     points: list[tuple[float, float]] = []
     rows: list[int] = []
-    for row, cell in enumerate(column.to_pylist()):
+    for row, cell in enumerate(as_list(column)):
         try:
             found = list(_points_of(cell))
             reason = "the list of points is empty"

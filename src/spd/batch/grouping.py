@@ -6,11 +6,10 @@ always holds the same rows, which is why the existing parts tell what is done.
 
 import dataclasses
 import itertools
-from typing import Any
 
 import numpy as np
 
-from spd.batch.inputs import Rows, path_text
+from spd.batch.inputs import Rows
 from spd.batch.maps import MapFiles
 from spd.batch.tasks import Task
 
@@ -22,8 +21,8 @@ PHOTOS_PER_TASK = 16  # photos that a process gets at a time
 class PhotoPoints:
     """All photos with their points; small enough to be sent to processes."""
 
-    paths: Any
-    """Absolute path of each photo: a pyarrow array of bytes `[P]`."""
+    paths: np.ndarray
+    """Absolute path of each photo, `[P]` of `str`."""
     focal_px: np.ndarray
     """`[P]`; NaN where not known."""
     starts: np.ndarray
@@ -43,7 +42,7 @@ class PhotoPoints:
         starts = self.starts[first : end + 1]
         return Task(
             number=number,
-            paths=[path_text(p) for p in self.paths.slice(first, end - first).to_pylist()],
+            paths=self.paths[first:end].tolist(),
             focal_px=[None if np.isnan(f) else float(f) for f in self.focal_px[first:end]],
             counts=np.diff(starts).tolist(),
             points=self.points[starts[0] : starts[-1]],
@@ -86,10 +85,7 @@ class BatchPlan:
             return None
         rows = np.arange(self.part_rows[part], self.part_rows[part + 1])
         photos = np.searchsorted(photo_points.starts, rows, side="right") - 1
-        return [
-            photo_points.maps.name(n, path_text(photo_points.paths[n].as_py()))
-            for n in photos.tolist()
-        ]
+        return [photo_points.maps.name(n, photo_points.paths[n]) for n in photos.tolist()]
 
     def tasks_of(self, part: int) -> range:
         """The tasks whose answers, in order, make up the part."""
@@ -104,18 +100,15 @@ def plan_rows(
     firsts = order[starts[:-1]]
     part_photos = _cut(starts, photos_per_part)
     tasks, part_tasks = _tasks(part_photos)
-    paths, focal_px, points = rows.path.take(firsts), rows.focal_px[firsts], rows.points[order]
+    paths, focal_px, points = rows.path[firsts], rows.focal_px[firsts], rows.points[order]
     photo_points = PhotoPoints(paths, focal_px, starts, points, in_fractions, tasks, maps)
     return BatchPlan(photo_points, order, starts[part_photos], part_tasks)
 
 
 def _by_photo(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
     """Row order photo by photo `[N]`, and the first entry of each photo `[P + 1]`."""
-    import pyarrow as pa
-
-    paths = rows.path if isinstance(rows.path, pa.ChunkedArray) else pa.chunked_array([rows.path])
-    path = paths.dictionary_encode().unify_dictionaries().combine_chunks()
-    codes = path.indices.to_numpy().astype(np.int64)
+    known: dict[str, int] = {}
+    codes = np.array([known.setdefault(path, len(known)) for path in rows.path], dtype=np.int64)
     focals, focal = np.unique(rows.focal_px, return_inverse=True)  # NaNs are one
     _, first, photo = np.unique(codes * len(focals) + focal, return_index=True, return_inverse=True)
     appearance = np.empty(len(first), dtype=np.int64)

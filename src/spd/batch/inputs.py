@@ -1,17 +1,19 @@
 """Read the inputs of a batch, photos and tables, into one table of rows."""
 
+import csv
 import dataclasses
 import functools
 import glob
 import hashlib
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from spd.batch.cells import RowErrors, numbers, point_lists, storable, texts
+from spd.batch.columns import Column, concatenate, take, text_column
 from spd.errors import DataError
 from spd.runtimes.folder import file_sha256
 
@@ -45,33 +47,23 @@ class BatchInput:
 class Rows:
     """Rows of one photo and one point each; arrays and table are in the order of the input."""
 
-    path: Any
-    """Absolute path of the photo: a pyarrow array of bytes (`path_bytes`), `[N]`."""
+    path: np.ndarray
+    """Absolute path of the photo, `[N]` of `str`."""
     points: np.ndarray
     """`[N, 2]` in pixels; for a grid in fractions of the photo's width and height."""
     focal_px: np.ndarray
     """`[N]` focal length of the photo in pixels; NaN where not given."""
     errors: RowErrors
     """Errors of rows, found before any photo is opened."""
-    table: Any
-    """pyarrow table of `input_row`, `image`, and the columns copied from the input. `image` is
-    text, where a name that is not UTF-8 has escapes; only `path` opens the file."""
+    columns: dict[str, Column]
+    """`input_row`, `image`, and the columns copied from the input. `image` is text, where a name
+    that is not UTF-8 has escapes; only `path` opens the file."""
 
     def __len__(self) -> int:
         return len(self.points)
 
 
 _Source = Path | tuple[str, ...]  # a table, or photos
-
-
-def path_bytes(path: str) -> bytes:
-    """A path as bytes, which hold any file name; pyarrow's text does not."""
-    return path.encode("utf-8", "surrogatepass")
-
-
-def path_text(path: bytes) -> str:
-    """The path of `path_bytes`."""
-    return path.decode("utf-8", "surrogatepass")
 
 
 def read_rows(batch_input: BatchInput, out: Path | None = None) -> tuple[Rows, str]:
@@ -93,7 +85,7 @@ def read_rows(batch_input: BatchInput, out: Path | None = None) -> tuple[Rows, s
         content = file_sha256(source) if isinstance(source, Path) else "\n".join(photos)
         digest.update(f"{folder} {content}\n".encode(errors="surrogateescape"))
         parts.append(_rows_of(table, photos, folder, name, batch_input, first_row))
-        first_row += table.num_rows
+        first_row += _count(table)
     if not any(len(part) for part in parts):
         raise DataError(f"{', '.join(batch_input.inputs)}: no rows to process")
     return parts[0] if len(parts) == 1 else _joined(parts), digest.hexdigest()
@@ -132,60 +124,88 @@ def _not_below(out: Path | None, names: Iterable[str]) -> list[str]:
     return [name for name in names if not is_own(os.path.dirname(name))]
 
 
-def _read(source: _Source, root: Path | None) -> tuple[Any, Path, str]:
-    """The table, the folder its paths are relative to, and its name for messages."""
-    import pyarrow as pa
-
+def _read(source: _Source, root: Path | None) -> tuple[dict[str, Column], Path, str]:
+    """The columns, the folder that paths are relative to, and the table's name for messages."""
     if isinstance(source, tuple):
-        images = pa.array([storable(photo) for photo in source], pa.string())
-        return pa.table({"image": images}), Path.cwd(), "photos"
-    table = _read_table(source)
-    names = table.column_names
-    for name in names:
-        if names.count(name) > 1:
-            raise DataError(f"{source} has two columns named {name}; rename one")
+        images = text_column([storable(photo) for photo in source])
+        return {"image": images}, Path.cwd(), "photos"
+    is_parquet = source.suffix.lower() == ".parquet"
+    table = _read_parquet(source) if is_parquet else _read_csv(source)
+    for name in table:
         if name in ANSWERS and name not in _REPEATED:
             raise DataError(
                 f"{source} has a column named {name}, which is also an output column; rename or "
                 "remove it"
             )
-    if "image" not in names:
-        raise DataError(f"{source} has no column named image; its columns are {', '.join(names)}")
+    if "image" not in table:
+        raise DataError(f"{source} has no column named image; its columns are {', '.join(table)}")
     return table, (root or source.parent).absolute(), str(source)
 
 
-def _read_table(path: Path) -> Any:
+def _read_parquet(path: Path) -> dict[str, Column]:
     import pyarrow as pa
-    from pyarrow import csv, parquet
+    from pyarrow import parquet
 
     try:
-        if path.suffix.lower() == ".parquet":
-            return parquet.ParquetFile(path).read().replace_schema_metadata(None)
-        with csv.open_csv(path) as head:
-            names = head.schema.names
-        # As text, so that 007 stays 007; the columns of numbers are parsed later.
-        options = csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()))
-        return csv.read_csv(path, convert_options=options)
+        table = parquet.ParquetFile(path).read()
     except (pa.ArrowException, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise DataError(f"{path} cannot be read as a table: {reason}") from None
+        raise _unreadable(path, str(error)) from None
     except UnicodeEncodeError:
-        raise DataError(
-            f"{storable(str(path))} cannot be read as a table: its path is not UTF-8; rename it"
-        ) from None
+        raise _unreadable(path, "its path is not UTF-8; rename it") from None
+    _check_names(path, table.column_names)
+    return {name: table[name] for name in table.column_names}
+
+
+def _read_csv(path: Path) -> dict[str, Column]:
+    """Columns of text, so that 007 stays 007; the columns of numbers are parsed later."""
+    csv.field_size_limit(sys.maxsize)  # a list of points is one cell
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            names = next(reader, [])
+            _check_names(path, names)
+            rows = []
+            for row in reader:
+                if len(row) != len(names) and row:
+                    expected = f"has {len(row)} cells, expected {len(names)}"
+                    raise _unreadable(path, f"line {reader.line_num} {expected}")
+                rows += [row] if row else []
+    except (csv.Error, UnicodeDecodeError, OSError) as error:
+        raise _unreadable(path, str(error)) from None
+    if not names:
+        raise _unreadable(path, "it is empty")
+    return {name: text_column([row[n] for row in rows]) for n, name in enumerate(names)}
+
+
+def _check_names(path: Path, names: Sequence[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise DataError(f"{path} has two columns named {name}; rename one")
+
+
+def _unreadable(path: Path, reason: str) -> DataError:
+    reason = " ".join(reason.split())
+    return DataError(f"{storable(str(path))} cannot be read as a table: {reason}")
+
+
+def _count(table: dict[str, Column]) -> int:
+    return len(table["image"])
 
 
 def _rows_of(
-    table: Any, photos: Sequence[str], folder: Path, name: str, given: BatchInput, first_row: int
+    table: dict[str, Column],
+    photos: Sequence[str],
+    folder: Path,
+    name: str,
+    given: BatchInput,
+    first_row: int,
 ) -> Rows:
     """The rows of one table, or of `photos`, whose paths the table cannot always hold as text."""
-    import pyarrow as pa
-
     errors: RowErrors = {}
     points, table_rows = _points_of(table, name, given, errors)
     images = texts(table["image"], "image", name)
     focal_px, focal_errors = np.full(len(images), np.nan), RowErrors()
-    if "focal_px" in table.column_names:
+    if "focal_px" in table:
         focal_px = numbers(table["focal_px"], "focal_px", focal_errors, name)
     table_errors = {
         **focal_errors,
@@ -193,35 +213,30 @@ def _rows_of(
     }
     for row in np.flatnonzero(np.isin(table_rows, list(table_errors))):
         errors.setdefault(int(row), table_errors[int(table_rows[row])])
-    paths = [path_bytes(os.path.join(folder, photo)) for photo in photos or images]
-    path = pa.array(paths, pa.large_binary())
-    columns = {
-        "input_row": pa.array(table_rows + first_row, pa.int64()),
-        "image": pa.chunked_array([pa.array(images, pa.string())]),
-    }
+    known: dict[str, str] = {}  # one text for each photo, in place of one for each row
+    paths = (os.path.join(folder, photo) for photo in photos or images)
+    path = np.array([known.setdefault(one, one) for one in paths], dtype=object)
     dropped = _REPEATED if _has_lists(table) else _REPEATED[:3]
-    for column in table.column_names:
-        if column not in dropped:
-            columns[column] = table[column]
+    copied = {column: table[column] for column in table if column not in dropped}
+    columns = {"image": text_column(images), **copied}
     if len(table_rows) != len(images) or given.points or given.grid:
-        for column in list(columns)[1:]:
-            columns[column] = columns[column].take(pa.array(table_rows))
-        path = path.take(pa.array(table_rows))
-    return Rows(path, points, focal_px[table_rows], errors, pa.table(columns))
+        columns = {column: take(columns[column], table_rows) for column in columns}
+        path = path[table_rows]
+    columns = {"input_row": table_rows + first_row, **columns}
+    return Rows(path, points, focal_px[table_rows], errors, columns)
 
 
-def _has_lists(table: Any) -> bool:
+def _has_lists(table: dict[str, Column]) -> bool:
     """Whether a table has one row for each photo with a list of points."""
-    names = table.column_names
-    return "points" in names and not ("u" in names and "v" in names)
+    return "points" in table and not ("u" in table and "v" in table)
 
 
 def _points_of(
-    table: Any, name: str, given: BatchInput, errors: RowErrors
+    table: dict[str, Column], name: str, given: BatchInput, errors: RowErrors
 ) -> tuple[np.ndarray, np.ndarray]:
     """The points `[N, 2]`, and the table row of each `[N]`."""
-    names, every = table.column_names, np.arange(table.num_rows)
-    has_columns = "u" in names and "v" in names
+    every = np.arange(_count(table))
+    has_columns = "u" in table and "v" in table
     if (has_columns or _has_lists(table)) and (given.points or given.grid):
         raise DataError(f"{name} has points of its own; omit --points and --grid")
     if _has_lists(table):
@@ -246,25 +261,15 @@ def _centres(grid: tuple[int, int] | None) -> np.ndarray:
 
 
 def _joined(parts: Sequence[Rows]) -> Rows:
-    import pyarrow as pa
-
     errors: RowErrors = {}
     before = 0
     for part in parts:
         errors |= {before + row: text for row, text in part.errors.items()}
         before += len(part)
-    try:
-        table = pa.concat_tables([part.table for part in parts], promote_options="default")
-    except pa.ArrowException as error:
-        reason = " ".join(str(error).split())
-        raise DataError(
-            f"columns of the same name differ in type between the tables: {reason}"
-        ) from None
-    paths = [chunk for part in parts for chunk in getattr(part.path, "chunks", [part.path])]
     return Rows(
-        pa.chunked_array(paths, pa.large_binary()),
+        np.concatenate([part.path for part in parts]),
         np.concatenate([part.points for part in parts]),
         np.concatenate([part.focal_px for part in parts]),
         errors,
-        table,
+        concatenate([part.columns for part in parts]),
     )

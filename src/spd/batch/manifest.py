@@ -6,6 +6,7 @@ from typing import Any
 
 from spd._version import __version__
 from spd.batch.grouping import BatchPlan
+from spd.batch.part_files import TableForm
 from spd.errors import BatchError
 from spd.files import is_taken, write_text
 from spd.predictors.model_options import ModelLocation
@@ -30,6 +31,7 @@ def manifest(
     photos_per_part: int,
     columns: dict[str, str],
     maps: str | None,
+    form: TableForm,
 ) -> dict[str, Any]:
     """The manifest of a batch; a run that resumes it must have the same.
 
@@ -50,6 +52,7 @@ def manifest(
         "photos_per_part": photos_per_part,
         "parts": plan.parts,
         "maps": maps,
+        "table_form": form,
         "columns": columns,
     }
 
@@ -62,6 +65,15 @@ def check_batch_folder(folder: Path) -> None:
     """
     if not (folder / BATCH).exists() and is_taken(folder):
         raise BatchError(f"{folder} exists and is not empty; choose a different --out")
+
+
+def stored_form(folder: Path) -> TableForm | None:
+    """Format of the parts in a folder; None without a batch, or with a damaged manifest."""
+    try:
+        found = json.loads((folder / BATCH).read_text(encoding="utf-8"))
+        return "csv" if found["table_form"] == "csv" else "parquet"
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
 
 
 def write_or_compare(folder: Path, wanted: dict[str, Any]) -> None:

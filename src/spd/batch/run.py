@@ -14,8 +14,9 @@ from spd.batch.cells import storable
 from spd.batch.engines import answers_here, answers_of_processes
 from spd.batch.grouping import BatchPlan, plan_rows
 from spd.batch.inputs import BatchInput, Rows, read_rows
-from spd.batch.manifest import check_batch_folder, manifest, write_or_compare
+from spd.batch.manifest import check_batch_folder, manifest, stored_form, write_or_compare
 from spd.batch.maps import MAPS, MapFiles, MapForm
+from spd.batch.part_files import TableForm, default_form
 from spd.batch.parts import columns_of, count_errors, existing_parts, write_part
 from spd.batch.ray_engine import answers_of_ray, check_ray
 from spd.batch.tasks import TaskAnswer
@@ -39,6 +40,9 @@ class BatchSettings:
     photos_per_part: int = 256
     maps: MapForm | None = None
     """Format of a depth map of every photo; None: no maps."""
+    table_form: TableForm | None = None
+    """Format of the parts; None: that of the batch to resume, or else Parquet if pyarrow is
+    installed."""
 
     def check(self) -> None:
         """Check everything that can be checked before the inputs are read.
@@ -105,6 +109,7 @@ def run_batch(
     began = time.monotonic()
     settings.check()
     location = settings.model.locate()
+    form = settings.table_form or stored_form(settings.out) or default_form()
     rows, digest = read_rows(batch_input, settings.out)
     maps = MapFiles(settings.out.absolute(), settings.maps) if settings.maps is not None else None
     in_fractions = batch_input.grid is not None
@@ -119,11 +124,12 @@ def run_batch(
                 photos_per_part=settings.photos_per_part,
                 columns=columns_of(rows, maps=maps is not None),
                 maps=settings.maps,
+                form=form,
             ),
         )
         remove_unfinished(settings.out)
         remove_unfinished(settings.out / MAPS)
-        done = existing_parts(settings.out, plan)
+        done = existing_parts(settings.out, form, plan)
         before = sum(len(plan.rows_of(part)) for part in done)
         part_of = {
             task: part
@@ -133,8 +139,8 @@ def run_batch(
         }
         with contextlib.closing(_answers(location, plan, list(part_of), settings)) as stream:
             progress = progress or (lambda *_: None)
-            warnings = _write_parts(settings.out, rows, plan, part_of, stream, progress)
-        errors = count_errors(settings.out, plan.parts)
+            warnings = _write_parts(settings.out, form, rows, plan, part_of, stream, progress)
+        errors = count_errors(settings.out, form, plan.parts)
     return BatchSummary(
         out=settings.out,
         rows=len(rows),
@@ -181,6 +187,7 @@ def _answers(
 
 def _write_parts(
     out: Path,
+    form: TableForm,
     rows: Rows,
     plan: BatchPlan,
     part_of: dict[int, int],
@@ -191,6 +198,7 @@ def _write_parts(
 
     Args:
         out: folder of the batch.
+        form: format of the parts.
         rows: all rows of the input.
         plan: rows and tasks of each part.
         part_of: part of each task to answer.
@@ -209,7 +217,7 @@ def _write_parts(
         missing[part] -= 1
         if not missing[part]:
             part_answers = [answered.pop(task) for task in plan.tasks_of(part)]
-            write_part(out, part, plan, rows, part_answers)
+            write_part(out, part, form, plan, rows, part_answers)
         done += len(answer.errors)
         failed += len(answer.errors) - answer.errors.count(None)
         progress(done, len(rows), failed)

@@ -18,7 +18,7 @@ def batch(
     inputs: Annotated[
         list[str], typer.Argument(help="Photos, folders, globs, or .parquet or .csv tables.")
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Output folder for the Parquet files.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Output folder for the tables.")],
     points: Annotated[
         list[str] | None,
         typer.Option(
@@ -70,11 +70,18 @@ def batch(
             help="Also write each photo's depth map: float32 metres (npy) or 16-bit millimetres.",
         ),
     ] = None,
+    table_form: Annotated[
+        Literal["parquet", "csv"] | None,
+        typer.Option(
+            "--format",
+            help="Format of the tables; default: parquet if pyarrow is installed, otherwise csv.",
+        ),
+    ] = None,
     fail_on_error: Annotated[
         bool, typer.Option("--fail-on-error", help="Exit with 1 if any row has an error.")
     ] = False,
 ) -> None:
-    """Query many photos and write Parquet files; run the same command again to resume.
+    """Query many photos and write Parquet or CSV files; run the same command again to resume.
 
     Example: `spd batch detections.parquet -o out/depths --model runs/rooms_tiny`
     """
@@ -100,6 +107,7 @@ def batch(
         workers=workers,
         photos_per_part=photos_per_part,
         maps=maps,
+        table_form=table_form,
     )
     _check(settings)
     summary = _run(batch_input, settings)

@@ -35,7 +35,9 @@ def onnx(
     images: Annotated[
         int,
         typer.Option(
-            "--images", min=1, help="Frames for calibration; the same number of others is scored."
+            "--images",
+            min=1,
+            help="Number of calibration frames; accuracy is measured on as many others.",
         ),
     ] = 32,
     fused: Annotated[

@@ -122,7 +122,8 @@ def query(
         _output("--edge-ratio", help="Drop points of the cloud at depth jumps above this ratio."),
     ] = 1.05,
     png_unit: Annotated[
-        float, _output("--png-unit", help="PNG steps per metre; 1000 stores millimetres.")
+        float,
+        _output("--png-unit", help="Units per metre in 16-bit PNG maps; 1000 stores millimetres."),
     ] = 1000.0,
     model: Model = None,
     device: Device = None,
@@ -177,13 +178,16 @@ def query_photo(
     Depths of the shipped model take this path, and are computed in `models/kernel/query.c`:
 
         query_photo       this file
-        depth_at          scenes/scene.py             checks the points
-        _ask              runtimes/export_predictor.py  points in pixels of the network's input
-        query             runtimes/kernel.py          weights and feature maps of the export
-        ask               models/kernel/ask.py        shares the points among threads
+        depth_at          scenes/scene.py               checks the points
+        _ask              runtimes/export_predictor.py  points in pixels of the network's input;
+                                                        the answer times the plan's `depth_factor`
+        query             runtimes/kernel_engine.py     weights and feature maps of the export
+        ask               models/kernel/ask.py          shares the points among threads
         spd_query         models/kernel/query.c
 
-    With `--runtime torch`, `_ask` of `predictors/torch_predictor.py` calls `SPD.query` instead.
+    `encode` computes the maps before (`runtimes/export_predictor.py`). `ModelOptions.locate` and
+    `with_kernel` choose: without a C compiler the export's own query graph answers, on a GPU or
+    with `--runtime torch` `SPD.query`. A calibration multiplies again (`scenes/calibration.py`).
 
     Raises:
         SPDError: on the first wrong input.

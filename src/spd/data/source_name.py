@@ -28,7 +28,8 @@ class SourceOptions(Frozen):
     focal_px: float | None = Field(None, gt=0)
     """Focal length in pixels of the stored images."""
     camera: Literal["nyu"] | None = None
-    """`nyu`: NYU Depth V2's colour camera, for frames of 640x480 and their exact reductions."""
+    """`nyu`: NYU Depth V2's colour camera, for 640x480 frames and frames downscaled from them
+    at the same aspect ratio."""
     border: Literal["nyu", "none"] | None = None
     """`nyu`: mask the white border of NYU's 640x480 frames; `none`: mask nothing."""
     root: str | None = None

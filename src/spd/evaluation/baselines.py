@@ -1,8 +1,8 @@
 """The two baselines that see no photo, which a model has to beat.
 
 `constant` predicts one depth everywhere: the median of the training data if it is known, else that
-of all scored truth, which is better than any model could know. `image median` predicts each image's
-own true median, which no model is told.
+of all scored truth, an optimistic baseline because no model has access to it. `image median`
+predicts each image's own true median, which no model is told.
 """
 
 import dataclasses

@@ -22,7 +22,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from spd.config import PATCH, ModelConfig
-from spd.geometry import rescale
+from spd.pixels import rescale
 
 COARSE_CELLS, FINE_CELLS = 2, 4  # cells of s8 and L2, and of L1, along a side of a patch
 

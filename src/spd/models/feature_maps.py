@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from spd.errors import InputError
-from spd.geometry import Size
+from spd.pixels import Size
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

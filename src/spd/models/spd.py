@@ -12,21 +12,14 @@ from torch import Tensor, nn
 
 from spd.config import ModelConfig
 from spd.errors import InputError, PointError
-from spd.geometry import (
-    Size,
-    cell_centres,
-    check_image_size,
-    check_outside,
-    check_points,
-    points_inside,
-    resize_bilinear,
-)
+from spd.geometry import cell_centres, check_points, points_inside, resize_bilinear
 from spd.memory import in_parts, memory_for
 from spd.models.decoder.global_dpt import GlobalPath
 from spd.models.decoder.local_paths import build_local_path
 from spd.models.encoder_vits.pyramid_neck import PyramidNeck
 from spd.models.encoder_vits.vit_s import Encoder
 from spd.models.feature_maps import FeatureMaps
+from spd.pixels import Size, check_image_size, check_outside
 
 Form = Literal["compiled", "torch"]
 """How an answer is computed: by the compiled kernel or by torch operations."""

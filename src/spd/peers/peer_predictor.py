@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float
 
 from spd.errors import InputError
-from spd.geometry import Size
 from spd.peers.processing import NetworkInput, Processing, check_input
 from spd.photos.focal import Focal
 from spd.photos.reading import RGBImage
+from spd.pixels import Size
 from spd.scenes.depth_kind import DepthKind
 from spd.scenes.photo_predictor import NetworkPhoto, PhotoPredictor
 from spd.scenes.scene import PhotoScene

@@ -18,8 +18,9 @@ from torch import Tensor
 
 from spd.checkpoints.folder import PREPROCESSOR
 from spd.errors import CheckpointError, InputError
-from spd.geometry import Size, resize_bicubic, resize_bilinear
+from spd.geometry import resize_bicubic, resize_bilinear
 from spd.photos.reading import RGBImage
+from spd.pixels import Size
 
 MAX_INPUT_PX = 1536 * 1536
 """Largest input in pixels: Depth Pro's, the largest of all supported networks."""

@@ -111,7 +111,7 @@ def read_mask_pixels(image: str | os.PathLike[str] | bytes) -> Bool[np.ndarray, 
         image: a path or a file's bytes; 16-bit labels and palettes are read too.
 
     Raises:
-        InputError: if it is missing, not an image, or a JPEG, whose black is not exactly black.
+        InputError: if it is missing, not an image, or a JPEG (lossy: black becomes almost black).
     """
     if isinstance(image, bytes):
         return _opened(image, "the mask", _inside)
@@ -162,7 +162,7 @@ def _decoded(image: Image.Image, name: str) -> Photo:
 
 def _inside(image: Image.Image, name: str) -> Bool[np.ndarray, "h w"]:
     if image.format in _LOSSY:
-        raise InputError(f"{name} is a JPEG, whose black is not exactly 0; save the mask as PNG")
+        raise InputError(f"{name} is a JPEG, which does not keep black at 0; save the mask as PNG")
     with _told(name):
         turned = _turned(image)
         if turned.mode in _DEEP_GREY:  # labels from 1 to 255 would become black in eight bits

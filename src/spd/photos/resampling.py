@@ -8,7 +8,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 if TYPE_CHECKING:  # at run time this would import torch, which reading a photo does not need
-    from spd.geometry import Size
+    from spd.pixels import Size
 
 _MOST_PADDING = 4  # limit of padded pixels per image pixel; only very oblong images exceed it
 _FREE_PADDING_PX = 16_000_000

@@ -17,12 +17,12 @@ from torch import Tensor
 
 from spd.checkpoints.checkpoint import load_checkpoint
 from spd.config import ModelConfig
-from spd.geometry import Size, resize_bilinear
+from spd.geometry import resize_bilinear
 from spd.memory import memory_for
 from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
 from spd.photos.plan import ImagePlan as ImagePlan
-from spd.pixels import lattice, read_lattice
+from spd.pixels import Size, lattice, read_lattice
 from spd.predictors.devices import choose_device
 from spd.scenes.photo_predictor import NetworkPhoto, PlannedPredictor, plans_of
 from spd.scenes.scene import PhotoScene

@@ -18,7 +18,7 @@ from spd.photos.reading import RGBImage, resample
 from spd.pixels import Size, lattice, read_lattice, side_centres
 from spd.runtimes.engines import Engine, Maps, open_engine
 from spd.runtimes.folder import ExportFolder
-from spd.runtimes.kernel import with_kernel
+from spd.runtimes.kernel_engine import with_kernel
 from spd.scenes.photo_predictor import NetworkPhoto, PlannedPredictor, plans_of
 from spd.scenes.scene import PhotoScene
 

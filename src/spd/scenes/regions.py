@@ -207,7 +207,7 @@ def read_mask(image: str | os.PathLike[str] | bytes) -> Mask:
         image: a path, or a file's bytes.
 
     Raises:
-        InputError: if it is missing, not an image, or a JPEG, whose black is not exactly black.
+        InputError: if it is missing, not an image, or a JPEG (lossy: black becomes almost black).
     """
     return Mask(read_mask_pixels(image))
 

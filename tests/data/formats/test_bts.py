@@ -12,7 +12,7 @@ from helpers.write_nyu import write_bts
 from spd.data.formats import open_source, recognise
 from spd.data.formats.bts import BTS
 from spd.errors import DataError
-from spd.geometry import Intrinsics
+from spd.pixels import Intrinsics
 
 FRAMES = miniature_frames()
 # Scenes are read by name: bedroom, kitchen, kitchen, office; then bathroom, kitchen of the test.

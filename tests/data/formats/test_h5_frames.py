@@ -16,7 +16,7 @@ from spd.data.formats import open_source, recognise
 from spd.data.formats.h5_frames import H5Frames
 from spd.data.formats.tar_index import index_tar
 from spd.errors import DataError
-from spd.geometry import Intrinsics
+from spd.pixels import Intrinsics
 
 FRAMES = miniature_frames()
 # Scenes are read by name: bedroom, kitchen, kitchen, office; then the official frames by number.

@@ -13,7 +13,7 @@ from spd.data.formats.image_folders import ImageDepthFolders
 from spd.data.formats.timestamps import nearest, timestamp_us
 from spd.data.sample import valid_depth
 from spd.errors import DataError
-from spd.geometry import Intrinsics
+from spd.pixels import Intrinsics
 
 FRAMES = miniature_frames()
 IMAGE = np.arange(6 * 8 * 3, dtype=np.uint8).reshape(6, 8, 3)

@@ -13,7 +13,7 @@ from spd.data.check import check_source
 from spd.data.formats import open_source, recognise
 from spd.data.formats.labelled_mat import LabelledMat
 from spd.errors import DataError
-from spd.geometry import Intrinsics
+from spd.pixels import Intrinsics
 
 FRAMES = miniature_frames()
 

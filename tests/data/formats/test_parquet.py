@@ -24,7 +24,7 @@ from spd.data.formats import open_source
 from spd.data.formats.parquet import ParquetTables
 from spd.data.sample import valid_depth
 from spd.errors import DataError
-from spd.geometry import Intrinsics
+from spd.pixels import Intrinsics
 
 FRAMES = miniature_frames()
 TRAIN = [frame for frame in FRAMES if frame.split == "train"]

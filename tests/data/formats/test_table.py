@@ -11,7 +11,7 @@ from helpers.write_general import npy_bytes, png_bytes, tiff_bytes, write_table
 from spd.data.formats import open_source
 from spd.data.formats.table import CSVTable
 from spd.errors import DataError
-from spd.geometry import Intrinsics
+from spd.pixels import Intrinsics
 
 FRAMES = miniature_frames()
 IMAGE = np.arange(6 * 8 * 3, dtype=np.uint8).reshape(6, 8, 3)

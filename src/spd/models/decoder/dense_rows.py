@@ -15,9 +15,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from spd.geometry import Size, resized_rows
+from spd.geometry import resized_rows
 from spd.models.decoder.attention_stage import CrossAttentionStage
 from spd.models.decoder.dense_attention import Source, window_attention
+from spd.pixels import Size
 
 ROWS = 12  # per step; whole tiles in both stages, at dilations 2 and 1
 

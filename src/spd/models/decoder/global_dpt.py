@@ -3,7 +3,8 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from spd.geometry import Size, resize_bilinear
+from spd.geometry import resize_bilinear
+from spd.pixels import Size
 
 
 class ResidualConvUnit(nn.Module):

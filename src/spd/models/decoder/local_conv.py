@@ -12,10 +12,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from spd.config import ModelConfig
-from spd.geometry import Size, gather_cells, pixel_to_cell, rescale, resize_bilinear
+from spd.geometry import gather_cells, resize_bilinear
 from spd.models.decoder.global_dpt import ResidualConvUnit
 from spd.models.decoder.local_path import LocalPath, head_depth_m, start_at_depth
 from spd.models.feature_maps import FeatureMaps
+from spd.pixels import Size, pixel_to_cell, rescale
 
 
 class RefineNet(nn.Module):

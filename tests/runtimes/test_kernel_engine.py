@@ -17,7 +17,7 @@ from spd.models.kernel.build import compiler, weight_count
 from spd.predictors.loading import load
 from spd.runtimes.engines import open_engine
 from spd.runtimes.folder import QUERY_WEIGHTS, ExportFolder
-from spd.runtimes.kernel import KernelEngine, with_kernel
+from spd.runtimes.kernel_engine import KernelEngine, with_kernel
 
 needs_compiler = pytest.mark.skipif(compiler() is None, reason="this machine has no C compiler")
 

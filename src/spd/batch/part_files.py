@@ -1,0 +1,85 @@
+"""The two formats of a part: Parquet, or CSV where pyarrow is not installed."""
+
+import collections
+import csv
+import importlib.util
+import io
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from spd.batch.columns import Column, as_arrow, as_list
+
+TableForm = Literal["parquet", "csv"]
+
+
+def default_form() -> TableForm:
+    """Parquet where pyarrow is installed, otherwise CSV."""
+    return "csv" if importlib.util.find_spec("pyarrow") is None else "parquet"
+
+
+def table_bytes(columns: dict[str, Column], form: TableForm) -> bytes:
+    """The content of a file with these columns."""
+    return _as_csv(columns) if form == "csv" else _as_parquet(columns)
+
+
+def _as_csv(columns: dict[str, Column]) -> bytes:
+    """CSV with all digits; unknown values are empty cells, lists are JSON."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(columns)
+    listed = [[_cell(value) for value in _values(column)] for column in columns.values()]
+    writer.writerows(zip(*listed, strict=True))
+    return file.getvalue().encode()
+
+
+def _values(column: Column) -> list[Any]:
+    """Values that print as the shortest text that reads back as the same number."""
+    is_float32 = str(getattr(column, "dtype", "")) == "float32"
+    return [float(str(value)) for value in column] if is_float32 else as_list(column)
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, list | dict):
+        return json.dumps(value)
+    return None if value != value else value  # NaN
+
+
+def _as_parquet(columns: dict[str, Column]) -> bytes:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    table = pa.table({name: as_arrow(column) for name, column in columns.items()})
+    sink = pa.BufferOutputStream()
+    parquet.write_table(table.combine_chunks(), sink, compression="zstd")
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
+def count_rows(path: Path) -> int:
+    """Number of rows in a file; -1 if it is damaged."""
+    if path.suffix == ".csv":
+        try:
+            with path.open(encoding="utf-8", newline="") as file:
+                return sum(1 for _ in csv.reader(file)) - 1
+        except (OSError, UnicodeDecodeError, csv.Error):
+            return -1
+    from pyarrow import ArrowException, parquet
+
+    try:
+        rows: int = parquet.read_metadata(path).num_rows
+    except (ArrowException, OSError):
+        return -1
+    return rows
+
+
+def read_errors(path: Path) -> dict[str, int]:
+    """Number of rows with each error."""
+    if path.suffix == ".csv":
+        with path.open(encoding="utf-8", newline="") as file:
+            errors = [row["error"] for row in csv.DictReader(file)]
+    else:
+        from pyarrow import parquet
+
+        errors = parquet.read_table(path, columns=["error"])["error"].to_pylist()
+    return collections.Counter(error for error in errors if error)
