@@ -17,6 +17,7 @@ from helpers.samples import random_maps
 from spd.cli import run
 from spd.memory import OutOfMemoryError, in_parts, memory_for
 from spd.predictors.torch_predictor import Predictor
+from spd.runtimes.blocks import ask_in_blocks
 from spd.runtimes.engines import open_engine
 from spd.runtimes.export_predictor import RuntimePredictor
 from spd.runtimes.folder import ExportFolder
@@ -34,11 +35,11 @@ class Short:
         self.answer, self.most, self.error = answer, most, error
         self.asked: list[int] = []
 
-    def __call__(self, maps, points):
+    def __call__(self, first, points, *more):
         self.asked.append(points.shape[1])
         if points.shape[1] > self.most:
             raise self.error
-        return self.answer(maps, points)
+        return self.answer(first, points, *more)
 
 
 def test_parts_are_halved_for_good_and_what_was_answered_is_kept():
@@ -123,8 +124,8 @@ def test_runtimes_continue_in_smaller_chunks_with_the_same_answers(monkeypatch):
     maps = engine.encode(np.zeros((1, 3, 42, 70), np.float32))
     points = np.random.default_rng(0).random((1, 3000, 2)).astype(np.float32) * 41
     expected = engine.query(maps, points)
-    short = Short(engine._blocks.ask, 300, OutOfMemoryError("full"))
-    monkeypatch.setattr(engine._blocks, "ask", short)
+    short = Short(ask_in_blocks, 300, OutOfMemoryError("full"))
+    monkeypatch.setattr("spd.runtimes.engines.ask_in_blocks", short)
     np.testing.assert_allclose(engine.query(maps, points), expected, rtol=1e-6)
     assert short.asked[:6] == [3000, 1500, 750, 375, 187, 187]
     short.most = 0

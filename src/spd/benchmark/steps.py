@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import importlib.util
-import os
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from spd.config import PATCH
 from spd.errors import SPDError
 from spd.pixels import Size
 from spd.predictors.model_options import ModelOptions
+from spd.processes import CORES
 from spd.runtimes.engines import installed_runtimes
 from spd.runtimes.folder import is_export
 
@@ -129,7 +129,7 @@ def _row(runtime: str, step: str, timing: Timing) -> dict[str, Any]:
 
 def _default_threads() -> int:
     if importlib.util.find_spec("torch") is None:
-        return os.cpu_count() or 1
+        return CORES
     import torch
 
     return torch.get_num_threads()

@@ -18,7 +18,8 @@ from jaxtyping import Float
 
 from spd.errors import CheckpointError, ConfigError
 from spd.memory import in_parts, memory_for
-from spd.runtimes.blocks import PointBlocks
+from spd.processes import CORES
+from spd.runtimes.blocks import ask_in_blocks
 from spd.runtimes.folder import ENCODE, ENCODE_INT8, MAP_NAMES, QUERY, ExportFolder
 
 RuntimeName = Literal["onnxruntime", "openvino"]
@@ -106,7 +107,7 @@ class _GraphEngine:
     """An engine whose query is a graph: blocks of points, one thread each."""
 
     _query: _Graph
-    _blocks: PointBlocks
+    _threads: int
 
     def query(self, maps: Maps, points: Float[np.ndarray, "b k 2"]) -> Float[np.ndarray, "b k"]:
         """Depth in metres at points in pixels of the encoded images; NaN outside.
@@ -122,7 +123,7 @@ class _GraphEngine:
         def part(where: slice) -> np.ndarray:
             what = f"querying {where.stop - where.start} point(s)"
             with memory_for(what, "free some, or query fewer"):
-                return self._blocks.ask(answer, points[:, where])
+                return ask_in_blocks(answer, points[:, where], self._threads)
 
         return np.concatenate(in_parts(part, points.shape[1], QUERY_CHUNK), axis=1)
 
@@ -148,7 +149,7 @@ class OnnxRuntimeEngine(_GraphEngine):
                 raise _refused(path, "onnxruntime", error) from None
 
         self._encode, self._query = load(encode, threads), load(query, 1)
-        self._blocks = PointBlocks(threads)
+        self._threads = threads or CORES
 
     def encode(self, images: Float[np.ndarray, "b 3 h w"]) -> Maps:
         """Encode RGB images in 0..1; runs once per photo."""
@@ -183,8 +184,8 @@ class OpenVINOEngine(_GraphEngine):
 
         hint = openvino_hint(precision, capabilities)
         self._encode = _OpenVINOGraph(lambda: load(encode, hint, threads))
-        self._blocks = PointBlocks(threads)
-        self._query = _OpenVINOGraphs(lambda: load(query, "f32", 1), self._blocks.threads)
+        self._threads = threads or CORES
+        self._query = _OpenVINOGraphs(lambda: load(query, "f32", 1), self._threads)
 
     def encode(self, images: Float[np.ndarray, "b 3 h w"]) -> Maps:
         """Encode RGB images in 0..1; runs once per photo."""
