@@ -6,7 +6,6 @@ by 1.6 cm at 2 to 4 m and the query takes a small part of the time.
 
 import contextlib
 import functools
-import importlib
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any, Literal, Protocol, get_args
 import numpy as np
 from jaxtyping import Float
 
-from spd.errors import CheckpointError, ConfigError
+from spd.errors import CheckpointError, ConfigError, require
 from spd.memory import in_parts, memory_for
 from spd.processes import CORES
 from spd.runtimes.blocks import ask_in_blocks
@@ -76,7 +75,8 @@ def open_engine(
     """Load both graphs of an export into a runtime.
 
     Raises:
-        ConfigError: if the runtime is not installed or cannot do that precision here.
+        ConfigError: if the runtime cannot do that precision here.
+        MissingExtraError: if the runtime is not installed.
         CheckpointError: if a graph is missing, changed, or refused by the runtime.
     """
     check_names(runtime, precision)
@@ -136,7 +136,8 @@ class OnnxRuntimeEngine(_GraphEngine):
             raise ConfigError(
                 "onnxruntime does not support bfloat16 on a CPU; use --runtime openvino, or float32"
             )
-        ort = _import("onnxruntime")
+        require("onnxruntime")
+        import onnxruntime as ort
 
         def load(path: Path, threads: int | None) -> Any:
             options = ort.SessionOptions()
@@ -256,9 +257,11 @@ def openvino_core() -> Any:
     signal with a handler (SIGINT, SIGTERM, SIGCHLD) then kills the process silently.
 
     Raises:
-        ConfigError: if OpenVINO is not installed.
+        MissingExtraError: if OpenVINO is not installed.
     """
-    openvino = _import("openvino")
+    require("openvino")
+    import openvino
+
     with _ONE_CORE:
         return _only_core(openvino)
 
@@ -287,15 +290,6 @@ def _memory_for_images(images: np.ndarray) -> contextlib.AbstractContextManager[
         f"encoding {count} image(s) of {height}x{width}",
         "free some, crop the photo, or use a different runtime",
     )
-
-
-def _import(name: str) -> ModuleType:
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        raise ConfigError(
-            f'{name} is not installed; install it with: pip install "spd[export]"'
-        ) from None
 
 
 def _refused(path: Path, runtime: str, error: Exception) -> CheckpointError:
