@@ -4,7 +4,6 @@ Real shortage too, in a process whose address space is limited: OpenVINO's plain
 what it answered before, and says nothing.
 """
 
-import re
 import subprocess
 import sys
 
@@ -77,6 +76,7 @@ def test_a_single_one_that_does_not_fit_is_the_end():
         RuntimeError("MPS backend out of memory (MPS allocated: 5.00 GB)"),
         MemoryError(),
         RuntimeError("std::bad_alloc"),
+        RuntimeError("[CPU] Select node with name 'n10_9' can't alloc"),
         Exception("[ONNXRuntimeError] : 1 : FAIL : Failed to allocate memory for requested buffer"),
     ],
 )
@@ -180,18 +180,23 @@ maps = engine.encode(np.zeros((1, 3, 42, 70), np.float32))
 before = engine.query(maps, np.full((1, 5, 2), 3, np.float32))
 # A block holds the cells of so many points of each image: 0.7 GB of them are too much for 0.3.
 many = tuple(np.repeat(feature_map, 3000, axis=0) for feature_map in maps)
-points, images = np.full((3000, 128, 2), 7, np.float32), np.zeros((2, 3, 1400, 1400), np.float32)
+points = np.random.default_rng(0).random((3000, 128, 2), np.float32) * 41
+images = np.zeros((2, 3, 1400, 1400), np.float32)
 before_limit = resource.getrlimit(resource.RLIMIT_AS)
 pages = int(open("/proc/self/statm").read().split()[0])
 room = pages * resource.getpagesize() + 300_000_000
 resource.setrlimit(resource.RLIMIT_AS, (room, before_limit[1]))
+answers = []
 for ask in (lambda: engine.query(many, points), lambda: engine.encode(images)):
     try:
-        ask()  # the query in smaller parts, if what the runtime still holds leaves room for them
+        answers.append(ask())  # in smaller parts, if what the runtime still holds leaves room
     except OutOfMemoryError as error:
         print(error)
 resource.setrlimit(resource.RLIMIT_AS, before_limit)
 assert np.array_equal(before, engine.query(maps, np.full((1, 5, 2), 3, np.float32)))
+for answer in answers:
+    np.testing.assert_allclose(answer, engine.query(many, points), rtol=1e-5)
+    print("the same answer")
 """
 
 
@@ -211,5 +216,5 @@ def test_real_shortage_in_a_runtime_is_an_error_and_afterwards_it_answers(runtim
         line.partition(" needs more memory than is available; ")[0]
         for line in done.stdout.splitlines()
     ]
-    assert said.pop() == "encoding 2 image(s) of 1400x1400"
-    assert all(re.fullmatch(r"querying \d+ point\(s\)", line) for line in said)
+    refused = "encoding 2 image(s) of 1400x1400"
+    assert said in ([refused, "the same answer"], ["querying 1 point(s)", refused])
