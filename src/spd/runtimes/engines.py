@@ -121,11 +121,11 @@ class _GraphEngine:
             return self._query.run(["depth_m"], given | {"points": block})[0]
 
         def part(where: slice) -> np.ndarray:
-            what = f"querying {where.stop - where.start} point(s)"
-            with memory_for(what, "free some, or query fewer"):
+            with _memory_for_points(where.stop - where.start):
                 return ask_in_blocks(answer, points[:, where], self._threads)
 
-        return np.concatenate(in_parts(part, points.shape[1], QUERY_CHUNK), axis=1)
+        with _memory_for_points(points.shape[1]):
+            return np.concatenate(in_parts(part, points.shape[1], QUERY_CHUNK), axis=1)
 
 
 class OnnxRuntimeEngine(_GraphEngine):
@@ -282,6 +282,10 @@ def check_bfloat16(capabilities: list[str]) -> None:
 def openvino_hint(precision: str, capabilities: list[str]) -> str:
     """OpenVINO's name of the precision of everything that is not quantised."""
     return "bf16" if precision != "float32" and "BF16" in capabilities else "f32"
+
+
+def _memory_for_points(count: int) -> contextlib.AbstractContextManager[None]:
+    return memory_for(f"querying {count} point(s)", "free some, or query fewer")
 
 
 def _memory_for_images(images: np.ndarray) -> contextlib.AbstractContextManager[None]:
