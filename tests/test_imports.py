@@ -163,6 +163,14 @@ def test_imports_point_towards_the_foundations(module):
         assert other is None or RANK[other] <= RANK[own], f"{module} imports {imported}"
 
 
+def test_the_layers_table_of_the_design_is_the_one_that_is_tested():
+    page = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    table = page.split("\n## Layers\n")[1].split("\n## ")[0]
+    rows = [line.split("|")[2] for line in table.splitlines() if line.startswith("| ")]
+    assert [set(re.findall(r"`(\w+)`", row)) for row in rows[1:]] == LAYERS
+    assert set(RANK) == {m.parts[0].removesuffix(".py") for m in modules()} - {"__init__"}
+
+
 @pytest.mark.parametrize("module", NETWORK, ids=str)
 def test_models_import_no_data_plotting_or_io(module):
     for imported in imports_of(module):

@@ -6,6 +6,7 @@ what was given, what is expected and what to do.
 """
 
 import contextlib
+import importlib.util
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -17,7 +18,7 @@ _EXTRAS = {
         *("cachetools", "fastapi", "prometheus_client", "python_multipart"),
         *("starlette", "uvicorn"),
     ),
-    "export": ("onnx", "onnxscript", "openvino"),
+    "export": ("onnx", "onnxscript", "onnxruntime", "openvino"),
     "ray": ("ray",),
 }
 _NAMES = {"torch": "PyTorch", "embreex": "Embree (embreex)", "ray": "Ray"}
@@ -97,3 +98,15 @@ def missing_extras_named(extra: str | None = None) -> Iterator[None]:
             f"this needs {_NAMES.get(package, package)}, which is not installed; "
             f'install it with: pip install "spd[{named}]"'
         ) from None
+
+
+@missing_extras_named()
+def require(*packages: str) -> None:
+    """Refuse to begin without these packages, none of which is loaded.
+
+    Raises:
+        MissingExtraError: naming the first that is not installed, and its extra.
+    """
+    for package in packages:
+        if importlib.util.find_spec(package) is None:
+            raise ModuleNotFoundError(name=package)

@@ -16,6 +16,7 @@ _MESSAGES = (
     "out of memory",  # torch on CUDA and MPS
     "DefaultCPUAllocator",  # torch on the CPU
     "Failed to allocate",  # ONNX Runtime, OpenVINO
+    "can't alloc",  # OpenVINO
     "bad_alloc",  # C++ code below any of them
     "bad allocation",
 )

@@ -1,10 +1,19 @@
-"""Worker processes, for whatever shares work among them."""
+"""Worker processes and threads, for whatever shares work among them."""
 
 import concurrent.futures
 import contextlib
+import functools
 import multiprocessing
-from collections.abc import Callable, Iterator
-from typing import Any
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+Part = TypeVar("Part")
+Answer = TypeVar("Answer")
+
+CORES = os.cpu_count() or 1
+"""Cores of this machine: the number of workers where none is given."""
 
 
 @contextlib.contextmanager
@@ -18,3 +27,46 @@ def process_pool(
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def on_threads(
+    answer: Callable[[Part], Answer], parts: Sequence[Part], threads: int
+) -> list[Answer]:
+    """Answers for all parts, in their order, from the calling thread and `threads - 1` others.
+
+    All callers share the other threads. After an error no further part begins, and the running
+    ones end before it is raised.
+    """
+    threads = min(threads, len(parts))
+    if threads <= 1:
+        return [answer(part) for part in parts]
+    answers: dict[int, Answer] = {}
+    waiting, lock = iter(range(len(parts))), threading.Lock()
+
+    def work() -> None:
+        try:
+            while True:
+                with lock:
+                    number = next(waiting, None)
+                if number is None:
+                    return
+                answers[number] = answer(parts[number])
+        finally:
+            with lock:
+                list(waiting)  # none are left, after an error too
+
+    others = [_pool(os.getpid()).submit(work) for _ in range(threads - 1)]
+    try:
+        work()
+    finally:
+        begun = [other for other in others if not other.cancel()]
+        concurrent.futures.wait(begun)
+    for other in begun:
+        other.result()
+    return [answers[number] for number in range(len(parts))]
+
+
+@functools.cache
+def _pool(process: int) -> concurrent.futures.ThreadPoolExecutor:
+    """The other threads of a process; a forked one has none of its parent's."""
+    return concurrent.futures.ThreadPoolExecutor(CORES, "spd-share")

@@ -103,4 +103,5 @@ def test_a_missing_package_names_its_extra(capsys, checkpoint, tmp_path, monkeyp
         importlib.util, "find_spec", lambda name: None if name == "onnxscript" else found(name)
     )
     code, _, err = spd_run(capsys, "export", "onnx", checkpoint, "-o", tmp_path / "out")
-    assert (code, err) == (2, 'spd: onnxscript is not installed; pip install "spd[export]"\n')
+    said = "spd: this needs onnxscript, which is not installed; install it with: pip install"
+    assert (code, err) == (2, f'{said} "spd[export]"\n')

@@ -127,12 +127,16 @@ def answers(tmp_path_factory):
 
 
 EXTRAS = ("parquet", "train", "serve", "export", "ray")
+EXPORTED = str(Path(spd.__file__).parent / "shipped" / "onnx")
 ENCODE = f"import spd; s = spd.load().encode({PHOTO!r}, focal_px=518.9); "
 PYTHON = {
     ENCODE + "assert s.depth_at([(60, 150)]).shape == (1,)": None,
     ENCODE + "from spd.scenes import points_3d; points_3d(s, [(60, 150)])": None,
     "import spd; spd.load('shipped', runtime='torch')": "torch",
     f"import spd; spd.pipeline()({PHOTO!r}, focal_px=518.9)": "torch",
+    "import spd; spd.load('shipped', runtime='openvino')": "export",
+    f"from spd.runtimes import open_export; open_export({EXPORTED!r}, 'openvino')": "export",
+    "from spd.errors import require; require('numpy', 'ray')": "ray",
 }
 
 

@@ -141,7 +141,9 @@ def test_loopback_addresses_are_recognised():
 
 def test_a_missing_library_names_the_extra(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "fastapi", None)
-    assert 'pip install "spd[serve]"' in refused(capsys)
+    said = refused(capsys)
+    assert "this needs fastapi, which is not installed; " in said
+    assert 'pip install "spd[serve]"' in said
 
 
 def test_the_configuration_refuses_unknown_keys_and_has_the_commands_defaults():

@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import importlib.util
-import os
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,11 +14,11 @@ from spd.benchmark.machine import machine, package_version
 from spd.benchmark.timing import Timing, time_call
 from spd.checkpoints.folder import SHIPPED
 from spd.config import PATCH
-from spd.errors import SPDError
+from spd.errors import SPDError, require
 from spd.pixels import Size
 from spd.predictors.model_options import ModelOptions
+from spd.processes import CORES
 from spd.runtimes.engines import installed_runtimes
-from spd.runtimes.folder import is_export
 
 POINTS = (1, 256, 1024, 16384)
 """Points of a query."""
@@ -93,23 +92,17 @@ class Benchmark:
     def _runtimes(self) -> tuple[list[str], dict[str, str]]:
         """The runtimes that can answer here, and why the others cannot."""
         names, skipped = list[str](), dict[str, str]()
-        for name in ("onnxruntime", "openvino"):
-            if self.device != "cpu":
+        ModelOptions(model=self.model).locate()  # a model that does not exist ends it
+        for name in ("onnxruntime", "openvino", "torch"):
+            if name != "torch" and self.device != "cpu":
                 skipped[name] = f"runs on the CPU only, not on {self.device}"
-            elif name not in installed_runtimes():
-                skipped[name] = 'not installed; pip install "spd[export]"'
-            else:
-                try:
-                    ModelOptions(model=self.model, runtime=name).locate()
-                    names.append(name)
-                except SPDError as error:
-                    skipped[name] = str(error)
-        if importlib.util.find_spec("torch") is None:
-            skipped["torch"] = 'not installed; pip install "spd[torch]"'
-        elif is_export(self.model):
-            skipped["torch"] = "cannot run an exported model"
-        else:
-            names.append("torch")
+                continue
+            try:
+                require(name)
+                ModelOptions(model=self.model, runtime=name).locate()
+                names.append(name)
+            except SPDError as error:
+                skipped[name] = str(error)
         return names, skipped
 
     def _open(self, runtime: str, threads: int) -> Any:
@@ -129,7 +122,7 @@ def _row(runtime: str, step: str, timing: Timing) -> dict[str, Any]:
 
 def _default_threads() -> int:
     if importlib.util.find_spec("torch") is None:
-        return os.cpu_count() or 1
+        return CORES
     import torch
 
     return torch.get_num_threads()

@@ -111,7 +111,8 @@ def export_model(
 
 def _calibration(sources: list[str], images: int) -> "CalibrationFrames":
     from spd.data.sources import open_samples
-    from spd.export.int8 import CalibrationFrames, check_quantiser
+    from spd.errors import require
+    from spd.export.int8 import CalibrationFrames
 
-    check_quantiser()
+    require("onnxruntime")  # it quantises
     return CalibrationFrames.draw(open_samples(sources, metric_only=True), images)

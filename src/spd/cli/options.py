@@ -43,15 +43,17 @@ Precision = Annotated[
 ]
 
 
-def read_size(text: str) -> tuple[int, int]:
-    """(height, width) in pixels from `HEIGHTxWIDTH`, the value of `--size`.
+def read_size(
+    text: str, option: str = "--size", form: str = "HEIGHTxWIDTH", example: str = "350x476"
+) -> tuple[int, int]:
+    """Two numbers from text such as `350x476`: (height, width) in pixels if it is a size.
 
     Raises:
-        InputError: if the text has another form, or a side is 0.
+        InputError: naming the option and its form, if the text has another form or a number is 0.
     """
     from spd.errors import InputError
 
-    height, cross, width = text.lower().partition("x")
-    if not (cross and height.isdecimal() and width.isdecimal() and int(height) and int(width)):
-        raise InputError(f"--size must be HEIGHTxWIDTH (for example 350x476), got {text}")
-    return int(height), int(width)
+    first, cross, second = text.lower().partition("x")
+    if not (cross and first.isdecimal() and second.isdecimal() and int(first) and int(second)):
+        raise InputError(f"{option} must be {form} (for example {example}), got {text}")
+    return int(first), int(second)

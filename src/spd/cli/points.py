@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from spd.cli.options import read_size
 from spd.errors import InputError, PointError
 from spd.pixels import Size, inside_image, outside_error
 from spd.scenes import Box
@@ -62,16 +63,14 @@ def parse_grid(text: str) -> tuple[int, int]:
     """Columns and rows from text `COLUMNSxROWS`.
 
     Raises:
-        PointError: if the text has another form, or the grid has more than a million points.
+        InputError: if the text has another form, or the grid has more than a million points.
     """
-    columns, cross, rows = text.lower().partition("x")
-    if not (cross and columns.isdecimal() and rows.isdecimal() and int(columns) and int(rows)):
-        raise PointError(f"--grid must be COLUMNSxROWS (for example 8x6), got {text}")
-    if int(columns) * int(rows) > MOST_GRID_POINTS:
+    columns, rows = read_size(text, "--grid", "COLUMNSxROWS", "8x6")
+    if columns * rows > MOST_GRID_POINTS:
         raise PointError(
             f"--grid {text} has more than {MOST_GRID_POINTS:,} points; for every pixel use --map"
         )
-    return int(columns), int(rows)
+    return columns, rows
 
 
 def check_points(points: Sequence[PhotoPoint], size: Size) -> None:

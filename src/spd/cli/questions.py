@@ -213,8 +213,8 @@ class QueryOptions:
         """The question; None where there is none.
 
         Raises:
-            PointError: on a malformed point, box or grid.
-            InputError: on more than one kind of question, or a file that cannot be read.
+            PointError: on a malformed point or box.
+            InputError: on a malformed grid, two kinds of question, or an unreadable file.
         """
         kinds = {
             "--points, --points-file": bool(self.points) or self.points_file is not None,

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spd.cli.options import Device, Model, Precision, Runtime
-from spd.errors import ConfigError
+from spd.errors import require
 
 if TYPE_CHECKING:
     from spd.predictors.model_options import ModelOptions
     from spd.serve.config import ServeConfig
-
-_LIBRARIES = ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "cachetools")
 
 
 def serve(
@@ -71,7 +69,7 @@ def serve(
 
     Example: `spd serve --port 8000 --model runs/rooms_tiny`
     """
-    _check_installed()
+    require("fastapi", "uvicorn", "python_multipart", "prometheus_client", "cachetools")
     from spd.predictors.model_options import ModelOptions
     from spd.serve.config import ServeConfig
     from spd.serve.security import read_token
@@ -89,16 +87,6 @@ def serve(
     token = read_token(token_file)
     options = ModelOptions(model=model, device=device, runtime=runtime, precision=precision)
     _serve(options, config, host, port, token)
-
-
-def _check_installed() -> None:
-    from importlib.util import find_spec
-
-    missing = [name for name in _LIBRARIES if find_spec(name) is None]
-    if missing:
-        raise ConfigError(
-            f'{missing[0]} is not installed; install it with: pip install "spd[serve]"'
-        )
 
 
 def _serve(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spd.errors import ConfigError, InputError
+from spd.errors import InputError, require
 from spd.export.half_weights import widen_weights
 from spd.export.scoring import EngineScore, score_engine, working_plan
 from spd.runtimes.engines import installed_runtimes, open_engine
@@ -82,7 +82,7 @@ def quantise_encoder(folder: ExportFolder, calibration: CalibrationFrames) -> No
     """Write every runtime's int8 encoder beside `encode.onnx`; the caller updates `export.json`.
 
     Raises:
-        ConfigError: if ONNX Runtime is not installed.
+        MissingExtraError: if ONNX or ONNX Runtime is not installed.
     """
     photos = [
         network_input(sample.image, working_plan(folder, sample))
@@ -102,9 +102,9 @@ def quantise_graph(source: Path, out: Path, images: Iterable[np.ndarray], runtim
         runtime: runtime the graph is for.
 
     Raises:
-        ConfigError: if ONNX Runtime is not installed.
+        MissingExtraError: if ONNX or ONNX Runtime is not installed.
     """
-    check_quantiser()
+    require("onnx", "onnxruntime")
     import onnx
     from onnxruntime import quantization as q
 
@@ -135,16 +135,6 @@ def quantise_graph(source: Path, out: Path, images: Iterable[np.ndarray], runtim
             calibrate_method=q.CalibrationMethod.MinMax,
             extra_options={"MatMulConstBOnly": True, "ActivationSymmetric": symmetric},
         )
-
-
-def check_quantiser() -> None:
-    """Refuse int8 without ONNX Runtime, whose quantiser is used.
-
-    Raises:
-        ConfigError: if it is not installed.
-    """
-    if "onnxruntime" not in installed_runtimes():
-        raise ConfigError('onnxruntime is not installed; pip install "spd[export]"')
 
 
 def score_int8(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from spd._version import __version__
-from spd.errors import CheckpointError, ConfigError
+from spd.errors import CheckpointError, require
 from spd.export.graphs import OPSET, check_exportable, encode_graph, fused_graph, query_graph
 from spd.export.half_weights import narrow_weights
 from spd.export.int8 import CalibrationFrames, quantise_encoder
@@ -81,13 +81,14 @@ def write_export(
         fused: whether to also write both graphs as one.
 
     Raises:
-        ConfigError: if the model cannot be exported, or a package for exporting is missing.
+        ConfigError: if the model cannot be exported.
+        MissingExtraError: if a package for exporting is not installed.
         InputError: if the size is not a multiple of 14.
         CheckpointError: if the folder exists.
         DataError: if it cannot be written.
     """
     check_exportable(model)
-    check_installed()
+    require("onnx", "onnxscript")
     if size is not None:
         check_image_size(size)
     if out.exists():
@@ -130,19 +131,6 @@ def write_about(folder: Path, about: dict[str, Any]) -> None:
     }
     text = json.dumps(about | {"files": files}, indent=1) + "\n"
     (folder / EXPORT).write_text(text, encoding="utf-8")
-
-
-def check_installed() -> None:
-    """Refuse to export without onnx and onnxscript.
-
-    Raises:
-        ConfigError: with the extra to install.
-    """
-    from importlib.util import find_spec
-
-    for name in ("onnx", "onnxscript"):
-        if find_spec(name) is None:
-            raise ConfigError(f'{name} is not installed; pip install "spd[export]"')
 
 
 def check_parity(model: SPD, folder: ExportFolder, threads: int | None = None) -> list[Parity]:

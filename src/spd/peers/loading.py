@@ -11,6 +11,7 @@ from spd.errors import CheckpointError
 from spd.peers.kinds import Peer
 from spd.peers.peer_predictor import PeerConfig, PeerPredictor
 from spd.peers.processing import open_processing
+from spd.terminal import quiet_loggers
 
 _CLASSES = {
     "depth_anything": "DepthAnythingForDepthEstimation",
@@ -55,7 +56,7 @@ def _read(peer: Peer, source: str) -> tuple[Any, set[str]]:
     import transformers
 
     try:
-        with _quiet():
+        with quiet_loggers("transformers"), _no_progress_bars():  # the exception reports errors
             network, told = getattr(transformers, _CLASSES[peer.model_type]).from_pretrained(
                 peer.folder,
                 dtype=torch.float32,
@@ -72,16 +73,13 @@ def _read(peer: Peer, source: str) -> tuple[Any, set[str]]:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence transformers' progress bars and reports; the exception reports errors."""
+def _no_progress_bars() -> Iterator[None]:
     from transformers.utils import logging
 
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
+    shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
         yield
     finally:
-        logging.set_verbosity(level)
-        if bars:
+        if shown:
             logging.enable_progress_bar()

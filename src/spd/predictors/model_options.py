@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from spd.checkpoints.folder import SHIPPED, WEIGHTS, find_checkpoint
-from spd.errors import CheckpointError, ConfigError
+from spd.errors import CheckpointError, ConfigError, require
 from spd.peers.kinds import Peer, read_peer
 from spd.predictors.calibrated import CalibratedPredictor
 from spd.runtimes.engines import check_names, installed_runtimes
@@ -125,10 +125,7 @@ class ModelOptions:
             )
         installed = installed_runtimes(self.precision)
         if self.runtime is None and not installed:
-            raise ConfigError(
-                f"{self.name} needs onnxruntime or openvino; install both with: "
-                'pip install "spd[export]"'
-            )
+            require("onnxruntime")
         runtime = self.runtime or installed[0]
         if self.device is not None and str(self.device) != "cpu":
             device = str(self.device)

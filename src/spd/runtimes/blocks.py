@@ -5,43 +5,22 @@ took as long with two threads as with one. One block per thread is twice as fast
 """
 
 import math
-import os
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from jaxtyping import Float
+
+from spd.processes import on_threads
 
 BLOCK = 128
 """Points per block: at D = 64 their cells, 3.5 MB, stay in the cache."""
 
 
-class PointBlocks:
-    """A thread pool for blocks of points; several callers may share it.
-
-    Args:
-        threads: number of threads; by default one per core.
-    """
-
-    def __init__(self, threads: int | None) -> None:
-        self.threads = threads or os.cpu_count() or 1
-        self._lock = threading.Lock()
-        self._pool: ThreadPoolExecutor | None = None
-
-    def ask(
-        self,
-        answer: Callable[[Float[np.ndarray, "b n 2"]], Float[np.ndarray, "b n"]],
-        points: Float[np.ndarray, "b k 2"],
-    ) -> Float[np.ndarray, "b k"]:
-        """Answers for all points, in their order; several threads call `answer`."""
-        blocks = np.array_split(points, max(1, math.ceil(points.shape[1] / BLOCK)), axis=1)
-        if len(blocks) == 1 or self.threads == 1:
-            return np.concatenate([answer(block) for block in blocks], axis=1)
-        return np.concatenate(list(self._workers().map(answer, blocks)), axis=1)
-
-    def _workers(self) -> ThreadPoolExecutor:
-        with self._lock:
-            if self._pool is None:
-                self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="spd-points")
-            return self._pool
+def ask_in_blocks(
+    answer: Callable[[Float[np.ndarray, "b n 2"]], Float[np.ndarray, "b n"]],
+    points: Float[np.ndarray, "b k 2"],
+    threads: int,
+) -> Float[np.ndarray, "b k"]:
+    """Answers for all points, in their order; several threads call `answer`."""
+    blocks = np.array_split(points, max(1, math.ceil(points.shape[1] / BLOCK)), axis=1)
+    return np.concatenate(on_threads(answer, blocks, threads), axis=1)

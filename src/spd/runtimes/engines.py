@@ -6,7 +6,6 @@ by 1.6 cm at 2 to 4 m and the query takes a small part of the time.
 
 import contextlib
 import functools
-import importlib
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,9 +15,10 @@ from typing import Any, Literal, Protocol, get_args
 import numpy as np
 from jaxtyping import Float
 
-from spd.errors import CheckpointError, ConfigError
+from spd.errors import CheckpointError, ConfigError, require
 from spd.memory import in_parts, memory_for
-from spd.runtimes.blocks import PointBlocks
+from spd.processes import CORES
+from spd.runtimes.blocks import ask_in_blocks
 from spd.runtimes.folder import ENCODE, ENCODE_INT8, MAP_NAMES, QUERY, ExportFolder
 
 RuntimeName = Literal["onnxruntime", "openvino"]
@@ -75,7 +75,8 @@ def open_engine(
     """Load both graphs of an export into a runtime.
 
     Raises:
-        ConfigError: if the runtime is not installed or cannot do that precision here.
+        ConfigError: if the runtime cannot do that precision here.
+        MissingExtraError: if the runtime is not installed.
         CheckpointError: if a graph is missing, changed, or refused by the runtime.
     """
     check_names(runtime, precision)
@@ -106,7 +107,7 @@ class _GraphEngine:
     """An engine whose query is a graph: blocks of points, one thread each."""
 
     _query: _Graph
-    _blocks: PointBlocks
+    _threads: int
 
     def query(self, maps: Maps, points: Float[np.ndarray, "b k 2"]) -> Float[np.ndarray, "b k"]:
         """Depth in metres at points in pixels of the encoded images; NaN outside.
@@ -120,11 +121,11 @@ class _GraphEngine:
             return self._query.run(["depth_m"], given | {"points": block})[0]
 
         def part(where: slice) -> np.ndarray:
-            what = f"querying {where.stop - where.start} point(s)"
-            with memory_for(what, "free some, or query fewer"):
-                return self._blocks.ask(answer, points[:, where])
+            with _memory_for_points(where.stop - where.start):
+                return ask_in_blocks(answer, points[:, where], self._threads)
 
-        return np.concatenate(in_parts(part, points.shape[1], QUERY_CHUNK), axis=1)
+        with _memory_for_points(points.shape[1]):
+            return np.concatenate(in_parts(part, points.shape[1], QUERY_CHUNK), axis=1)
 
 
 class OnnxRuntimeEngine(_GraphEngine):
@@ -135,7 +136,8 @@ class OnnxRuntimeEngine(_GraphEngine):
             raise ConfigError(
                 "onnxruntime does not support bfloat16 on a CPU; use --runtime openvino, or float32"
             )
-        ort = _import("onnxruntime")
+        require("onnxruntime")
+        import onnxruntime as ort
 
         def load(path: Path, threads: int | None) -> Any:
             options = ort.SessionOptions()
@@ -148,7 +150,7 @@ class OnnxRuntimeEngine(_GraphEngine):
                 raise _refused(path, "onnxruntime", error) from None
 
         self._encode, self._query = load(encode, threads), load(query, 1)
-        self._blocks = PointBlocks(threads)
+        self._threads = threads or CORES
 
     def encode(self, images: Float[np.ndarray, "b 3 h w"]) -> Maps:
         """Encode RGB images in 0..1; runs once per photo."""
@@ -183,8 +185,8 @@ class OpenVINOEngine(_GraphEngine):
 
         hint = openvino_hint(precision, capabilities)
         self._encode = _OpenVINOGraph(lambda: load(encode, hint, threads))
-        self._blocks = PointBlocks(threads)
-        self._query = _OpenVINOGraphs(lambda: load(query, "f32", 1), self._blocks.threads)
+        self._threads = threads or CORES
+        self._query = _OpenVINOGraphs(lambda: load(query, "f32", 1), self._threads)
 
     def encode(self, images: Float[np.ndarray, "b 3 h w"]) -> Maps:
         """Encode RGB images in 0..1; runs once per photo."""
@@ -255,9 +257,11 @@ def openvino_core() -> Any:
     signal with a handler (SIGINT, SIGTERM, SIGCHLD) then kills the process silently.
 
     Raises:
-        ConfigError: if OpenVINO is not installed.
+        MissingExtraError: if OpenVINO is not installed.
     """
-    openvino = _import("openvino")
+    require("openvino")
+    import openvino
+
     with _ONE_CORE:
         return _only_core(openvino)
 
@@ -280,21 +284,16 @@ def openvino_hint(precision: str, capabilities: list[str]) -> str:
     return "bf16" if precision != "float32" and "BF16" in capabilities else "f32"
 
 
+def _memory_for_points(count: int) -> contextlib.AbstractContextManager[None]:
+    return memory_for(f"querying {count} point(s)", "free some, or query fewer")
+
+
 def _memory_for_images(images: np.ndarray) -> contextlib.AbstractContextManager[None]:
     count, _, height, width = images.shape
     return memory_for(
         f"encoding {count} image(s) of {height}x{width}",
         "free some, crop the photo, or use a different runtime",
     )
-
-
-def _import(name: str) -> ModuleType:
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        raise ConfigError(
-            f'{name} is not installed; install it with: pip install "spd[export]"'
-        ) from None
 
 
 def _refused(path: Path, runtime: str, error: Exception) -> CheckpointError:

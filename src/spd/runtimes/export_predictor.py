@@ -121,7 +121,8 @@ def open_export(
 
     Raises:
         CheckpointError: if a file is missing, truncated, changed, or of another version.
-        ConfigError: if the runtime is not installed or cannot compute that precision here.
+        ConfigError: if the runtime cannot compute that precision here.
+        MissingExtraError: if the runtime is not installed.
     """
     export = folder if isinstance(folder, ExportFolder) else ExportFolder.read(folder)
     engine = with_kernel(open_engine(export, runtime, precision, threads), export, threads)

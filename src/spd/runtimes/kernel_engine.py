@@ -3,8 +3,6 @@
 Without a C compiler the export's query graph answers instead.
 """
 
-import os
-
 import numpy as np
 from jaxtyping import Float
 
@@ -13,6 +11,7 @@ from spd.errors import CheckpointError
 from spd.models.kernel.ask import ask
 from spd.models.kernel.build import kernel, shape_of, weight_count
 from spd.pixels import Size, inside_image
+from spd.processes import CORES
 from spd.runtimes.engines import Engine, Maps
 from spd.runtimes.folder import QUERY_WEIGHTS, ExportFolder
 
@@ -59,4 +58,4 @@ def with_kernel(engine: Engine, folder: ExportFolder, threads: int | None = None
         raise CheckpointError(
             f"{path} contains {len(weights)} numbers, expected {wanted}; export the model again"
         )
-    return KernelEngine(engine, folder, weights, threads or os.cpu_count() or 1)
+    return KernelEngine(engine, folder, weights, threads or CORES)

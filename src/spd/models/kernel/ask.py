@@ -2,21 +2,17 @@
 
 import ctypes
 import math
-import os
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
 
 from spd.models.kernel.build import Shape, kernel, weight_count
 from spd.pixels import Size
+from spd.processes import on_threads
 
 PART = 96
 """Points per unit of work of a thread: a few of the kernel's blocks, about 0.1 ms."""
-
-_pools: dict[tuple[int, int], ThreadPoolExecutor] = {}
 
 
 def ask(
@@ -68,41 +64,11 @@ def ask(
             depth_m[image, start:].ctypes.data,
         )
 
-    _share(answer, B, K, threads)
+    threads = min(threads, math.ceil(B * K / PART))
+    step = PART if threads > 1 else max(K, 1)
+    on_threads(
+        answer,
+        [(image, start, min(start + step, K)) for image in range(B) for start in range(0, K, step)],
+        threads,
+    )
     return depth_m
-
-
-def _share(
-    answer: Callable[[tuple[int, int, int]], None], images: int, points: int, threads: int
-) -> None:
-    """Call `answer` for ranges of points, in the calling thread and in others."""
-    threads = min(threads, math.ceil(images * points / PART))
-    if threads <= 1:
-        for image in range(images):
-            answer((image, 0, points))
-        return
-    parts = [
-        (image, start, min(start + PART, points))
-        for image in range(images)
-        for start in range(0, points, PART)
-    ]
-    waiting, lock = iter(parts), threading.Lock()
-
-    def work() -> None:
-        while True:
-            with lock:
-                part = next(waiting, None)
-            if part is None:
-                return
-            answer(part)
-
-    others = [_pool(threads - 1).submit(work) for _ in range(threads - 1)]
-    work()
-    for other in others:
-        if not other.cancel():  # a task that has not started has nothing left to do
-            other.result()
-
-
-def _pool(threads: int) -> ThreadPoolExecutor:
-    """The pool of this process; a forked process has none of its parent's threads."""
-    return _pools.setdefault((os.getpid(), threads), ThreadPoolExecutor(threads, "spd-query"))

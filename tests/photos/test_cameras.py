@@ -6,9 +6,8 @@ import pytest
 from helpers.formula_scenes import wall
 from spd.errors import InputError, PointError
 from spd.photos.camera import CameraOptions
-from spd.photos.distortion import UNDONE_WITHIN_PX
+from spd.photos.distortion import UNDONE_WITHIN_PX, Distortion, rays_at
 from spd.pixels import Intrinsics
-from spd.scenes import Distortion, rays_at
 
 # x = 0.3, y = -0.2: r2 = 0.13, r4 = 0.0169, r6 = 0.002197.
 RAY = np.array([[0.3, -0.2]])
