@@ -23,7 +23,7 @@ from helpers.batches import (
 )
 from spd.batch import parts as parts_module
 from spd.batch import run as run_module
-from spd.errors import BatchError, ConfigError, DataError
+from spd.errors import BatchError, ConfigError, DataError, MissingExtraError
 from spd.predictors.torch_predictor import Predictor
 
 COLUMNS = ["input_row", "image", "u", "v", "depth_m", "range_m", "error", "focal_px", "label"]
@@ -314,7 +314,7 @@ def test_invalid_settings_are_refused(table, model, monkeypatch):
     with pytest.raises(ConfigError, match="workers must be at least 1, got 0"):
         answer(out, model, table, workers=0)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match=r'pip install "spd\[ray\]"'):
+    with pytest.raises(MissingExtraError, match=r'pip install "spd\[ray\]"'):
         answer(out, model, table, engine="ray")
     with pytest.raises(ConfigError, match=r"caf\\udce9 is not valid UTF-8"):
         answer(table.parent / ODD, model, table)

@@ -85,7 +85,7 @@ def read_rows(batch_input: BatchInput, out: Path | None = None) -> tuple[Rows, s
         content = file_sha256(source) if isinstance(source, Path) else "\n".join(photos)
         digest.update(f"{folder} {content}\n".encode(errors="surrogateescape"))
         parts.append(_rows_of(table, photos, folder, name, batch_input, first_row))
-        first_row += _count(table)
+        first_row += len(table["image"])
     if not any(len(part) for part in parts):
         raise DataError(f"{', '.join(batch_input.inputs)}: no rows to process")
     return parts[0] if len(parts) == 1 else _joined(parts), digest.hexdigest()
@@ -188,10 +188,6 @@ def _unreadable(path: Path, reason: str) -> DataError:
     return DataError(f"{storable(str(path))} cannot be read as a table: {reason}")
 
 
-def _count(table: dict[str, Column]) -> int:
-    return len(table["image"])
-
-
 def _rows_of(
     table: dict[str, Column],
     photos: Sequence[str],
@@ -235,7 +231,7 @@ def _points_of(
     table: dict[str, Column], name: str, given: BatchInput, errors: RowErrors
 ) -> tuple[np.ndarray, np.ndarray]:
     """The points `[N, 2]`, and the table row of each `[N]`."""
-    every = np.arange(_count(table))
+    every = np.arange(len(table["image"]))
     has_columns = "u" in table and "v" in table
     if (has_columns or _has_lists(table)) and (given.points or given.grid):
         raise DataError(f"{name} has points of its own; omit --points and --grid")

@@ -73,7 +73,7 @@ def count_rows(path: Path) -> int:
     return rows
 
 
-def read_errors(path: Path) -> dict[str, int]:
+def read_errors(path: Path) -> collections.Counter[str]:
     """Number of rows with each error."""
     if path.suffix == ".csv":
         with path.open(encoding="utf-8", newline="") as file:

@@ -1,5 +1,6 @@
 """Parts: files written atomically, each with the answers to a fixed set of rows."""
 
+import collections
 from pathlib import Path
 
 import numpy as np
@@ -83,10 +84,7 @@ def existing_parts(folder: Path, form: TableForm, plan: BatchPlan) -> list[int]:
     return found
 
 
-def count_errors(folder: Path, form: TableForm, parts: int) -> dict[str, int]:
+def count_errors(folder: Path, form: TableForm, parts: int) -> collections.Counter[str]:
     """Number of rows with each error, over all parts."""
-    counts: dict[str, int] = {}
-    for part in range(parts):
-        for error, rows in read_errors(part_path(folder, part, form)).items():
-            counts[error] = counts.get(error, 0) + rows
-    return counts
+    found = (read_errors(part_path(folder, part, form)) for part in range(parts))
+    return sum(found, collections.Counter())

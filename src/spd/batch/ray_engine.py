@@ -4,31 +4,18 @@ Photos and the model must be at the same paths on every machine. All points are 
 machine; after that, task numbers go out and answers come back.
 """
 
-import importlib.util
-import itertools
 import logging
 import os
-from collections.abc import Generator, Iterator, Sequence
+import pickle
+from collections.abc import Generator, Sequence
 from typing import Any
-
-import numpy as np
 
 from spd.batch.grouping import PhotoPoints
 from spd.batch.tasks import TaskAnswer, answer_task, limit_threads
-from spd.errors import BatchError, ConfigError, SPDError
+from spd.errors import BatchError, SPDError
 from spd.predictors.model_options import ModelOptions
 
 _MOST_BLOCKS = 10_000  # each costs Ray memory
-
-
-def check_ray() -> None:
-    """Check that Ray is installed.
-
-    Raises:
-        ConfigError: if it is not, naming the extra.
-    """
-    if importlib.util.find_spec("ray") is None:
-        raise ConfigError('--engine ray needs Ray; install it with: pip install "spd[ray]"')
 
 
 def answers_of_ray(
@@ -62,7 +49,11 @@ def answers_of_ray(
             num_gpus=1 if str(model.device).startswith("cuda") else None,
         )
         for table in answered.iter_batches(batch_size=None, batch_format="pyarrow"):
-            yield from _answers(table)
+            for pickled in table["answer"].to_pylist():
+                answer = pickle.loads(pickled)
+                if isinstance(answer, SPDError):
+                    raise BatchError(str(answer))
+                yield answer
     except (ray.exceptions.RayError, ray.exceptions.UserCodeException) as error:
         reason = " ".join(str(error).split())
         raise BatchError(
@@ -91,71 +82,27 @@ class TaskActor:
     """A Ray actor: the network, and all photos with their points from its first task on."""
 
     def __init__(self, model: ModelOptions) -> None:
-        self._failed: str | None = None
+        self._failed: SPDError | None = None
         try:
             location = model.locate()
             limit_threads(location)
             self._predictor = location.load()
         except SPDError as error:  # raised here it would be reported with a page of Ray's own text
-            self._failed = str(error)
+            self._failed = error
         self._photo_points: PhotoPoints | None = None
 
     def __call__(self, batch: Any, photo_points: list[Any]) -> Any:
-        """The answer to a batch of one task, as a table."""
+        """The pickled `TaskAnswer` of a batch of one task, or the error of the model."""
+        import pyarrow as pa
         import ray
 
         if self._photo_points is None:
             self._photo_points = ray.get(photo_points[0])
         (task,) = batch["item"].to_pylist()
-        if self._failed is None:
+        answer: TaskAnswer | SPDError | None = self._failed
+        if answer is None:
             try:
-                return _as_table(answer_task(self._predictor, self._photo_points.task(task)))
+                answer = answer_task(self._predictor, self._photo_points.task(task))
             except SPDError as error:
-                self._failed = str(error)
-        empty, points = np.zeros(1, dtype=np.float32), np.zeros((1, 2))
-        failed = TaskAnswer(
-            task=task, points=points, depth_m=empty, range_m=empty, errors=[None], warnings=[]
-        )
-        return _as_table(failed, self._failed)
-
-
-def _as_table(answer: TaskAnswer, failed: str | None = None) -> Any:
-    import pyarrow as pa
-
-    rows = len(answer.errors)
-    warnings = "\n".join(answer.warnings)
-    return pa.table(
-        {
-            "task": pa.array(np.full(rows, answer.task)),
-            "u": answer.points[:, 0],
-            "v": answer.points[:, 1],
-            "depth_m": answer.depth_m,
-            "range_m": answer.range_m,
-            "error": pa.array(answer.errors, pa.string()),
-            "warnings": pa.array([warnings] * rows, pa.string()),
-            "failed": pa.array([failed] * rows, pa.string()),
-        }
-    )
-
-
-def _answers(table: Any) -> Iterator[TaskAnswer]:
-    """The answers in a table of whole tasks.
-
-    Raises:
-        BatchError: if an actor could not load the model.
-    """
-    failed = table["failed"].drop_null()
-    if len(failed):
-        raise BatchError(failed[0].as_py())
-    tasks = table["task"].to_numpy()
-    starts = [0, *(np.flatnonzero(np.diff(tasks)) + 1).tolist(), len(tasks)]
-    for first, end in itertools.pairwise(starts):
-        rows = table.slice(first, end - first)
-        yield TaskAnswer(
-            task=int(tasks[first]),
-            points=np.stack([rows["u"].to_numpy(), rows["v"].to_numpy()], axis=1),
-            depth_m=np.array(rows["depth_m"].to_numpy()),
-            range_m=np.array(rows["range_m"].to_numpy()),
-            errors=rows["error"].to_pylist(),
-            warnings=[text for text in rows["warnings"][0].as_py().split("\n") if text],
-        )
+                answer = self._failed = error
+        return pa.table({"answer": pa.array([pickle.dumps(answer)], pa.binary())})

@@ -18,9 +18,9 @@ from spd.batch.manifest import check_batch_folder, manifest, stored_form, write_
 from spd.batch.maps import MAPS, MapFiles, MapForm
 from spd.batch.part_files import TableForm, default_form
 from spd.batch.parts import columns_of, count_errors, existing_parts, write_part
-from spd.batch.ray_engine import answers_of_ray, check_ray
+from spd.batch.ray_engine import answers_of_ray
 from spd.batch.tasks import TaskAnswer
-from spd.errors import BatchError, ConfigError
+from spd.errors import BatchError, ConfigError, require
 from spd.files import LOCK, check_folder, remove_unfinished
 from spd.predictors.model_options import ModelLocation, ModelOptions
 
@@ -48,8 +48,8 @@ class BatchSettings:
         """Check everything that can be checked before the inputs are read.
 
         Raises:
-            ConfigError: on a number below 1, an engine that is not installed, or a folder whose
-                name is not UTF-8.
+            ConfigError: on a number below 1, or a folder whose name is not UTF-8.
+            MissingExtraError: if Ray is not installed.
             DataError: if the folder cannot be written.
             BatchError: if the folder holds other files than a batch.
         """
@@ -59,7 +59,7 @@ class BatchSettings:
         if self.model.threads is not None and self.model.threads < 1:
             raise ConfigError(f"threads must be at least 1, got {self.model.threads}")
         if self.engine == "ray":
-            check_ray()
+            require("ray")
         check_folder(self.out)
         check_batch_folder(self.out)  # before the inputs are read, which leave files below it out
         if storable(str(self.out)) != str(self.out):  # pyarrow could not read the parts again
@@ -147,7 +147,7 @@ def run_batch(
         photos=plan.photos,
         parts=plan.parts,
         rows_before=before,
-        errors=dict(sorted(errors.items(), key=lambda item: -item[1])),
+        errors=dict(errors.most_common()),
         warnings=warnings,
         seconds=time.monotonic() - began,
     )
