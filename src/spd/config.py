@@ -59,7 +59,7 @@ class EncoderConfig(Frozen):
     taps: tuple[int, int, int, int] = (2, 5, 8, 11)
     """Blocks, counted from 0, whose outputs feed the neck."""
     position_size_px: Int = Field(518, gt=0)
-    """Side in pixels of the square image for which the position table is stored."""
+    """Side in pixels of the square image for which position embeddings are stored."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -29,7 +29,7 @@ from spd.evaluation.protocols import (
     View,
     protocols_named,
 )
-from spd.evaluation.scoring import ImageScore, StoredImage, score_image, truth_scored
+from spd.evaluation.scoring import OUTSIDE, ImageScore, StoredImage, score_image, truth_scored
 from spd.evaluation.settings import EvaluationSettings
 from spd.evaluation.terminal_table import format_report
 from spd.scenes.photo_predictor import PhotoPredictor
@@ -146,7 +146,7 @@ def choose_protocols(samples: object, names: Sequence[str]) -> tuple[Protocol, .
     for protocol in protocols:
         if filled and protocol.ground_truth == "raw":
             raise ConfigError(
-                f"protocol {protocol.name} scores raw readings, but {filled[0]} is read with "
+                f"protocol {protocol.name} scores raw depth, but {filled[0]} is read with "
                 "depth=filled; remove that option, or choose a protocol whose name "
                 "begins with native"
             )
@@ -289,9 +289,7 @@ def _read(
 
 
 def _nothing_scored(folder: PredictionFolder, skipped: Mapping[str, str]) -> DataError:
-    reasons = (
-        ", ".join(sorted(set(skipped.values()))) or "no valid reading that the protocol scores"
-    )
+    reasons = ", ".join(sorted(set(skipped.values()))) or OUTSIDE
     return DataError(
         f"no image in {folder.path} could be scored (skipped: {reasons}); scoring needs samples "
         "with intrinsics and valid depth"

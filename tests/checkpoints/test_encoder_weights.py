@@ -100,7 +100,9 @@ def test_only_the_needed_files_of_a_hub_model_are_downloaded(tmp_path, monkeypat
 
 @pytest.mark.parametrize(("given_px", "own_px"), [(98, 42), (518, 224), (42, 140)])
 @pytest.mark.parametrize("write", [original_pth, transformers_depth_anything, spd_checkpoint])
-def test_another_position_table_is_resized_as_transformers_does(write, given_px, own_px, tmp_path):
+def test_other_position_embeddings_are_resized_as_transformers_does(
+    write, given_px, own_px, tmp_path
+):
     theirs = dinov2(image_size=given_px)
     if write is spd_checkpoint:
         save_checkpoint(spd_with(theirs, position_size_px=given_px), tmp_path / "model")
@@ -144,5 +146,5 @@ def test_the_report_is_one_line_for_a_log(tmp_path):
     assert str(load_encoder(Encoder(SMALL), tmp_path / "v2.pth")) == (
         f"encoder initialised from {tmp_path / 'v2.pth'} (Depth Anything, original names): "
         "77 tensors used, 1 tensor(s) of depth_head left out (a different decoder), "
-        "position table resized from 7x7 to 3x3"
+        "position embeddings resized from 7x7 to 3x3"
     )

@@ -34,7 +34,7 @@ WRONG_TENSORS = {
     ),
     "unknown": ({"blocks.0.mlp.w12.weight": torch.ones(1)}, r"unknown tensor 'encoder.*mlp\.w12"),
     "unknown head": ({"depth_head.x": torch.ones(1)}, "unknown tensor 'depth_head.x'"),
-    "another depth": ({"blocks.5.norm1.bias": torch.ones(22)}, "of the configured depth"),
+    "another depth": ({"blocks.5.norm1.bias": torch.ones(22)}, "is its number of layers correct"),
     "registers": ({"register_tokens": torch.ones(1, 4, 22)}, "with registers, which is not"),
     "twice": ({"layernorm.bias": torch.ones(22)}, "a tensor under two names"),
     "twice by parts": (
@@ -50,10 +50,10 @@ WRONG_TENSORS = {
     "scalar qkv": ({"blocks.1.attn.qkv.bias": torch.tensor(1.0)}, r"lacks tensor .*k_proj\.bias"),
     "table of no square": (
         {"pos_embed": torch.ones(1, 12, 22)},
-        r"position table \[1, 12, 22\]",
+        r"position embeddings \[1, 12, 22\]",
     ),
-    "table without patches": ({"pos_embed": torch.ones(1, 1, 22)}, "position table"),
-    "table of other rank": ({"pos_embed": torch.ones(10, 22)}, "position table"),
+    "table without patches": ({"pos_embed": torch.ones(1, 1, 22)}, "position embeddings"),
+    "table of other rank": ({"pos_embed": torch.ones(10, 22)}, "position embeddings"),
     "whole numbers": ({"norm.bias": torch.ones(22, dtype=torch.int64)}, "in torch.int64"),
     "not finite": (
         {"norm.bias": torch.full((22,), torch.nan)},

@@ -194,7 +194,7 @@ def test_train_evaluate_and_resume_end_to_end(capsys, rgbd_folder, tmp_path, mon
     assert code == 0
     assert "finished 4 steps" in text
     assert "note: there are only 3 frame(s), and each is seen 3 times" in text
-    assert "readings per image, while spd evaluate uses all): 0." in text
+    assert "pixels per image, while spd evaluate uses all): 0." in text
     assert (out / "training.png").stat().st_size > 1000
     code, text, _ = spd_run(capsys, "train", "--resume", out)
     assert (code, text.strip()) == (0, f"the run {out} is already finished: 4 steps")

@@ -81,14 +81,14 @@ def test_readings_outside_the_range_and_in_the_border_are_reported(tmp_path):
     assert report.out_of_range_share == 0.1
     assert report.border_share == pytest.approx(0.9 - report.valid_share)
     assert (
-        "  readings      85.2% valid, 0.0% holes, 10.0% outside 1 mm to 10 m, "
+        "  pixels        85.2% valid, 0.0% holes, 10.0% outside 1 mm to 10 m, "
         "4.8% in the masked border"
     ) in format_check(report).splitlines()
 
 
 def test_shares_of_unused_readings_are_left_out_if_zero(rgbd_folder):
     lines = format_check(check_source(str(rgbd_folder))).splitlines()
-    assert "  readings      100.0% valid, 0.0% holes" in lines
+    assert "  pixels        100.0% valid, 0.0% holes" in lines
 
 
 def test_centimetres_read_as_millimetres_are_noted_and_no_problem(rgbd_folder):
@@ -145,7 +145,7 @@ def test_evidence_from_the_values_is_part_of_the_report(rgbd_folder):
     report = check_source(str(rgbd_folder))
     assert "beyond 10 m" in report.problems[0]
     assert not report.usable
-    assert any("5 of 5 frames have no valid reading" in note for note in report.notes)
+    assert any("5 of 5 frames have no valid depth" in note for note in report.notes)
 
 
 def test_test_frames_in_training_data_are_a_problem(rgbd_folder):

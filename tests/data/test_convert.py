@@ -177,10 +177,10 @@ def test_some_broken_frames_are_left_out_when_allowed_and_listed(opens, tmp_path
 def test_a_folder_with_other_content_is_refused(rgbd_folder, tmp_path):
     convert(f"{rgbd_folder}:train", tmp_path / "new", workers=1)
     with pytest.raises(
-        DataError, match="written with source_split 'train', but this command has 'val'"
+        DataError, match="written with source_split 'train', but this command uses 'val'"
     ):
         convert(f"{rgbd_folder}:val", tmp_path / "new", workers=1)
-    with pytest.raises(DataError, match="written with split None, but this command has 'mine'"):
+    with pytest.raises(DataError, match="written with split None, but this command uses 'mine'"):
         convert(f"{rgbd_folder}:train", tmp_path / "new", workers=1, split="mine")
     with pytest.raises(DataError, match="is not an empty folder"):
         convert(f"{rgbd_folder}:train", rgbd_folder, workers=1)

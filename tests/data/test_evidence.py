@@ -158,12 +158,12 @@ def test_depth_stretched_frame_by_frame_is_refused_and_a_mark_for_holes_is_not()
 @pytest.mark.parametrize("step", [256, 257])
 def test_eight_bits_in_sixteen_are_refused(step):
     eight = [(room * 25.5).astype(np.uint16) * step for room in ROOMS]
-    assert "256 even steps: these are 8-bit values" in only_problem(*eight)
+    assert "256 evenly spaced values (8 bits)" in only_problem(*eight)
 
 
 def test_eight_bits_as_metres_are_refused():
     eight = [((room * 25.5).astype(np.uint8) * (10 / 255)).astype(np.float32) for room in ROOMS]
-    assert "256 even steps: these are 8-bit values" in only_problem(*eight)
+    assert "256 evenly spaced values (8 bits)" in only_problem(*eight)
 
 
 def test_nan_negative_and_infinite_depth_is_counted_and_no_problem():
@@ -184,10 +184,8 @@ def test_frames_without_a_reading_are_counted_and_a_source_of_them_is_refused():
     nothing = np.zeros((240, 320), np.uint16)
     frames = looked_at(millimetres(ROOMS[0]), nothing, nothing)
     assert problems(frames) == []
-    assert notes(frames) == [
-        "2 of 3 frames have no valid reading and are skipped: frame-1, frame-2"
-    ]
-    assert "none of 2 frames has a reading" in only_problem(nothing, nothing)
+    assert notes(frames) == ["2 of 3 frames have no valid depth and are skipped: frame-1, frame-2"]
+    assert "none of 2 frames has depth" in only_problem(nothing, nothing)
     negative = [-room.astype(np.float32) for room in ROOMS]
     assert "100% of the depth is negative" in only_problem(*negative)
 

@@ -156,7 +156,7 @@ def test_points_of_rooms_are_reproducible_and_missing_ones_are_rewritten(rooms):
 def test_settings_of_rooms_include_the_points(rooms, tmp_path):
     pytest.importorskip("embreex")
     assert json.loads((rooms / "rooms.json").read_text())["points"] == 300
-    with pytest.raises(DataError, match=r"written with points 300, but this command has 4096"):
+    with pytest.raises(DataError, match=r"written with points 300, but this command uses 4096"):
         make_rooms(rooms, 2, size=SIZE, workers=1)
     plain = tmp_path / "plain"
     make_rooms(plain, 1, size=SIZE, points=0, workers=1)

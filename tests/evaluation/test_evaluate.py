@@ -199,10 +199,10 @@ def test_samples_without_scale_or_readings_are_skipped_and_counted(tmp_path):
     report = evaluate(predictor, samples, tmp_path)
     assert [index for index, _ in predictor.encoded] == [0]
     assert report.count == 1
-    assert report.skipped == {"room/01": "no focal length", "room/02": "no valid reading"}
+    assert report.skipped == {"room/01": "no focal length", "room/02": "no valid ground truth"}
     assert format_report(report).splitlines()[-2:] == [
         "skipped: no focal length: 1",
-        "skipped: no valid reading: 1",
+        "skipped: no valid ground truth: 1",
     ]
 
 

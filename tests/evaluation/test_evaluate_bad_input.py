@@ -8,6 +8,7 @@ from spd.errors import DataError
 from spd.evaluate import evaluate, format_report, score, score_all
 from spd.evaluation.folder import PredictionFolder
 from spd.evaluation.predictions import MirroredPredictions
+from spd.evaluation.scoring import OUTSIDE
 from spd.evaluation.truth import check_truth
 
 TRUTH = np.full((6, 8), 2.0, np.float32)
@@ -90,15 +91,15 @@ def test_a_frame_without_a_reading_in_the_crop_is_skipped_and_counted(tmp_path):
     native, bts = score_all(tmp_path, ["native", "bts"])
     assert (native.count, native.skipped) == (2, {})
     assert (bts.count, bts.points) == (1, 426 * 560)
-    assert bts.skipped == {"map/1": "no valid reading that the protocol scores"}
-    assert format_report(bts).endswith("skipped: no valid reading that the protocol scores: 1\n")
+    assert bts.skipped == {"map/1": OUTSIDE}
+    assert format_report(bts).endswith(f"skipped: {OUTSIDE}: 1\n")
 
 
 def test_nothing_in_the_crop_at_all_is_an_error(tmp_path):
     outside = np.zeros((480, 640), np.float32)
     outside[:45] = 2.0
     evaluate(MapPredictor([outside]), [map_sample(0, outside)], tmp_path)
-    with pytest.raises(DataError, match=r"could be scored \(skipped: no valid reading that the"):
+    with pytest.raises(DataError, match=r"could be scored \(skipped: no valid ground truth inside"):
         score(tmp_path, protocol="bts")
 
 
@@ -178,5 +179,5 @@ def test_mirrored_predictions_of_other_readings_are_refused(tmp_path):
     path = tmp_path / "mirrored.npz"
     MirroredPredictions(np.ones(3, np.float32), np.ones(3, np.float32)).write(path)
     assert len(MirroredPredictions.read(path, 3).dense_m) == 3
-    with pytest.raises(DataError, match="a different number of readings than the photo's"):
+    with pytest.raises(DataError, match="a different number of pixels than the photo's"):
         MirroredPredictions.read(path, 4)

@@ -44,7 +44,7 @@ def test_without_a_training_median_the_constant_is_the_median_of_the_scored_trut
     assert baselines.image_median.abs_rel == 0
     table = format_report(report)
     assert "(test truth)" in table
-    assert "constant: 3.000 m everywhere, the median of all scored truth" in table
+    assert "constant: 3.000 m everywhere, the median of all scored ground truth" in table
     written = json.loads((tmp_path / "metrics.json").read_text())["floors"]
     assert written["constant"]["name"] == "constant (test truth)"
     assert written["constant"]["metres"] == 3.0
@@ -135,7 +135,7 @@ def test_the_training_median_takes_frames_evenly_and_reports_how_many():
     few = median_of_training_data(frames[:3], "rooms:train")
     assert (few.metres, few.origin.endswith("3 frames of rooms:train")) == (1.0, True)
     frames[0].valid[:] = False
-    with pytest.raises(DataError, match="no readings between 1e-3 and 10 m"):
+    with pytest.raises(DataError, match="no depth between 1e-3 and 10 m"):
         median_of_training_data(frames[:1], "rooms:train")
 
 
@@ -155,7 +155,7 @@ def test_boundary_tables_state_that_the_baselines_have_no_boundary(tmp_path):
     )
     assert {v for n, v in scores.items() if n.endswith("_px")} == {10.0}
     words = (
-        "both baselines are constant maps without edges: where the truth has edges, their "
+        "both baselines are constant maps without edges: where the ground truth has edges, their "
         "precision, recall and F1 are 0 and their distances are 10 px"
     )
     assert words in " ".join(format_report(report).split())

@@ -142,7 +142,7 @@ def test_maps_without_edges_are_reported(tmp_path):
         MapPredictor([flat]), [map_sample(0, truth)], tmp_path / "flat", boundaries="sparse"
     )
     words = (
-        "sparse and dense: the predicted maps have no edges where the truth has edges, so precision"
+        "sparse and dense: no edges are predicted where the ground truth has edges, so precision"
     )
     table = " ".join(format_report(report).split())
     assert words in table

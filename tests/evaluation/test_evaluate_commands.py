@@ -124,7 +124,7 @@ def test_boundaries_without_whole_maps_are_refused_and_nothing_is_scored(asked, 
     before = (tmp_path / "metrics.json").stat().st_mtime_ns
     code, out, err = asked("score", tmp_path, "--boundaries")
     assert (code, out) == (2, "")
-    assert "no whole maps to score depth edges on; add them with spd evaluate ... -o" in err
+    assert "no full maps, which depth edges need; add them with spd evaluate ... -o" in err
     assert err.count("\n") == 1
     assert (tmp_path / "metrics.json").stat().st_mtime_ns == before
     evaluate(MapPredictor([truth]), [map_sample(0, truth)], tmp_path, boundaries="dense")

@@ -164,7 +164,7 @@ def test_the_crop_is_named_in_settings_protocol_and_metrics(tmp_path):
     # 84 of 120 columns and 56 of 100 rows are seen.
     assert written["share_of_readings_seen"] == pytest.approx(0.7 * 0.56, rel=1e-12)
     table = format_report(report)
-    assert "the crop contains 39.2% of the frames' readings" in table
+    assert "the crop contains 39.2% of the frames' valid pixels" in table
     assert words in " ".join(table.split())
     assert written["settings"]["view"] == "crop"
     assert written["dense_read_at_nearest_pixel"] == 0
@@ -188,7 +188,7 @@ def test_readings_outside_the_crop_do_not_count_and_a_crop_without_any_is_skippe
     empty.valid[22:78, 18:102] = False
     unknown = make_sample(1, intrinsics=False)
     report = evaluate(PlanePredictor(), [sample, empty, unknown], tmp_path, view="crop")
-    assert report.skipped == {"empty": "no valid reading", "room/01": "no focal length"}
+    assert report.skipped == {"empty": "no valid ground truth", "room/01": "no focal length"}
     sample.depth_m[30, 30], sample.depth_m[0, 0] = 12.0, 12.0  # one inside, one outside
     again = evaluate(PlanePredictor(), [sample], tmp_path / "again", view="crop")
     assert again.points == 84 * 56 - 1

@@ -140,13 +140,11 @@ def test_the_card_shows_the_numbers_of_an_evaluation(small_model, evaluation, tm
         ("queried points", metrics["sparse"]),
         ("dense map, sampled at the points", metrics["dense"]),
         ("baseline: constant depth", metrics["floors"]["constant"]),
-        ("baseline: true median of each image", metrics["floors"]["image_median"]),
+        ("baseline: ground-truth median of each image", metrics["floors"]["image_median"]),
     ):
         numbers = " | ".join(f"{values[name]:.4g}" for name in ("abs_rel", "rmse", "delta1"))
         assert f"| {words} | {numbers} |" in card.text
-    assert (
-        f"Evaluated on 2 images and {metrics['points']:,} depth readings of frames:val" in card.text
-    )
+    assert f"Evaluated on 2 images and {metrics['points']:,} pixels of frames:val" in card.text
 
 
 def test_an_evaluation_of_another_model_is_refused(small_config, evaluation, tmp_path):

@@ -207,8 +207,8 @@ def wrapped_by_training_code(theirs, folder):
     torch.save(wrapped, folder / "latest.pth")
     left_out = (
         ("depth_head", 1, DECODERS),
-        ("epoch", 1, "beside model"),
-        ("optimizer", 1, "beside model"),
+        ("epoch", 1, "not part of model"),
+        ("optimizer", 1, "not part of model"),
     )
     return folder / "latest.pth", "Depth Anything, original names", 77, left_out
 

@@ -52,7 +52,7 @@ def test_features_are_dinov2s_hidden_states_at_the_specified_blocks(config, tmp_
             assert torch.equal(feature, expected)
 
 
-def test_the_position_table_is_resized_bicubically_by_size():
+def test_the_position_embeddings_are_resized_bicubically_by_size():
     encoder = Encoder(SMALL)
     table = encoder.backbone.embeddings.position_embeddings
     tokens = torch.zeros(1, 1 + 4 * 7, 22)

@@ -121,8 +121,8 @@ def test_another_protocol_other_images_and_other_readings_are_refused(pair, tmp_
         write_report([first, fewer], tmp_path / "x.html")
     drawn = write_evaluation(tmp_path / "e", max_points=5)
     words = (
-        "scored at different readings of room/00: max_points 5, seed 0 in the first, all readings "
-        "in the second; draw the same readings in both"
+        "scored at different pixels of room/00: max_points 5, seed 0 in the first, all pixels "
+        "in the second; draw the same pixels in both"
     )
     with pytest.raises(DataError, match=words):
         write_report([first, drawn], tmp_path / "x.html")
@@ -151,7 +151,7 @@ def test_truth_that_differs_by_a_millimetre_is_refused(pair, tmp_path):
     truth_m = kept.truth_m.copy()
     truth_m[3] += 0.001
     dataclasses.replace(kept, truth_m=truth_m).write(path)
-    words = "scored at different readings of room/04: compare evaluations of the same data"
+    words = "scored at different pixels of room/04: compare evaluations of the same data"
     with pytest.raises(DataError, match=words):
         write_report([first, second], tmp_path / "x.html")
 

@@ -117,10 +117,7 @@ def test_a_plan_with_validation_shows_its_interval_and_readings(small_config, rg
     )
     text = plan_text(small_recipe(small_config), samples, held_out, 1, "cpu")
     assert f"{rgbd_folder}:val: 2 frames" in text
-    assert (
-        "  every 3 steps, on at most 4,096 readings per image (spd evaluate uses all readings)"
-        in text
-    )
+    assert "  every 3 steps, on at most 4,096 pixels per image (spd evaluate uses all)" in text
     assert "kept: the best and the last 2" in text
     assert "up to 4 of" in text
 

@@ -30,7 +30,7 @@ def largest_difference(one, other) -> float:
 
 @pytest.fixture
 def square_config(small_config: ModelConfig) -> ModelConfig:
-    """Crops as large as the position table is laid out for: transformers resizes it in float32."""
+    """Crops that need no resized position embeddings: transformers resizes those in float32."""
     camera = small_config.camera.model_copy(update={"crop_height_px": 42, "crop_width_px": 42})
     return small_config.model_copy(update={"camera": camera})
 

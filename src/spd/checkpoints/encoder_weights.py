@@ -148,7 +148,7 @@ def _unwrap(
         if not inside:
             break
         others = sorted(str(name) for name in content if name != inside[0])
-        beside += [(name, 1, f"beside {inside[0]}") for name in others]
+        beside += [(name, 1, f"not part of {inside[0]}") for name in others]
         content = content[inside[0]]
     if not isinstance(content, dict) or not content:
         raise CheckpointError(f"{path} contains no named tensors; expected a state_dict")

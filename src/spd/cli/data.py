@@ -33,7 +33,7 @@ def rooms(
         ),
     ] = None,
     points: Annotated[
-        int, typer.Option("--points", min=0, help="Sub-pixel points with exact depth, per image.")
+        int, typer.Option("--points", min=0, help="Sub-pixel points with exact depth per image.")
     ] = 4096,
     workers: WorkersOption = None,
 ) -> None:
@@ -182,7 +182,7 @@ def convert(
     split: Annotated[
         str | None,
         typer.Option(
-            "--split", help="Name for the split in the output; default: its name in the source."
+            "--split", help="Name of the split in the output; default: its name in the source."
         ),
     ] = None,
     workers: WorkersOption = None,

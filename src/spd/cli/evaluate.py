@@ -41,14 +41,17 @@ def evaluate(
     ] = None,
     training_data: Annotated[
         list[str] | None,
-        typer.Option("--training-data", help="Data whose median depth is the constant baseline."),
+        typer.Option(
+            "--training-data",
+            help="Data set whose median depth is used as the constant baseline.",
+        ),
     ] = None,
     max_points: Annotated[
         int | None,
         typer.Option(
             "--max-points",
             min=1,
-            help="Score at most this many random ground-truth readings per image.",
+            help="Score at most this many random ground-truth pixels per image.",
         ),
     ] = None,
     view: Annotated[
@@ -59,7 +62,7 @@ def evaluate(
     ] = "whole",
     device: Device = None,
 ) -> None:
-    """Score a model at native ground-truth pixels: point queries next to the dense map.
+    """Score point queries and the dense map of a model at native ground-truth pixels.
 
     Example: `spd evaluate runs/rooms_tiny --data rooms:val --out out/evaluation`
     """

@@ -30,14 +30,14 @@ def onnx(
     ] = False,
     calibrate: Annotated[
         list[str] | None,
-        typer.Option("--calibrate", help="Data with frames for calibrating and scoring int8."),
+        typer.Option("--calibrate", help="Data for calibrating and scoring int8."),
     ] = None,
     images: Annotated[
         int,
         typer.Option(
             "--images",
             min=1,
-            help="Number of calibration frames; accuracy is measured on as many others.",
+            help="Number of calibration frames; accuracy is measured on the same number of others.",
         ),
     ] = 32,
     fused: Annotated[

@@ -22,7 +22,7 @@ def pack(
     evaluation: Annotated[
         Path | None,
         typer.Option(
-            "--evaluation", help="Output folder of spd evaluate; the card shows its metrics."
+            "--evaluation", help="Output folder of spd evaluate; its metrics go into the card."
         ),
     ] = None,
 ) -> None:
@@ -74,7 +74,7 @@ def _check_evaluation(evaluation: Path, folder: Path) -> None:
     settings = EvaluationSettings.read(PredictionFolder(evaluation).settings_path)
     if settings.weights_sha256 != file_sha256(folder / WEIGHTS):
         raise DataError(
-            f"{evaluation} evaluates different weights ({settings.model}) than "
+            f"{evaluation} is an evaluation of different weights ({settings.model}) than "
             f"{folder / WEIGHTS}; evaluate these weights, or leave out --evaluation"
         )
 

@@ -41,8 +41,8 @@ def score(
     stored.images()  # refuses a folder without finished predictions
     if boundaries and not stored.has_maps():
         raise DataError(
-            f"{folder} has no whole maps to score depth edges on; add them with spd evaluate ... "
-            f"-o {folder} --boundaries (depth must have the photo's resolution)"
+            f"{folder} contains no full maps, which depth edges need; add them with spd evaluate "
+            f"... -o {folder} --boundaries (depth must have the photo's resolution)"
         )
     open_sample = None
     if data:

@@ -215,13 +215,13 @@ def _fit(trainer: "Trainer", samples: "Samples", validation: "Samples | None") -
     )
     if math.isfinite(result.best_abs_rel):
         validated = (
-            f"the validation set (best checkpoint; at most {POINTS_PER_IMAGE:,} readings per "
+            f"the validation set (best checkpoint; at most {POINTS_PER_IMAGE:,} pixels per "
             "image, while spd evaluate uses all)"
         )
         where = "the repeated batch" if run.overfit else validated
         print(f"AbsRel on {where}: {result.best_abs_rel:.4f}")
     if result.images_without_reading:
-        print(f"crops without a valid depth reading: {result.images_without_reading}")
+        print(f"crops without valid depth: {result.images_without_reading}")
     print(f"the run is in {run.folder}, the training curve in {run.folder / CURVE}")
 
 

@@ -46,7 +46,7 @@ def encoder(config: EncoderConfig) -> Table:
     table = _table("3", "Encoder parameters")
     table.add("patch_embedding", "Patch embedding", conv(3, width, kernel=PATCH))
     table.add("class_and_mask_tokens", "Class token and mask token", 2 * width)
-    table.add("position_table", "Position table", positions * width)
+    table.add("position_table", "Position embeddings", positions * width)
     table.add("attention", "Attention projections, all blocks", layers * attention)
     table.add("mlp", "MLPs, all blocks", layers * mlp)
     table.add("norms_and_scales", "LayerNorms and LayerScales, all blocks", layers * scales)

@@ -1,7 +1,7 @@
 """Cells of every map, and MACs of encoder, neck and global path, once per image (section 10.1).
 
 A MAC is one multiply-add of a matrix product or a convolution. Biases, norms, softmax, activations,
-the resize of the position table and the two bilinear resizes of the global path are not counted.
+the resize of the position embeddings and the two resizes of the global path are not counted.
 """
 
 import dataclasses

@@ -16,8 +16,8 @@ ARRANGEMENTS = {
     "implemented": "As implemented: K and V projections folded into the query",
     "folded": "Folded, with embeddings added to the tokens",
     "blended": "Folded, with tokens interpolated from the 6x6 cells",
-    "projected": "K and V computed once per map cell, scores interpolated",
-    "projected_features": "K and V computed once per map cell, K and V interpolated",
+    "projected": "K and V computed once per map cell, then scores interpolated",
+    "projected_features": "K and V computed once per map cell, then interpolated",
 }
 COMPARED = {
     "literal": "the specified query",

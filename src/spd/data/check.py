@@ -150,7 +150,7 @@ def _rows(report: CheckReport) -> list[tuple[str, str]]:
         shown = " / ".join(f"{value:.2f}" for value in report.percentiles_m.values())
         rows.append(("range", f"{shown} m (1st, 50th, 99th percentile)"))
     if report.valid_share is not None:
-        rows.append(("readings", _shares(report)))
+        rows.append(("pixels", _shares(report)))
     focal = "unknown"
     if report.focal_px:
         focal = (

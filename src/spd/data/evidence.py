@@ -165,7 +165,7 @@ def notes(frames: Sequence[FrameEvidence]) -> list[str]:
     empty = [f.name for f in frames if f.valid == 0]
     if empty:
         found.append(
-            f"{len(empty)} of {len(frames)} frames have no valid reading and are skipped: "
+            f"{len(empty)} of {len(frames)} frames have no valid depth and are skipped: "
             + listed(empty)
         )
     return found if problems(frames) else found + _nearness_notes(frames)
@@ -190,10 +190,7 @@ def _kind_problem(frames: Sequence[FrameEvidence]) -> str | None:
             "depth with the sensor's calibration"
         )
     if mostly("eight_bit"):
-        return (
-            "depth has 256 even steps: these are 8-bit values, which are too coarse for metric "
-            "depth; use the original 16-bit depth"
-        )
+        return "depth has only 256 evenly spaced values (8 bits); use the original 16-bit depth"
     if depth_or_disparity(frames) == "disparity":
         agree = sum(f.for_disparity for f in frames)
         return (
@@ -233,8 +230,8 @@ def _unit_problem(frames: Sequence[FrameEvidence]) -> str | None:
     if beyond > 0.5:
         return (
             f"{beyond:.0%} of the depth is beyond {MAX_DEPTH_M:g} m and would be ignored in "
-            "training; is the unit correct? pass unit=, such as unit=5000 for TUM's 5000 units "
-            "per metre"
+            "training; is the unit correct? if not, pass unit=, such as unit=5000 for TUM's 5000 "
+            "units per metre"
         )
     return None
 
@@ -258,7 +255,7 @@ def _reading_problem(frames: Sequence[FrameEvidence]) -> str | None:
     if negative > 0.5:
         return f"{negative:.0%} of the depth is negative; camera z must be positive"
     return (
-        f"none of {len(frames)} frames has a reading between 1 mm and {MAX_DEPTH_M:g} m; "
+        f"none of {len(frames)} frames has depth between 1 mm and {MAX_DEPTH_M:g} m; "
         "are these the correct files, and is the unit (unit=) correct?"
     )
 

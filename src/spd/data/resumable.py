@@ -32,6 +32,6 @@ def claim_folder(
     for key, wanted in settings.items():
         if found.get(key) != wanted:
             raise DataError(
-                f"{folder} was written with {key} {found.get(key)!r}, but this command has "
+                f"{folder} was written with {key} {found.get(key)!r}, but this command uses "
                 f"{wanted!r}; choose a different folder"
             )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # at run time this would import torch, which scoring does not
 
 LARGEST_TRAINING_SAMPLE = 500
 """Frames, evenly spread over the training data, whose readings give its median."""
-IMAGE_MEDIAN_ORIGIN = "the true median of each image, which no model knows"
+IMAGE_MEDIAN_ORIGIN = "the ground-truth median of each image, unknown to any model"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def median_of_training_data(samples: "Sequence[RGBDSample]", name: str) -> Const
     chosen = (samples[number * len(samples) // count] for number in range(count))
     metres = lower_median_m(s.depth_m[s.valid & within_range(s.depth_m)] for s in chosen)
     if metres is None:
-        raise DataError(f"{name}: no readings between 1e-3 and 10 m to take the median of")
+        raise DataError(f"{name}: no depth between 1e-3 and 10 m, so there is no median")
     frames = (
         f"{count:,} of {len(samples):,} frames" if count < len(samples) else f"{count:,} frames"
     )
@@ -132,5 +132,5 @@ def median_of_scored_truth(
     metres = lower_median_m(depths_m)
     if metres is None:
         return None
-    origin = "the median of all scored truth, because the training median is unknown"
+    origin = "the median of all scored ground truth, because the training median is unknown"
     return ConstantDepth(metres, origin, False)

@@ -103,7 +103,7 @@ def _values(images: Sequence[Numbers], name: str) -> list[float]:
 def format_boundaries(means: BoundaryMeans) -> list[str]:
     """Lines for a terminal."""
     sizes = ", ".join(f"{height}x{width}" for height, width in means.sizes)
-    lines = [f"boundary metrics of {sizes} maps, over images whose truth has such edges:"]
+    lines = [f"boundary metrics of {sizes} maps, over images whose ground truth has such edges:"]
     lines.append(f"{'':<31}{'images':>7}  {'better':<6}{'sparse':>9}{'dense':>9}")
     for name in BOUNDARY_NAMES:
         values = [
@@ -119,7 +119,7 @@ def format_boundaries(means: BoundaryMeans) -> list[str]:
     ]
     if without_edges:
         words = (
-            f"{' and '.join(without_edges)}: the predicted maps have no edges where the truth "
+            f"{' and '.join(without_edges)}: no edges are predicted where the ground truth "
             f"has edges, so precision, recall and F1 are 0 or nearly 0, and distances are at "
             f"their maximum of {REACH_PX:g} px"
         )

@@ -16,8 +16,8 @@ PREDICTORS = (*MODES, *BASELINES)
 BandScores = tuple[BandScore, ...]
 """One band of one image: sparse, dense, then the baselines where they were scored."""
 BASELINES_AT_BOUNDARIES = (
-    "both baselines are constant maps without edges: where the truth has edges, their precision, "
-    f"recall and F1 are 0 and their distances are {REACH_PX:g} px"
+    "both baselines are constant maps without edges: where the ground truth has edges, their "
+    f"precision, recall and F1 are 0 and their distances are {REACH_PX:g} px"
 )
 """The boundary metrics of the baselines, which need no measuring."""
 _HEADINGS = {"sparse": "sparse", "dense": "dense", "constant": "constant", "image_median": "median"}

@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # at run time this would import torch, which scoring does not
     from spd.data.sample import RGBDSample
 
 NO_FOCAL = "no focal length"
-NO_READING = "no valid reading"
+NO_READING = "no valid ground truth"
 _PREVIEW_PX = 640  # longer side of the stored map for pictures, at most
 
 MapMode = Literal["sparse", "dense"]

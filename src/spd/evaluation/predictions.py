@@ -118,7 +118,7 @@ class MirroredPredictions(StoredPredictions):
         stored = read_arrays(path, ["sparse_m", "dense_m"])
         if any(stored[key].shape != (readings,) for key in ("sparse_m", "dense_m")):
             raise DataError(
-                f"{path} has a different number of readings than the photo's other predictions; "
+                f"{path} has a different number of pixels than the photo's other predictions; "
                 "delete it and evaluate again"
             )
         return cls(stored["sparse_m"], stored["dense_m"])

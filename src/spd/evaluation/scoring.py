@@ -18,7 +18,7 @@ from spd.evaluation.predictions import ImageMaps, ImagePredictions, MirroredPred
 from spd.evaluation.protocols import Protocol
 
 NO_FIT = "predictions that cannot be aligned (none is finite, or their median is not above 0)"
-OUTSIDE = "no valid reading that the protocol scores"
+OUTSIDE = "no valid ground truth inside the protocol's depth range and crop"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ def _above(report: EvaluationReport) -> list[str]:
     if settings.kind != "metric":
         lines.append(f"the model predicts {settings.kind.replace('-', ' ')}, which has no scale")
     if settings.view == "crop":
-        lines.append(f"the crop contains {report.share_seen:.1%} of the frames' readings")
+        lines.append(f"the crop contains {report.share_seen:.1%} of the frames' valid pixels")
     if settings.max_points is not None:
         lines.append(
             f"pixels: at most {settings.max_points:,} per image, drawn with random seed "

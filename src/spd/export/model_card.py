@@ -130,13 +130,13 @@ def _model_rows(config: ModelConfig) -> Iterable[tuple[str, str]]:
     encoder, camera = config.encoder, config.camera
     return {
         "encoder": f"{encoder.layers} blocks of {encoder.hidden_size} channels, {encoder.heads} "
-        f"heads, patches of 14 pixels, taps after blocks {', '.join(map(str, encoder.taps))} "
+        f"heads, patches of 14 pixels, features from blocks {', '.join(map(str, encoder.taps))} "
         "(counted from 0)",
         "decoder": f"{config.dim} channels, {config.heads} heads, local path {config.local_path}",
         "training crops": f"{camera.crop_height_px}x{camera.crop_width_px} pixels (height x "
         f"width) at a focal length of {camera.focal_px:g} px",
-        "field of view assumed without a focal length": f"{camera.fov_deg:g} degrees along the "
-        "longer side",
+        "field of view assumed if the focal length is unknown": f"{camera.fov_deg:g} degrees "
+        "along the longer side",
     }.items()
 
 
@@ -157,14 +157,14 @@ def _scores(metrics: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
             "queried points": numbers["sparse"],
             "dense map, sampled at the points": numbers["dense"],
             "baseline: constant depth": numbers["floors"]["constant"],
-            "baseline: true median of each image": numbers["floors"]["image_median"],
+            "baseline: ground-truth median of each image": numbers["floors"]["image_median"],
         }
         cells = [
             (words, *(f"{values[metric]:.4g}" for metric in _METRICS))
             for words, values in rows.items()
         ]
         yield (
-            f"Evaluated on {numbers['count']} images and {numbers['points']:,} depth readings of "
+            f"Evaluated on {numbers['count']} images and {numbers['points']:,} pixels of "
             f"{_plain(_data_name(metrics))}, protocol {_plain(numbers['protocol'])}.",
             _table(("", *_METRICS.values()), cells),
         )

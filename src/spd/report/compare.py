@@ -46,10 +46,10 @@ def other_readings(first: StoredEvaluation, other: StoredEvaluation, image: str)
     drawn = [(r.settings.get("max_points"), r.settings.get("seed")) for r in (other, first)]
     cause = "compare evaluations of the same data"
     if drawn[0] != drawn[1]:
-        draws = ["all readings" if m is None else f"max_points {m}, seed {s}" for m, s in drawn]
-        cause = f"{draws[0]} in the first, {draws[1]} in the second; draw the same readings in both"
+        draws = ["all pixels" if m is None else f"max_points {m}, seed {s}" for m, s in drawn]
+        cause = f"{draws[0]} in the first, {draws[1]} in the second; draw the same pixels in both"
     return DataError(
-        f"{other.path} and {first.path} were scored at different readings of {image}: {cause}"
+        f"{other.path} and {first.path} were scored at different pixels of {image}: {cause}"
     )
 
 

@@ -68,7 +68,7 @@ def distance_chart(tallies: Sequence[Tally], named: Named, modes: Sequence[str])
     heights = y.low + (y.high - y.low) * counts / max(1, int(counts.max()))
     share = counts / max(1, int(counts.sum()))
     hints = [
-        f"{low:g} to {high:g} m: {part:.1%} of the readings"
+        f"{low:g} to {high:g} m: {part:.1%} of the pixels"
         for low, high, part in zip(edges[:-1], edges[1:], share, strict=True)
     ]
     marks = list(bars(x, y, edges, heights, "ground", hints))
@@ -77,8 +77,8 @@ def distance_chart(tallies: Sequence[Tally], named: Named, modes: Sequence[str])
     worst = float(np.nanmax(values[0]))
     place = edges[int(np.nanargmax(values[0]))]
     alt = f"{named[0][0]}: largest error, {worst:.3f}, at {place:g} to {place + BAND_M:g} m"
-    legend = (*_legend(named, always=True), ("bar ground", "number of readings"))
-    note = f"All readings have the same weight. {_coinciding(named, values, y)}".rstrip()
+    legend = (*_legend(named, always=True), ("bar ground", "number of pixels"))
+    note = f"All pixels have the same weight. {_coinciding(named, values, y)}".rstrip()
     return Chart("Error by true depth", alt, x, y, marks, legend, note)
 
 
@@ -147,12 +147,12 @@ def scatter_chart(tally: Tally, mode: str, farthest_m: float, title: str) -> Cha
         Mark("guide broken", guide(x, y, (0, end), (0, end / 1.25), height).path),
     )
     outside = int(cells.sum() - inside.sum())
-    left_out = f" {outside:,} readings lie outside the plotted range." if outside else ""
+    left_out = f" {outside:,} pixels lie outside the plotted range." if outside else ""
     near = int(getattr(tally, mode).near.sum())
     total = int(tally.readings.sum())
-    alt = f"{near / total:.1%} of {total:,} readings are predicted within a factor of 1.25"
+    alt = f"{near / total:.1%} of {total:,} pixels are predicted within a factor of 1.25"
     note = (
-        f"Darker cells contain more readings, on a logarithmic scale up to {int(inside.max()):,}. "
+        f"Darker cells contain more pixels, on a logarithmic scale up to {int(inside.max()):,}. "
         f"Predictions on the solid line are exact.{left_out}"
     )
     legend = (("guide", "exact"), ("guide broken", "factor of 1.25"))

@@ -49,7 +49,7 @@ def numbers_table(several: Sequence[StoredEvaluation], protocol: str) -> PageTab
     grid += [[_cell(numbers.get(key), quiet=True) for key in names] for _, numbers in baselines]
     caption = (
         f"Protocol {protocol}: {first['count']:,} {plural(first['count'], 'image')}, "
-        f"{first['points']:,} readings."
+        f"{first['points']:,} pixels."
     )
     heads = [name for name, _ in (*models, *baselines)]
     words = [_HEADINGS.get(key, key) for key in names]
@@ -93,7 +93,7 @@ def baselines_of(numbers: Numbers) -> Mapping[str, Numbers]:
 
 def edges_table(several: Sequence[StoredEvaluation]) -> PageTable:
     """AbsRel and delta1 by distance to the nearest true edge, beside the baselines."""
-    columns = [("readings", "")]
+    columns = [("pixels", "")]
     for evaluation in several:
         of = f"{evaluation.label} " if len(several) > 1 else ""
         columns += [(f"{of}{word}", mode) for word in ("AbsRel", "δ₁") for mode in MODES]
@@ -110,7 +110,7 @@ def edges_table(several: Sequence[StoredEvaluation]) -> PageTable:
         cells += [_cell(value, quiet=True) for _, values in baselines for value in values[number]]
         rows.append((band["band"], cells))
     caption = (
-        "Errors by distance to the nearest true depth edge, where neighbouring readings differ by "
+        "Errors by distance to the nearest true depth edge, where neighbouring pixels differ by "
         "more than 10 %."
     )
     return PageTable(caption, "distance", columns, rows, name="edges")
@@ -158,7 +158,7 @@ def boundaries_table(several: Sequence[StoredEvaluation]) -> PageTable | None:
 
 def distance_table(several: Sequence[StoredEvaluation], tallies: Sequence[Tally]) -> PageTable:
     """The numbers of the chart of errors by true depth."""
-    columns = [("readings", "")]
+    columns = [("pixels", "")]
     for evaluation in several:
         of = f"{evaluation.label} " if len(several) > 1 else ""
         columns += [(f"{of}AbsRel", mode) for mode in MODES]
@@ -174,7 +174,7 @@ def distance_table(several: Sequence[StoredEvaluation], tallies: Sequence[Tally]
             cells += [TableCell(f"{bias:+.4f}", float(bias))]
             cells += [_cell(tally.sparse.near[band] / count)]
         rows.append((f"{band * BAND_M:g}–{(band + 1) * BAND_M:g} m", cells))
-    caption = "Errors by true depth; all readings have the same weight."
+    caption = "Errors by true depth; all pixels have the same weight."
     return PageTable(caption, "true depth", columns, rows, name="distance")
 
 
@@ -190,7 +190,7 @@ def images_table(several: Sequence[StoredEvaluation]) -> PageTable:
         ("gap_mean_m", "gap", "sparse − dense, m"),
     )
     readings = several[0].per_image("points")
-    columns, values = [("readings", "")], []
+    columns, values = [("pixels", "")], []
     for evaluation in several:
         of = f"{evaluation.label} " if len(several) > 1 else ""
         for key, heading, hint in metrics[:2] if of else metrics:

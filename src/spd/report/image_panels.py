@@ -77,7 +77,7 @@ def _row(
         title=f"{word}: {name}",
         pictures=pictures,
         bars=(
-            colour_bar(f"depth in {both} (m); grey: no reading", metres, depth_colours()),
+            colour_bar(f"depth in {both} (m); grey: no depth", metres, depth_colours()),
             colour_bar("relative error, |predicted − true| / true", relative, error_colours()),
         ),
         has_photo=photo is not None,

@@ -50,7 +50,7 @@ class ScoredImage:
         kind = evaluation.settings.get("kind", "metric")
         fits = [fit(answer, truth_m, protocol.alignment, kind) for answer in answers]
         if not len(truth_m) or fits[0] is None or fits[1] is None:
-            raise DataError(f"{path} has no readings to score; run spd score {evaluation.path}")
+            raise DataError(f"{path} has no pixels to score; run spd score {evaluation.path}")
 
         def metres(fitted: Fit, values: npt.NDArray[np.floating[Any]]) -> Floats:
             return protocol.clamp(fitted.apply(values))

@@ -16,11 +16,9 @@ def lead(several: Sequence[StoredEvaluation]) -> str:
     if len(several) > 1:
         ranked = sorted(several, key=lambda evaluation: evaluation.metrics["sparse"]["abs_rel"])
         ranking = ", ".join(f"{r.label} {r.metrics['sparse']['abs_rel']:.3f}" for r in ranked)
-        return f"On {what} ({points:,} readings), sparse AbsRel from best to worst: {ranking}."
+        return f"On {what} ({points:,} pixels), sparse AbsRel from best to worst: {ranking}."
     error = first.metrics["sparse"]["abs_rel"]
-    aligned = (
-        "" if first.protocol.alignment == "none" else ", after aligning each image to the truth"
-    )
+    aligned = "" if first.protocol.alignment == "none" else ", after aligning each image"
     sentence = f"On {what}, depth is off by {error:.1%} of the true depth on average{aligned}."
     baselines = list(baselines_of(first.metrics).values())
     if not baselines:
@@ -36,7 +34,7 @@ def lead(several: Sequence[StoredEvaluation]) -> str:
 def row_meanings(several: Sequence[StoredEvaluation]) -> str:
     """How the predictions of each row were made."""
     meanings = [
-        "sparse: every scored reading was queried as a point",
+        "sparse: every scored pixel was queried as a point",
         "dense: depth was read from the fast map",
     ]
     for evaluation in several:
@@ -53,12 +51,12 @@ def tiles(several: Sequence[StoredEvaluation]) -> Tiles:
         return Tiles([(label, f"{error:.3f}", "AbsRel, sparse") for label, error in errors])
     metrics = several[0].metrics
     numbers = [
-        ("AbsRel", "abs_rel", "mean error relative to the truth"),
+        ("AbsRel", "abs_rel", "mean error relative to the ground truth"),
         ("RMSE", "rmse", "metres"),
         ("δ₁", "delta1", "share within a factor of 1.25"),
     ]
     shown = [(label, f"{metrics['sparse'][key]:.3f}", hint) for label, key, hint in numbers]
-    return Tiles([*shown, ("images", f"{metrics['count']:,}", f"{metrics['points']:,} readings")])
+    return Tiles([*shown, ("images", f"{metrics['count']:,}", f"{metrics['points']:,} pixels")])
 
 
 def model_facts(evaluation: StoredEvaluation, *, full: bool = False) -> FactList:
@@ -100,7 +98,7 @@ def compared_models(several: Sequence[StoredEvaluation]) -> PageTable:
 def shared_facts(several: Sequence[StoredEvaluation]) -> FactList:
     """The facts that all evaluations share."""
     metrics = several[0].metrics
-    scored = f"{metrics['count']:,} images, {metrics['points']:,} readings, the same in all"
+    scored = f"{metrics['count']:,} images, {metrics['points']:,} pixels, the same in all"
     return FactList((("protocol", str(metrics["protocol"])), ("scored", scored)))
 
 
@@ -147,7 +145,7 @@ def _reading_notes(evaluation: StoredEvaluation) -> Iterator[Text]:
     most = settings.get("max_points")
     if most is not None:
         yield Text(
-            f"At most {most:,} readings per image, drawn with random seed {settings.get('seed')}."
+            f"At most {most:,} pixels per image, drawn with random seed {settings.get('seed')}."
         )
     count = metrics.get("dense_read_at_nearest_pixel", 0)
     if count:
@@ -157,7 +155,7 @@ def _reading_notes(evaluation: StoredEvaluation) -> Iterator[Text]:
         )
     if metrics.get("view") == "crop":
         share = metrics.get("share_of_readings_seen", 1.0)
-        yield Text(f"The network saw a crop, which contains {share:.1%} of the readings.")
+        yield Text(f"The network saw a crop, which contains {share:.1%} of the valid pixels.")
 
 
 def _flat(value: Any) -> str:

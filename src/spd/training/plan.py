@@ -78,8 +78,8 @@ def _validation(validation: Samples | None, config: TrainConfig) -> list[str]:
     every = min(config.evaluate_every, config.steps)
     return [
         *_sources(validation),
-        f"every {every:,} steps, on at most {POINTS_PER_IMAGE:,} readings per image (spd evaluate "
-        "uses all readings)",
+        f"every {every:,} steps, on at most {POINTS_PER_IMAGE:,} pixels per image (spd evaluate "
+        "uses all)",
     ]
 
 

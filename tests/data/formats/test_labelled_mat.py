@@ -51,7 +51,7 @@ def test_frames_are_the_written_ones_turned_upright(mat):
         assert (known.split, known.scene) == (frame.split, frame.scene)
         assert sample.name == known.name
     assert source.is_nyu
-    assert source.stored == "float32 rawDepths, metres, 0 = no reading"
+    assert source.stored == "float32 rawDepths, metres, 0 = missing"
 
 
 def test_filled_depth_is_read_on_request(mat):

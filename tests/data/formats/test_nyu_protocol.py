@@ -13,7 +13,7 @@ def test_filled_depth_is_not_scored_as_raw(tmp_path, capsys):
         words = ["evaluate", "nowhere", "--data", f"{path},depth=filled", "--protocol", name]
         assert run([*words, "-o", str(tmp_path / "out")]) == 2
         err = capsys.readouterr().err
-        assert f"protocol {name} scores raw readings, but {path} is read with depth=filled" in err
+        assert f"protocol {name} scores raw depth, but {path} is read with depth=filled" in err
         assert err.count("\n") == 1
 
 

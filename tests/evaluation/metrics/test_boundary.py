@@ -133,7 +133,7 @@ def test_maps_of_different_shapes_are_refused():
 def test_a_reading_that_is_no_depth_is_refused(value):
     truth = box()
     truth[3, 7] = value
-    with pytest.raises(DataError, match=r"truth at row 3, column 7 is .* m; pass readings"):
+    with pytest.raises(DataError, match=r"truth at row 3, column 7 is .* m; pass depth"):
         boundary_scores(box(), truth, FULL)
 
 

@@ -72,7 +72,7 @@ class LabelledMat(NyuSource):
     @property
     def stored(self) -> str:
         """Type and unit of the stored depth, and which of the two depths is read."""
-        holes = "holes filled" if self.depth_key == "depths" else "0 = no reading"
+        holes = "holes filled" if self.depth_key == "depths" else "0 = missing"
         return f"float32 {self.depth_key}, metres, {holes}"
 
     @property

@@ -206,12 +206,10 @@ def _check(predicted: Floats, truth: Floats) -> None:
             f"{truth.shape}; read both at the same valid pixels"
         )
     if truth.size == 0:
-        raise DataError(
-            "no pixels to score; expected at least one valid reading, so skip this image"
-        )
+        raise DataError("no pixels to score; expected at least one valid pixel, so skip this image")
     for what, depth_m in (("truth", truth), ("prediction", predicted)):
         bad = ~(np.isfinite(depth_m) & (depth_m > 0))
         if bad.any():
             index = int(np.argmax(bad))
-            advice = "pass valid readings only" if what == "truth" else "clamp predictions first"
+            advice = "pass valid depth only" if what == "truth" else "clamp predictions first"
             raise DataError(f"{what}[{index}] is {depth_m[index]:g} m; {advice} (finite, above 0)")

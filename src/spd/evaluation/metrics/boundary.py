@@ -110,6 +110,6 @@ def _check(predicted: Floats, truth: Floats, readings: Mask) -> None:
     if bad.any():
         row, column = np.argwhere(bad)[0]
         raise DataError(
-            f"truth at row {row}, column {column} is {truth[row, column]:g} m; pass readings that "
-            "are finite and above 0, and mask the rest"
+            f"truth at row {row}, column {column} is {truth[row, column]:g} m; pass depth that is "
+            "finite and above 0, and mask the rest"
         )

@@ -77,7 +77,7 @@ class EncoderStart:
     left_out: tuple[tuple[str, int, str], ...]
     """All other tensors: (first part of the names, number of tensors, reason)."""
     position_resized: tuple[int, int] | None = None
-    """Patches along a side of the position table, in the source and here; None if equal."""
+    """Patches along a side of the position embeddings, in the source and here; None if equal."""
 
     def __str__(self) -> str:
         parts = [f"encoder initialised from {self.source} ({self.form}): {self.taken} tensors used"]
@@ -86,7 +86,7 @@ class EncoderStart:
         ]
         if self.position_resized is not None:
             given, ours = self.position_resized
-            parts.append(f"position table resized from {given}x{given} to {ours}x{ours}")
+            parts.append(f"position embeddings resized from {given}x{given} to {ours}x{ours}")
         return ", ".join(parts)
 
 

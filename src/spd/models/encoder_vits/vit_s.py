@@ -35,7 +35,7 @@ def backbone_config(config: EncoderConfig) -> Dinov2Config:
 class Encoder(nn.Module):
     """Normalise an RGB image and tap DINOv2 at four blocks.
 
-    The position table is resized as transformers does it: bicubic, by size, no antialiasing.
+    The position embeddings are resized as transformers does it: bicubic, by size, no antialiasing.
     `mask_token` belongs to DINOv2's pretraining; it stays in the checkpoint and is frozen.
     """
 

@@ -43,7 +43,7 @@ def fill_encoder(encoder: Encoder, tensors: Mapping[str, Tensor], source: str) -
 
 
 def resize_positions(encoder: Encoder, table: Tensor, side: int, source: str) -> Tensor:
-    """Resize a position table `[1, 1 + n n, C]` to `[1, 1 + side side, C]`, class position kept.
+    """Resize position embeddings `[1, 1 + n n, C]` to `[1, 1 + side side, C]`, class position kept.
 
     The resize is that of transformers in a forward pass with an image of `side` patches: bicubic,
     by size, `align_corners=False`, no antialiasing, in float32.
@@ -53,7 +53,7 @@ def resize_positions(encoder: Encoder, table: Tensor, side: int, source: str) ->
     """
     if table.ndim != 3 or len(table) != 1 or not _side(table) ** 2 + 1 == table.shape[1] > 1:
         raise CheckpointError(
-            f"{source} has a position table {list(table.shape)}; expected [1, 1 + n x n, C]"
+            f"{source} has position embeddings {list(table.shape)}; expected [1, 1 + n x n, C]"
         )
     if _side(table) == side:
         return table
@@ -65,7 +65,7 @@ def resize_positions(encoder: Encoder, table: Tensor, side: int, source: str) ->
 
 
 def _side(table: Tensor) -> int:
-    """Patches along a side of the square grid of a position table."""
+    """Patches along a side of the square grid of position embeddings."""
     return math.isqrt(max(table.shape[1] - 1, 0))
 
 
@@ -85,5 +85,5 @@ def _complain(source: str, verb: str, names: set[str]) -> None:
     if names:
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         raise CheckpointError(
-            f"{source} {verb} tensor {min(names)!r}{more}; is it a DINOv2 of the configured depth?"
+            f"{source} {verb} tensor {min(names)!r}{more}; is its number of layers correct?"
         )
