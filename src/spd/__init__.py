@@ -1,4 +1,4 @@
-"""SPD: metric depth at exactly the pixels you ask for.
+"""SPD: metric depth at exactly the pixels you query.
 
 `encode` is paid once per image, `query` once per pixel asked. Importing this package imports
 neither torch nor transformers; the names below load on first use.

@@ -166,7 +166,7 @@ def test_a_stopped_batch_resumes_and_ends_with_the_same_bytes(table, model, monk
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("photos_per_part", "photos_per_part was 256, is now 2"),
+        ("photos_per_part", "photos_per_part was 256 and is now 2"),
         ("table", "the input changed"),
         ("weights", "the model's weights changed"),
     ],
@@ -231,7 +231,7 @@ def test_maps_are_those_of_the_scene_and_null_without_one(table, model, form):
     # Millimetres are rounded to the nearest, and float32 has its own last bit.
     atol = 0 if form == "npy" else 0.000501
     np.testing.assert_allclose(depth_m, scene.depth_map(fast=True), rtol=1e-6, atol=atol)
-    with pytest.raises(BatchError, match=f"maps was {form}, is now None"):
+    with pytest.raises(BatchError, match=f"maps was {form} and is now None"):
         answer(out, model, table, photos_per_part=2)
 
 

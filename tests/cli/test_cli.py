@@ -143,7 +143,7 @@ def test_query_writes_table_file_and_overlay(capsys, model, photo, tmp_path):
         ),
         (["--points", "3,3", "nan,3"], r"point 1 is \(nan, 3\)"),
         ([], "no points"),
-        (["--points-file", "nowhere.csv"], "no points file"),
+        (["--points-file", "nowhere.csv"], "points file not found"),
         (["--points", "abc"], r"must be two numbers, u,v .* got 'abc'"),
         (["--points", "3,3", "--focal-px", "-2"], "focal_px must be a positive"),
         (["--points", "3,3", "--focal-px", "0.026"], "than in millimetres"),

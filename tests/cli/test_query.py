@@ -136,7 +136,7 @@ def test_maps_need_no_question_and_hold_the_models_map(ask, here):
         "--map", "d.npy", "--map", "d.png", "--map", "c.ply", "--map", "c.glb", *FOCAL
     )
     assert (code, out) == (0, "")
-    assert "16-bit depth, 1000 steps per metre" in err
+    assert "16-bit depth (1000 steps per metre" in err
     assert (np.load("d.npy") == scene().depth_map(fast=True)).all()
     with Image.open("d.png") as image:
         assert np.abs(np.asarray(image) / 1000 - np.load("d.npy")).max() <= 0.0005 + 1e-6
@@ -214,8 +214,11 @@ def test_points_of_a_parquet_table(ask, here):
         (["--map", "d.png", "--png-unit", "0"], "positive"),
         (["--map", "d.npy", "-o", "a.csv"], "no points"),
         (["--map", "d.png", "--png-unit", "1e9"], "do not fit 16 bits"),
-        (["--points", "3,4", "--json", "-o", "a.csv"], "means csv, which contradicts --json"),
-        (["--points", "3,4", "--csv", "-o", "a.parquet"], "means parquet, which contradicts --csv"),
+        (["--points", "3,4", "--json", "-o", "a.csv"], "selects csv, but --json was also given"),
+        (
+            ["--points", "3,4", "--csv", "-o", "a.parquet"],
+            "selects parquet, but --csv was also given",
+        ),
         (["--points", "3,4", "--distortion", "0,0,0,0"], "distortion requires intrinsics"),
         (["--points", "3,4", "--intrinsics", "52,52,32"], "must be fx,fy,cx,cy"),
         (["--points", "3,4", "--intrinsics", "52,52,32,24", *FOCAL], "pass only one of focal_px"),

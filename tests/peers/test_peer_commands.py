@@ -100,7 +100,7 @@ def test_what_can_be_refused_at_once_is_refused_before_torch_is_loaded(photo, tm
         (["query", str(tmp_path / "none.jpg"), *ask], "no image file"),
         (["query", str(tmp_path / "file"), *ask], "is empty"),
         (["query", str(photo), "--points", "3;4", "-m", "x"], "must be two numbers, u,v"),
-        (["query", str(photo), "--points-file", "none.csv"], "no points file"),
+        (["query", str(photo), "--points-file", "none.csv"], "points file not found"),
         (["query", str(photo), *ask, "-o", str(tmp_path / "file" / "x")], "cannot write"),
         (["query", str(photo), *ask, "--overlay", "x.jpg"], "must end in .png"),
         (["query", str(photo), "--points", "3,4", "-m", str(tmp_path / "no")], "no file or folder"),

@@ -72,7 +72,7 @@ def test_what_one_factor_cannot_mend_does_not_fit():
 def test_fewer_than_three_distances_cannot_tell():
     found = fit(np.array([1.0, 2.0]), np.array([1.5, 3.0]), focal_known=True, model="")
     assert found.fits is None
-    assert "at least three are needed" in found.verdict()
+    assert "at least three distances are needed" in found.verdict()
 
 
 def test_a_calibrated_scene_answers_everything_in_true_metres():
@@ -114,7 +114,7 @@ def test_the_file_is_read_back_and_another_is_refused(tmp_path):
         (tmp_path / "other.json").write_text(text)
         with pytest.raises(InputError, match=said):
             Calibration.read(tmp_path / "other.json")
-    with pytest.raises(InputError, match="no calibration file"):
+    with pytest.raises(InputError, match="calibration file not found"):
         Calibration.read(tmp_path / "none.json")
 
 
@@ -129,7 +129,7 @@ def test_the_command_fits_and_the_next_query_applies_it(tmp_path, monkeypatch, c
     known = [f"{p['u']},{p['v']},{p['range_m'] * 1.25}" for p in before]
     assert run(["calibrate", "photo.png", "--known", *known, "--fov-deg", "60"]) == 0
     said = capsys.readouterr().out
-    assert "multiplied by 1.25, fitted to 3 distances; a single factor fits" in said
+    assert "multiplied by 1.25 (fitted to 3 distances); a single factor fits" in said
     assert run([*ask, "--calibration", "calibration.json"]) == 0
     captured = capsys.readouterr()
     after = json.loads(captured.out)

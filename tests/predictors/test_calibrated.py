@@ -89,7 +89,7 @@ def test_what_is_no_calibration_is_refused_before_the_model_is_loaded(tmp_path):
         InputError, match="is not a calibration file; create one with: spd calibrate"
     ):
         spd.load("nowhere/at/all", calibration=tmp_path / "other.json")
-    with pytest.raises(InputError, match="no calibration file"):
+    with pytest.raises(InputError, match="calibration file not found"):
         spd.load("nowhere/at/all", calibration=tmp_path / "none.json")
 
 

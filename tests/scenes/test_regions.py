@@ -154,7 +154,7 @@ def test_the_point_that_speaks_for_a_region_lies_in_it_and_in_the_photo():
         (
             np.ones((60, 40), dtype=bool),
             InputError,
-            "40 columns and 60 rows, but the photo has 60 and 40",
+            "the mask is 40x60, but the photo is 60x40",
         ),
         (np.ones((40, 60), dtype=np.uint8), InputError, "convert a numeric mask with mask > 0"),
         ((1, 2, 3), InputError, "a region must be a box"),

@@ -80,8 +80,8 @@ NESTED = b"[" * 150 + b"]" * 150
     ("what", "body", "pattern"),
     [
         ("points", listed(b"points", [NESTED] * 100), 'send {"points": [[u, v], ...]}'),
-        ("boxes", listed(b"boxes", [NESTED]), "too many brackets for a query for boxes"),
-        ("lines", listed(b"lines", [NESTED] * 200), "too many brackets for a query for points of"),
+        ("boxes", listed(b"boxes", [NESTED]), "too many brackets for a query of boxes"),
+        ("lines", listed(b"lines", [NESTED] * 200), "too many brackets for a query of points of"),
         ("distances", listed(b"pairs", [NESTED] * 200), "too many brackets"),
         ("points", listed(b"points", [b'["1","2"]'] * 100), "too many quotation marks"),
         ("points", b'{"points":[]%b}' % b"".join(b',"%d":0' % n for n in range(100)), "quotation"),

@@ -93,7 +93,7 @@ def test_the_limits_are_those_of_the_command():
         f"{config.max_encodes_waiting} photos waiting",
         f"{config.max_buffered_bytes // 10**6} MB of bodies",
         f"{config.head_seconds:g} s for a client to begin",
-        f"{config.answer_seconds:g} s to receive an answer",
+        f"{config.answer_seconds:g} s for a client to receive a response",
         f"{config.grace_seconds:g} s for running requests",
     ):
         assert said in TEXT.replace("\n", " "), said

@@ -104,6 +104,6 @@ def _difference(found: dict[str, Any], wanted: dict[str, Any], changed: list[str
     """The first difference, of an option rather than of a digest."""
     plain = [key for key in changed if key not in {*_DESCRIPTIONS, "rows", "photos", "parts"}]
     if plain:
-        return f"{plain[0]} was {found.get(plain[0])}, is now {wanted[plain[0]]}"
+        return f"{plain[0]} was {found.get(plain[0])} and is now {wanted[plain[0]]}"
     digests = [key for key in _DESCRIPTIONS if key in changed]
     return f"{_DESCRIPTIONS[digests[0]]} changed" if digests else f"{changed[0]} changed"

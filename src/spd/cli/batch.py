@@ -67,7 +67,7 @@ def batch(
         Literal["npy", "png16"] | None,
         typer.Option(
             "--maps",
-            help="Also write each photo's depth map: float32 metres (npy) or 16-bit millimetres.",
+            help="Also write depth maps: float32 metres (npy) or 16-bit millimetres (png16).",
         ),
     ] = None,
     table_form: Annotated[

@@ -19,7 +19,7 @@ from spd.cli.serve import serve
 from spd.cli.train import train
 
 app = typer.Typer(
-    help="Metric depth at exactly the pixels you ask for.",
+    help="Metric depth at exactly the pixels you query.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",
@@ -44,7 +44,7 @@ def options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Metric depth at exactly the pixels you ask for."""
+    """Metric depth at exactly the pixels you query."""
 
 
 for command in COMMANDS:

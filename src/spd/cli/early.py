@@ -32,7 +32,7 @@ def find_own(source: str, done: str) -> Path:
     """
     folder = find_checkpoint(source)
     if read_peer(folder) is not None:
-        raise CheckpointError(f"{source} is not an SPD; only an SPD can be {done}")
+        raise CheckpointError(f"{source} is not an SPD model; only an SPD model can be {done}")
     return folder
 
 

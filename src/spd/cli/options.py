@@ -16,7 +16,7 @@ FocalPx = Annotated[
     float | None,
     typer.Option(
         "--focal-px",
-        help="Focal length of the photo in pixels. Default: from EXIF, else assumed (warns).",
+        help="Focal length in pixels of the photo. Default: from EXIF, else assumed (warns).",
         rich_help_panel=_CAMERA,
     ),
 ]

@@ -72,7 +72,7 @@ class OutputOptions:
         ending = None if self.out is None else TABLE_FORMS.get(self.out.suffix.lower())
         if ending is not None and self.form not in (None, ending):
             raise InputError(
-                f"-o {self.out} means {ending}, which contradicts --{self.form}; drop one of them"
+                f"-o {self.out} selects {ending}, but --{self.form} was also given; omit one"
             )
         return ending or self.form or "table"
 
@@ -140,9 +140,7 @@ class OutputOptions:
             note(f"wrote float32 depth in metres, {size}, to {path}")
         elif ending == ".png":
             write_png(depth_m, path, self.png_unit)
-            note(
-                f"wrote 16-bit depth, {self.png_unit:g} steps per metre, 0 for no depth, to {path}"
-            )
+            note(f"wrote 16-bit depth ({self.png_unit:g} steps per metre, 0: no depth) to {path}")
         else:
             cloud = cloud_of(
                 depth_m, photo.pixels, camera_of(scene), distortion, edge_ratio=self.edge_ratio
@@ -151,5 +149,5 @@ class OutputOptions:
             left_out = 1 - len(cloud.xyz_m) / depth_m.size
             note(
                 f"wrote {len(cloud.xyz_m):,} points to {path}; "
-                f"left out {left_out:.1%} of the pixels, at depth edges"
+                f"omitted {left_out:.1%} of the pixels, which lie at depth edges"
             )

@@ -90,5 +90,5 @@ def _about_training(run: "Run") -> dict[str, Any]:
         samples = open_samples(run.data, metric_only=True)
         about["training_median_m"] = median_of_training_data(samples, "the training data").metres
     except DataError as error:
-        print(f"the median depth of the training data is not stored: {error}")
+        print(f"the packed model does not store the median training depth: {error}")
     return about

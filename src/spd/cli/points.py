@@ -68,7 +68,7 @@ def parse_grid(text: str) -> tuple[int, int]:
     columns, rows = read_size(text, "--grid", "COLUMNSxROWS", "8x6")
     if columns * rows > MOST_GRID_POINTS:
         raise PointError(
-            f"--grid {text} has more than {MOST_GRID_POINTS:,} points; for every pixel use --map"
+            f"--grid {text} has more than {MOST_GRID_POINTS:,} points; for every pixel, use --map"
         )
     return columns, rows
 
@@ -100,7 +100,7 @@ def read_points(path: Path) -> list[PhotoPoint]:
         PointError: naming the first line, counted from 1, that is not a point.
     """
     if not path.is_file():
-        raise InputError(f"no points file {path}; check the path")
+        raise InputError(f"points file not found: {path}")
     data = path.read_bytes()
     if data[:4] == b"PAR1":
         return _from_parquet(path)

@@ -34,35 +34,35 @@ def query(
         _question(
             "--points",
             metavar="U,V ...",
-            help="Points (column,row) in pixels; integers are pixel centres.",
+            help="Depth at points (column,row) in pixels; integers are pixel centres.",
         ),
     ] = None,
     points_file: Annotated[
         Path | None,
         _question(
-            "--points-file", help="CSV or Parquet with columns u and v, or a JSON list of [u, v]."
+            "--points-file", help="File of points: CSV or Parquet (columns u, v) or a JSON list."
         ),
     ] = None,
     grid: Annotated[
         str | None,
-        _question("--grid", help="Centres of a regular COLUMNSxROWS grid of cells, such as 8x6."),
+        _question("--grid", help="Depth at the cell centres of a COLUMNSxROWS grid, such as 8x6."),
     ] = None,
     boxes: Annotated[
         list[str] | None,
         _question(
             "--box",
             metavar="X0,Y0,X1,Y1 ...",
-            help="Boxes (left,top,right,bottom): median and quantiles of depth.",
+            help="Depth median and quantiles in boxes (left,top,right,bottom).",
         ),
     ] = None,
     masks: Annotated[
         list[Path] | None,
-        _question("--mask", help="PNG mask as large as the photo, black outside. Repeatable."),
+        _question("--mask", help="Depth quantiles in PNG masks (photo's size, black outside)."),
     ] = None,
     distance: Annotated[
         list[str] | None,
         _question(
-            "--distance", metavar="U,V ...", help="Pairs of points: their 3D distance in metres."
+            "--distance", metavar="U,V ...", help="3D distance in metres between pairs of points."
         ),
     ] = None,
     line: Annotated[
@@ -70,7 +70,7 @@ def query(
         _question(
             "--line",
             metavar="U,V ...",
-            help="Polyline: quantiles of depth, and 3D length in metres.",
+            help="Depth quantiles along a polyline, and its 3D length in metres.",
         ),
     ] = None,
     focal_px: FocalPx = None,
@@ -114,12 +114,12 @@ def query(
     every_pixel: Annotated[
         bool,
         _output(
-            "--every-pixel", help="Query every pixel for the map: sharper edges, takes minutes."
+            "--every-pixel", help="Query every pixel for the map (sharper edges; takes minutes)."
         ),
     ] = False,
     edge_ratio: Annotated[
         float,
-        _output("--edge-ratio", help="Drop points of the cloud at depth jumps above this ratio."),
+        _output("--edge-ratio", help="Drop point-cloud points at depth jumps above this ratio."),
     ] = 1.05,
     png_unit: Annotated[
         float,

@@ -58,14 +58,14 @@ def serve(
         float,
         typer.Option(
             "--timeout",
-            help="Seconds allowed to receive a request's body, and to answer the request.",
+            help="Timeout in seconds, separately for receiving a request body and answering it.",
         ),
     ] = 60,
     device: Device = None,
     runtime: Runtime = None,
     precision: Precision = None,
 ) -> None:
-    """Serve depth over HTTP: post a photo once, query it often; includes a web page.
+    """Serve depth over HTTP: upload a photo once, query it many times; includes a web page.
 
     Example: `spd serve --port 8000 --model runs/rooms_tiny`
     """

@@ -2,7 +2,7 @@
 
 Depth is drawn in magma_r without its ends: perceptually uniform, near is bright and warm, far is
 dark. Relative error is drawn in viridis, also uniform but distinct from depth. Grey is in neither
-map and means "no reading".
+map and means "no depth".
 """
 
 from spd.figures.contact_sheets import contact_sheet, view_sheet

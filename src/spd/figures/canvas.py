@@ -21,7 +21,7 @@ from spd.errors import InputError
 from spd.files import atomic_path
 
 NO_READING = "#8c8c8c"
-"""Neutral grey for pixels without a reading; neither colour map has it."""
+"""Neutral grey for pixels without depth; neither colour map has it."""
 INK = "#222222"
 """Colour of text and lines."""
 _DPI = 100  # any value works: everything below is in pixels
@@ -54,7 +54,7 @@ def depth_limits(
     all points.
 
     Args:
-        maps: metres; 0 or NaN marks a missing reading.
+        maps: metres; 0 or NaN marks missing depth.
         points: metres; NaN is left out.
         least_span: least span as a share of the far end, so that the noise of a flat scene does
             not get all colours.
@@ -144,7 +144,7 @@ class Canvas:
         return self.panel(box, shown, image_u8.shape[:2], interpolation="nearest")
 
     def depth(self, box: Box, depth_m: Floats, scale: Normalize) -> Axes:
-        """A depth map in a box; pixels without a reading are grey."""
+        """A depth map in a box; pixels without depth are grey."""
         masked = np.ma.masked_invalid(np.where(depth_m > 0, depth_m, np.nan))
         return self.map(box, masked, scale, depth_colours())
 

@@ -40,7 +40,7 @@ class _Frame:
     image: npt.NDArray[np.uint8]
     """`[H, W, 3]` RGB."""
     depth_m: Floats
-    """`[h, w]` metres of the same field of view; NaN where a reading is missing."""
+    """`[h, w]` metres of the same field of view; NaN where depth is missing."""
     points: Floats = dataclasses.field(default_factory=lambda: np.empty(0))
     """`[K, 3]` points (u, v) of the photo and their depth, drawn as dots."""
 
@@ -54,7 +54,7 @@ def contact_sheet(
 ) -> Path:
     """Draw the photo above the depth of each sample; all share one scale in metres.
 
-    Pixels without a valid reading are grey.
+    Pixels without valid depth are grey.
 
     Args:
         samples: the samples to draw.
@@ -75,7 +75,7 @@ def contact_sheet(
         _Frame(sample.name, sample.image, np.where(sample.valid, sample.depth_m, np.nan))
         for sample in samples
     ]
-    legend = "above: the image; below: its valid depth, grey where a reading is missing"
+    legend = "above: the image; below: its valid depth, grey where depth is missing"
     canvas = _draw(frames, columns, (title, legend), panel_px=240.0, gap_px=12.0)
     return canvas.save(path)
 

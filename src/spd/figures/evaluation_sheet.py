@@ -39,7 +39,7 @@ class SheetRow:
     image: npt.NDArray[np.uint8]
     """`[H, W, 3]` RGB."""
     truth_m: Floats
-    """`[h, w]` metres of the same field of view; 0 or NaN marks a missing reading."""
+    """`[h, w]` metres of the same field of view; 0 or NaN marks missing depth."""
     predicted_m: Floats
     """`[h, w]` metres of the same field of view."""
     abs_rel: float

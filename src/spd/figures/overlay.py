@@ -60,7 +60,7 @@ def point_overlay(
         depth_m: `[K]` metres.
         path: the PNG file to write.
         depth_map_m: `[h, w]` metres of the same field of view, drawn beside the photo with the
-            same points and colour scale; 0 or NaN marks a missing reading, drawn in grey.
+            same points and colour scale; 0 or NaN marks missing depth, drawn in grey.
         lines_uv: polylines `[N, 2]` drawn on the photo under the markers, cut at its border.
         title: above the photo, in up to three lines.
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from spd.figures.canvas import NO_READING, Floats
 
-_SHADES = 255  # plus one index for "no reading": a pixel is one byte
+_SHADES = 255  # plus one index for "no depth": a pixel is one byte
 
 
 def map_png(values: Floats, scale: Normalize, colours: Colormap) -> bytes:

@@ -15,7 +15,7 @@ from spd.outputs.steps import STEPS_PER_METRE, to_steps
 MAP_FORMS = (".npy", ".png", ".ply", ".glb")
 """File name endings of depth maps and point clouds."""
 SCALE_KEY = "depth_scale"
-"""Key of the steps per metre in the PNG's text: metres are value / steps; 0 means no reading."""
+"""Key of the steps per metre in the PNG's text: metres are value / steps; 0 means no depth."""
 
 
 def write_npy(depth_m: Float[np.ndarray, "h w"], path: str | os.PathLike[str]) -> None:
@@ -31,7 +31,7 @@ def write_png(
 ) -> None:
     """Write 16-bit steps, with the steps per metre in the file's text.
 
-    0 means no reading: depth that is not finite or not in front of the camera.
+    0 means no depth: a value that is not finite or not in front of the camera.
 
     Raises:
         InputError: if a depth is beyond 65,535 steps or below half a step; nothing is clipped.
@@ -41,13 +41,13 @@ def write_png(
     about = PngInfo()
     about.add_text(SCALE_KEY, f"{steps_per_metre:g}")
     about.add_text("depth_unit", "millimetre" if steps_per_metre == 1000 else "1 / depth_scale m")
-    about.add_text("Description", "depth along the optical axis; 0 means no reading")
+    about.add_text("Description", "depth along the optical axis; 0 means no depth")
     with atomic_path(path) as temporary:
         Image.fromarray(steps).save(temporary, format="PNG", pnginfo=about)
 
 
 def read_png_depth(path: str | os.PathLike[str]) -> Float[np.ndarray, "h w"]:
-    """Read the metres of a PNG that `write_png` wrote; NaN means no reading.
+    """Read the metres of a PNG that `write_png` wrote; NaN means no depth.
 
     Raises:
         InputError: if the file is not such a PNG.

@@ -14,7 +14,7 @@ _MOST = int(np.iinfo(np.uint16).max)
 def to_steps(
     depth_m: Float[np.ndarray, "h w"], steps_per_metre: float, *, what: str, remedy: str
 ) -> UInt16[np.ndarray, "h w"]:
-    """Convert depth to steps; 0 means no reading (not finite, or not in front of the camera).
+    """Convert depth to steps; 0 means no depth (not finite, or not in front of the camera).
 
     Args:
         depth_m: metres.

@@ -47,8 +47,8 @@ def read_peer(folder: Path) -> Peer | None:
     model_type = str(config["model_type"])
     if model_type not in _KIND_OF or not _is_depth_model(config):
         raise CheckpointError(
-            f"{path}: {_named(config)} is not a supported depth model; supported are SPD and these "
-            f"transformers models, each ForDepthEstimation: {', '.join(sorted(_KIND_OF))}"
+            f"{path}: {_named(config)} is not a supported depth model; expected SPD or a "
+            f"transformers ForDepthEstimation model of type {', '.join(sorted(_KIND_OF))}"
         )
     return Peer(folder, model_type, _KIND_OF[model_type](config, path), config)
 
@@ -70,12 +70,12 @@ def _depth_anything(config: Mapping[str, Any], path: Path) -> DepthKind:
     if kind != "metric" and not (isinstance(most, int | float) and most > 0):
         raise CheckpointError(
             f"{path}: max_depth is {json.dumps(most)}; expected a number above 0 (1 for a relative "
-            "model), or no such key"
+            "model); alternatively, remove the key"
         )
     # Without the key transformers builds a maximum of 1 m, which fits no published metric model.
     if kind == "metric" and not config.get("max_depth"):
         raise CheckpointError(
-            f"{path}: a metric model needs max_depth in metres; add it (indoor: 20)"
+            f"{path}: a metric model needs max_depth in metres; add it (20 for indoor models)"
         )
     return kind
 

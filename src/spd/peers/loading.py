@@ -39,8 +39,8 @@ def load_peer(peer: Peer, device: torch.device, source: str) -> PeerPredictor:
     processing = open_processing(peer.folder, peer.model_type)
     if not (peer.folder / WEIGHTS).is_file():
         raise CheckpointError(
-            f"{source} has no {WEIGHTS}; weights in other formats are not read, because they can "
-            "run code (load the model in transformers and save it with save_pretrained())"
+            f"{source} has no {WEIGHTS}; weights in other formats are not read, because loading "
+            "them can run code (load the model in transformers and save it with save_pretrained())"
         )
     network, missing = _read(peer, source)
     lacking = sorted(name for name in missing if _UNUSED not in name)

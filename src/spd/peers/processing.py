@@ -199,8 +199,8 @@ def _read_settings(path: Path) -> dict[str, Any]:
         settings = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CheckpointError(
-            f"{path} is missing, but the model needs its preprocessing settings; get it from where "
-            "the weights are from"
+            f"{path} is missing, but the model needs its preprocessing settings; download it "
+            "from the same place as the weights"
         ) from None
     except (OSError, ValueError):
         settings = None

@@ -162,7 +162,9 @@ def _decoded(image: Image.Image, name: str) -> Photo:
 
 def _inside(image: Image.Image, name: str) -> Bool[np.ndarray, "h w"]:
     if image.format in _LOSSY:
-        raise InputError(f"{name} is a JPEG, which does not keep black at 0; save the mask as PNG")
+        raise InputError(
+            f"{name} is a JPEG; lossy compression changes mask values, so save the mask as PNG"
+        )
     with _told(name):
         turned = _turned(image)
         if turned.mode in _DEEP_GREY:  # labels from 1 to 255 would become black in eight bits

@@ -53,9 +53,9 @@ class Calibration:
 
     def verdict(self) -> str:
         """One line for people."""
-        line = f"depth is multiplied by {self.scale:.4g}, fitted to {self.points} distances"
+        line = f"depth is multiplied by {self.scale:.4g} (fitted to {self.points} distances)"
         if self.left_out is None:
-            return f"{line}; at least three are needed to tell whether a single factor fits"
+            return f"{line}; at least three distances are needed to test whether one fits"
         middle = f"median leave-one-out error {self.left_out:.1%}"
         if self.fits:
             return f"{line}; a single factor fits: {middle}"
@@ -94,7 +94,7 @@ class Calibration:
         try:
             data = json.loads(Path(path).read_text(encoding="utf-8"))
         except OSError:
-            raise InputError(f"no calibration file {path}; make one with: spd calibrate") from None
+            raise InputError(f"calibration file not found: {path}; run spd calibrate") from None
         except ValueError:
             raise InputError(
                 f"{path} is not JSON; create a calibration file with: spd calibrate"

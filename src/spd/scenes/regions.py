@@ -28,10 +28,7 @@ _PERCENTILES = (10, 25, 50, 75, 90)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Box:
-    """A box in pixels of the photo: left, top, right and bottom border.
-
-    Points of it outside the photo count as not valid.
-    """
+    """A box in pixels: left, top, right, bottom. Its points outside the photo are invalid."""
 
     x0: float
     y0: float
@@ -87,8 +84,8 @@ class Mask:
         if self.pixels.shape != tuple(size):
             height, width = self.pixels.shape
             raise InputError(
-                f"the mask has {width} columns and {height} rows, but the photo has {size[1]} and "
-                f"{size[0]}; a mask must be as large as the upright photo"
+                f"the mask is {width}x{height}, but the photo is {size[1]}x{size[0]}; "
+                "the mask must be the size of the upright photo"
             )
         v, u = np.nonzero(self.pixels)
         if not len(u):

@@ -122,5 +122,5 @@ def _check_counts(shape: _Shape, body: bytearray, most: int) -> None:
 
 def _unlike(shape: _Shape, marks: str) -> RefusalError:
     return bad_request(
-        f"the body has too many {marks} for a query for {shape.noun}; send {shape.example}"
+        f"the body has too many {marks} for a query of {shape.noun}; send {shape.example}"
     )

@@ -93,7 +93,7 @@ def routes_of(service: Service) -> APIRouter:
     _add_queries(router, service)
     _add_pictures(router, service)
 
-    @router.get("/model", responses=errors(), summary="Describe the model and the limits")
+    @router.get("/model", responses=errors(), summary="Get the model and the limits")
     async def model() -> ModelInfo:
         return service.model.describe(service.config)
 
@@ -132,7 +132,7 @@ def _add_images(router: APIRouter, service: Service) -> None:
         response.headers["location"] = f"/v1/images/{image_id}"
         return _info(service, image_id)
 
-    @router.get("/images/{image_id}", responses=errors(404), summary="Describe a photo")
+    @router.get("/images/{image_id}", responses=errors(404), summary="Get information on a photo")
     async def get_image(image_id: str) -> ImageInfo:
         return _info(service, image_id)
 
@@ -247,7 +247,7 @@ def _add_pictures(router: APIRouter, service: Service) -> None:
     async def depth_png(image_id: str) -> Response:
         return await draw(image_id, _PNG, pictures.depth_png)
 
-    @get("depth.npy", _BYTES, "Get the depth map as a .npy file of float32 metres")
+    @get("depth.npy", _BYTES, "Get the depth map as a .npy file (float32, in metres)")
     async def depth_npy(image_id: str) -> Response:
         return await draw(image_id, _BYTES, pictures.depth_npy)
 

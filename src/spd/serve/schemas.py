@@ -67,10 +67,10 @@ class Answer(pydantic.BaseModel):
 
 
 class ImageInfo(Answer):
-    """A posted photo."""
+    """Information about an uploaded photo."""
 
     id: str
-    """Id of the photo, part of the path of every query."""
+    """Id of the photo, which is part of the path of every query."""
     width: int
     """Width of the upright photo in pixels."""
     height: int
@@ -86,7 +86,7 @@ class ImageInfo(Answer):
     warnings: list[str]
     """Warnings about the accuracy of the depth."""
     seconds_left: float
-    """Seconds until the photo expires unless it is queried again."""
+    """Seconds until the photo expires; each query restarts this time."""
 
 
 class PointsAnswer(Answer):
@@ -134,7 +134,7 @@ class LineAnswer(RegionAnswer):
     """Depth statistics along a line, and its length."""
 
     length_m: float | None
-    """Length in 3D along straight segments; null if the focal length is unknown."""
+    """3D length in metres, along straight segments; null if the focal length is unknown."""
 
 
 class LinesAnswer(Answer):
@@ -147,7 +147,7 @@ class DistancesAnswer(Answer):
     """Distances in the order of the pairs."""
 
     distance_m: list[float | None]
-    """Straight-line distance in 3D."""
+    """Straight-line 3D distance in metres."""
 
 
 class Limits(Answer):
@@ -170,14 +170,14 @@ class ModelInfo(Answer):
     version: str
     """Version of the package."""
     parameters: int | None
-    """Number of network parameters; null for a model from another project."""
+    """Number of network parameters; null for published models from other projects."""
     runtime: str
     precision: str
     limits: Limits
 
 
 class Health(Answer):
-    """State of the service: `ok` while it accepts requests."""
+    """Status of the service: `ok` while it accepts requests."""
 
     status: str
 
@@ -186,9 +186,9 @@ class ErrorText(Answer):
     """Code and message of the error."""
 
     kind: str
-    """Error code for programs, one word."""
+    """Machine-readable error code, one word."""
     message: str
-    """Error message for people."""
+    """Human-readable error message."""
 
 
 class ErrorAnswer(Answer):
