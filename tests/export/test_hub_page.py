@@ -63,7 +63,7 @@ def test_the_error_messages_on_the_page_exist():
     [
         (["--license", "Apache 2"], "license 'Apache 2' is not a valid hub licence identifier"),
         (["--evaluation", "nowhere"], "expected the output folder of an evaluation"),
-        (["--evaluation", "out/evaluation"], "evaluates different weights (shipped)"),
+        (["--evaluation", "out/evaluation"], "is an evaluation of different weights (shipped)"),
     ],
 )
 def test_spd_pack_refuses_a_wrong_licence_and_evaluation_in_one_line(
