@@ -2,7 +2,7 @@
 
 `predict_set` runs the network and writes its predictions; `score_all` reads them and needs no
 network, so a new metric or protocol costs no new predictions. `evaluate_all` does both. Metrics are
-computed at native ground-truth pixels: truth is never resized. The protocol
+computed at the native resolution of the ground truth: truth is never resized. The protocol
 (`spd.evaluation.protocols`) decides crop, alignment and averaging; every table prints its settings.
 """
 

@@ -33,7 +33,7 @@ def rooms(
         ),
     ] = None,
     points: Annotated[
-        int, typer.Option("--points", min=0, help="Sub-pixel points with exact depth per image.")
+        int, typer.Option("--points", min=0, help="Number of exact sub-pixel points per image.")
     ] = 4096,
     workers: WorkersOption = None,
 ) -> None:

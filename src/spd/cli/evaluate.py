@@ -62,7 +62,7 @@ def evaluate(
     ] = "whole",
     device: Device = None,
 ) -> None:
-    """Score point queries and the dense map of a model at native ground-truth pixels.
+    """Score a model's point queries and dense map at the native resolution of the truth.
 
     Example: `spd evaluate runs/rooms_tiny --data rooms:val --out out/evaluation`
     """

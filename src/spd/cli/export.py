@@ -30,7 +30,7 @@ def onnx(
     ] = False,
     calibrate: Annotated[
         list[str] | None,
-        typer.Option("--calibrate", help="Data for calibrating and scoring int8."),
+        typer.Option("--calibrate", help="Data for calibrating and scoring the int8 export."),
     ] = None,
     images: Annotated[
         int,
