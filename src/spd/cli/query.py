@@ -185,9 +185,9 @@ def query_photo(
         ask               models/kernel/ask.py          shares the points among threads
         spd_query         models/kernel/query.c
 
-    `encode` computes the maps before (`runtimes/export_predictor.py`). `ModelOptions.locate` and
-    `with_kernel` choose: without a C compiler the export's own query graph answers, on a GPU or
-    with `--runtime torch` `SPD.query`. A calibration multiplies again (`scenes/calibration.py`).
+    `encode` computes the maps before. `with_kernel` (`runtimes/kernel_engine.py`) uses the export's
+    own query graph where there is no C compiler. `ModelOptions.locate` chooses `SPD.query` on a GPU
+    or with `--runtime torch`. A calibration multiplies again (`scenes/calibration.py`).
 
     Raises:
         SPDError: on the first wrong input.

@@ -14,8 +14,8 @@ from spd.models.feature_maps import FeatureMaps
 class LocalPath(nn.Module, abc.ABC):
     """Depth from feature maps, at points or on the path's own grid; both are one function.
 
-    To add a local path, subclass this, and name the class in `LOCAL_PATHS`
-    (`spd.models.decoder.local_paths`) and in `spd.config.LocalPathName`.
+    To add a local path, subclass this and follow `CONTRIBUTING.md`, "Add a local path", which lists
+    the places that name it and the tests. `query` must read no value back from the device.
     """
 
     @abc.abstractmethod

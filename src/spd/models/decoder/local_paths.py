@@ -1,4 +1,4 @@
-"""The local paths by the name that a configuration gives them."""
+"""Registry of the local paths: the name in a configuration, and the class (`local_path.py`)."""
 
 from collections.abc import Callable
 
