@@ -17,6 +17,7 @@ PART = 96
 
 _MOST_CELLS = 2**20  # along a side: the kernel counts them in 32 bits
 
+
 def ask(
     shape: Shape,
     weights: Float[np.ndarray, " n"],
