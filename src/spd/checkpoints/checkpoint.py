@@ -131,7 +131,8 @@ def _complain(source: str | Path, verb: str, names: list[str]) -> None:
     if names:
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         raise CheckpointError(
-            f"{source} {verb} tensor {shown_name(names[0])}{more}; does the file belong to this model?"
+            f"{source} {verb} tensor {shown_name(names[0])}{more}; does the file belong to this "
+            "model?"
         )
 
 

@@ -80,8 +80,8 @@ def _check_config(encoder: Encoder, path: Path) -> None:
         if field in given and given[field] != getattr(expected, field):
             raise CheckpointError(
                 f"{path.parent} does not match the configured encoder: it has {field} "
-                f"{reprlib.repr(given[field])}, but the configuration asks for "
-                f"{getattr(expected, field)!r}"
+                f"{_short(given[field])}, but the configuration asks for "
+                f"{getattr(expected, field)}"
             )
 
 
@@ -108,7 +108,7 @@ def _dinov2_config(path: Path) -> dict[str, Any]:
         raise has_registers(str(path.parent))
     if kind != "dinov2":
         raise CheckpointError(
-            f"{path.parent} has model type {reprlib.repr(kind)}; expected dinov2, depth_anything "
+            f"{path.parent} has model type {_short(kind)}; expected dinov2, depth_anything "
             "with a dinov2 backbone, or an SPD model"
         )
     from transformers.models.dinov2.configuration_dinov2 import Dinov2Config
@@ -152,3 +152,8 @@ def _unwrap(
                 "named tensor; expected a state_dict"
             )
     return content, tuple(beside)
+
+
+def _short(value: Any) -> str:
+    """A value of a configuration for a message."""
+    return reprlib.repr(value).strip("'")

@@ -161,9 +161,10 @@ class ExportFolder:
         """
         path = self.file(name)
         for location in sorted(external_files(path)):
-            if location in (".", "..", "") or os.path.basename(location) != location:
+            if os.path.basename(location) != location or location not in self.digests:
                 raise CheckpointError(
-                    f"{path} keeps tensors in {location!r}; expected a file in the same folder"
+                    f"{path} keeps tensors in {reprlib.repr(location)}; expected a file in the "
+                    f"same folder that {EXPORT} lists"
                 )
             self.file(location)
         return path
@@ -175,7 +176,7 @@ class ExportFolder:
             CheckpointError: if it is missing, truncated or changed.
         """
         path = self.path / name
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise CheckpointError(f"{path} is missing; export the model again")
         if file_sha256(path) != self.digests.get(name):
             raise CheckpointError(
