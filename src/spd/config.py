@@ -4,6 +4,7 @@ Those of the model are here, those of training in `spd.recipes`. Importing this 
 neither torch nor transformers.
 """
 
+import reprlib
 from typing import Annotated, Any, Literal, Self
 
 import pydantic
@@ -12,8 +13,11 @@ from pydantic import Field, model_validator
 from spd.errors import ConfigError
 
 Int = Annotated[int, pydantic.Strict()]  # no booleans, no "64", no 64.0
+Float = Annotated[float, pydantic.Strict()]  # no booleans, no "0.5"; whole numbers are
+Bool = Annotated[bool, pydantic.Strict()]  # no "yes", no 1
 LocalPathName = Literal["cross_attention", "conv", "bilinear_mlp"]
 PATCH = 14  # DINOv2's patch size; the encoder has no other.
+_MOST_ERRORS = 8
 
 
 class Frozen(pydantic.BaseModel):
@@ -23,7 +27,7 @@ class Frozen(pydantic.BaseModel):
         frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
     )
 
-    def __init__(self, **data: Any) -> None:
+    def __init__(self, /, **data: Any) -> None:
         try:
             super().__init__(**data)
         except pydantic.ValidationError as error:
@@ -48,17 +52,17 @@ class Frozen(pydantic.BaseModel):
 class EncoderConfig(Frozen):
     """DINOv2 vision transformer (specification, section 3); the defaults are ViT-S/14."""
 
-    hidden_size: Int = Field(384, gt=0)
+    hidden_size: Int = Field(384, gt=0, le=8192)
     """Channels of a token."""
-    layers: Int = Field(12, gt=0)
+    layers: Int = Field(12, gt=0, le=256)
     """Transformer blocks."""
-    heads: Int = Field(6, gt=0)
+    heads: Int = Field(6, gt=0, le=256)
     """Attention heads of a block."""
-    mlp_ratio: Int = Field(4, gt=0)
+    mlp_ratio: Int = Field(4, gt=0, le=32)
     """Hidden width of a block's MLP, in multiples of `hidden_size`."""
-    taps: tuple[int, int, int, int] = (2, 5, 8, 11)
+    taps: tuple[Int, Int, Int, Int] = (2, 5, 8, 11)
     """Blocks, counted from 0, whose outputs feed the neck."""
-    position_size_px: Int = Field(518, gt=0)
+    position_size_px: Int = Field(518, gt=0, le=300 * PATCH)
     """Side in pixels of the square image for which position embeddings are stored."""
 
     @model_validator(mode="after")
@@ -85,13 +89,13 @@ class EncoderConfig(Frozen):
 class CameraConfig(Frozen):
     """The camera that the model is trained for; depth is metric only at its pixels per radian."""
 
-    focal_px: float = Field(389.1, gt=0)
+    focal_px: Float = Field(389.1, ge=1, le=100_000)
     """Focal length in pixels of the model's input (NYU at 0.75 scale: 389.1)."""
-    fov_deg: float = Field(63.3, gt=0, lt=180)
+    fov_deg: Float = Field(63.3, ge=0.1, le=179)
     """Field of view in degrees along the longer side, assumed if the focal length is unknown."""
-    crop_height_px: Int = Field(350, ge=2 * PATCH, multiple_of=PATCH)
+    crop_height_px: Int = Field(350, ge=2 * PATCH, le=1000 * PATCH, multiple_of=PATCH)
     """Rows of the training crop in pixels."""
-    crop_width_px: Int = Field(476, ge=2 * PATCH, multiple_of=PATCH)
+    crop_width_px: Int = Field(476, ge=2 * PATCH, le=1000 * PATCH, multiple_of=PATCH)
     """Columns of the training crop in pixels."""
 
     @property
@@ -105,19 +109,19 @@ class ModelConfig(Frozen):
 
     encoder: EncoderConfig = EncoderConfig()
     """The image encoder."""
-    dim: Int = Field(64, gt=0)
+    dim: Int = Field(64, gt=0, le=4096)
     """Channels of the decoder, D."""
-    heads: Int = Field(4, gt=0)
+    heads: Int = Field(4, gt=0, le=256)
     """Attention heads of each local stage."""
-    ffn_ratio: Int = Field(4, gt=0)
+    ffn_ratio: Int = Field(4, gt=0, le=32)
     """Hidden width of each stage's feed-forward network, in multiples of `dim`."""
-    head_width: Int = Field(128, gt=0)
+    head_width: Int = Field(128, gt=0, le=8192)
     """Hidden width of the depth head."""
-    window: Int = Field(5, gt=0)
+    window: Int = Field(5, gt=0, le=31)
     """Side, in cells, of the neighbourhood a query reads from each map."""
     local_path: LocalPathName = "cross_attention"
     """v15.2 (`cross_attention`), v15.1 (`conv`), or the `bilinear_mlp` baseline."""
-    initial_depth_m: float = Field(2.5, gt=0)
+    initial_depth_m: Float = Field(2.5, gt=0, le=10_000)
     """Depth in metres that an untrained model predicts."""
     camera: CameraConfig = CameraConfig()
     """The training camera; checkpoints store it with the weights."""
@@ -157,14 +161,23 @@ def _small_camera() -> CameraConfig:
 
 
 def _one_line(name: str, error: pydantic.ValidationError) -> str:
-    """All errors of pydantic in one line, each with its key."""
+    """The first errors of pydantic in one line, each with its key; long values are shortened."""
     parts = []
-    for item in error.errors(include_url=False):
-        key = ".".join(str(part) for part in item["loc"])
+    items = error.errors(include_url=False)
+    for item in items[:_MOST_ERRORS]:
+        key = ".".join(_shown(part) for part in item["loc"])
         nested = item["type"] == "missing" or isinstance(item["input"], dict)
-        given = f" (got {item['input']!r})" if key and not nested else ""
+        given = f" (got {reprlib.repr(item['input'])})" if key and not nested else ""
         message = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
             message, given = "unknown key", ""
         parts.append(f"{key}: {message}{given}" if key else message)
+    if len(items) > _MOST_ERRORS:
+        parts.append(f"and {len(items) - _MOST_ERRORS} more")
     return f"{name}: " + "; ".join(parts)
+
+
+def _shown(key: int | str) -> str:
+    """A key as it is, or quoted and shortened where it would break the line."""
+    text = str(key)
+    return text if text.isprintable() and len(text) <= 60 else reprlib.repr(key)

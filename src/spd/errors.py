@@ -22,6 +22,7 @@ _EXTRAS = {
     "ray": ("ray",),
 }
 _NAMES = {"torch": "PyTorch", "embreex": "Embree (embreex)", "ray": "Ray"}
+_MOST_LETTERS = 300
 
 
 class SPDError(Exception):
@@ -71,6 +72,13 @@ class BatchError(SPDError, RuntimeError):
 
 class MissingExtraError(SPDError, ImportError):
     """A package that only an extra brings is not installed; the message names the extra."""
+
+
+def reason_of(error: BaseException) -> str:
+    """First line of an error of another library, shortened, for a message in one line."""
+    text = (str(error).strip() or type(error).__name__).splitlines()[0]
+    text = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return text if len(text) <= _MOST_LETTERS else f"{text[:_MOST_LETTERS]}..."
 
 
 @contextlib.contextmanager

@@ -1,17 +1,24 @@
 """Writing files and folders so that they appear whole or not at all."""
 
 import contextlib
+import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from spd.errors import DataError
 
 UNFINISHED = ".writing-"
 LOCK = "lock"
 """File of an output folder that the process which writes into it holds."""
+TEXT_BYTES = 16 * 2**20
+"""Size in bytes of the largest file that `read_text` and `read_json` read."""
+_MOST_NESTED = 100
+LISTED_BYTES = 2**30
+"""Size in bytes of the largest list of frames or images."""
 
 
 @contextlib.contextmanager
@@ -105,3 +112,45 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write a text file atomically, as UTF-8."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def read_text(path: str | os.PathLike[str], most_bytes: int = TEXT_BYTES) -> str:
+    """Text of a small file that anybody may have written.
+
+    Raises:
+        OSError: if it cannot be read, or is a folder, a pipe or a device.
+        ValueError: if it is not UTF-8, or larger than `most_bytes`.
+    """
+    if os.path.exists(path) and not os.path.isfile(path):  # a pipe would wait, a device never end
+        raise OSError(f"{os.fspath(path)} is not a file")
+    with open(path, "rb") as file:
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise ValueError(f"larger than {most_bytes} bytes")
+    return content.decode("utf-8")
+
+
+def read_json(path: str | os.PathLike[str], most_bytes: int = TEXT_BYTES) -> Any:
+    """Parse a small JSON file that anybody may have written.
+
+    Raises:
+        OSError: as `read_text`.
+        ValueError: as `read_text`; if it is not JSON, is nested too deeply, or contains a number of
+            thousands of digits.
+    """
+    try:
+        data = json.loads(read_text(path, most_bytes))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    level = [data]
+    for _ in range(_MOST_NESTED):  # whoever walks or prints the data may recurse
+        level = [child for node in level for child in _children(node)]
+        if not level:
+            return data
+    raise ValueError("nested too deeply")
+
+
+def _children(node: Any) -> Iterable[Any]:
+    if isinstance(node, dict):
+        return node.values()
+    return node if isinstance(node, list) else ()

@@ -14,8 +14,9 @@ from typing import Any, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
-from spd.config import Frozen, Int, LocalPathName, ModelConfig
+from spd.config import Bool, Float, Frozen, Int, LocalPathName, ModelConfig
 from spd.errors import ConfigError
+from spd.files import read_json, read_text
 
 ConfigT = TypeVar("ConfigT", bound=Frozen)
 SILOG_LAMBDA = {"specification": 0.5, "bts": 0.85}  # AdaBins uses 0.85 too
@@ -24,25 +25,25 @@ SILOG_LAMBDA = {"specification": 0.5, "bts": 0.85}  # AdaBins uses 0.85 too
 class TrainConfig(Frozen):
     """Training settings; the defaults are those of the specification, section 7."""
 
-    steps: Int = Field(237_920, gt=0)
+    steps: Int = Field(237_920, gt=0, le=10**9)
     """Optimiser steps of the whole run; the default is 10 epochs of 47,584 images in pairs."""
-    batch_size: Int = Field(2, gt=0)
+    batch_size: Int = Field(2, gt=0, le=2**16)
     """Images of an optimiser step, over all processes and accumulated parts together."""
-    accumulate: Int = Field(1, gt=0)
+    accumulate: Int = Field(1, gt=0, le=2**16)
     """Consecutive parts that a process computes its images of a step in, to save memory."""
-    encoder_lr: float = Field(5e-6, ge=0)
+    encoder_lr: Float = Field(5e-6, ge=0, le=1e3)
     """Peak learning rate of the encoder."""
-    decoder_lr: float = Field(1e-4, ge=0)
+    decoder_lr: Float = Field(1e-4, ge=0, le=1e3)
     """Peak learning rate of neck, global path and local path."""
-    weight_decay: float = Field(0.01, ge=0)
+    weight_decay: Float = Field(0.01, ge=0, le=1e3)
     """AdamW's decoupled weight decay."""
-    warmup_steps: Int = Field(500, ge=0)
+    warmup_steps: Int = Field(500, ge=0, le=10**9)
     """Steps of the linear warm-up."""
-    warmup_start: float = Field(0.01, gt=0, le=1)
+    warmup_start: Float = Field(0.01, gt=0, le=1)
     """Factor on the peak learning rates at the first warm-up step."""
-    final_lr: float = Field(1e-6, ge=0)
+    final_lr: Float = Field(1e-6, ge=0, le=1e3)
     """Learning rate at the end of the cosine (torch's `eta_min`), for encoder and decoder."""
-    clip_norm: float = Field(1.0, gt=0)
+    clip_norm: Float = Field(1.0, gt=0)
     """Largest norm of the gradient; a longer one is scaled down."""
     precision: Literal["float32", "bfloat16", "float16"] = "bfloat16"
     """Autocast type of the forward pass; weights and optimiser stay float32. `float16`, for GPUs
@@ -51,14 +52,14 @@ class TrainConfig(Frozen):
     """Preset of SILog's variance weight lambda: 0.5 (`specification`) or 0.85 (`bts`)."""
     objective: Literal["dense", "query", "mix"] = "dense"
     """Loss: `dense` on the resized stride-4 map, `query` on drawn readings, or `mix` of both."""
-    dense_weight: float = Field(0.5, gt=0, lt=1)
+    dense_weight: Float = Field(0.5, gt=0, lt=1)
     """Share of the dense loss under `mix`."""
-    points_per_image: Int = Field(1024, gt=0)
+    points_per_image: Int = Field(1024, gt=0, le=10**7)
     """Points drawn from each image for the `query` loss."""
     beside: tuple[LocalPathName, ...] = ()
     """Further local paths trained on the same maps, so that the maps favour none. Their `query`
     losses are added to the model's own. Checkpoints keep them for resuming, not in the model."""
-    beside_points: Int = Field(4, gt=0)
+    beside_points: Int = Field(4, gt=0, le=10**7)
     """Points of each image for every `beside` path; few, because `conv` is expensive."""
     encoder_weights: str | None = None
     """Initial weights of the encoder: DINOv2, Depth Anything V2 or an SPD, as a hub id, a
@@ -66,29 +67,29 @@ class TrainConfig(Frozen):
     start_from: str | None = None
     """SPD to initialise the whole model from: a run, a directory, a hub id or `shipped`. Only its
     weights are used; optimiser and schedule start fresh."""
-    encoder_frozen: bool = False
+    encoder_frozen: Bool = False
     """Whether to keep the encoder fixed and train only the rest."""
-    checkpoint_encoder: bool = False
+    checkpoint_encoder: Bool = False
     """Whether to recompute the encoder's activations in the backward pass, to save memory."""
-    compile: bool = False
+    compile: Bool = False
     """Whether to compile the model with torch.compile; the first step then takes minutes."""
-    ema_decay: float = Field(0.0, ge=0, lt=1)
+    ema_decay: Float = Field(0.0, ge=0, lt=1)
     """Decay of the moving average of the weights, which is evaluated and saved; 0: off."""
-    augment: bool = True
+    augment: Bool = True
     """Whether to apply BTS's random rotation, flip and photometric changes to training images."""
     views: Literal["crop", "sources"] = "crop"
     """Training views. `crop`: windows of the model's crop size. `sources`: whole frames at the
     training focal length, all images of a step from one source, so that wide and long lenses are
     trained at the sizes they have in use."""
-    workers: Int = Field(0, ge=0)
+    workers: Int = Field(0, ge=0, le=1024)
     """Data loader processes; 0 loads in the training process."""
-    seed: Int = 0
+    seed: Int = Field(0, ge=0, lt=2**32)
     """Seed of initial weights, order of images, crops and points."""
-    evaluate_every: Int = Field(5000, gt=0)
+    evaluate_every: Int = Field(5000, gt=0, le=10**9)
     """Steps between evaluations on the validation set."""
-    save_every: Int = Field(1000, gt=0)
+    save_every: Int = Field(1000, gt=0, le=10**9)
     """Steps between checkpoints."""
-    keep_last: Int = Field(2, gt=0)
+    keep_last: Int = Field(2, gt=0, le=10**6)
     """Latest checkpoints to keep besides the best one."""
     tracker: Literal["tensorboard", "wandb", "trackio", "none"] = "tensorboard"
     """Tracker for curves; `log.jsonl` in the run's folder is always written."""
@@ -185,10 +186,11 @@ def recipe(name: str) -> Recipe:
         known = ", ".join(sorted(RECIPES))
         raise ConfigError(f"unknown recipe {name!r}; expected {known}, or a .toml or .json file")
     try:
-        text = path.read_text(encoding="utf-8")
-        data = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+        data = read_json(path) if path.suffix == ".json" else tomllib.loads(read_text(path))
     except OSError as error:
-        raise ConfigError(f"cannot read recipe {path}: {error.strerror}") from None
+        raise ConfigError(f"cannot read recipe {path}: {error.strerror or error}") from None
+    except RecursionError:
+        raise ConfigError(f"{path} is not valid TOML: nested too deeply") from None
     except ValueError as error:
         raise ConfigError(f"{path} is not valid {path.suffix[1:].upper()}: {error}") from None
     try:
@@ -233,7 +235,7 @@ def override(config: ConfigT, assignments: Sequence[str]) -> ConfigT:
 def _parse_value(text: str) -> Any:
     try:
         value = json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return text
     if isinstance(value, float) and not math.isfinite(value):
         return text

@@ -15,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from spd.checkpoints.checkpoint import default_device, fill_model, stored_weights
 from spd.data.loader import Batch, ViewStream, batches
 from spd.data.sample import RGBDSample
-from spd.errors import DataError, StoppedError, TrainingError
+from spd.errors import DataError, SPDError, StoppedError, TrainingError, reason_of
 from spd.models.spd import SPD
 from spd.predictors.torch_predictor import Predictor
 from spd.recipes import TrainConfig
@@ -209,18 +209,31 @@ class Trainer:
         """Continue exactly from the run's last checkpoint, or from the start if it has none."""
         if self.run.started:
             state = self.run.restore(self.kept_model)
-            if self.average is None:
-                self.model.load_state_dict(self.kept_model.state_dict())
-            else:
-                fill_model(self.model, state["weights"], self.run.folder)
-                self.average.n_averaged.fill_(int(state["averaged"]))
-            for name, part in self._stateful.items():
-                part.load_state_dict(state.get(name, {}))
-            set_generator_states(state["generators"])
-            self.step = int(state["step"])
-            self.images_without_reading = int(state["images_without_reading"])
+            try:
+                self._take(state)
+            except SPDError:
+                raise
+            except Exception as error:  # a state of another shape raises many types
+                raise TrainingError(
+                    f"the last checkpoint in {self.run.folder} does not fit this run "
+                    f"({type(error).__name__}: {reason_of(error)}); delete its folder, or start a "
+                    "new run"
+                ) from None
         if is_main_process():
             self.run.forget_log_after(self.step)
+
+    def _take(self, state: dict[str, Any]) -> None:
+        """Continue from the state that `save` stored."""
+        if self.average is None:
+            self.model.load_state_dict(self.kept_model.state_dict())
+        else:
+            fill_model(self.model, state["weights"], self.run.folder)
+            self.average.n_averaged.fill_(int(state["averaged"]))
+        for name, part in self._stateful.items():
+            part.load_state_dict(state.get(name, {}))
+        set_generator_states(state["generators"])
+        self.step = int(state["step"])
+        self.images_without_reading = int(state["images_without_reading"])
 
     def save(self, val_abs_rel: float | None = None) -> None:
         """Write a checkpoint of the current step; only the main process does.

@@ -1,6 +1,5 @@
 """Damaged photos of every format: a depth, or one clear error, and nothing else."""
 
-import os
 import random
 
 import numpy as np
@@ -8,11 +7,11 @@ import pytest
 import torch
 from PIL import Image
 
+from helpers.hostile import SOAK, mutated
 from helpers.photo_files import HEIC, encoded, picture, with_exif
 from spd.errors import SPDError
 from spd.predictors.torch_predictor import Predictor
 
-SOAK = bool(os.environ.get("SPD_SOAK"))
 COUNT = 10_000 if SOAK else 300
 PIXELS = picture(40, 56)
 
@@ -43,28 +42,6 @@ def originals() -> dict[str, bytes]:
 
 
 EXIF_FORMS = ("JPEG", "PNG", "WEBP", "TIFF")
-
-
-def mutated(data: bytes, rng: random.Random) -> bytes:
-    """A few bytes changed, or a piece cut off, repeated, removed or blanked."""
-    changed = bytearray(data)
-    kind = rng.randrange(8)
-    if kind <= 3:  # most often: a few bytes, anywhere or in the head
-        end = len(changed) if kind else min(64, len(changed))
-        for _ in range(rng.choice((1, 1, 2, 4, 16))):
-            changed[rng.randrange(end)] = rng.randrange(256)
-        return bytes(changed)
-    first, last = sorted(rng.randrange(len(changed)) for _ in range(2))
-    last = min(last, first + 64)
-    if kind == 4:
-        return bytes(changed[: max(1, rng.randrange(len(changed)))])
-    if kind == 5:
-        changed[first:first] = changed[first:last]
-    elif kind == 6:
-        del changed[first:last]
-    else:
-        changed[first:last] = bytes(last - first)
-    return bytes(changed)
 
 
 @pytest.mark.soak

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from safetensors.torch import save as safetensors_bytes
 from torch import Tensor
 
 from spd.checkpoints.folder import CONFIG, WEIGHTS
+from spd.checkpoints.tensor_files import check_tensors, read_safetensors, shown_name
 from spd.config import ModelConfig
+from spd.cost import parameters
 from spd.errors import CheckpointError, ConfigError
-from spd.files import write_bytes, write_text
+from spd.files import read_json, write_bytes, write_text
 from spd.models.encoder_vits.checkpoint_names import common_name
 from spd.models.spd import SPD
 
@@ -51,7 +51,8 @@ def fill_model(model: SPD, weights: Mapping[str, Tensor], source: str | Path) ->
     """Load named tensors into a model, strictly.
 
     Raises:
-        CheckpointError: if a tensor is missing, unexpected or of another shape.
+        CheckpointError: if a tensor is missing, unexpected or of another shape, or holds something
+            other than finite floating-point numbers.
     """
     own_names = {common_name(name): name for name in model.state_dict()}
     expected = stored_weights(model)
@@ -65,6 +66,7 @@ def fill_model(model: SPD, weights: Mapping[str, Tensor], source: str | Path) ->
                 f"{list(tensor.shape)}, but the configuration asks for "
                 f"{list(expected[name].shape)}"
             )
+    check_tensors(source, given)
     model.load_state_dict({own_names[name]: tensor for name, tensor in given.items()})
 
 
@@ -75,6 +77,7 @@ def load_checkpoint(folder: Path) -> tuple[SPD, dict[str, Any]]:
         CheckpointError: if a file is missing, truncated, or does not fit its configuration.
     """
     config, about = read_config(folder)
+    _check_size(config, folder / WEIGHTS)
     model = SPD(config)
     load_weights(model, folder / WEIGHTS)
     return model.eval(), about
@@ -86,12 +89,17 @@ def read_config(folder: Path) -> tuple[ModelConfig, dict[str, Any]]:
     if not path.is_file():
         raise CheckpointError(f"{path} is missing; it must be in the same folder as {WEIGHTS}")
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        return ModelConfig.from_dict(data["model"]), data.get("about", {})
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
+        data = read_json(path)
+        config, about = ModelConfig.from_dict(data["model"]), data.get("about", {})
+        if not isinstance(about, dict):
+            raise TypeError
+        return config, about
+    except (OSError, KeyError, TypeError, AttributeError):
         raise CheckpointError(f"{path} is not a valid checkpoint configuration") from None
     except ConfigError as error:
         raise CheckpointError(f"{path}: {error}") from None
+    except ValueError:  # ConfigError is one too
+        raise CheckpointError(f"{path} is not a valid checkpoint configuration") from None
 
 
 def load_weights(model: SPD, path: Path) -> None:
@@ -101,20 +109,30 @@ def load_weights(model: SPD, path: Path) -> None:
         CheckpointError: if the file is missing or truncated, or a tensor is missing, unexpected or
             of another shape.
     """
-    try:
-        weights = load_file(path)
-    except FileNotFoundError:
-        raise CheckpointError(f"{path} is missing") from None
-    except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(f"{path} cannot be read; is the file complete? ({error})") from None
-    fill_model(model, weights, path)
+    fill_model(model, read_safetensors(path), path)
+
+
+def _check_size(config: ModelConfig, weights: Path) -> None:
+    """Refuse a model of more parameters than its file has bytes, before memory is taken for it."""
+    parts = (
+        parameters.encoder(config.encoder),
+        parameters.neck(config),
+        parameters.global_path(config),
+    )
+    count = sum(part.sums[0] for part in parts)  # without the local path
+    if weights.is_file() and count > weights.stat().st_size:
+        raise CheckpointError(
+            f"{weights} cannot be read: it has {weights.stat().st_size} bytes, but its {CONFIG} "
+            f"describes a model of more than {count} parameters; is the file complete?"
+        )
 
 
 def _complain(source: str | Path, verb: str, names: list[str]) -> None:
     if names:
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         raise CheckpointError(
-            f"{source} {verb} tensor {names[0]!r}{more}; does the file belong to this model?"
+            f"{source} {verb} tensor {shown_name(names[0])}{more}; does the file belong to this "
+            "model?"
         )
 
 

@@ -4,19 +4,19 @@ This module finds and reads files; `spd.models.encoder_vits.weights` loads tenso
 """
 
 import dataclasses
-import json
-import pickle
-import warnings
+import os
+import reprlib
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from spd.checkpoints.checkpoint import read_config
 from spd.checkpoints.folder import CONFIG, WEIGHTS, find_checkpoint
+from spd.checkpoints.tensor_files import read_pickled, read_safetensors
 from spd.errors import CheckpointError
+from spd.files import read_json
 from spd.models.encoder_vits.checkpoint_names import EncoderStart, has_registers
 from spd.models.encoder_vits.vit_s import Encoder, backbone_config
 from spd.models.encoder_vits.weights import fill_encoder
@@ -25,6 +25,7 @@ from spd.terminal import quiet_loggers
 PICKLED = "pytorch_model.bin"  # transformers' older file
 SUFFIXES = (".pth", ".pt", ".bin", ".safetensors")
 WRAPPERS = ("model", "state_dict", "teacher")
+_MOST_WRAPPERS = 10  # a pickled dictionary can contain itself
 # Settings that change the encoder's function but no tensor's shape.
 SHAPELESS = ("num_attention_heads", "hidden_act", "layer_norm_eps")
 
@@ -53,13 +54,13 @@ def load_encoder(encoder: Encoder, source: str | Path) -> EncoderStart:
 def _find(source: str | Path) -> tuple[Path, Path | None]:
     """Weights file of a source, and its `config.json` where the format has one."""
     path = Path(source)
-    if path.is_file():
+    if os.path.isfile(path):
         beside = path.parent / CONFIG
         described = path.name in (WEIGHTS, PICKLED) and beside.is_file()
         return path, beside if described else None
-    if path.suffix in SUFFIXES and not path.exists():
+    if path.suffix in SUFFIXES and not os.path.exists(path):
         raise CheckpointError(f"cannot initialise the encoder: file {path} does not exist")
-    if (path / PICKLED).is_file() and not (path / WEIGHTS).is_file():
+    if os.path.isfile(path / PICKLED) and not os.path.isfile(path / WEIGHTS):
         return path / PICKLED, path / CONFIG
     try:
         with quiet_loggers("huggingface_hub", "httpx"):  # the error below reports it
@@ -79,14 +80,15 @@ def _check_config(encoder: Encoder, path: Path) -> None:
         if field in given and given[field] != getattr(expected, field):
             raise CheckpointError(
                 f"{path.parent} does not match the configured encoder: it has {field} "
-                f"{given[field]}, but the configuration asks for {getattr(expected, field)}"
+                f"{_short(given[field])}, but the configuration asks for "
+                f"{getattr(expected, field)}"
             )
 
 
 def _dinov2_config(path: Path) -> dict[str, Any]:
     """Configuration of the DINOv2 in a checkpoint, with transformers' defaults."""
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = read_json(path)
     except FileNotFoundError:
         raise CheckpointError(
             f"{path} is missing; it must be in the same folder as the weights"
@@ -99,14 +101,15 @@ def _dinov2_config(path: Path) -> dict[str, Any]:
         return backbone_config(read_config(path.parent)[0].encoder).to_dict()
     kind = config.get("model_type")
     if kind == "depth_anything":
-        config = config.get("backbone_config") or {}
+        config = config.get("backbone_config")
+        config = config if isinstance(config, dict) else {}
         kind = config.get("model_type")
     if kind == "dinov2_with_registers":
         raise has_registers(str(path.parent))
     if kind != "dinov2":
         raise CheckpointError(
-            f"{path.parent} has model type {kind}; expected dinov2, depth_anything with a dinov2 "
-            "backbone, or an SPD model"
+            f"{path.parent} has model type {_short(kind)}; expected dinov2, depth_anything "
+            "with a dinov2 backbone, or an SPD model"
         )
     from transformers.models.dinov2.configuration_dinov2 import Dinov2Config
 
@@ -118,20 +121,7 @@ def _read(path: Path) -> object:
         raise CheckpointError(
             f"{path} is not a checkpoint; supported file extensions are {', '.join(SUFFIXES)}"
         )
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        with warnings.catch_warnings():  # the error below replaces torch's warning
-            warnings.simplefilter("ignore")
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise CheckpointError(
-            f"{path} is not a checkpoint, or contains more than tensors and plain values; save "
-            "only the model's state_dict(). No code in the file was executed"
-        ) from None
-    except Exception as error:  # damaged files raise many kinds in both readers
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0].split(". ")[0]
-        raise CheckpointError(f"{path} cannot be read; is the file complete? ({reason})") from None
+    return read_safetensors(path) if path.suffix == ".safetensors" else read_pickled(path)
 
 
 def _unwrap(
@@ -139,7 +129,9 @@ def _unwrap(
 ) -> tuple[dict[str, Tensor], tuple[tuple[str, int, str], ...]]:
     """Tensors inside the dictionaries that training code saves, and the other entries there."""
     beside: list[tuple[str, int, str]] = []
-    while isinstance(content, dict):
+    for _ in range(_MOST_WRAPPERS):
+        if not isinstance(content, dict):
+            break
         inside = [name for name in WRAPPERS if isinstance(content.get(name), dict)]
         if len(inside) > 1:
             raise CheckpointError(
@@ -153,9 +145,15 @@ def _unwrap(
     if not isinstance(content, dict) or not content:
         raise CheckpointError(f"{path} contains no named tensors; expected a state_dict")
     for name, value in content.items():
-        if not isinstance(name, str) or not isinstance(value, Tensor):
+        plain = isinstance(value, Tensor) and value.layout == torch.strided and not value.is_meta
+        if not isinstance(name, str) or not plain:
             raise CheckpointError(
-                f"{path} contains {name!r} ({type(value).__name__}), which is not a named tensor; "
-                "expected a state_dict"
+                f"{path} contains {reprlib.repr(name)} ({type(value).__name__}), which is not a "
+                "named tensor; expected a state_dict"
             )
     return content, tuple(beside)
+
+
+def _short(value: Any) -> str:
+    """A value of a configuration for a message."""
+    return reprlib.repr(value).strip("'")

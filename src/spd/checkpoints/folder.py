@@ -1,11 +1,12 @@
 """Finding the folder of a model's weights, without loading torch."""
 
-import json
+import os
 from pathlib import Path
 
 from spd.checkpoints.hub_errors import hub_reason
 from spd.checkpoints.run_folder import BEST, CHECKPOINTS, RUN
 from spd.errors import CheckpointError
+from spd.files import read_json
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
@@ -27,19 +28,19 @@ def find_checkpoint(source: str | Path | None) -> Path:
     if source is None or str(source) == SHIPPED:
         return shipped_folder()
     path = Path(source)
-    if path.is_file():
+    if os.path.isfile(path):  # False, unlike `Path.is_file`, for a path that cannot be looked up
         if path.name != WEIGHTS:
             raise CheckpointError(f"{path} is not a checkpoint; expected a file named {WEIGHTS}")
         return path.parent
-    if (path / WEIGHTS).is_file():
+    if os.path.isfile(path / WEIGHTS):
         return path
-    if (path / CHECKPOINTS).is_dir() or (path / RUN).is_file():
+    if os.path.isdir(path / CHECKPOINTS) or os.path.isfile(path / RUN):
         return _best_of_run(path)
-    if path.exists():
+    if os.path.exists(path):
         raise CheckpointError(
             f"{path} contains no {WEIGHTS}; expected a checkpoint folder or a run folder"
         )
-    if len(path.parts) > 1 and path.parent.exists():
+    if len(path.parts) > 1 and os.path.exists(path.parent):
         raise CheckpointError(
             f"no file or folder {path}: {path.parent} exists but contains no {path.name}"
         )
@@ -73,11 +74,11 @@ def _best_of_run(run: Path) -> Path:
     best = run / BEST
     if best.is_file():
         try:
-            name = json.loads(best.read_text(encoding="utf-8"))["checkpoint"]
-        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
+            name = read_json(best)["checkpoint"]
+        except (OSError, ValueError, KeyError, TypeError):
             raise CheckpointError(f"{best} is damaged; delete it") from None
-        chosen = run / CHECKPOINTS / name
-        if (chosen / WEIGHTS).is_file():
+        chosen = next((folder for folder in complete if folder.name == name), None)
+        if chosen is not None:
             return chosen
     return complete[-1]
 

@@ -163,7 +163,7 @@ def _finished(folder: Path, names: Sequence[str]) -> dict[str, Entry]:
 def _json(text: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -1,6 +1,5 @@
 """`frames.json`, the index of an RGB-D folder (`docs/data.md`)."""
 
-import json
 from pathlib import Path
 from typing import Literal, Self
 
@@ -8,6 +7,7 @@ from pydantic import ConfigDict, model_validator
 
 from spd.config import Frozen, Int
 from spd.errors import ConfigError, DataError
+from spd.files import LISTED_BYTES, read_json
 from spd.pixels import Intrinsics
 
 INDEX = "frames.json"
@@ -76,8 +76,8 @@ def read_index(folder: Path) -> list[FrameEntry]:
     if not index.is_file():
         raise DataError(f"{folder} is not an RGB-D folder: it contains no {INDEX}")
     try:
-        entries = json.loads(index.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        entries = read_json(index, LISTED_BYTES)
+    except (OSError, ValueError) as error:
         raise DataError(f"{index} is not valid JSON ({error})") from None
     if not isinstance(entries, list):
         raise DataError(f"{index} must be a list of frames, got {type(entries).__name__}")

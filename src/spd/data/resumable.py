@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from spd.errors import DataError
-from spd.files import write_text
+from spd.files import read_json, write_text
 
 
 def claim_folder(
@@ -26,8 +26,8 @@ def claim_folder(
         write_text(path, json.dumps(settings, indent=1) + "\n")
         return
     try:
-        found = dict(defaults or {}) | json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, TypeError):
+        found = dict(defaults or {}) | read_json(path)
+    except (OSError, ValueError, TypeError):
         found = {}
     for key, wanted in settings.items():
         if found.get(key) != wanted:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from spd.errors import DataError
 from spd.evaluation.metrics.accuracy import MAX_DEPTH_M, DepthMetrics, within_range
-from spd.files import write_text
+from spd.files import read_json, write_text
 
 if TYPE_CHECKING:  # at run time this would import torch, which scoring does not need
     from spd.data.sample import RGBDSample
@@ -56,8 +56,8 @@ class ConstantDepth:
         if not path.is_file():
             return None
         try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
-        except (ValueError, TypeError):
+            return cls(**read_json(path))
+        except (OSError, ValueError, TypeError):
             raise DataError(f"{path} is damaged; delete it and evaluate again") from None
 
 

@@ -1,6 +1,5 @@
 """The picture of a report's best, median and worst image, and small copies of their photos."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from spd.evaluation.evaluation_report import EvaluationReport
 from spd.evaluation.folder import PredictionFolder
 from spd.evaluation.predictions import ImagePredictions
 from spd.evaluation.sample_view import crop_of
-from spd.files import atomic_path
+from spd.files import atomic_path, read_json
 
 if TYPE_CHECKING:  # at run time this would import torch and matplotlib
     from spd.data.sample import RGBDSample
@@ -41,7 +40,7 @@ def draw(
 def is_drawn(folder: PredictionFolder, report: EvaluationReport) -> bool:
     """Whether the folder's picture shows this report's protocol, by the metrics beside it."""
     try:
-        stored = json.loads((folder.path / "metrics.json").read_text(encoding="utf-8"))
+        stored = read_json(folder.path / "metrics.json")
         return bool(stored["protocol"] == report.words)
     except (OSError, ValueError, KeyError, TypeError):
         return False

@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 from spd.errors import DataError
 from spd.evaluation.settings import EvaluationSettings
-from spd.files import write_text
+from spd.files import LISTED_BYTES, read_json, write_text
 
 _LONGEST_STEM = 120  # file systems allow 255 bytes a name; an ending and a digest are added
 
@@ -127,7 +127,7 @@ class PredictionFolder:
                 "the same settings to reuse the finished predictions"
             )
         try:
-            listed = json.loads(self.images_path.read_text(encoding="utf-8"))
+            listed = read_json(self.images_path, LISTED_BYTES)
             return list(listed["scored"]), dict(listed["skipped"])
-        except (ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError):
             raise DataError(f"{self.images_path} is damaged; run the evaluation again") from None

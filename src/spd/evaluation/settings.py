@@ -14,6 +14,7 @@ from spd._version import __version__
 from spd.errors import DataError, InputError
 from spd.evaluation.metrics.alignment import Kind
 from spd.evaluation.protocols import View, camera_of
+from spd.files import read_json
 from spd.scenes.photo_predictor import PhotoPredictor
 from spd.scenes.scene import PhotoScene
 
@@ -115,8 +116,8 @@ class EvaluationSettings:
         if not path.is_file():
             raise DataError(f"{path} does not exist; expected the output folder of an evaluation")
         try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
-        except (ValueError, TypeError):
+            return cls(**read_json(path))
+        except (OSError, ValueError, TypeError):
             raise DataError(
                 f"{path} does not contain the settings of an evaluation{written_by(path)}; "
                 "evaluate into an empty folder"
@@ -141,7 +142,7 @@ class EvaluationSettings:
 def written_by(settings: Path) -> str:
     """The SPD version that wrote an evaluation and this one, in brackets; empty if unknown."""
     try:
-        version = json.loads(settings.read_text(encoding="utf-8"))["versions"]["spd"]
+        version = read_json(settings)["versions"]["spd"]
     except (OSError, ValueError, KeyError, TypeError):
         return ""
     return f" (SPD {version} wrote it, this is {__version__})"

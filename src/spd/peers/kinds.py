@@ -5,14 +5,17 @@
 
 import dataclasses
 import json
+import reprlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
 from spd.checkpoints.folder import CONFIG
 from spd.errors import CheckpointError
+from spd.files import read_json
 from spd.scenes.depth_kind import DepthKind
 
+_MOST_LAYERS = 1000
 STATED = "depth_estimation_type"
 """Key of `config.json` for the kind: transformers' own for Depth Anything, ours for the rest."""
 
@@ -39,11 +42,12 @@ def read_peer(folder: Path) -> Peer | None:
     """
     path = folder / CONFIG
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = read_json(path)
     except (OSError, ValueError):
         return None  # the reader of SPD checkpoints reports the error
     if not isinstance(config, dict) or "spd" in config or "model_type" not in config:
         return None
+    check_sizes(config, path)
     model_type = str(config["model_type"])
     if model_type not in _KIND_OF or not _is_depth_model(config):
         raise CheckpointError(
@@ -53,15 +57,44 @@ def read_peer(folder: Path) -> Peer | None:
     return Peer(folder, model_type, _KIND_OF[model_type](config, path), config)
 
 
+def check_sizes(config: Any, path: Path, most: int = 2**20, key: str = "") -> None:
+    """Refuse numbers that no published model has, before transformers allocates for them.
+
+    Args:
+        config: JSON data from `path`.
+        path: the file, for the message.
+        most: largest number.
+        key: key of `config`, for the message.
+
+    Raises:
+        CheckpointError: naming the first key with a larger number.
+    """
+    if isinstance(config, dict):
+        for name, value in config.items():
+            check_sizes(value, path, most, name)
+    elif isinstance(config, list):
+        for value in config:
+            check_sizes(value, path, most, key)
+    elif isinstance(config, int | float):
+        largest = min(most, _MOST_LAYERS) if "layer" in key or "depths" in key else most
+        if not -largest <= config <= largest:
+            raise CheckpointError(
+                f"{path}: {reprlib.repr(key)} is {reprlib.repr(config)}; expected at most {largest}"
+            )
+
+
 def _is_depth_model(config: Mapping[str, Any]) -> bool:
     """A file without `architectures` names only its type; with it, also the task."""
     named = config.get("architectures") or ["ForDepthEstimation"]
+    named = named if isinstance(named, list) else []
     return any(str(name).endswith("ForDepthEstimation") for name in named)
 
 
 def _named(config: Mapping[str, Any]) -> str:
-    architectures = ", ".join(map(str, config.get("architectures") or []))
-    return f"a model of type {config['model_type']}" + f" ({architectures})" * bool(architectures)
+    named = config.get("architectures")
+    architectures = ", ".join(map(str, named[:3])) if isinstance(named, list) else ""
+    model_type = reprlib.repr(config["model_type"]).strip("'")
+    return f"a model of type {model_type}" + f" ({architectures})" * bool(architectures)
 
 
 def _depth_anything(config: Mapping[str, Any], path: Path) -> DepthKind:
@@ -81,7 +114,8 @@ def _depth_anything(config: Mapping[str, Any], path: Path) -> DepthKind:
 
 
 def _dpt(config: Mapping[str, Any], path: Path) -> DepthKind:
-    backbone = (config.get("backbone_config") or {}).get("model_type")
+    inner = config.get("backbone_config")
+    backbone = inner.get("model_type") if isinstance(inner, dict) else None
     return _stated(
         config, path, otherwise="metric" if backbone == "dinov2" else "relative-disparity"
     )
@@ -97,9 +131,9 @@ def _stated(config: Mapping[str, Any], path: Path, otherwise: DepthKind) -> Dept
     stated = config.get(STATED, otherwise)
     if stated == "relative":
         return "relative-disparity"
-    if stated not in kinds:
+    if isinstance(stated, dict | list) or stated not in kinds:
         raise CheckpointError(
-            f"{path}: {STATED} is {stated!r}; expected relative, {', '.join(kinds)}"
+            f"{path}: {STATED} is {reprlib.repr(stated)}; expected relative, {', '.join(kinds)}"
         )
     return stated
 

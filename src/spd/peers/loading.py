@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from spd.checkpoints.folder import WEIGHTS
-from spd.errors import CheckpointError
+from spd.checkpoints.folder import CONFIG, WEIGHTS
+from spd.errors import CheckpointError, reason_of
 from spd.peers.kinds import Peer
 from spd.peers.peer_predictor import PeerConfig, PeerPredictor
 from spd.peers.processing import open_processing
@@ -57,19 +57,35 @@ def _read(peer: Peer, source: str) -> tuple[Any, set[str]]:
 
     try:
         with quiet_loggers("transformers"), _no_progress_bars():  # the exception reports errors
-            network, told = getattr(transformers, _CLASSES[peer.model_type]).from_pretrained(
+            kind = getattr(transformers, _CLASSES[peer.model_type])
+            _check_size(kind, peer)
+            network, told = kind.from_pretrained(
                 peer.folder,
                 dtype=torch.float32,
                 local_files_only=True,
                 use_safetensors=True,
                 output_loading_info=True,
             )
+    except CheckpointError:
+        raise
     except Exception as error:  # transformers raises many types for damaged files
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CheckpointError(
-            f"{source} cannot be loaded as {peer.model_type}; is it complete? ({reason})"
+            f"{source} cannot be loaded as {peer.model_type}; is it complete? ({reason_of(error)})"
         ) from None
     return network, set(told["missing_keys"])
+
+
+def _check_size(kind: Any, peer: Peer) -> None:
+    """Refuse a model of more parameters than its file has bytes, before memory is taken for it."""
+    with torch.device("meta"):  # allocates nothing
+        empty = kind(kind.config_class.from_pretrained(peer.folder, local_files_only=True))
+    count = sum(parameter.numel() for parameter in empty.parameters())
+    stored = (peer.folder / WEIGHTS).stat().st_size
+    if count > stored:
+        raise CheckpointError(
+            f"{peer.folder / WEIGHTS} has {stored} bytes, but {CONFIG} describes a model of "
+            f"{count} parameters; is the file complete?"
+        )
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ every pixel of the photo gets the map's value at that pixel.
 """
 
 import dataclasses
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,13 +16,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from spd.checkpoints.folder import PREPROCESSOR
-from spd.errors import CheckpointError, InputError
+from spd.errors import CheckpointError, InputError, reason_of
+from spd.files import read_json
 from spd.geometry import resize_bicubic, resize_bilinear
+from spd.peers.kinds import check_sizes
 from spd.photos.reading import RGBImage
 from spd.pixels import Size
 
 MAX_INPUT_PX = 1536 * 1536
 """Largest input in pixels: Depth Pro's, the largest of all supported networks."""
+_MOST_SIDE_PX = 4096  # in settings, which have no larger numbers
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -161,8 +163,9 @@ def open_processing(folder: Path, model_type: str) -> Processing:
     try:
         return _build(wanted, settings)
     except Exception as error:  # transformers raises many types for wrong settings
-        reason = " ".join(f"{error}".split()) or type(error).__name__
-        raise CheckpointError(f"{folder / PREPROCESSOR} has invalid settings ({reason})") from None
+        raise CheckpointError(
+            f"{folder / PREPROCESSOR} has invalid settings ({reason_of(error)})"
+        ) from None
 
 
 def check_input(pixel_values: Tensor, size: Size) -> None:
@@ -196,7 +199,7 @@ _NAMES = {"depth_pro": "DepthPro", "glpn": "GLPN", "zoedepth": "ZoeDepth"}
 
 def _read_settings(path: Path) -> dict[str, Any]:
     try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
+        settings = read_json(path)
     except FileNotFoundError:
         raise CheckpointError(
             f"{path} is missing, but the model needs its preprocessing settings; download it "
@@ -206,6 +209,7 @@ def _read_settings(path: Path) -> dict[str, Any]:
         settings = None
     if not isinstance(settings, dict):
         raise CheckpointError(f"{path} is not a JSON object with image processor settings")
+    check_sizes(settings, path, _MOST_SIDE_PX)
     return settings
 
 

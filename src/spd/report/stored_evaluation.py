@@ -99,6 +99,9 @@ def short_name(model: str) -> str:
     return parts[-1] if parts else ""
 
 
+_EXTREME = (RecursionError, OverflowError)  # JSON nested too deeply, numbers too large
+
+
 def _read(path: Path, parse: Callable[[str], Any]) -> Any:
     try:
         return parse(path.read_text(encoding="utf-8"))
@@ -106,7 +109,7 @@ def _read(path: Path, parse: Callable[[str], Any]) -> Any:
         raise DataError(
             f"{path} is missing: the predictions were not scored; run spd score {path.parent}"
         ) from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, csv.Error):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, csv.Error, *_EXTREME):
         raise DataError(f"{path} is damaged; run spd score {path.parent}") from None
 
 

@@ -7,7 +7,7 @@ by 1.6 cm at 2 to 4 m and the query takes a small part of the time.
 import contextlib
 import functools
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, Protocol, get_args
@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol, get_args
 import numpy as np
 from jaxtyping import Float
 
-from spd.errors import CheckpointError, ConfigError, require
+from spd.errors import CheckpointError, ConfigError, SPDError, require
 from spd.memory import in_parts, memory_for
 from spd.processes import CORES
 from spd.runtimes.blocks import ask_in_blocks
@@ -108,6 +108,8 @@ class _GraphEngine:
 
     _query: _Graph
     _threads: int
+    _files: tuple[str, Path, Path]
+    """Name of the runtime, and the graphs of `encode` and of `query`."""
 
     def query(self, maps: Maps, points: Float[np.ndarray, "b k 2"]) -> Float[np.ndarray, "b k"]:
         """Depth in metres at points in pixels of the encoded images; NaN outside.
@@ -118,10 +120,14 @@ class _GraphEngine:
         given = dict(zip(MAP_NAMES, maps, strict=True))
 
         def answer(block: np.ndarray) -> np.ndarray:
-            return self._query.run(["depth_m"], given | {"points": block})[0]
+            depth_m = self._query.run(["depth_m"], given | {"points": block})[0]
+            if depth_m.shape != block.shape[:2] or depth_m.dtype != np.float32:
+                raise ValueError(f"depth_m is {depth_m.dtype} {list(depth_m.shape)}")
+            return depth_m
 
         def part(where: slice) -> np.ndarray:
-            with _memory_for_points(where.stop - where.start):
+            runtime, _, graph = self._files
+            with _run_of(runtime, graph), _memory_for_points(where.stop - where.start):
                 return ask_in_blocks(answer, points[:, where], self._threads)
 
         with _memory_for_points(points.shape[1]):
@@ -139,6 +145,8 @@ class OnnxRuntimeEngine(_GraphEngine):
         require("onnxruntime")
         import onnxruntime as ort
 
+        self._files = ("onnxruntime", encode, query)
+
         def load(path: Path, threads: int | None) -> Any:
             options = ort.SessionOptions()
             options.log_severity_level = 4  # errors are raised; warnings do not concern the user
@@ -154,7 +162,7 @@ class OnnxRuntimeEngine(_GraphEngine):
 
     def encode(self, images: Float[np.ndarray, "b 3 h w"]) -> Maps:
         """Encode RGB images in 0..1; runs once per photo."""
-        with _memory_for_images(images):
+        with _run_of(*self._files[:2]), _memory_for_images(images):
             s8, l2, l1 = self._encode.run(MAP_NAMES, {"image": images})
         return s8, l2, l1
 
@@ -170,6 +178,7 @@ class OpenVINOEngine(_GraphEngine):
         capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if precision == "bfloat16":
             check_bfloat16(capabilities)
+        self._files = ("openvino", encode, query)
         self._lock = threading.Lock()  # a compiled model answers one call at a time
 
         def load(path: Path, hint: str, threads: int | None) -> Any:
@@ -190,7 +199,7 @@ class OpenVINOEngine(_GraphEngine):
 
     def encode(self, images: Float[np.ndarray, "b 3 h w"]) -> Maps:
         """Encode RGB images in 0..1; runs once per photo."""
-        with self._lock, _memory_for_images(images):
+        with self._lock, _run_of(*self._files[:2]), _memory_for_images(images):
             s8, l2, l1 = self._encode.run(MAP_NAMES, {"image": images})
         return s8, l2, l1
 
@@ -296,7 +305,29 @@ def _memory_for_images(images: np.ndarray) -> contextlib.AbstractContextManager[
     )
 
 
+@contextlib.contextmanager
+def _run_of(runtime: str, graph: Path) -> Iterator[None]:
+    """Name the graph in an error of its run; SPD's own errors pass unchanged.
+
+    Raises:
+        CheckpointError: if the runtime fails, or the graph has other inputs or outputs.
+    """
+    try:
+        yield
+    except SPDError:
+        raise
+    except Exception as error:  # runtimes raise many types, none of them public
+        raise CheckpointError(
+            f"{runtime} cannot run {graph}; export the model again ({_reason(error)})"
+        ) from None
+
+
 def _refused(path: Path, runtime: str, error: Exception) -> CheckpointError:
+    return CheckpointError(
+        f"{runtime} cannot load {path}; is this {runtime} too old? ({_reason(error)})"
+    )
+
+
+def _reason(error: Exception) -> str:
     reason = (str(error).strip() or type(error).__name__).splitlines()[-1]  # first: where in C++
-    reason = reason if len(reason) <= _REASON else f"...{reason[-_REASON:]}"
-    return CheckpointError(f"{runtime} cannot load {path}; is this {runtime} too old? ({reason})")
+    return reason if len(reason) <= _REASON else f"...{reason[-_REASON:]}"

@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from spd.config import ModelConfig
+from spd.config import PATCH, ModelConfig
+from spd.errors import CheckpointError
 from spd.photos.focal import Focal
 from spd.photos.plan import ImagePlan
 from spd.photos.reading import RGBImage, resample
 from spd.pixels import Size, lattice, read_lattice, side_centres
 from spd.runtimes.engines import Engine, Maps, open_engine
-from spd.runtimes.folder import ExportFolder
+from spd.runtimes.folder import MAP_NAMES, ExportFolder
 from spd.runtimes.kernel_engine import with_kernel
 from spd.scenes.photo_predictor import NetworkPhoto, PlannedPredictor, plans_of
 from spd.scenes.scene import PhotoScene
@@ -91,12 +92,29 @@ class RuntimePredictor(PlannedPredictor[RuntimeScene]):
         return self._folder.image_size
 
     def encode_many(self, photos: Sequence[NetworkPhoto]) -> list[RuntimeScene]:
-        """Encode photos whose inputs have the same size (`plan.model_size`) in one batch."""
-        maps = self._engine.encode(np.concatenate([as_input(photo.pixels) for photo in photos]))
+        """Encode photos whose inputs have the same size (`plan.model_size`) in one batch.
+
+        Raises:
+            CheckpointError: if the graph fails, or its maps are not those of the model.
+        """
+        images = np.concatenate([as_input(photo.pixels) for photo in photos])
+        maps = self._engine.encode(images)
+        self._check_maps(maps, images)
         return [
             RuntimeScene(self._engine, _one_of(maps, n), plan.photo_size, plan)
             for n, plan in enumerate(plans_of(photos))
         ]
+
+    def _check_maps(self, maps: Maps, images: Float[np.ndarray, "b 3 h w"]) -> None:
+        count, _, height, width = images.shape
+        for name, one, cells in zip(MAP_NAMES, maps, (2, 2, 4), strict=True):
+            rows, columns = (cells * side // PATCH for side in (height, width))
+            expected = (count, rows, columns, self.config.dim)
+            if one.dtype != np.float32 or one.shape != expected:
+                raise CheckpointError(
+                    f"{self._folder.path} encodes {name} as {one.dtype} {list(one.shape)}, but its "
+                    f"configuration makes it float32 {list(expected)}; export the model again"
+                )
 
     def _plan(self, size: Size, focal: Focal | None) -> ImagePlan:
         return plan_for(self._folder, size, focal)

@@ -1,19 +1,26 @@
 """The folder of an export: ONNX graphs, and `export.json` that describes them.
 
 `export.json` holds the model's configuration, its camera, the input size, and a digest of each
-graph, so that a changed or truncated graph is refused before a runtime loads it.
+file, so that a changed or truncated graph, or a file of its tensors, is refused before a runtime
+loads it.
 """
 
 import dataclasses
 import hashlib
-import json
+import os
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from spd.config import ModelConfig
+import pydantic
+from pydantic import Field
+
+from spd.config import PATCH, Float, Frozen, Int, ModelConfig
 from spd.errors import CheckpointError, ConfigError, InputError
+from spd.files import read_json
 from spd.pixels import Size
+from spd.runtimes.external_data import external_files
 
 EXPORT = "export.json"
 FORMAT = 1  # version of the file's format
@@ -33,12 +40,39 @@ MAP_NAMES = ("stride_8_map", "l2", "l1")
 """Outputs of `encode.onnx` and inputs of `query.onnx`, each `[B, rows, columns, D]`."""
 
 
+_Side = Annotated[Int, Field(ge=2 * PATCH, le=1000 * PATCH, multiple_of=PATCH)]
+_Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class _File(Frozen):
+    """A file of the export."""
+
+    model_config = pydantic.ConfigDict(extra="ignore")
+    sha256: _Digest
+    bytes: Int = Field(0, ge=0)
+
+
+class _About(Frozen):
+    """Content of `export.json`; keys of other versions are ignored."""
+
+    model_config = pydantic.ConfigDict(extra="ignore")
+    format: Int
+    spd: str = Field("", max_length=100)
+    source: str = Field(max_length=4096)
+    weights_sha256: str = Field(max_length=64)
+    opset: Int = Field(ge=1, le=1000)
+    image_size: tuple[_Side, _Side] | None
+    training_median_m: Annotated[Float, Field(gt=0, le=10_000)] | None
+    model: ModelConfig
+    files: dict[str, _File]
+
+
 def is_export(source: str | Path | None) -> bool:
     """True for a folder that `spd export onnx` wrote, and for its `export.json`."""
     if source is None:
         return False
     path = Path(source)
-    return path.name == EXPORT or (path / EXPORT).is_file()
+    return path.name == EXPORT or os.path.isfile(path / EXPORT)  # False if it cannot be looked up
 
 
 def file_sha256(path: Path) -> str:
@@ -79,7 +113,7 @@ class ExportFolder:
         folder = path.parent if path.name == EXPORT else path
         file = folder / EXPORT
         try:
-            data = json.loads(file.read_text(encoding="utf-8"))
+            data = read_json(file)
         except FileNotFoundError:
             raise CheckpointError(
                 f"{folder} contains no {EXPORT}; create an export: spd export onnx MODEL -o FOLDER"
@@ -93,39 +127,56 @@ class ExportFolder:
         found = data.get("format") if isinstance(data, dict) else None
         if found != FORMAT:
             raise CheckpointError(
-                f"{file} has format {found!r}, but this version of spd reads format {FORMAT}; "
-                "export the model again"
+                f"{file} has format {reprlib.repr(found)}, but this version of spd reads format "
+                f"{FORMAT}; export the model again"
             )
+        for name, field in _About.model_fields.items():
+            if field.is_required() and name not in data:
+                raise CheckpointError(f"{file} lacks the key {name!r}; export the model again")
         try:
-            size = data["image_size"]
-            return cls(
-                path=folder,
-                config=ModelConfig.from_dict(data["model"]),
-                image_size=None if size is None else (int(size[0]), int(size[1])),
-                opset=int(data["opset"]),
-                source=str(data["source"]),
-                weights_sha256=str(data["weights_sha256"]),
-                training_median_m=data["training_median_m"],
-                digests={name: str(entry["sha256"]) for name, entry in data["files"].items()},
-            )
-        except (KeyError, TypeError, IndexError, ValueError, AttributeError, ConfigError) as error:
-            reason = (
-                f"lacks the key {error}" if isinstance(error, KeyError) else f"is damaged ({error})"
-            )
-            raise CheckpointError(f"{file} {reason}; export the model again") from None
+            about = _About.from_dict(data)
+        except ConfigError as error:
+            reason = str(error).removeprefix("_About: ")
+            raise CheckpointError(f"{file} is damaged ({reason}); export the model again") from None
+        return cls(
+            path=folder,
+            config=about.model,
+            image_size=about.image_size,
+            opset=about.opset,
+            source=about.source,
+            weights_sha256=about.weights_sha256,
+            training_median_m=about.training_median_m,
+            digests={name: entry.sha256 for name, entry in about.files.items()},
+        )
 
     def sha256(self) -> str:
         """SHA-256 of `export.json`, which holds the digests of the graphs."""
         return file_sha256(self.path / EXPORT)
 
     def graph(self, name: str) -> Path:
-        """Path of a graph, after its digest was checked.
+        """Path of a graph, after its digest and those of its external tensors were checked.
+
+        Raises:
+            CheckpointError: if a file is missing, truncated or changed, or lies elsewhere.
+        """
+        path = self.file(name)
+        for location in sorted(external_files(path)):
+            if os.path.basename(location) != location or location not in self.digests:
+                raise CheckpointError(
+                    f"{path} keeps tensors in {reprlib.repr(location)}; expected a file in the "
+                    f"same folder that {EXPORT} lists"
+                )
+            self.file(location)
+        return path
+
+    def file(self, name: str) -> Path:
+        """Path of a file of the export, after its digest was checked.
 
         Raises:
             CheckpointError: if it is missing, truncated or changed.
         """
         path = self.path / name
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise CheckpointError(f"{path} is missing; export the model again")
         if file_sha256(path) != self.digests.get(name):
             raise CheckpointError(

@@ -45,17 +45,22 @@ def with_kernel(engine: Engine, folder: ExportFolder, threads: int | None = None
     """Let the kernel answer an engine's queries; returns the engine itself without a kernel.
 
     Raises:
-        CheckpointError: if the export's weights for the kernel are missing, truncated or changed.
+        CheckpointError: if the export's weights for the kernel are missing, truncated, changed or
+            not finite.
     """
     if QUERY_WEIGHTS not in folder.digests:
         return engine  # an export of a version without the kernel
-    path = folder.graph(QUERY_WEIGHTS)
+    path = folder.file(QUERY_WEIGHTS)
     if isinstance(kernel(shape_of(folder.config)), str):
         return engine
+    if path.stat().st_size % 4:
+        raise CheckpointError(f"{path} is not a file of float32 numbers; export the model again")
     weights = np.fromfile(path, dtype="<f4").astype(np.float32, copy=False)
     wanted = weight_count(shape_of(folder.config))
     if len(weights) != wanted:
         raise CheckpointError(
             f"{path} contains {len(weights)} numbers, expected {wanted}; export the model again"
         )
+    if not np.isfinite(weights).all():
+        raise CheckpointError(f"{path} contains non-finite numbers; export the model again")
     return KernelEngine(engine, folder, weights, threads or CORES)

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from spd.errors import InputError
-from spd.files import write_text
+from spd.files import read_json, write_text
 from spd.pixels import Intrinsics, as_points
 from spd.scenes.depth_kind import refuse_relative
 from spd.scenes.scene import PhotoScene
@@ -23,6 +23,7 @@ from spd.scenes.scene import PhotoScene
 FITS_WITHIN = 0.10
 """Largest median leave-one-out error, relative, at which one factor fits."""
 
+_SMALLEST = 1e-6  # factor that a calibration may have
 _FORMAT = 1  # version of the file's format
 _ROUNDS = 50  # limit of reweighting, which converges in a few
 _HUBER = 1.345  # deviations beyond which a distance gets less weight
@@ -84,6 +85,20 @@ class Calibration:
         text = json.dumps({"format": _FORMAT, **dataclasses.asdict(self)}, indent=1)
         write_text(path, text + "\n")
 
+    def _is_valid(self) -> bool:
+        """Whether a file with these values may have been written by `write`."""
+        numbers = (self.scale, self.spread, 0.0 if self.left_out is None else self.left_out)
+        return (
+            all(isinstance(number, float | int) for number in numbers)
+            and not any(isinstance(number, bool) for number in (*numbers, self.points))
+            and all(math.isfinite(number) and number >= 0 for number in numbers)
+            and _SMALLEST <= self.scale <= 1 / _SMALLEST
+            and isinstance(self.points, int)
+            and 0 < self.points < 2**63
+            and isinstance(self.focal_known, bool)
+            and isinstance(self.model, str)
+        )
+
     @classmethod
     def read(cls, path: str | Path) -> "Calibration":
         """Read a file of `write`.
@@ -92,7 +107,7 @@ class Calibration:
             InputError: if the file is missing or not a calibration.
         """
         try:
-            data = json.loads(Path(path).read_text(encoding="utf-8"))
+            data = read_json(path)
         except OSError:
             raise InputError(f"calibration file not found: {path}; run spd calibrate") from None
         except ValueError:
@@ -103,9 +118,9 @@ class Calibration:
             if data.pop("format") != _FORMAT:
                 raise ValueError
             read = cls(**data)
-            if not (math.isfinite(read.scale) and read.scale > 0):
+            if not read._is_valid():
                 raise ValueError
-        except (AttributeError, KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
             raise InputError(
                 f"{path} is not a calibration file; create one with: spd calibrate"
             ) from None

@@ -15,7 +15,6 @@ import contextlib
 import dataclasses
 import io
 import json
-import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,10 +24,19 @@ import torch
 
 from spd._version import __version__
 from spd.checkpoints.checkpoint import load_weights, read_config, write_model
-from spd.checkpoints.folder import WEIGHTS, checkpoints_of_run
+from spd.checkpoints.folder import CONFIG, WEIGHTS, checkpoints_of_run
 from spd.checkpoints.run_folder import BEST, CHECKPOINTS, LOG, RUN, STATE, check_free, check_run
-from spd.errors import CheckpointError, DataError, TrainingError
-from spd.files import LOCK, atomic_path, remove_folder, remove_unfinished, write_bytes, write_text
+from spd.checkpoints.tensor_files import read_pickled
+from spd.errors import CheckpointError, ConfigError, DataError, TrainingError, reason_of
+from spd.files import (
+    LOCK,
+    atomic_path,
+    read_json,
+    remove_folder,
+    remove_unfinished,
+    write_bytes,
+    write_text,
+)
 from spd.models.spd import SPD
 from spd.recipes import Recipe
 
@@ -88,16 +96,18 @@ class Run:
         check_run(folder)
         path = folder / RUN
         try:
-            about = json.loads(path.read_text(encoding="utf-8"))
+            about = read_json(path)
             return cls(
                 folder,
                 Recipe.from_dict(about["recipe"]),
-                tuple(about["data"]),
-                tuple(about["validation"]),
+                _texts(about["data"]),
+                _texts(about["validation"]),
                 bool(about["overfit"]),
             )
-        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
-            raise TrainingError(f"{path} is damaged ({error})") from None
+        except ConfigError as error:
+            raise TrainingError(f"{path}: {error}") from None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise TrainingError(f"{path} is damaged ({reason_of(error)})") from None
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -166,11 +176,14 @@ class Run:
         load_weights(model, complete[-1] / WEIGHTS)
         path = complete[-1] / STATE
         try:
-            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            state = read_pickled(path)
+        except CheckpointError as error:
+            raise TrainingError(f"{error}; delete the checkpoint folder that contains it") from None
+        if not isinstance(state, dict):
             raise TrainingError(
-                f"{path} cannot be read ({error}); delete the checkpoint folder that contains it"
-            ) from None
+                f"{path} contains a {type(state).__name__} where the state of a run is expected; "
+                "delete the checkpoint folder that contains it"
+            )
         return state
 
     def clean(self) -> None:
@@ -182,7 +195,7 @@ class Run:
     def best_abs_rel(self) -> float:
         """Lowest validation AbsRel so far; infinite before the first evaluation."""
         path = self.folder / BEST
-        return float(self._read_best()["val_abs_rel"]) if path.is_file() else float("inf")
+        return self._read_best()["val_abs_rel"] if path.is_file() else float("inf")
 
     def log(self, row: dict[str, Any]) -> None:
         """Append one line to the log.
@@ -200,12 +213,16 @@ class Run:
     def log_rows(self) -> list[dict[str, Any]]:
         """All lines of the log, without an unfinished last line of a killed process."""
         path = self.folder / LOG
-        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        # A damaged byte makes its line unreadable, not the file.
+        text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        lines = text.splitlines()
         rows = []
         for number, line in enumerate(lines):
             try:
-                rows.append(json.loads(line))
-            except json.JSONDecodeError:
+                row = json.loads(line)
+                row["step"] = int(row["step"])
+                rows.append(row)
+            except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
                 if number < len(lines) - 1:
                     raise TrainingError(f"{path} is damaged at line {number + 1}") from None
         return rows
@@ -223,7 +240,12 @@ class Run:
         for folder in checkpoints_of_run(self.folder):
             about = read_config(folder)[1]
             if about.get("val_abs_rel") is not None:
-                scored.append((float(about["val_abs_rel"]), int(about["step"]), folder.name))
+                try:
+                    scored.append((float(about["val_abs_rel"]), int(about["step"]), folder.name))
+                except (KeyError, TypeError, ValueError, OverflowError):
+                    raise CheckpointError(
+                        f"{folder / CONFIG} has no valid step or val_abs_rel; delete {folder}"
+                    ) from None
         if scored:
             abs_rel, step, name = min(scored)
             best = {"checkpoint": name, "step": step, "val_abs_rel": abs_rel}
@@ -241,7 +263,15 @@ class Run:
     def _read_best(self) -> dict[str, Any]:
         path = self.folder / BEST
         try:
-            best: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise CheckpointError(f"{path} is damaged ({error}); delete it") from None
-        return best
+            best: dict[str, Any] = read_json(path)
+            return {
+                "checkpoint": str(best["checkpoint"]), "val_abs_rel": float(best["val_abs_rel"])
+            }  # fmt: skip
+        except (OSError, ValueError, KeyError, TypeError, OverflowError):
+            raise CheckpointError(f"{path} is damaged; delete it") from None
+
+
+def _texts(given: Any) -> tuple[str, ...]:
+    if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
+        raise TypeError("data and validation must be lists of names")
+    return tuple(given)

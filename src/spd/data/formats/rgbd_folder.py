@@ -84,7 +84,7 @@ def _read_points(path: Path, size: Size) -> Float[np.ndarray, "n 3"]:
     try:
         with path.open("rb") as file:
             points = np.load(file, allow_pickle=False)
-    except (OSError, EOFError, ValueError):
+    except Exception:  # a damaged header raises many types
         raise DataError(f"{path} is not a readable .npy array; is the file complete?") from None
     if not isinstance(points, np.ndarray):
         raise DataError(f"{path} contains several arrays; expected one .npy array of exact points")

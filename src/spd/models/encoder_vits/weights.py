@@ -14,6 +14,7 @@ from spd.models.encoder_vits.checkpoint_names import EncoderStart, common_name, 
 from spd.models.encoder_vits.vit_s import Encoder
 
 POSITIONS = "embeddings.position_embeddings"
+_MOST_PATCHES = 300
 
 
 def fill_encoder(encoder: Encoder, tensors: Mapping[str, Tensor], source: str) -> EncoderStart:
@@ -49,14 +50,19 @@ def resize_positions(encoder: Encoder, table: Tensor, side: int, source: str) ->
     by size, `align_corners=False`, no antialiasing, in float32.
 
     Raises:
-        CheckpointError: if the table is not that of a square grid.
+        CheckpointError: if the table is not that of a square grid, or is too large.
     """
     if table.ndim != 3 or len(table) != 1 or not _side(table) ** 2 + 1 == table.shape[1] > 1:
         raise CheckpointError(
             f"{source} has position embeddings {list(table.shape)}; expected [1, 1 + n x n, C]"
         )
-    if _side(table) == side:
-        return table
+    if _side(table) > _MOST_PATCHES:
+        raise CheckpointError(
+            f"{source} has a position table of {_side(table)} patches a side; expected at most "
+            f"{_MOST_PATCHES}"
+        )
+    if _side(table) == side or table.shape[2] != encoder.backbone.config.hidden_size:
+        return table  # the caller refuses other widths
     with torch.device("meta"):  # only its method is needed; draws no random numbers
         embeddings = Dinov2Embeddings(encoder.backbone.config)
     embeddings.position_embeddings = nn.Parameter(table.float(), requires_grad=False)

@@ -7,12 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
+from spd.errors import InputError
 from spd.models.kernel.build import Shape, kernel, weight_count
 from spd.pixels import Size
 from spd.processes import on_threads
 
 PART = 96
 """Points per unit of work of a thread: a few of the kernel's blocks, about 0.1 ms."""
+
+_MOST_CELLS = 2**20  # along a side: the kernel counts them in 32 bits
 
 
 def ask(
@@ -35,13 +38,12 @@ def ask(
 
     Raises:
         RuntimeError: if the kernel cannot be compiled for this shape.
-        ValueError: if the number of weights does not fit the shape.
+        InputError: if an array has another shape or type than the kernel reads.
     """
     library = kernel(shape)
     if isinstance(library, str):
         raise RuntimeError(library)
-    if weights.shape != (weight_count(shape),):
-        raise ValueError(f"expected {weight_count(shape)} weights, got {weights.shape}")
+    _check(shape, weights, maps, image_size, points)
     B, K = points.shape[:2]
     points = np.ascontiguousarray(points, dtype=np.float32)
     weights = np.ascontiguousarray(weights, dtype=np.float32)
@@ -72,3 +74,30 @@ def ask(
         threads,
     )
     return depth_m
+
+
+def _check(
+    shape: Shape,
+    weights: np.ndarray,
+    maps: Sequence[np.ndarray],
+    image_size: Size,
+    points: np.ndarray,
+) -> None:
+    """Refuse arrays of which the kernel would read memory that is not theirs."""
+    for name, array in (("weights", weights), ("points", points), *(("map", one) for one in maps)):
+        if array.dtype.kind != "f":
+            raise InputError(f"expected {name} of floating point, got {array.dtype}")
+    if weights.shape != (weight_count(shape),):
+        raise InputError(f"expected {weight_count(shape)} weights, got {weights.shape}")
+    if points.ndim != 3 or points.shape[2] != 2:
+        raise InputError(f"expected points of shape [B, K, 2], got {list(points.shape)}")
+    if len(maps) != 3 or min(image_size) < 1:
+        raise InputError(f"expected 3 maps of an image, got {len(maps)} of size {image_size}")
+    batch, channels = len(points), dict(shape)["DIM"]
+    for one in maps:
+        whole = one.ndim == 4 and (one.shape[0], one.shape[3]) == (batch, channels)
+        if not whole or not 0 < min(one.shape[1:3]) <= max(one.shape[1:3]) <= _MOST_CELLS:
+            raise InputError(
+                f"expected maps of shape [{batch}, rows, columns, {channels}], got "
+                f"{list(one.shape)}"
+            )

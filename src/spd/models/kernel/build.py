@@ -2,7 +2,7 @@
 
 The file name depends on processor, compiler, shape and source, so several machines can share a home
 directory. If the compiler is missing or fails, `kernel` returns the reason and the caller uses
-torch or a runtime instead.
+torch or a runtime instead. `spd.models.kernel.cache` decides which files may be loaded.
 """
 
 import contextlib
@@ -13,13 +13,23 @@ import os
 import platform
 import shlex
 import shutil
+import signal
 import subprocess
+import sys
+import tempfile
 from importlib import resources
 from pathlib import Path
 
 from spd.config import ModelConfig
-from spd.errors import DataError
-from spd.files import atomic_path
+from spd.files import UNFINISHED
+from spd.models.kernel.cache import (
+    cache_folder,
+    failure,
+    find,
+    one_line,
+    remember_failure,
+    store,
+)
 
 FLAGS = (
     "-O3", "-std=gnu11", "-fPIC", "-shared", "-ffp-contract=fast", "-fno-math-errno",
@@ -27,12 +37,15 @@ FLAGS = (
 )  # fmt: skip
 OFF = "SPD_NATIVE"
 """Environment variable; 0 disables the kernel."""
-SECONDS = 120
+SECONDS = 60
 """Time limit of the compiler."""
 Shape = tuple[tuple[str, int], ...]
 """The macros that define a model's shape in the source."""
 MULTIPLE = 16
 """Floats of the widest vector; the channels of every layer and head must be a multiple."""
+_BLOCK = 24  # queries that the kernel computes together, as in its source
+_SCRATCH_BYTES, _STACK_BYTES = 16 * 2**20, 256 * 2**10  # per thread; more than any sensible model
+_MESSAGE_BYTES = 2**16
 
 
 def shape_of(config: ModelConfig) -> Shape:
@@ -65,37 +78,55 @@ def kernel(shape: Shape) -> ctypes.CDLL | str:
     """The compiled library for a shape, or the reason why there is none; cached per process.
 
     The first call on a machine compiles, which takes a second or two. Several threads or processes
-    may compile at once; the file is replaced atomically.
+    may compile at once; the file is replaced atomically. A failure of the compiler is remembered
+    for an hour (`spd.models.kernel.cache`).
     """
     if os.environ.get(OFF) == "0":
         return f"{OFF}=0"
-    sides = dict(shape)
-    if any(n % MULTIPLE for n in (sides["DIM"] // sides["HEADS"], sides["HEAD_WIDTH"])):
-        return f"the channels of every layer and head must be multiples of {MULTIPLE}"
-    command = compiler()
-    if command is None:
-        return "no C compiler (cc) was found"
-    source = resources.files("spd.models.kernel").joinpath("query.c").read_text(encoding="utf-8")
-    arguments = [*FLAGS, processor_flag(), *(f"-D{name}={value}" for name, value in shape)]
-    key = "\n".join([source, *command, *arguments, processor()])
-    library = cache_folder() / f"query-{hashlib.sha256(key.encode()).hexdigest()[:16]}.so"
+    reason = _reason_against(shape)
+    if reason is not None:
+        return reason
     try:
-        if library.is_file():
-            with contextlib.suppress(OSError, AttributeError):  # damaged: compiled again below
-                return _opened(library)
-        _compile([*command, *arguments], source, library)
-        return _opened(library)
-    except subprocess.SubprocessError as error:
-        return f"the C compiler failed: {_first_error(error)}"
-    except (OSError, DataError) as error:
-        return f"the compiled kernel cannot be saved or loaded: {error}"
+        command = compiler()
+        if command is None:
+            named = os.environ.get("CC")
+            return "no C compiler (cc) was found" + (f": CC is {named!r}" if named else "")
+        return _built_or_found(shape, command)
+    except OSError as error:
+        return f"the compiled kernel cannot be saved or loaded: {_cannot(error)}"
+
+
+def _built_or_found(shape: Shape, command: list[str]) -> ctypes.CDLL | str:
+    source = resources.files("spd.models.kernel").joinpath("query.c").read_text(encoding="utf-8")
+    command = [*command, *FLAGS, processor_flag(), *(f"-D{name}={value}" for name, value in shape)]
+    program = os.stat(command[0])  # another compiler under the same name is another key
+    facts = (source, *command, str(program.st_mtime_ns), str(program.st_size), processor())
+    key = hashlib.sha256("\n".join(facts).encode(errors="surrogateescape")).hexdigest()[:16]
+    folder = cache_folder()
+    library = find(folder, key)
+    if library is None:
+        failed = failure(folder, key)
+        if failed is not None:
+            return failed
+        with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=folder) as temporary:
+            try:
+                built = _compile(command, source, Path(temporary))
+            except _CompilerError as error:
+                reason = f"the C compiler failed: {error}"
+                remember_failure(folder, key, reason)
+                return reason
+            library = store(folder, key, built)
+    return _opened(library)
 
 
 def compiler() -> list[str] | None:
     """Command of the C compiler: `CC` if set, else `cc`; None if it is not installed."""
-    command = shlex.split(os.environ.get("CC", "")) or ["cc"]
+    try:
+        command = shlex.split(os.environ.get("CC", "")) or ["cc"]
+    except ValueError:  # an open quotation mark
+        return None
     path = None if platform.system() == "Windows" else shutil.which(command[0])
-    return None if path is None else [path, *command[1:]]
+    return None if path is None else [os.path.abspath(path), *command[1:]]
 
 
 def processor_flag() -> str:
@@ -114,22 +145,61 @@ def processor() -> str:
     return "\n".join([platform.system(), platform.machine(), platform.processor(), *values])
 
 
-def cache_folder() -> Path:
-    """Folder of compiled kernels: `spd` in the user's cache."""
-    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(home) / "spd"
+class _CompilerError(Exception):
+    """The compiler failed, or wrote something other than the kernel."""
 
 
-def _compile(command: list[str], source: str, library: Path) -> None:
-    with atomic_path(library) as temporary:
-        subprocess.run(
-            [*command, "-x", "c", "-", "-o", str(temporary), "-lm"],
-            input=source,
-            text=True,
-            capture_output=True,
-            check=True,
-            timeout=SECONDS,
-        )
+def _compile(command: list[str], source: str, folder: Path) -> Path:
+    """Compile into a folder, and load the library once in a process of its own.
+
+    A library that is truncated, or made for another machine, may end the process that loads it.
+    """
+    built = folder / "query.so"
+    _run([*command, "-x", "c", "-", "-o", str(built), "-lm"], folder, source)
+    if built.is_symlink() or not built.is_file():
+        raise _CompilerError("it wrote no library")
+    load = "import ctypes, sys; ctypes.CDLL(sys.argv[1]).spd_query"
+    python = sys.executable or shutil.which("python3") or "python3"
+    try:
+        _run([python, "-I", "-S", "-c", load, f"./{built.name}"], folder)
+    except _CompilerError as error:
+        raise _CompilerError(f"the library that it wrote cannot be loaded ({error})") from None
+    return built
+
+
+def _run(command: list[str], folder: Path, given: str = "") -> None:
+    """Run a command for at most `SECONDS`, and end it with all the processes that it started.
+
+    Its messages go to a file: a pipe is closed only when the last process that holds it ends.
+    """
+    (folder / "input").write_text(given, encoding="utf-8")
+    try:
+        with (
+            (folder / "input").open("rb") as source,
+            (folder / "messages").open("w+b") as messages,
+            subprocess.Popen(
+                command,
+                stdin=source,
+                stdout=subprocess.DEVNULL,
+                stderr=messages,
+                cwd=folder,
+                start_new_session=True,
+            ) as process,
+        ):
+            try:
+                status = process.wait(SECONDS)
+            except BaseException:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                raise
+            messages.seek(0)
+            said = messages.read(_MESSAGE_BYTES).decode(errors="replace")
+    except subprocess.TimeoutExpired:
+        raise _CompilerError(f"it took more than {SECONDS} s") from None
+    except OSError as error:
+        raise _CompilerError(str(error)) from None
+    if status:
+        raise _CompilerError(_first_error(said, status))
 
 
 def _opened(library: Path) -> ctypes.CDLL:
@@ -141,12 +211,30 @@ def _opened(library: Path) -> ctypes.CDLL:
     return opened
 
 
-def _first_error(error: subprocess.SubprocessError) -> str:
-    """One line: the compiler's first error message, else its exit status."""
-    lines = str(getattr(error, "stderr", None) or "").splitlines()
-    first = next((line for line in lines if "error" in line), None)
-    if first is not None:
-        return first.strip()
-    if isinstance(error, subprocess.CalledProcessError):
-        return f"exit status {error.returncode}"
-    return f"compilation took more than {SECONDS} s"
+def _reason_against(shape: Shape) -> str | None:
+    """Why there is no kernel for a shape; None if there is one."""
+    sides = dict(shape)
+    dim, heads, places = sides["DIM"], sides["HEADS"], 2 * sides["WINDOW"] ** 2
+    if any(n % MULTIPLE for n in (dim // heads, sides["HEAD_WIDTH"])):
+        return f"the channels of every layer and head must be multiples of {MULTIPLE}"
+    per_point = 4 * dim + 2 * heads * (dim + places) + sides["FFN"] + sides["HEAD_WIDTH"]
+    if 4 * max(_BLOCK * per_point, places * dim) > _SCRATCH_BYTES:
+        return "the model is too large for the compiled kernel"
+    if 4 * (2 * sides["WINDOW"] * dim + heads * places) > _STACK_BYTES:
+        return "the model is too large for the compiled kernel"
+    return None
+
+
+def _first_error(said: str, status: int) -> str:
+    """One line: the first error message of a command, else its last one or its exit status."""
+    lines = [line for line in said.splitlines() if line.strip()]
+    first = next((line for line in lines if "error" in line.lower()), None)
+    how = f"exit status {status}" if status > 0 else f"ended by signal {-status}"
+    return one_line(first) if first is not None else how
+
+
+def _cannot(error: OSError) -> str:
+    """One line about a file that cannot be used."""
+    if error.filename is None:
+        return one_line(str(error))
+    return f"cannot write {error.filename}: {(error.strerror or str(error)).lower()}"

@@ -166,9 +166,16 @@ typedef struct {
   float right, down;
 } Place;
 
+/* A coordinate in cells; points outside the map, and NaN, stay where an int can count. */
+INLINE float in_cells(float pixel, float per_pixel, int cells) {
+  float cell = (pixel + 0.5f) * per_pixel - 0.5f;
+  return fminf(fmaxf(cell, -1.0f), (float)cells);
+}
+
 static Place place_of(const Map *map, const float *point, const float *per_pixel) {
   Place place;
-  float x = (point[0] + 0.5f) * per_pixel[0] - 0.5f, y = (point[1] + 0.5f) * per_pixel[1] - 0.5f;
+  float x = in_cells(point[0], per_pixel[0], map->columns);
+  float y = in_cells(point[1], per_pixel[1], map->rows);
   float left = floorf(x), top = floorf(y);
   place.right = x - left;
   place.down = y - top;

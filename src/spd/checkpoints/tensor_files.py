@@ -1,0 +1,102 @@
+"""Files of tensors from anywhere: safetensors, and torch's pickles without running their code."""
+
+import pickle
+import warnings
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from spd.errors import CheckpointError, reason_of
+
+_MOST_LETTERS = 100
+
+
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    """Tensors of a safetensors file by name, on the CPU.
+
+    Raises:
+        CheckpointError: if the file is missing, truncated or damaged.
+    """
+    _check_file(path)
+    try:
+        return load_file(path)
+    except Exception as error:  # a wrong header raises many types
+        raise _unreadable(path, error) from None
+
+
+def read_pickled(path: Path) -> Any:
+    """Content of a file of `torch.save`: plain values and tensors, on the CPU.
+
+    Raises:
+        CheckpointError: if the file is missing, damaged or compressed, or contains other objects,
+            whose code is not run.
+    """
+    _check_file(path)
+    _refuse_compressed(path)
+    try:
+        with warnings.catch_warnings():  # the error below replaces torch's warning
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise CheckpointError(
+            f"{path} is not a checkpoint, or contains more than tensors and plain values; save "
+            "only the model's state_dict(). No code in the file was executed"
+        ) from None
+    except Exception as error:  # damaged files raise many types
+        raise _unreadable(path, error) from None
+
+
+def check_tensors(source: str | Path, tensors: Mapping[str, Tensor]) -> None:
+    """Refuse tensors that hold something other than finite floating-point numbers on the CPU.
+
+    Raises:
+        CheckpointError: naming the first such tensor.
+    """
+    for name, tensor in tensors.items():
+        shown = shown_name(name)
+        dense = tensor.layout == torch.strided and not tensor.is_meta
+        if not dense or not tensor.is_floating_point():
+            kind = str(tensor.dtype) if dense else f"{tensor.layout} on {tensor.device}"
+            raise CheckpointError(f"{source} has {shown} in {kind}; expected floating point")
+        if not tensor.isfinite().all():
+            raise CheckpointError(
+                f"{source} has non-finite values in {shown}; is the file damaged?"
+            )
+
+
+def shown_name(name: str) -> str:
+    """Name of a tensor for a message, quoted and shortened."""
+    return repr(name if len(name) <= _MOST_LETTERS else f"{name[:_MOST_LETTERS]}...")
+
+
+def _check_file(path: Path) -> None:
+    if not path.exists():
+        raise CheckpointError(f"{path} is missing")
+    if not path.is_file():  # reading a named pipe would wait forever
+        raise CheckpointError(f"{path} cannot be read; expected a file")
+
+
+def _refuse_compressed(path: Path) -> None:
+    """Refuse an archive that is larger than its file: `torch.save` compresses nothing."""
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
+        raise _unreadable(path, error) from None
+    if unpacked > path.stat().st_size:
+        raise CheckpointError(
+            f"{path} cannot be read: its contents take {unpacked} bytes, more than the file has; "
+            "save it with torch.save"
+        )
+
+
+def _unreadable(path: Path, error: Exception) -> CheckpointError:
+    reason = reason_of(error).split(". ")[0]
+    return CheckpointError(f"{path} cannot be read; is the file complete? ({reason})")
