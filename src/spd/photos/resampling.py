@@ -1,6 +1,7 @@
 """Resampling of photos to the model's pixels per radian."""
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -70,13 +71,34 @@ class _Side:
 
 
 def _longer_side_first(image: np.ndarray, across: _Side, down: _Side) -> np.ndarray:
-    """Resample one side after the other: less padding, and one more rounding to 8 bits."""
+    """Resample one side after the other: less padding, and one more rounding to 8 bits.
+
+    The shorter side is not padded at all: what the filter reads beyond a border counts as the
+    border.
+    """
     rows, columns = image.shape[:2]
     if columns >= rows:
         narrowed = _window(image, across, _Side.whole(rows))
-        return _window(narrowed, _Side.whole(across.out_px), down)
+        return _shorter_side(narrowed, down)
     lowered = _window(image, _Side.whole(columns), down)
-    return _window(lowered, across, _Side.whole(down.out_px))
+    return _shorter_side(lowered.swapaxes(0, 1), across).swapaxes(0, 1)
+
+
+def _shorter_side(image: np.ndarray, side: _Side) -> np.ndarray:
+    """Resample the first axis with the filter of `Image.resize`, a triangle."""
+    pixels = image.shape[0]
+    step = (side.end - side.start) / side.out_px
+    reach = max(1.0, step)
+    resampled = np.empty((side.out_px, *image.shape[1:]), np.uint8)
+    for number in range(side.out_px):
+        centre = side.start - side.padding[0] + (number + 0.5) * step
+        first, last = (math.floor(centre + sign * reach + 0.5) for sign in (-1, 1))
+        at = np.arange(first, max(last, first + 1))
+        weights = np.maximum(0.0, 1 - np.abs((at + 0.5 - centre) / reach))
+        weights = np.bincount(at.clip(0, pixels - 1), weights, minlength=pixels)
+        blended = np.tensordot(weights / weights.sum(), image, axes=1)
+        resampled[number] = (blended + 0.5).clip(0, 255)
+    return resampled
 
 
 def _window(image: np.ndarray, across: _Side, down: _Side) -> np.ndarray:

@@ -1,0 +1,90 @@
+"""Prediction of the memory that a photo takes, from its header and before it is decoded.
+
+All of the arithmetic is here; `tests/photos/test_photo_peaks.py` compares it with what processes
+really took. The numbers are bytes per pixel of Pillow's decoders and of this package's own steps.
+"""
+
+from PIL import Image
+
+from spd.config import PATCH
+from spd.pixels import Size
+
+BLOCK_PIXELS = 2_000_000
+"""Pixels that are converted together."""
+
+_IMAGE = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}  # others take 4
+_DECODER = {
+    "WEBP": 16.0,
+    "AVIF": 24.0,
+    "HEIF": 24.0,
+    "JPEG2000": 40.0,
+    "GIF": 5.0,
+    "TIFF": 1.0,
+    "QOI": 16.0,
+    "BMP": 4.0,
+    "DIB": 4.0,
+}
+"""Bytes that a decoder holds per pixel beside Pillow's image; nothing for formats by the row."""
+_PIXELS = 3
+_BLOCK = 24  # of a block that is converted: the cut, its conversions, and their bytes twice
+_RESAMPLE = 7  # a padded copy of the pixels, and Pillow's image of it
+_DEEP_ROW = 8
+_MAP = 32  # a map of every pixel: coordinates in blocks, and temporary maps
+_ATTENTION = {"onnxruntime": 2.3}  # copies of all attention scores; others never hold them all
+_ENCODE = {"openvino": 3.0}  # how much more than the activations a runtime keeps
+
+
+def photo_bytes(image: Image.Image, held_bytes: int = 0) -> int:
+    """Most memory that decoding a photo and resampling it adds to the process.
+
+    Args:
+        image: the photo, opened and not yet decoded, or an image already in memory.
+        held_bytes: what `check_structure` says that its decoder holds.
+    """
+    width, height = image.size
+    pixels = width * height
+    shown = _IMAGE.get(image.mode, 4)
+    decoding = shown + _DECODER.get(image.format or "", 0.0)
+    turned = shown if _may_turn(image) else 0
+    block = _BLOCK * min(pixels, max(width, BLOCK_PIXELS))
+    rows = _DEEP_ROW * width + (256 * width if image.format in ("BMP", "DIB") else 0)
+    reading = (
+        max(decoding * pixels + held_bytes, (shown + turned + _PIXELS) * pixels) + block + rows
+    )
+    return int(max(reading, resample_bytes((height, width))))
+
+
+def resample_bytes(size: Size) -> int:
+    """Most memory of a photo of `size` (height, width) while it is resampled, itself included."""
+    return (_PIXELS + _RESAMPLE) * size[0] * size[1] + 4 * 1400 * max(size)
+
+
+def map_bytes(size: Size) -> int:
+    """Most memory that a map of every pixel of a photo of `size` adds."""
+    return _MAP * size[0] * size[1]
+
+
+def encode_bytes(
+    size: Size, count: int, *, hidden: int, heads: int, dim: int, runtime: str
+) -> int:
+    """Most memory that encoding adds to a process that has encoded before.
+
+    Args:
+        size: (height, width) of the network's input.
+        count: inputs that are encoded together.
+        hidden: width of the encoder.
+        heads: its attention heads.
+        dim: channels of the feature maps.
+        runtime: `torch`, `onnxruntime` or `openvino`.
+    """
+    tokens = (size[0] // PATCH) * (size[1] // PATCH) + 1
+    scores = 4 * heads * tokens * tokens * _ATTENTION.get(runtime, 0.0)
+    activations = 4 * tokens * (5 * 16 * dim + 12 * hidden) * _ENCODE.get(runtime, 1.0)
+    pixels = (3 + 2 * 12) * size[0] * size[1]
+    return int(count * (scores + activations + pixels))
+
+
+def _may_turn(image: Image.Image) -> bool:
+    """Whether EXIF may turn the photo; its orientation is only known exactly after decoding."""
+    return "exif" in image.info or image.format in ("TIFF", "AVIF", "HEIF", "PNG", "WEBP")
+
