@@ -143,7 +143,7 @@ def png_of(width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize("size", [(60_000, 60_000), (MAX_PIXELS + 1, 1), (2**31 - 1, 2**31 - 1)])
 def test_a_small_file_that_claims_to_be_huge_is_refused(size):
-    with pytest.raises(InputError, match=r"too many pixels: |damaged"):
+    with pytest.raises(InputError, match=r"too many pixels to be opened safely|damaged"):
         read_image(png_of(*size))
 
 

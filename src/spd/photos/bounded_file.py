@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from spd.errors import InputError
 
-DECODE_SECONDS = 20.0
+DECODE_SECONDS = 30.0
 """Processor time that a decoder may take between its first and its last read."""
 _READS = 200_000
 _BYTES_A_READ = 64  # of decoders that read ahead; the rest reads single bytes

@@ -70,7 +70,7 @@ def check_pixels(width: int, height: int, most: int, name: str) -> None:
     """
     if width * height > most:
         raise PhotoTooLargeError(
-            f"{name} has too many pixels: {width}x{height}, and the limit is {most / MEGA:.6g} "
-            "megapixels; scale the photo down, and a focal length in pixels with it, or raise "
-            "max_megapixels"
+            f"{name} has too many pixels to be opened safely: {width}x{height} pixels, and the "
+            f"limit is {most / MEGA:.6g} megapixels; scale the photo down, and a focal length in "
+            "pixels with it, or raise max_megapixels"
         )

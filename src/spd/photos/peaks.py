@@ -14,21 +14,23 @@ BLOCK_PIXELS = 2_000_000
 
 _IMAGE = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}  # others take 4
 _DECODER = {
-    "WEBP": 16.0,
-    "AVIF": 24.0,
+    "WEBP": 13.0,
+    "AVIF": 18.0,
     "HEIF": 24.0,
-    "JPEG2000": 40.0,
+    "JPEG2000": 22.0,
     "GIF": 5.0,
-    "TIFF": 1.0,
+    "TIFF": 2.0,
     "QOI": 16.0,
     "BMP": 4.0,
     "DIB": 4.0,
 }
 """Bytes that a decoder holds per pixel beside Pillow's image; nothing for formats by the row."""
+_JUMP_ROWS = 256  # that one instruction of a run-length coded BMP can skip
+_LINE = 12  # of each row of Pillow's images: where it begins, and filling to four bytes
 _PIXELS = 3
 _BLOCK = 24  # of a block that is converted: the cut, its conversions, and their bytes twice
-_RESAMPLE = 7  # a padded copy of the pixels, and Pillow's image of it
-_DEEP_ROW = 8
+_RESAMPLE = 9  # a padded copy of the pixels, and Pillow's image of it
+_FREE_BYTES = 24_000_000  # that any photo may take, however small
 _MAP = 32  # a map of every pixel: coordinates in blocks, and temporary maps
 _ATTENTION = {"onnxruntime": 2.3}  # copies of all attention scores; others never hold them all
 _ENCODE = {"openvino": 3.0}  # how much more than the activations a runtime keeps
@@ -44,19 +46,27 @@ def photo_bytes(image: Image.Image, held_bytes: int = 0) -> int:
     width, height = image.size
     pixels = width * height
     shown = _IMAGE.get(image.mode, 4)
-    decoding = shown + _DECODER.get(image.format or "", 0.0)
+    decoding = (shown + _DECODER.get(image.format or "", 0.0)) * pixels + held_bytes
+    if image.format in ("BMP", "DIB"):
+        decoding += _JUMP_ROWS * width
     turned = shown if _may_turn(image) else 0
+    converting = (shown + turned + _PIXELS) * pixels
+    lines = 2 * _LINE * max(image.size)
     block = _BLOCK * min(pixels, max(width, BLOCK_PIXELS))
-    rows = _DEEP_ROW * width + (256 * width if image.format in ("BMP", "DIB") else 0)
-    reading = (
-        max(decoding * pixels + held_bytes, (shown + turned + _PIXELS) * pixels) + block + rows
-    )
+    reading = max(decoding, converting) + lines + block + _FREE_BYTES
     return int(max(reading, resample_bytes((height, width))))
 
 
-def resample_bytes(size: Size) -> int:
-    """Most memory of a photo of `size` (height, width) while it is resampled, itself included."""
-    return (_PIXELS + _RESAMPLE) * size[0] * size[1] + 4 * 1400 * max(size)
+def resample_bytes(size: Size, padded_px: int = 0) -> int:
+    """Most memory of a photo while it is resampled, itself included.
+
+    Args:
+        size: (height, width) of the photo.
+        padded_px: its pixels with the repeated borders (`padded_pixels`), if they are known.
+    """
+    pixels = size[0] * size[1]
+    lines = 2 * _LINE * max(size)
+    return _PIXELS * pixels + _RESAMPLE * max(pixels, padded_px) + lines + _FREE_BYTES
 
 
 def map_bytes(size: Size) -> int:

@@ -11,7 +11,7 @@ from PIL import Image
 if TYPE_CHECKING:  # at run time this would import torch, which reading a photo does not need
     from spd.pixels import Size
 
-_MOST_PADDING = 4  # limit of padded pixels per image pixel; only very oblong images exceed it
+_MOST_PADDING = 1.25  # limit of padded pixels per image pixel; only very oblong images exceed it
 _FREE_PADDING_PX = 16_000_000
 
 
@@ -39,10 +39,30 @@ def resample(
     height, width = out_size
     across = _Side.of(image.shape[1], scale, left, width)
     down = _Side.of(image.shape[0], scale, top, height)
-    padded_px = across.padded_px * down.padded_px
-    if padded_px > _FREE_PADDING_PX + _MOST_PADDING * image.shape[0] * image.shape[1]:
+    if _very_oblong(across, down, image.shape[0] * image.shape[1]):
         return _longer_side_first(image, across, down)
     return _window(image, across, down)
+
+
+def padded_pixels(photo: "Size", scale: float, out_size: "Size") -> int:
+    """Pixels of a photo with the borders that `resample` repeats around it.
+
+    Args:
+        photo: (height, width) of the photo.
+        scale: pixels of the output per pixel of the photo.
+        out_size: (height, width) of the output.
+    """
+    down, across = (
+        _Side.of(pixels, scale, 0.0, out_px) for pixels, out_px in zip(photo, out_size, strict=True)
+    )
+    if not _very_oblong(across, down, photo[0] * photo[1]):
+        return across.padded_px * down.padded_px
+    longer = across if photo[1] >= photo[0] else down
+    return longer.padded_px * min(photo)
+
+
+def _very_oblong(across: "_Side", down: "_Side", pixels: int) -> bool:
+    return across.padded_px * down.padded_px > _FREE_PADDING_PX + _MOST_PADDING * pixels
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

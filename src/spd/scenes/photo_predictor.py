@@ -17,7 +17,8 @@ from spd.photos.focal import Focal, IntrinsicsLike
 from spd.photos.limits import PhotoLimits
 from spd.photos.peaks import encode_bytes, resample_bytes
 from spd.photos.plan import ImagePlan
-from spd.photos.reading import Channels, ImageLike, Photo, RGBImage, read_photo, resample
+from spd.photos.reading import Channels, ImageLike, Photo, RGBImage, read_photo
+from spd.photos.resampling import padded_pixels, resample
 from spd.pixels import Size
 from spd.scenes.depth_kind import DepthKind
 from spd.scenes.scene import PhotoScene
@@ -148,7 +149,9 @@ class PlannedPredictor(PhotoPredictor[SceneT]):
         focal = camera.focal(photo.size, photo.exif_focal_px)
         plan = self._plan(photo.size, focal)
         what = f"resampling a photo of {photo.size[1]}x{photo.size[0]}"
-        with reserved(resample_bytes(photo.size), what, "scale it down, or allow more memory"):
+        padded_px = padded_pixels(photo.size, plan.scale, plan.model_size)
+        needed = resample_bytes(photo.size, padded_px) - photo.pixels.nbytes
+        with reserved(needed, what, "scale it down, or allow more memory"):
             pixels = resample(photo.pixels, plan.scale, plan.model_size)
         return NetworkPhoto(pixels, plan.focal, plan, plan.warnings(self.config.camera))
 
