@@ -12,12 +12,15 @@ from spd.errors import InputError
 
 DECODE_SECONDS = 30.0
 """Processor time that a decoder may take between its first and its last read."""
+BYTE_BY_BYTE_SECONDS = 10.0
+"""The same for decoders in Python, which take 2 s per megapixel of a QOI file."""
 _READS = 200_000
 _BYTES_A_READ = 64  # of decoders that read ahead; the rest reads single bytes
 _BYTE_BY_BYTE = (b"qoif", b"BM", b"P1", b"P2", b"P3")
 _TIMES_READ = 8  # times that a file may be read as a whole
 _FREE_BYTES = 64_000_000
-_CLOCK_EVERY = 64  # reads; the clock takes longer than a read
+_CLOCK_EVERY = 64  # small reads; the clock takes longer than one
+_LARGE_READ = 16_384
 
 
 class BoundedFile(io.BytesIO):
@@ -33,10 +36,12 @@ class BoundedFile(io.BytesIO):
         self._name = name
         self._reads = 0
         self._bytes = 0
-        step = 1 if data.startswith(_BYTE_BY_BYTE) else _BYTES_A_READ
+        slow = data.startswith(_BYTE_BY_BYTE)
+        step = 1 if slow else _BYTES_A_READ
         self._most_reads = _READS + 4 * len(data) // step
         self._most_bytes = _FREE_BYTES + _TIMES_READ * len(data)
-        self._end = time.thread_time() + DECODE_SECONDS
+        self._seconds = BYTE_BY_BYTE_SECONDS if slow else DECODE_SECONDS
+        self._end = time.thread_time() + self._seconds
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Read as `BytesIO` does.
@@ -51,8 +56,9 @@ class BoundedFile(io.BytesIO):
             self._refuse(f"takes more than {self._most_reads} steps")
         if self._bytes > self._most_bytes:
             self._refuse(f"reads its bytes more than {_TIMES_READ} times")
-        if self._reads % _CLOCK_EVERY == 0 and time.thread_time() > self._end:
-            self._refuse(f"takes more than {DECODE_SECONDS:g} s")
+        looks = self._reads % _CLOCK_EVERY == 0 or len(data) >= _LARGE_READ
+        if looks and time.thread_time() > self._end:
+            self._refuse(f"takes more than {self._seconds:g} s")
         return data
 
     def _refuse(self, reason: str) -> NoReturn:

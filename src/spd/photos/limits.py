@@ -54,6 +54,9 @@ class PhotoLimits:
         )
 
 
+DEFAULT_LIMITS = PhotoLimits()
+
+
 def _pixels(name: str, megapixels: float | None, default: int) -> int:
     if megapixels is None:
         return default

@@ -12,7 +12,8 @@ from spd.photos.bounded_file import BoundedFile
 from spd.photos.heif import is_heif, register_heif
 from spd.photos.limits import check_pixels
 from spd.photos.peaks import photo_bytes
-from spd.photos.structure import check_structure
+from spd.photos.structure import check_structure, webp_size
+from spd.pixels import Size
 
 FORMATS = (
     *("PNG", "JPEG", "WEBP", "TIFF", "AVIF", "HEIF", "BMP", "DIB", "GIF", "JPEG2000"),
@@ -20,6 +21,7 @@ FORMATS = (
 )
 """File formats that are read; EPS, PDF, WMF and the like are not, as they can run programs."""
 
+_TURNED = ("TIFF", "AVIF", "HEIF", "PNG", "WEBP")  # EXIF may lie behind the pixels
 _ADVICE = "scale the photo down, and a focal length in pixels with it, or allow more memory"
 
 
@@ -42,6 +44,13 @@ def opened(data: bytes, name: str, max_pixels: int) -> Iterator[Image.Image]:
         register_heif(name)
     with told(name), memory_for(f"reading {name}", _ADVICE):
         held_bytes = check_structure(data, name)
+        if (size := webp_size(data)) is not None:  # its decoder takes memory when it is opened
+            with (
+                _room(size, "RGBA", "WEBP", name, max_pixels),
+                _open(BoundedFile(data, name), data[:16]) as image,
+            ):
+                yield image
+            return
         with (
             _open(BoundedFile(data, name), data[:16]) as image,
             ready(image, name, max_pixels, held_bytes),
@@ -49,20 +58,34 @@ def opened(data: bytes, name: str, max_pixels: int) -> Iterator[Image.Image]:
             yield image
 
 
-@contextlib.contextmanager
 def ready(
     image: Image.Image, name: str, max_pixels: int, held_bytes: int = 0
-) -> Iterator[None]:
+) -> contextlib.AbstractContextManager[None]:
     """Check the pixels of an opened image, and reserve memory for its decoding.
 
     Raises:
         PhotoTooLargeError: if it has too many pixels.
         OutOfMemoryError: if its decoding needs more memory than is left.
     """
-    width, height = image.size
-    check_pixels(width, height, max_pixels, name)
-    what = f"{name} with {width}x{height} pixels"
-    with reserved(photo_bytes(image, held_bytes), what, _ADVICE), memory_for(what, _ADVICE):
+    turned = "exif" in image.info or image.format in _TURNED
+    size = (image.height, image.width)
+    return _room(size, image.mode, image.format, name, max_pixels, turned, held_bytes)
+
+
+@contextlib.contextmanager
+def _room(
+    size: Size,
+    mode: str,
+    form: str | None,
+    name: str,
+    max_pixels: int,
+    turned: bool = True,
+    held_bytes: int = 0,
+) -> Iterator[None]:
+    check_pixels(size[1], size[0], max_pixels, name)
+    what = f"{name} with {size[1]}x{size[0]} pixels"
+    needed = photo_bytes(size, mode, form, turned=turned, held_bytes=held_bytes)
+    with reserved(needed, what, _ADVICE), memory_for(what, _ADVICE):
         yield
 
 

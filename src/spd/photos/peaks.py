@@ -4,8 +4,6 @@ All of the arithmetic is here; `tests/photos/test_photo_peaks.py` compares it wi
 really took. The numbers are bytes per pixel of Pillow's decoders and of this package's own steps.
 """
 
-from PIL import Image
-
 from spd.config import PATCH
 from spd.pixels import Size
 
@@ -36,25 +34,29 @@ _ATTENTION = {"onnxruntime": 2.3}  # copies of all attention scores; others neve
 _ENCODE = {"openvino": 3.0}  # how much more than the activations a runtime keeps
 
 
-def photo_bytes(image: Image.Image, held_bytes: int = 0) -> int:
+def photo_bytes(
+    size: Size, mode: str, form: str | None, *, turned: bool = True, held_bytes: int = 0
+) -> int:
     """Most memory that decoding a photo and resampling it adds to the process.
 
     Args:
-        image: the photo, opened and not yet decoded, or an image already in memory.
+        size: (height, width) of the photo.
+        mode: Pillow's name of its pixel format.
+        form: Pillow's name of its file format; None for an image that is in memory.
+        turned: whether EXIF may turn it.
         held_bytes: what `check_structure` says that its decoder holds.
     """
-    width, height = image.size
+    height, width = size
     pixels = width * height
-    shown = _IMAGE.get(image.mode, 4)
-    decoding = (shown + _DECODER.get(image.format or "", 0.0)) * pixels + held_bytes
-    if image.format in ("BMP", "DIB"):
+    shown = _IMAGE.get(mode, 4)
+    decoding = (shown + _DECODER.get(form or "", 0.0)) * pixels + held_bytes
+    if form in ("BMP", "DIB"):
         decoding += _JUMP_ROWS * width
-    turned = shown if _may_turn(image) else 0
-    converting = (shown + turned + _PIXELS) * pixels
-    lines = 2 * _LINE * max(image.size)
-    block = _BLOCK * min(pixels, max(width, BLOCK_PIXELS))
-    reading = max(decoding, converting) + lines + block + _FREE_BYTES
-    return int(max(reading, resample_bytes((height, width))))
+    converting = (shown * (2 if turned else 1) + _PIXELS) * pixels
+    rows = max(size) if turned else height
+    block = _BLOCK * min(pixels, BLOCK_PIXELS)
+    reading = max(decoding, converting) + 2 * _LINE * rows + block + _FREE_BYTES
+    return int(max(reading, resample_bytes((rows, pixels // rows))))
 
 
 def resample_bytes(size: Size, padded_px: int = 0) -> int:
@@ -65,7 +67,7 @@ def resample_bytes(size: Size, padded_px: int = 0) -> int:
         padded_px: its pixels with the repeated borders (`padded_pixels`), if they are known.
     """
     pixels = size[0] * size[1]
-    lines = 2 * _LINE * max(size)
+    lines = 2 * _LINE * size[0]
     return _PIXELS * pixels + _RESAMPLE * max(pixels, padded_px) + lines + _FREE_BYTES
 
 
@@ -74,9 +76,7 @@ def map_bytes(size: Size) -> int:
     return _MAP * size[0] * size[1]
 
 
-def encode_bytes(
-    size: Size, count: int, *, hidden: int, heads: int, dim: int, runtime: str
-) -> int:
+def encode_bytes(size: Size, count: int, *, hidden: int, heads: int, dim: int, runtime: str) -> int:
     """Most memory that encoding adds to a process that has encoded before.
 
     Args:
@@ -92,9 +92,3 @@ def encode_bytes(
     activations = 4 * tokens * (5 * 16 * dim + 12 * hidden) * _ENCODE.get(runtime, 1.0)
     pixels = (3 + 2 * 12) * size[0] * size[1]
     return int(count * (scores + activations + pixels))
-
-
-def _may_turn(image: Image.Image) -> bool:
-    """Whether EXIF may turn the photo; its orientation is only known exactly after decoding."""
-    return "exif" in image.info or image.format in ("TIFF", "AVIF", "HEIF", "PNG", "WEBP")
-

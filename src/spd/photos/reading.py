@@ -178,11 +178,13 @@ def _turned(image: Image.Image) -> Image.Image:
 def _by_blocks(
     image: Image.Image, convert: Callable[[Image.Image], np.ndarray], into: np.ndarray
 ) -> None:
-    """Convert an image in blocks of rows, because every conversion makes copies."""
-    rows = max(1, BLOCK_PIXELS // image.width)
+    """Convert an image in blocks, because every conversion makes copies."""
+    columns = min(image.width, BLOCK_PIXELS)
+    rows = max(1, BLOCK_PIXELS // columns)
     for top in range(0, image.height, rows):
-        block = image.crop((0, top, image.width, min(top + rows, image.height)))
-        into[top : top + rows] = convert(block)
+        for left in range(0, image.width, columns):
+            right, bottom = min(left + columns, image.width), min(top + rows, image.height)
+            into[top:bottom, left:right] = convert(image.crop((left, top, right, bottom)))
 
 
 def _not_black(block: Image.Image) -> Bool[np.ndarray, "h w"]:

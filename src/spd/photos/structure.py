@@ -72,6 +72,21 @@ def check_structure(data: bytes, name: str) -> int:
     return 0
 
 
+def webp_size(data: bytes) -> tuple[int, int] | None:
+    """(height, width) in the header of a WebP file; None for every other file."""
+    if data[:4] != b"RIFF" or data[8:12] != b"WEBP" or len(data) < 30:
+        return None
+    kind = data[12:16]
+    if kind == b"VP8X":
+        width, height = (int.from_bytes(data[at : at + 3], "little") + 1 for at in (24, 27))
+    elif kind == b"VP8L":
+        bits = int.from_bytes(data[21:25], "little")
+        width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    else:
+        width, height = (int.from_bytes(data[at : at + 2], "little") & 0x3FFF for at in (26, 28))
+    return max(1, height), max(1, width)
+
+
 def check_exif(data: bytes | bytearray | memoryview, name: str) -> None:
     """Refuse EXIF or a TIFF whose directories refer to far more bytes than the file has.
 
@@ -230,7 +245,9 @@ def _directory(data: memoryview, offset: int | None = None) -> list[_Entry]:
     if order is None:
         return []
     big = b"+" in bytes(data[2:4])
-    form, head, inline = (f"{order}HHQQ", f"{order}Q", 8) if big else (f"{order}HHII", f"{order}H", 4)
+    form, head, inline = (
+        (f"{order}HHQQ", f"{order}Q", 8) if big else (f"{order}HHII", f"{order}H", 4)
+    )
     try:
         if offset is None:
             (offset,) = struct.unpack_from(head if big else f"{order}I", data, inline)

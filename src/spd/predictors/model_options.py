@@ -14,7 +14,7 @@ from spd.checkpoints.folder import SHIPPED, WEIGHTS, find_checkpoint
 from spd.errors import CheckpointError, ConfigError, require
 from spd.memory import limit_memory
 from spd.peers.kinds import Peer, read_peer
-from spd.photos.limits import PhotoLimits
+from spd.photos.limits import DEFAULT_LIMITS, PhotoLimits
 from spd.predictors.calibrated import CalibratedPredictor
 from spd.runtimes.engines import check_names, installed_runtimes
 from spd.runtimes.folder import ExportFolder, file_sha256, is_export
@@ -47,7 +47,7 @@ class ModelOptions:
     """Calibration that scales every depth, or its file."""
     threads: int | None = None
     """Threads of an export's runtime; by default what the runtime chooses."""
-    limits: PhotoLimits = PhotoLimits()
+    limits: PhotoLimits = DEFAULT_LIMITS
     """Largest photo, and largest input of the network."""
     memory: str | int | None = None
     """Most memory of the process that loads it, as `limit_memory` takes it; None: no change."""

@@ -14,7 +14,7 @@ from spd.config import ModelConfig
 from spd.memory import reserved
 from spd.photos.camera import CameraOptions
 from spd.photos.focal import Focal, IntrinsicsLike
-from spd.photos.limits import PhotoLimits
+from spd.photos.limits import DEFAULT_LIMITS, PhotoLimits
 from spd.photos.peaks import encode_bytes, resample_bytes
 from spd.photos.plan import ImagePlan
 from spd.photos.reading import Channels, ImageLike, Photo, RGBImage, read_photo
@@ -65,7 +65,7 @@ class PhotoPredictor(abc.ABC, Generic[SceneT]):
     """Name or path that the model was loaded from."""
     device: Any
     """Device that computes: a `torch.device`, or text for an export."""
-    limits: PhotoLimits = PhotoLimits()
+    limits: PhotoLimits = DEFAULT_LIMITS
     """Largest photo, and largest input of the network."""
 
     def __init__(self) -> None:
@@ -99,8 +99,8 @@ class PhotoPredictor(abc.ABC, Generic[SceneT]):
             channels: channel order of an array or tensor; "bgr" is OpenCV's.
 
         Raises:
-            InputError: if the image cannot be read or is larger than `limits` or the model allows; if
-                more than one of `focal_px`, `fov_deg` and `intrinsics` is given, or it is
+            InputError: if the image cannot be read or is larger than `limits` or the model allows;
+                if more than one of `focal_px`, `fov_deg` and `intrinsics` is given, or it is
                 impossible; if the model needs a focal length and none is known.
             OutOfMemoryError: if reading or encoding it needs more memory than is left.
         """
