@@ -39,7 +39,7 @@ def _machine() -> Iterator[int]:
 
 
 def _cgroups() -> Iterator[int]:
-    """What each control group of this process leaves; its page cache counts as free."""
+    """Memory that each control group of this process leaves; its page cache counts as free."""
     try:
         lines = (PROC / "self" / "cgroup").read_text().splitlines()
     except OSError:
@@ -81,7 +81,7 @@ def _process_limits() -> Iterator[int]:
 
 
 def data_bytes() -> int:
-    """What counts against `RLIMIT_DATA`: private writable memory, touched or not."""
+    """Memory that counts against `RLIMIT_DATA`: private and writable, touched or not."""
     return _status().get("VmData", 0)
 
 

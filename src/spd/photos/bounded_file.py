@@ -13,7 +13,7 @@ from spd.errors import InputError
 DECODE_SECONDS = 30.0
 """Processor time that a decoder may take between its first and its last read."""
 BYTE_BY_BYTE_SECONDS = 10.0
-"""The same for decoders in Python, which take 2 s per megapixel of a QOI file."""
+"""Processor time of decoders in Python, which take 2 s per megapixel of a QOI file."""
 _READS = 200_000
 _BYTES_A_READ = 64  # of decoders that read ahead; the rest reads single bytes
 _BYTE_BY_BYTE = (b"qoif", b"BM", b"P1", b"P2", b"P3")

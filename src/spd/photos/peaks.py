@@ -29,6 +29,7 @@ _PIXELS = 3
 _BLOCK = 24  # of a block that is converted: the cut, its conversions, and their bytes twice
 _RESAMPLE = 9  # a padded copy of the pixels, and Pillow's image of it
 _FREE_BYTES = 24_000_000  # that any photo may take, however small
+_PEER = 48  # float pixels and their normalised copies, or a map and its enlargement
 _MAP = 32  # a map of every pixel: coordinates in blocks, and temporary maps
 _ATTENTION = {"onnxruntime": 2.3}  # copies of all attention scores; others never hold them all
 _ENCODE = {"openvino": 3.0}  # how much more than the activations a runtime keeps
@@ -69,6 +70,14 @@ def resample_bytes(size: Size, padded_px: int = 0) -> int:
     pixels = size[0] * size[1]
     lines = 2 * _LINE * size[0]
     return _PIXELS * pixels + _RESAMPLE * max(pixels, padded_px) + lines + _FREE_BYTES
+
+
+def peer_bytes(size: Size) -> int:
+    """Most memory of a photo's preparation for a published network, and of its map.
+
+    The network itself is not counted: it takes as much for every photo.
+    """
+    return _PEER * size[0] * size[1] + _FREE_BYTES
 
 
 def map_bytes(size: Size) -> int:
