@@ -216,7 +216,10 @@ SIGNATURES = {
     "ModelConfig.tiny": "()",
     "ModelConfig.small": "()",
     "example_photo": "()",
-    "load": "(source=None, *, device=None, runtime=None, precision=None, calibration=None)",
+    "load": (
+        "(source=None, *, device=None, runtime=None, precision=None, calibration=None, "
+        "max_megapixels=None, max_input_megapixels=None, memory=None)"
+    ),
     "pipeline": "(model=None, *, steps_per_metre=1000, **loaded)",
     "Predictor.encode": (
         "(self, image, *, focal_px=None, fov_deg=None, intrinsics=None, channels='rgb')"

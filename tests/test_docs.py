@@ -99,7 +99,7 @@ def test_the_refusals_on_the_pages_about_data_are_the_programs_words(name, count
     assert len(rows) == count
     package = ROOT / "src" / "spd"
     sources = [*(package / "data").glob("*.py"), *(package / "data" / "formats").glob("*.py")]
-    said = messages_of([*sources, package / "photos" / "reading.py", package / "geometry.py"])
+    said = messages_of([*sources, package / "photos" / "opening.py", package / "geometry.py"])
     for what, messages in rows:
         for message in re.findall(r"`([^`]*)`", messages):
             assert message in said, f"nothing says {message!r} for {what}"

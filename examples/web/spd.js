@@ -5,6 +5,7 @@
 
 const PATCH = 14;
 const MAX_SIDE_PX = 1400;
+const MAX_INPUT_PIXELS = 1_000_000;
 const MAPS = ["stride_8_map", "l2", "l1"];
 
 /** Focal length in pixels of a photo that covers so many degrees along its longer side. */
@@ -20,8 +21,14 @@ export function focalFromFov(fovDeg, width, height) {
 export function planOf(width, height, focalPx, about) {
   const wanted = about.model.camera.focal_px / focalPx;
   const smallest = (PATCH + 1) / Math.min(width, height);
-  const scale = Math.min(Math.max(wanted, smallest), MAX_SIDE_PX / Math.max(width, height));
+  let scale = Math.min(Math.max(wanted, smallest), MAX_SIDE_PX / Math.max(width, height));
   const padded = (pixels) => Math.max(2, Math.ceil((pixels * scale) / PATCH - 1e-9)) * PATCH;
+  if (padded(height) * padded(width) > MAX_INPUT_PIXELS) {
+    const half = (PATCH * (height + width)) / 2;
+    const room = height * width * (MAX_INPUT_PIXELS - PATCH * PATCH);
+    const fitting = (Math.sqrt(half * half + room) - half) / (height * width);
+    scale = Math.min(scale, Math.max(fitting, smallest));
+  }
   let [rows, columns] = [padded(height), padded(width)];
   if (about.image_size) {
     const [most, across] = about.image_size;

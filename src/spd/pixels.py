@@ -25,7 +25,11 @@ from spd.errors import InputError, PointError
 
 Size = tuple[int, int]  # (height, width)
 MAX_SIDE_PX = 1400
-"""Longest side of the model's input; the cost of attention grows with its fourth power."""
+"""Longest side of the model's input."""
+MAX_INPUT_PIXELS = 1_000_000
+"""Most pixels of the model's input by default; the cost of attention grows with their square."""
+SMALLEST_INPUT_PIXELS = 2 * PATCH * MAX_SIDE_PX
+"""Pixels of the input of the most oblong photo: two patches high, and as wide as it may be."""
 
 
 def rescale(coordinate: Any, scale: Any) -> Any:
@@ -67,14 +71,24 @@ def check_image_size(size: Size) -> None:
             )
 
 
-def allowed_scale(size: Size, wanted: float) -> float:
+def allowed_scale(size: Size, wanted: float, max_pixels: int = MAX_INPUT_PIXELS) -> float:
     """The allowed scale of an image of `size` that is nearest to `wanted`.
 
     The scaled image has at least two patches on its shorter side and at most `MAX_SIDE_PX` on its
-    longer one.
+    longer one. Padded to whole patches it has at most `max_pixels` pixels.
     """
+    height, width = size
     smallest = (PATCH + 1) / min(size)
-    return min(max(wanted, smallest), MAX_SIDE_PX / max(size))
+    scale = min(max(wanted, smallest), MAX_SIDE_PX / max(size))
+    padded = 1.0
+    for pixels in size:
+        padded *= max(2, math.ceil(pixels * scale / PATCH - 1e-9)) * PATCH
+    if padded <= max_pixels:
+        return scale
+    # The largest scale at which (height * scale + 14) * (width * scale + 14) fits.
+    half = PATCH * (height + width) / 2
+    root = math.sqrt(half * half + height * width * (max_pixels - PATCH * PATCH))
+    return min(scale, max((root - half) / (height * width), smallest))
 
 
 def inside_image(u: Any, v: Any, image_size: Size) -> Any:

@@ -63,6 +63,7 @@ def ask(runtime, tmp_path):
 
 def test_a_photo_becomes_the_same_input_as_in_python(ask, predictor):
     cases = [(480, 640, 518.9), (640, 480, 518.9), (60, 80, 50_000.0), (30, 2000, 300.0), (9, 9, 7)]
+    cases += [(1000, 1000, 50.0), (600, 1400, 70.0)]  # larger than an input may be
     requests = [{"height": h, "width": w, "focalPx": focal} for h, w, focal in cases]
     answers = ask(*requests)
     for (height, width, focal_px), answer in zip(cases, answers, strict=True):

@@ -151,7 +151,7 @@ def test_the_working_resolution_is_told():
         "4000x3000 photo, resized for the model by a factor of 0.12 (490x364 with edge padding); "
         "focal length 3242.5 px (as given), a field of view of 63.3 degrees along the longer side"
     )
-    wide = ImagePlan.make((3000, 4000), CameraConfig(), 200.0)
+    wide = ImagePlan.make((3000, 4000), CameraConfig(), 200.0, max_input_pixels=1400 * 1400)
     assert wide.describe().endswith("so depth is corrected by a factor of 0.18")
 
 

@@ -52,7 +52,7 @@ def test_forbidden_scales_are_corrected_in_the_answer():
     assert plan.model_size == (28, 28)
     assert plan.depth_factor == pytest.approx(0.075 / 0.03891)
     # A fisheye-like 200 px over 4,000 columns would grow it beyond the largest input.
-    wide = ImagePlan.make((3000, 4000), CAMERA, 200.0)
+    wide = ImagePlan.make((3000, 4000), CAMERA, 200.0, max_input_pixels=1400 * 1400)
     assert wide.scale == pytest.approx(0.35)
     assert wide.depth_factor == pytest.approx(0.35 / 1.9455)
 

@@ -52,7 +52,7 @@ def test_files_that_are_not_photos(client, data, pattern):
 
 @pytest.mark.parametrize("size", [(400, 400), (20_000, 20_000), (2**31 - 1, 2**31 - 1)])
 def test_too_many_pixels_are_refused_by_the_header_alone(client, size, monkeypatch):
-    monkeypatch.setattr("spd.serve.photo.read_photo", lambda _: pytest.fail("it was unpacked"))
+    monkeypatch.setattr("spd.photos.reading._decoded", lambda *_: pytest.fail("it was unpacked"))
     status, kind, message = error_of(
         client.post("/v1/images", content=png_head(*size), headers=JPEG)
     )

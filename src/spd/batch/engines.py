@@ -3,6 +3,7 @@
 An engine yields the answers in any order and writes nothing.
 """
 
+import dataclasses
 import multiprocessing
 import os
 import threading
@@ -13,6 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from spd.batch.grouping import PhotoPoints
 from spd.batch.tasks import Task, TaskAnswer, answer_task, limit_threads, limited_threads
 from spd.errors import BatchError, SPDError
+from spd.memory import SMALLEST_LIMIT, available_bytes, limit_this_process
 from spd.predictors.model_options import AnyPredictor, ModelLocation
 from spd.processes import process_pool
 from spd.terminal import interrupts_held
@@ -41,7 +43,7 @@ def answers_of_processes(
     waiting: set[Future[TaskAnswer]] = set()
     todo = iter(tasks)
     try:
-        with process_pool(min(workers, len(tasks)), _start, (location,)) as pool:
+        with process_pool(min(workers, len(tasks)), _start, (_share(location, workers),)) as pool:
             while True:
                 with interrupts_held():  # submitting a task may start a process
                     for task in todo:
@@ -60,6 +62,17 @@ def answers_of_processes(
         ) from None
 
 
+def _share(location: ModelLocation, workers: int) -> ModelLocation:
+    """The location with a worker's share of the memory as its limit."""
+    left = available_bytes()
+    if left is None:
+        return location
+    memory = max(SMALLEST_LIMIT, left // workers)
+    return dataclasses.replace(
+        location, options=dataclasses.replace(location.options, memory=memory)
+    )
+
+
 _predictor: AnyPredictor | SPDError
 
 
@@ -68,6 +81,7 @@ def _start(location: ModelLocation) -> None:
     global _predictor
     threading.Thread(target=_end_with_parent, daemon=True).start()
     limit_threads(location)
+    limit_this_process(location.options.memory)
     try:
         _predictor = location.load()
     except SPDError as error:  # raised here it would only be reported as a dead process

@@ -9,6 +9,7 @@ from spd.batch.grouping import BatchPlan
 from spd.batch.part_files import TableForm
 from spd.errors import BatchError
 from spd.files import is_taken, write_text
+from spd.pixels import MAX_INPUT_PIXELS
 from spd.predictors.model_options import ModelLocation
 
 BATCH = "batch.json"
@@ -39,6 +40,7 @@ def manifest(
     bits of the answers.
     """
     model = location.options
+    input_pixels = model.limits.max_input_pixels
     return {
         "schema": SCHEMA,
         "model": model.name,
@@ -51,6 +53,7 @@ def manifest(
         "photos": plan.photos,
         "photos_per_part": photos_per_part,
         "parts": plan.parts,
+        "max_input_pixels": None if input_pixels == MAX_INPUT_PIXELS else input_pixels,
         "maps": maps,
         "table_form": form,
         "columns": columns,

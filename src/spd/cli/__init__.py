@@ -20,6 +20,9 @@ _EXTRAS = {  # what else than PyTorch a command needs, so that one installation 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0, 2 after a wrong input, 130 after an interruption."""
+    from spd.memory import own_this_process
+
+    own_this_process()
     sys.exit(run(sys.argv[1:] if argv is None else argv))
 
 
@@ -43,6 +46,8 @@ def run(argv: Sequence[str]) -> int:
         return _fail(f"{' '.join(message.split())} (see spd --help)")
     except SPDError as error:
         return _fail(str(error), error.exit_code)
+    except MemoryError:  # of a library; our own is an SPDError
+        return _fail("this needs more memory than is left; allow more, or give it less work")
     except (KeyboardInterrupt, typer.exceptions.Abort):
         return _fail("interrupted", 130)
     return code if isinstance(code, int) else 0

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from spd.cli.options import Device, Model, Precision, Runtime
+from spd.cli.options import (
+    DEFAULT_INPUT_MEGAPIXELS,
+    DEFAULT_MEGAPIXELS,
+    Device,
+    MaxInputMegapixels,
+    MaxMegapixels,
+    Memory,
+    Model,
+    Precision,
+    Runtime,
+)
 
 if TYPE_CHECKING:
     from spd.batch import BatchInput, BatchSettings, BatchSummary
@@ -77,6 +87,9 @@ def batch(
             help="Format of the tables; default: parquet if pyarrow is installed, otherwise csv.",
         ),
     ] = None,
+    max_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
+    max_input_megapixels: MaxInputMegapixels = DEFAULT_INPUT_MEGAPIXELS,
+    memory: Memory = None,
     fail_on_error: Annotated[
         bool, typer.Option("--fail-on-error", help="Exit with 1 if any row has an error.")
     ] = False,
@@ -87,6 +100,8 @@ def batch(
     """
     from spd.batch import BatchInput, BatchSettings
     from spd.cli.points import parse_grid, parse_point
+    from spd.memory import limit_this_process
+    from spd.photos.limits import PhotoLimits
     from spd.predictors.model_options import ModelOptions
 
     if points and grid:
@@ -98,8 +113,16 @@ def batch(
         root=root,
     )
     options = ModelOptions(
-        model=model, device=device, runtime=runtime, precision=precision, threads=threads
+        model=model,
+        device=device,
+        runtime=runtime,
+        precision=precision,
+        threads=threads,
+        limits=PhotoLimits.of(max_megapixels, max_input_megapixels),
+        memory=memory,
     )
+    if engine == "local":
+        limit_this_process(memory)
     settings = BatchSettings(
         out=out,
         model=options,

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spd.cli.options import Device, FocalPx, FovDeg, Model
+from spd.cli.options import (
+    DEFAULT_INPUT_MEGAPIXELS,
+    DEFAULT_MEGAPIXELS,
+    Device,
+    FocalPx,
+    FovDeg,
+    MaxInputMegapixels,
+    MaxMegapixels,
+    Memory,
+    Model,
+)
 
 if TYPE_CHECKING:  # imported when the command runs, so that `spd --help` stays quick
     from spd.photos.camera import CameraOptions
@@ -37,19 +47,26 @@ def calibrate(
         ),
     ] = False,
     device: Device = None,
+    max_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
+    max_input_megapixels: MaxInputMegapixels = DEFAULT_INPUT_MEGAPIXELS,
+    memory: Memory = None,
 ) -> None:
     """Fit a single scale factor from the model's depth to measured distances, and test the fit.
 
     Example: `spd calibrate photo.jpg --known 320,240,2.5 100,57,3.1 500,400,1.8`
     """
+    from spd.memory import limit_this_process
     from spd.photos.camera import CameraOptions
+    from spd.photos.limits import PhotoLimits
     from spd.predictors.model_options import ModelOptions
 
+    limits = PhotoLimits.of(max_megapixels, max_input_megapixels)
+    limit_this_process(memory)
     calibrate_photo(
         image,
         known or [],
         out,
-        ModelOptions(model=model, device=device),
+        ModelOptions(model=model, device=device, limits=limits),
         CameraOptions(focal_px=focal_px, fov_deg=fov_deg),
         along_axis=along_axis,
     )
@@ -81,7 +98,7 @@ def calibrate_photo(
             "no measured distances given; pass some, such as --known 320,240,2.5 100,57,3.1"
         )
     check_writable(out, ".json")
-    photo = read_file(image)
+    photo = read_file(image, model.limits.max_pixels)
     points = [(u, v) for u, v, _ in measured]
     check_inside(as_points(points), photo.size)
     location = model.locate()

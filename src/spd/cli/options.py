@@ -41,6 +41,30 @@ Precision = Annotated[
         "--precision", help="Precision of an export: float32 (default), bfloat16 or int8."
     ),
 ]
+MaxMegapixels = Annotated[
+    float,
+    typer.Option(
+        "--max-megapixels", help="Largest photo in megapixels; larger ones are not decoded."
+    ),
+]
+MaxInputMegapixels = Annotated[
+    float,
+    typer.Option(
+        "--max-input-megapixels",
+        help="Largest input of the network in megapixels; photos are scaled down to it.",
+    ),
+]
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        "--memory",
+        metavar="SIZE",
+        help="Most memory of the command, such as 2GB: what would take more is refused. Default: "
+        "what the machine or container leaves.",
+    ),
+]
+DEFAULT_MEGAPIXELS = 178.95697
+DEFAULT_INPUT_MEGAPIXELS = 1.0
 
 
 def read_size(

@@ -14,15 +14,15 @@ from spd.predictors.model_options import AnyPredictor
 from spd.scenes.scene import PhotoScene
 
 
-def read_file(path: Path) -> Photo:
-    """Read a photo, without Pillow's warnings about metadata.
+def read_file(path: Path, max_pixels: int) -> Photo:
+    """Read a photo of at most `max_pixels`, without Pillow's warnings about metadata.
 
     Raises:
         InputError: if it cannot be read.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return read_photo(path)
+        return read_photo(path, max_pixels=max_pixels)
 
 
 def parse_camera(

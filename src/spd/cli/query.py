@@ -5,7 +5,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spd.cli.options import Device, FocalPx, FovDeg, Model, Precision, Runtime
+from spd.cli.options import (
+    DEFAULT_INPUT_MEGAPIXELS,
+    DEFAULT_MEGAPIXELS,
+    Device,
+    FocalPx,
+    FovDeg,
+    MaxInputMegapixels,
+    MaxMegapixels,
+    Memory,
+    Model,
+    Precision,
+    Runtime,
+)
 
 if TYPE_CHECKING:  # imported when the command runs, so that `spd --help` stays quick
     from spd.cli.outputs import OutputOptions
@@ -129,6 +141,9 @@ def query(
     device: Device = None,
     runtime: Runtime = None,
     precision: Precision = None,
+    max_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
+    max_input_megapixels: MaxInputMegapixels = DEFAULT_INPUT_MEGAPIXELS,
+    memory: Memory = None,
 ) -> None:
     """Query depth in metres at points, regions or lines of a photo, or at every pixel.
 
@@ -137,6 +152,8 @@ def query(
     from spd.cli.outputs import OutputOptions
     from spd.cli.photo import parse_camera
     from spd.cli.questions import QueryOptions
+    from spd.memory import limit_this_process
+    from spd.photos.limits import PhotoLimits
     from spd.predictors.model_options import ModelOptions
 
     if as_json and as_csv:
@@ -160,8 +177,14 @@ def query(
         line=line or (),
     )
     loaded = ModelOptions(
-        model=model, device=device, runtime=runtime, precision=precision, calibration=calibration
+        model=model,
+        device=device,
+        runtime=runtime,
+        precision=precision,
+        calibration=calibration,
+        limits=PhotoLimits.of(max_megapixels, max_input_megapixels),
     )
+    limit_this_process(memory)
     camera = parse_camera(focal_px, fov_deg, intrinsics, distortion)
     query_photo(image, options.question(), loaded, camera, outputs)
 
@@ -203,7 +226,7 @@ def query_photo(
             "--box, --mask, --grid, --distance or --line"
         )
     outputs.check()
-    photo = read_file(image)
+    photo = read_file(image, model.limits.max_pixels)
     parts = [] if question is None else question.points(photo.size)
     needs_camera = None if question is None else question.needs_camera_for
     check_camera(camera, photo, needed_for=needs_camera or outputs.needs_camera_for)

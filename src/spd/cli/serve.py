@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spd.cli.options import Device, Model, Precision, Runtime
+from spd.cli.options import (
+    DEFAULT_INPUT_MEGAPIXELS,
+    Device,
+    MaxInputMegapixels,
+    Memory,
+    Model,
+    Precision,
+    Runtime,
+)
 from spd.errors import require
 
 if TYPE_CHECKING:
@@ -64,12 +72,16 @@ def serve(
     device: Device = None,
     runtime: Runtime = None,
     precision: Precision = None,
+    max_input_megapixels: MaxInputMegapixels = DEFAULT_INPUT_MEGAPIXELS,
+    memory: Memory = None,
 ) -> None:
     """Serve depth over HTTP: upload a photo once, query it many times; includes a web page.
 
     Example: `spd serve --port 8000 --model runs/rooms_tiny`
     """
     require("fastapi", "uvicorn", "python_multipart", "prometheus_client", "cachetools")
+    from spd.memory import limit_this_process
+    from spd.photos.limits import PhotoLimits
     from spd.predictors.model_options import ModelOptions
     from spd.serve.config import ServeConfig
     from spd.serve.security import read_token
@@ -85,7 +97,14 @@ def serve(
         body_seconds=timeout,
     )
     token = read_token(token_file)
-    options = ModelOptions(model=model, device=device, runtime=runtime, precision=precision)
+    options = ModelOptions(
+        model=model,
+        device=device,
+        runtime=runtime,
+        precision=precision,
+        limits=PhotoLimits.of(max_megapixels, max_input_megapixels),
+    )
+    limit_this_process(memory)
     _serve(options, config, host, port, token)
 
 

@@ -9,8 +9,10 @@ import torch
 from jaxtyping import Float
 
 from spd.errors import InputError
+from spd.memory import memory_for, reserved
 from spd.peers.processing import NetworkInput, Processing, check_input
 from spd.photos.focal import Focal
+from spd.photos.peaks import peer_bytes
 from spd.photos.reading import RGBImage
 from spd.pixels import Size
 from spd.scenes.depth_kind import DepthKind
@@ -111,6 +113,11 @@ class PeerPredictor(PhotoPredictor[PeerScene]):
 
     def _encode(self, pixels: RGBImage, focal: Focal | None) -> PeerScene:
         size = (pixels.shape[0], pixels.shape[1])
+        what, advice = f"encoding a photo of {size[1]}x{size[0]}", "scale it down"
+        with reserved(peer_bytes(size), what, advice), memory_for(what, advice):
+            return self._encode_one(pixels, size, focal)
+
+    def _encode_one(self, pixels: RGBImage, size: Size, focal: Focal | None) -> PeerScene:
         network_input = self._network_input(pixels, size)
         with torch.inference_mode():
             output = self._network(pixel_values=network_input.pixel_values.to(self.device))
@@ -123,6 +130,8 @@ class PeerPredictor(PhotoPredictor[PeerScene]):
     def _network_input(self, pixels: RGBImage, size: Size) -> NetworkInput:
         try:
             network_input = self._processing.prepare(pixels)
+        except MemoryError:
+            raise
         except Exception as error:  # processors raise many types for a side that becomes 0
             reason = " ".join(f"{error}".split()) or type(error).__name__
             raise InputError(

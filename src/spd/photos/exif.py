@@ -7,10 +7,13 @@ import math
 
 from PIL import Image
 
+from spd.photos.structure import check_exif
+
 _ORIENTATION = 0x0112
 _EXIF = 0x8769
 _FOCAL_MM, _FOCAL_35_MM, _DIGITAL_ZOOM = 0x920A, 0xA405, 0xA404
 _WIDTH, _HEIGHT = 0xA002, 0xA003
+_AS_TEXT = "Raw profile type exif"  # in a PNG, by ImageMagick
 _PLANE_X, _PLANE_UNIT = 0xA20E, 0xA210
 _UNIT_MM = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}  # inch, centimetre, millimetre, micrometre
 
@@ -32,7 +35,7 @@ _TURNS = {
 def upright(image: Image.Image) -> Image.Image:
     """The image turned by its EXIF orientation; call it after the pixels are loaded."""
     try:
-        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+        turn = _TURNS.get(_tags_of(image).get(_ORIENTATION, 1))
     except Exception:  # Pillow raises many types for damaged metadata
         turn = None
     return image if turn is None else image.transpose(turn)
@@ -46,13 +49,27 @@ def focal_px_of(image: Image.Image) -> float | None:
     corrected for a resize by the recorded width and height. Neither shows that a photo was cropped.
     """
     try:
-        tags = image.getexif().get_ifd(_EXIF)
+        tags = _tags_of(image).get_ifd(_EXIF)
         film_mm = _positive(tags.get(_FOCAL_35_MM))
         if film_mm is not None:
             return film_mm / FILM_DIAGONAL_MM * math.hypot(*image.size)
         return _by_sensor(dict(tags), image.size)
     except Exception:  # Pillow raises many types for damaged metadata
         return None
+
+
+def _tags_of(image: Image.Image) -> Image.Exif:
+    """The image's EXIF.
+
+    Raises:
+        InputError: if it refers to far more bytes than it has; Pillow copies them all.
+    """
+    stored = image.info.get("exif")
+    if stored is None and _AS_TEXT in image.info:
+        stored = bytes.fromhex("".join(image.info[_AS_TEXT].split("\n")[3:]))
+    if isinstance(stored, bytes):
+        check_exif(stored, "the photo")
+    return image.getexif()
 
 
 def _by_sensor(tags: dict[int, object], size: tuple[int, int]) -> float | None:

@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from spd.config import PATCH, CameraConfig
 from spd.photos.focal import SOURCE_WORDS, Focal, check_focal, view_deg
-from spd.pixels import Size, allowed_scale, focal_from_fov, rescale
+from spd.pixels import MAX_INPUT_PIXELS, Size, allowed_scale, focal_from_fov, rescale
 
 FARTHEST_VIEW = 2.0  # factor to the training field of view beyond which depth is extrapolated
 
@@ -38,15 +38,26 @@ class ImagePlan:
         size: Size,
         camera: CameraConfig,
         focal: Focal | float | None,
+        max_input_pixels: int = MAX_INPUT_PIXELS,
     ) -> "ImagePlan":
-        """Plan for a photo of `size` = (height, width); a number is a focal length in pixels."""
+        """Plan for a photo.
+
+        Args:
+            size: (height, width) of the photo.
+            camera: the camera that the model was trained with.
+            focal: focal length of the photo, or its pixels; None: assume that camera's view.
+            max_input_pixels: most pixels of the network's input; the scale is lowered to it.
+
+        Raises:
+            InputError: if the focal length is impossible for this size.
+        """
         if focal is None:
             focal = Focal.centred(focal_from_fov(camera.fov_deg, size), "assumed", size)
         elif not isinstance(focal, Focal):
             check_focal(focal, size)
             focal = Focal.centred(focal, "given", size)
         wanted = camera.focal_px / focal.px
-        scale = allowed_scale(size, wanted)
+        scale = allowed_scale(size, wanted, max_input_pixels)
         rows, columns = (
             max(2, math.ceil(pixels * scale / PATCH - 1e-9)) * PATCH for pixels in size
         )

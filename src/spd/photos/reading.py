@@ -1,38 +1,30 @@
 """Reading photos from files, bytes, arrays and tensors: upright 8-bit RGB and EXIF focal length."""
 
-import contextlib
 import dataclasses
-import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, TypeAlias, TypeVar
+from typing import IO, TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from jaxtyping import Bool, UInt8
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from spd.errors import InputError
+from spd.memory import reserved
 from spd.photos.arrays import Channels as Channels
 from spd.photos.arrays import check_channels, from_array, from_tensor, is_tensor
 from spd.photos.exif import focal_px_of, upright
-from spd.photos.heif import is_heif, register_heif
+from spd.photos.limits import MAX_PIXELS as MAX_PIXELS
+from spd.photos.opening import FORMATS as FORMATS
+from spd.photos.opening import opened, ready, told
+from spd.photos.peaks import BLOCK_PIXELS
 from spd.photos.resampling import resample as resample
 
 if TYPE_CHECKING:
     import torch
 
-T = TypeVar("T")
 RGBImage = UInt8[np.ndarray, "h w 3"]
-
-FORMATS = (
-    *("PNG", "JPEG", "WEBP", "TIFF", "AVIF", "HEIF", "BMP", "DIB", "GIF", "JPEG2000"),
-    *("PCX", "PPM", "QOI", "SGI", "TGA"),
-)
-"""File formats that are read; EPS, PDF, WMF and the like are not, as they can run programs."""
-
-MAX_PIXELS = 178_956_970
-"""Largest number of pixels of a file: Pillow's limit against decompression bombs."""
 
 _DEEP_GREY = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 _LOSSY = ("JPEG", "MPO")
@@ -59,12 +51,16 @@ ImageLike: TypeAlias = (
 )
 
 
-def read_image(image: ImageLike, *, channels: Channels = "rgb") -> RGBImage:
+def read_image(
+    image: ImageLike, *, channels: Channels = "rgb", max_pixels: int = MAX_PIXELS
+) -> RGBImage:
     """Pixels of a photo; see `read_photo`."""
-    return read_photo(image, channels=channels).pixels
+    return read_photo(image, channels=channels, max_pixels=max_pixels).pixels
 
 
-def read_photo(image: ImageLike, *, channels: Channels = "rgb") -> Photo:
+def read_photo(
+    image: ImageLike, *, channels: Channels = "rgb", max_pixels: int = MAX_PIXELS
+) -> Photo:
     """Read a photo as upright 8-bit RGB.
 
     EXIF orientation is applied, so points refer to the upright image. Transparent pixels become
@@ -76,11 +72,19 @@ def read_photo(image: ImageLike, *, channels: Channels = "rgb") -> Photo:
             `[H, W, 3]` or grey `[H, W]`; a tensor `[3, H, W]` or `[H, W, 3]`, uint8 or floating in
             0..1; a `Photo`.
         channels: channel order of an array or tensor; "bgr" is OpenCV's.
+        max_pixels: most pixels of a file or PIL image; a larger one is not decoded.
 
     Raises:
-        InputError: if the file is missing, empty, damaged, too large or not an image; if an array
-            or tensor has another shape, dtype or range.
+        InputError: if the file is missing, empty, damaged, too large, costs far more to decode
+            than a photo, or is not an image; if an array or tensor has another shape, dtype or
+            range.
+        OutOfMemoryError: if decoding it needs more memory than is left.
     """
+
+    def decode(data: bytes, name: str) -> Photo:
+        with opened(data, name, max_pixels) as found:
+            return _decoded(found, name)
+
     check_channels(channels)
     if isinstance(image, np.ndarray):
         return Photo(from_array(image, channels))
@@ -91,44 +95,52 @@ def read_photo(image: ImageLike, *, channels: Channels = "rgb") -> Photo:
     if isinstance(image, Photo):
         return image
     if isinstance(image, Image.Image):
-        return _decoded(image, "the image")
+        with told("the image"), ready(image, "the image", max_pixels):
+            return _decoded(image, "the image")
     if isinstance(image, bytes | bytearray | memoryview):
-        return _opened(bytes(image), "the image", _decoded)
+        return decode(bytes(image), "the image")
     if isinstance(image, str | os.PathLike):
-        return _opened(_bytes_of(Path(image)), str(Path(image)), _decoded)
+        return decode(_bytes_of(Path(image)), str(Path(image)))
     if hasattr(image, "read"):
-        return _from_file(image)  # type: ignore[arg-type]  # not a tensor: see above
+        return decode(*_from_file(image))  # type: ignore[arg-type]  # not a tensor: see above
     raise InputError(
         "a photo must be a path, bytes, a binary file, a PIL image, an array or a tensor, got "
         f"{type(image).__name__}"
     )
 
 
-def read_mask_pixels(image: str | os.PathLike[str] | bytes) -> Bool[np.ndarray, "h w"]:
+def read_mask_pixels(
+    image: str | os.PathLike[str] | bytes, *, max_pixels: int = MAX_PIXELS
+) -> Bool[np.ndarray, "h w"]:
     """Read a mask as booleans; true is neither black, nor 0, nor transparent.
 
     Args:
         image: a path or a file's bytes; 16-bit labels and palettes are read too.
+        max_pixels: most pixels; a larger mask is not decoded.
 
     Raises:
         InputError: if it is missing, not an image, or a JPEG (lossy: black becomes almost black).
+        OutOfMemoryError: if decoding it needs more memory than is left.
     """
-    if isinstance(image, bytes):
-        return _opened(image, "the mask", _inside)
-    return _opened(_bytes_of(Path(image)), str(Path(image)), _inside)
+    data, name = (
+        (image, "the mask") if isinstance(image, bytes) else (_bytes_of(Path(image)), str(image))
+    )
+    with opened(data, name, max_pixels) as found:
+        return _inside(found, name)
 
 
 def _bytes_of(path: Path) -> bytes:
     if not path.is_file():
         raise InputError(f"no image file {path}; check the path")
     try:
-        return path.read_bytes()
+        with reserved(path.stat().st_size, f"{path}", "it is too large for a photo"):
+            return path.read_bytes()
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise InputError(f"{path} cannot be read: {reason}") from None
 
 
-def _from_file(file: "IO[bytes]") -> Photo:
+def _from_file(file: "IO[bytes]") -> tuple[bytes, str]:
     name = str(getattr(file, "name", "the image"))
     try:
         data = file.read()
@@ -136,28 +148,14 @@ def _from_file(file: "IO[bytes]") -> Photo:
         raise InputError(f"{name} cannot be read: {error}") from None
     if not isinstance(data, bytes):
         raise InputError(f"{name} is open in text mode; open it in mode 'rb'")
-    return _opened(data, name, _decoded)
-
-
-def _opened(data: bytes, name: str, decode: Callable[[Image.Image, str], T]) -> T:
-    if not data:
-        raise InputError(f"{name} is empty")
-    if is_heif(data[:32]):
-        register_heif(name)
-    with _told(name), Image.open(io.BytesIO(data), formats=_formats()) as opened:
-        return decode(opened, name)
-
-
-def _formats() -> list[str]:
-    """Formats that can be read; HEIF only after its decoder is registered."""
-    return [name for name in FORMATS if name != "HEIF" or name in Image.OPEN]
+    return data, name
 
 
 def _decoded(image: Image.Image, name: str) -> Photo:
-    with _told(name):
-        turned = _turned(image)
-        pixels = _rgb(turned, name)
-        return Photo(pixels, focal_px_of(image))  # in either orientation the same
+    turned = _turned(image)
+    pixels = np.empty((turned.height, turned.width, 3), dtype=np.uint8)
+    _by_blocks(turned, lambda block: _rgb(block, name), pixels)
+    return Photo(pixels, focal_px_of(image))  # in either orientation the same
 
 
 def _inside(image: Image.Image, name: str) -> Bool[np.ndarray, "h w"]:
@@ -165,20 +163,35 @@ def _inside(image: Image.Image, name: str) -> Bool[np.ndarray, "h w"]:
         raise InputError(
             f"{name} is a JPEG; lossy compression changes mask values, so save the mask as PNG"
         )
-    with _told(name):
-        turned = _turned(image)
-        if turned.mode in _DEEP_GREY:  # labels from 1 to 255 would become black in eight bits
-            return np.asarray(turned) > 0
-        rgba = np.asarray(turned.convert("RGBA"))
-        return (rgba[..., :3].max(axis=2) > 0) & (rgba[..., 3] > 0)
+    turned = _turned(image)
+    inside = np.empty((turned.height, turned.width), dtype=bool)
+    _by_blocks(turned, _not_black, inside)
+    return inside
 
 
 def _turned(image: Image.Image) -> Image.Image:
     """The decoded image, upright."""
-    if image.width * image.height > MAX_PIXELS:
-        raise Image.DecompressionBombError
     image.load()  # turns a TIFF; its orientation tag is right only afterwards
     return upright(image)
+
+
+def _by_blocks(
+    image: Image.Image, convert: Callable[[Image.Image], np.ndarray], into: np.ndarray
+) -> None:
+    """Convert an image in blocks, because every conversion makes copies."""
+    columns = min(image.width, BLOCK_PIXELS)
+    rows = max(1, BLOCK_PIXELS // columns)
+    for top in range(0, image.height, rows):
+        for left in range(0, image.width, columns):
+            right, bottom = min(left + columns, image.width), min(top + rows, image.height)
+            into[top:bottom, left:right] = convert(image.crop((left, top, right, bottom)))
+
+
+def _not_black(block: Image.Image) -> Bool[np.ndarray, "h w"]:
+    if block.mode in _DEEP_GREY:  # labels from 1 to 255 would become black in eight bits
+        return np.asarray(block) > 0
+    rgba = np.asarray(block.convert("RGBA"))
+    return (rgba[..., :3].max(axis=2) > 0) & (rgba[..., 3] > 0)
 
 
 def _rgb(image: Image.Image, name: str) -> RGBImage:
@@ -200,19 +213,3 @@ def _from_deep_grey(values: np.ndarray, name: str) -> RGBImage:
         raise InputError(f"{name} has more than 16 bits per channel; save it with 8 or 16 bits")
     grey = (values.astype(np.float64) / 257).round().astype(np.uint8)
     return np.repeat(grey[..., None], 3, axis=2)
-
-
-@contextlib.contextmanager
-def _told(name: str) -> Iterator[None]:
-    """Turn Pillow's errors into one line that names the file."""
-    try:
-        yield
-    except InputError:
-        raise
-    except UnidentifiedImageError:
-        raise InputError(f"{name} is not a readable image") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise InputError(f"{name} has too many pixels to be opened safely") from None
-    except Exception as error:  # decoders raise many types for damaged files
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{name} is damaged or truncated ({reason})") from None

@@ -1,6 +1,7 @@
 """Resampling of photos to the model's pixels per radian."""
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image
 if TYPE_CHECKING:  # at run time this would import torch, which reading a photo does not need
     from spd.pixels import Size
 
-_MOST_PADDING = 4  # limit of padded pixels per image pixel; only very oblong images exceed it
+_MOST_PADDING = 1.25  # limit of padded pixels per image pixel; only very oblong images exceed it
 _FREE_PADDING_PX = 16_000_000
 
 
@@ -38,10 +39,30 @@ def resample(
     height, width = out_size
     across = _Side.of(image.shape[1], scale, left, width)
     down = _Side.of(image.shape[0], scale, top, height)
-    padded_px = across.padded_px * down.padded_px
-    if padded_px > _FREE_PADDING_PX + _MOST_PADDING * image.shape[0] * image.shape[1]:
+    if _very_oblong(across, down, image.shape[0] * image.shape[1]):
         return _longer_side_first(image, across, down)
     return _window(image, across, down)
+
+
+def padded_pixels(photo: "Size", scale: float, out_size: "Size") -> int:
+    """Pixels of a photo with the borders that `resample` repeats around it.
+
+    Args:
+        photo: (height, width) of the photo.
+        scale: pixels of the output per pixel of the photo.
+        out_size: (height, width) of the output.
+    """
+    down, across = (
+        _Side.of(pixels, scale, 0.0, out_px) for pixels, out_px in zip(photo, out_size, strict=True)
+    )
+    if not _very_oblong(across, down, photo[0] * photo[1]):
+        return across.padded_px * down.padded_px
+    longer = across if photo[1] >= photo[0] else down
+    return longer.padded_px * min(photo)
+
+
+def _very_oblong(across: "_Side", down: "_Side", pixels: int) -> bool:
+    return across.padded_px * down.padded_px > _FREE_PADDING_PX + _MOST_PADDING * pixels
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -70,13 +91,34 @@ class _Side:
 
 
 def _longer_side_first(image: np.ndarray, across: _Side, down: _Side) -> np.ndarray:
-    """Resample one side after the other: less padding, and one more rounding to 8 bits."""
+    """Resample one side after the other: less padding, and one more rounding to 8 bits.
+
+    The shorter side is not padded at all: what the filter reads beyond a border counts as the
+    border.
+    """
     rows, columns = image.shape[:2]
     if columns >= rows:
         narrowed = _window(image, across, _Side.whole(rows))
-        return _window(narrowed, _Side.whole(across.out_px), down)
+        return _shorter_side(narrowed, down)
     lowered = _window(image, _Side.whole(columns), down)
-    return _window(lowered, across, _Side.whole(down.out_px))
+    return _shorter_side(lowered.swapaxes(0, 1), across).swapaxes(0, 1)
+
+
+def _shorter_side(image: np.ndarray, side: _Side) -> np.ndarray:
+    """Resample the first axis with the filter of `Image.resize`, a triangle."""
+    pixels = image.shape[0]
+    step = (side.end - side.start) / side.out_px
+    reach = max(1.0, step)
+    resampled = np.empty((side.out_px, *image.shape[1:]), np.uint8)
+    for number in range(side.out_px):
+        centre = side.start - side.padding[0] + (number + 0.5) * step
+        first, last = (math.floor(centre + sign * reach + 0.5) for sign in (-1, 1))
+        at = np.arange(first, max(last, first + 1))
+        weights = np.maximum(0.0, 1 - np.abs((at + 0.5 - centre) / reach))
+        weights = np.bincount(at.clip(0, pixels - 1), weights, minlength=pixels)
+        blended = np.tensordot(weights / weights.sum(), image, axes=1)
+        resampled[number] = (blended + 0.5).clip(0, 255)
+    return resampled
 
 
 def _window(image: np.ndarray, across: _Side, down: _Side) -> np.ndarray:

@@ -30,6 +30,7 @@ class CalibratedPredictor(PhotoPredictor[CalibratedScene]):
         self.calibration = calibration
         self.source = predictor.source
         self.device = predictor.device
+        self.limits = predictor.limits
         self.training_median_m = predictor.training_median_m
 
     @property

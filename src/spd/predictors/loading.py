@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spd.errors import missing_extras_named
+from spd.photos.limits import PhotoLimits
 from spd.predictors.model_options import AnyPredictor, ModelOptions
 from spd.scenes.calibration import Calibration
 
@@ -19,6 +20,9 @@ def load(
     runtime: str | None = None,
     precision: str | None = None,
     calibration: "str | Path | Calibration | None" = None,
+    max_megapixels: float | None = None,
+    max_input_megapixels: float | None = None,
+    memory: str | int | None = None,
 ) -> AnyPredictor:
     """Load a predictor from a checkpoint, a training run, a hub id or an exported model.
 
@@ -36,13 +40,25 @@ def load(
         precision: precision of an export's encoder: `float32` (the default), `bfloat16`, `int8`.
         calibration: calibration or its file, written by `spd calibrate`; every depth is multiplied
             by its factor. It holds for the model and the kind of photo it was made with.
+        max_megapixels: largest photo; by default 178.95697. Larger ones are refused before they
+            are decoded.
+        max_input_megapixels: largest input of an SPD network; by default 1. A photo that needs a
+            larger one is scaled down further, and its depth corrected for that.
+        memory: most memory of this whole process, in bytes or as text such as "2GB": work that is
+            predicted to exceed it is refused. By default what the machine or container leaves.
 
     Raises:
         CheckpointError: if no usable model is found.
-        ConfigError: if the device, runtime or precision is not available.
+        ConfigError: if the device, runtime or precision is not available, or a limit impossible.
         InputError: if the calibration cannot be read, or the model is relative.
     """
     options = ModelOptions(
-        model=source, device=device, runtime=runtime, precision=precision, calibration=calibration
+        model=source,
+        device=device,
+        runtime=runtime,
+        precision=precision,
+        calibration=calibration,
+        limits=PhotoLimits.of(max_megapixels, max_input_megapixels),
+        memory=memory,
     )
     return options.load()

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from spd.checkpoints.folder import SHIPPED, WEIGHTS, find_checkpoint
 from spd.errors import CheckpointError, ConfigError, require
+from spd.memory import limit_memory
 from spd.peers.kinds import Peer, read_peer
+from spd.photos.limits import DEFAULT_LIMITS, PhotoLimits
 from spd.predictors.calibrated import CalibratedPredictor
 from spd.runtimes.engines import check_names, installed_runtimes
 from spd.runtimes.folder import ExportFolder, file_sha256, is_export
@@ -45,6 +47,10 @@ class ModelOptions:
     """Calibration that scales every depth, or its file."""
     threads: int | None = None
     """Threads of an export's runtime; by default what the runtime chooses."""
+    limits: PhotoLimits = DEFAULT_LIMITS
+    """Largest photo, and largest input of the network."""
+    memory: str | int | None = None
+    """Most memory of the process that loads it, as `limit_memory` takes it; None: no change."""
 
     @property
     def name(self) -> str:
@@ -176,7 +182,10 @@ class ModelLocation:
             ConfigError: if the device, runtime or precision is not available.
             InputError: if the calibration cannot be read, or the model is relative.
         """
+        if self.options.memory is not None:
+            limit_memory(self.options.memory)
         predictor = self._open()
+        predictor.limits = self.options.limits
         return CalibratedPredictor(predictor, self.calibration) if self.calibration else predictor
 
     def _open(self) -> AnyPredictor:

@@ -22,7 +22,7 @@ from spd.memory import memory_for
 from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
 from spd.photos.plan import ImagePlan as ImagePlan
-from spd.pixels import Size, lattice, read_lattice
+from spd.pixels import Size, read_lattice
 from spd.predictors.devices import choose_device
 from spd.scenes.photo_predictor import NetworkPhoto, PlannedPredictor, plans_of
 from spd.scenes.scene import PhotoScene
@@ -53,12 +53,15 @@ class Scene(PhotoScene):
             fast: evaluate the dense grid and resize it bilinearly instead of querying every pixel;
                 `docs/evaluation.md` reports the difference.
         """
-        height, width = self.size
         if not fast:
-            points = lattice(np.arange(width), np.arange(height))
-            return self.depth_at(points).reshape(height, width)
+            return self._every_pixel()
+        with self._memory_for_map(), torch.inference_mode():
+            return self._fast_map()
+
+    def _fast_map(self) -> Float[np.ndarray, "h w"]:
+        height, width = self.size
         advice = "free some, or query points, or every pixel (fast=False)"
-        with torch.inference_mode(), memory_for(f"the {height}x{width} depth map", advice):
+        with memory_for(f"the {height}x{width} depth map", advice):
             full = resize_bilinear(self._model.dense(self._maps), self._maps.image_size)
         rows, columns = (self._plan.to_model(np.arange(pixels)) for pixels in (height, width))
         depth_m = read_lattice(full[0, 0].float().cpu().numpy(), rows, columns)
@@ -101,7 +104,7 @@ class Predictor(PlannedPredictor[Scene]):
         count, height, width, _ = pixels.shape
         what = f"encoding {count} image(s) of {height}x{width} on {self.device}"
         advice = "free some, crop the photo, or use a different device or runtime"
-        with torch.inference_mode(), memory_for(what, advice):
+        with self._memory_for(photos, "torch"), torch.inference_mode(), memory_for(what, advice):
             tensor = torch.from_numpy(pixels).to(self.device).permute(0, 3, 1, 2)
             maps = self._model.encode(tensor.to(self._model.dtype) / 255)
             return [

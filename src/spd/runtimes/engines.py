@@ -150,6 +150,7 @@ class OnnxRuntimeEngine(_GraphEngine):
         def load(path: Path, threads: int | None) -> Any:
             options = ort.SessionOptions()
             options.log_severity_level = 4  # errors are raised; warnings do not concern the user
+            options.enable_cpu_mem_arena = False  # it would keep the peak of the largest photo
             if threads is not None:
                 options.intra_op_num_threads = threads
             try:

@@ -16,7 +16,7 @@ from spd.errors import CheckpointError
 from spd.photos.focal import Focal
 from spd.photos.plan import ImagePlan
 from spd.photos.reading import RGBImage, resample
-from spd.pixels import Size, lattice, read_lattice, side_centres
+from spd.pixels import MAX_INPUT_PIXELS, Size, lattice, read_lattice, side_centres
 from spd.runtimes.engines import Engine, Maps, open_engine
 from spd.runtimes.folder import MAP_NAMES, ExportFolder
 from spd.runtimes.kernel_engine import with_kernel
@@ -45,9 +45,12 @@ class RuntimeScene(PhotoScene):
             fast: query the centres of L1's cells and resize that grid bilinearly instead of
                 querying every pixel; `docs/evaluation.md` reports the difference.
         """
-        height, width = self.size
         if not fast:
-            return self.depth_at(lattice(np.arange(width), np.arange(height))).reshape(self.size)
+            return self._every_pixel()
+        with self._memory_for_map():
+            return self._fast_map()
+
+    def _fast_map(self) -> Float[np.ndarray, "h w"]:
         (rows, columns), model_size = self._maps[2].shape[1:3], self._plan.model_size
         cells = lattice(side_centres(columns, model_size[1]), side_centres(rows, model_size[0]))
         grid_m = self._engine.query(self._maps, cells.astype(np.float32)[None])
@@ -71,10 +74,19 @@ class RuntimePredictor(PlannedPredictor[RuntimeScene]):
         engine: the loaded graphs.
         device: device, runtime and precision, for messages and reports.
         source: name of the model, for messages and reports.
+        runtime: `onnxruntime` or `openvino`; they need different amounts of memory.
     """
 
-    def __init__(self, folder: ExportFolder, engine: Engine, device: str, source: str) -> None:
+    def __init__(
+        self,
+        folder: ExportFolder,
+        engine: Engine,
+        device: str,
+        source: str,
+        runtime: str = "onnxruntime",
+    ) -> None:
         super().__init__()
+        self._runtime = runtime
         self._folder = folder
         self._engine = engine
         self.device = device
@@ -97,8 +109,9 @@ class RuntimePredictor(PlannedPredictor[RuntimeScene]):
         Raises:
             CheckpointError: if the graph fails, or its maps are not those of the model.
         """
-        images = np.concatenate([as_input(photo.pixels) for photo in photos])
-        maps = self._engine.encode(images)
+        with self._memory_for(photos, self._runtime):
+            images = np.concatenate([as_input(photo.pixels) for photo in photos])
+            maps = self._engine.encode(images)
         self._check_maps(maps, images)
         return [
             RuntimeScene(self._engine, _one_of(maps, n), plan.photo_size, plan)
@@ -117,7 +130,7 @@ class RuntimePredictor(PlannedPredictor[RuntimeScene]):
                 )
 
     def _plan(self, size: Size, focal: Focal | None) -> ImagePlan:
-        return plan_for(self._folder, size, focal)
+        return plan_for(self._folder, size, focal, self.limits.max_input_pixels)
 
 
 def open_export(
@@ -145,16 +158,21 @@ def open_export(
     export = folder if isinstance(folder, ExportFolder) else ExportFolder.read(folder)
     engine = with_kernel(open_engine(export, runtime, precision, threads), export, threads)
     device = f"cpu, {runtime} {precision}"
-    return RuntimePredictor(export, engine, device, source or str(export.path))
+    return RuntimePredictor(export, engine, device, source or str(export.path), runtime)
 
 
-def plan_for(folder: ExportFolder, size: Size, focal: Focal | float | None) -> ImagePlan:
+def plan_for(
+    folder: ExportFolder,
+    size: Size,
+    focal: Focal | float | None,
+    max_input_pixels: int = MAX_INPUT_PIXELS,
+) -> ImagePlan:
     """Resampling plan for a photo of `size` and this export.
 
     Raises:
         InputError: if the photo needs a larger input than was exported.
     """
-    plan = ImagePlan.make(size, folder.config.camera, focal)
+    plan = ImagePlan.make(size, folder.config.camera, focal, max_input_pixels)
     folder.check_size(plan.model_size, size)
     return dataclasses.replace(plan, model_size=folder.image_size or plan.model_size)
 

@@ -4,21 +4,32 @@ It needs no torch, so that exported models work without it.
 """
 
 import abc
+import contextlib
 import dataclasses
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 from spd.config import ModelConfig
+from spd.memory import reserved
 from spd.photos.camera import CameraOptions
 from spd.photos.focal import Focal, IntrinsicsLike
+from spd.photos.limits import DEFAULT_LIMITS, PhotoLimits
+from spd.photos.peaks import encode_bytes, resample_bytes
 from spd.photos.plan import ImagePlan
-from spd.photos.reading import Channels, ImageLike, Photo, RGBImage, read_photo, resample
+from spd.photos.reading import Channels, ImageLike, Photo, RGBImage, read_photo
+from spd.photos.resampling import padded_pixels, resample
 from spd.pixels import Size
 from spd.scenes.depth_kind import DepthKind
 from spd.scenes.scene import PhotoScene
 
 SceneT = TypeVar("SceneT", bound=PhotoScene, covariant=True)
+
+
+ENCODE_ADVICE = (
+    "allow more memory, crop the photo, or use a smaller input (max_input_megapixels) or a "
+    "different runtime"
+)
 
 
 class NetworkConfig(Protocol):
@@ -54,6 +65,8 @@ class PhotoPredictor(abc.ABC, Generic[SceneT]):
     """Name or path that the model was loaded from."""
     device: Any
     """Device that computes: a `torch.device`, or text for an export."""
+    limits: PhotoLimits = DEFAULT_LIMITS
+    """Largest photo, and largest input of the network."""
 
     def __init__(self) -> None:
         self._warned: set[str] = set()
@@ -86,12 +99,14 @@ class PhotoPredictor(abc.ABC, Generic[SceneT]):
             channels: channel order of an array or tensor; "bgr" is OpenCV's.
 
         Raises:
-            InputError: if the image cannot be read or has a size that the model does not take; if
-                more than one of `focal_px`, `fov_deg` and `intrinsics` is given, or it is
+            InputError: if the image cannot be read or is larger than `limits` or the model allows;
+                if more than one of `focal_px`, `fov_deg` and `intrinsics` is given, or it is
                 impossible; if the model needs a focal length and none is known.
+            OutOfMemoryError: if reading or encoding it needs more memory than is left.
         """
         camera = CameraOptions.of(focal_px=focal_px, fov_deg=fov_deg, intrinsics=intrinsics)
-        return self.encode_photo(read_photo(image, channels=channels), camera)
+        photo = read_photo(image, channels=channels, max_pixels=self.limits.max_pixels)
+        return self.encode_photo(photo, camera)
 
     def encode_photo(self, photo: Photo, camera: CameraOptions) -> SceneT:
         """`encode` for a photo that has been read."""
@@ -107,6 +122,7 @@ class PhotoPredictor(abc.ABC, Generic[SceneT]):
 
         Raises:
             InputError: if the photo's size or the camera is impossible.
+            OutOfMemoryError: if it needs more memory than is left.
         """
         return NetworkPhoto(photo.pixels, camera.focal(photo.size, photo.exif_focal_px))
 
@@ -128,15 +144,41 @@ class PlannedPredictor(PhotoPredictor[SceneT]):
 
         Raises:
             InputError: if the photo's size or the camera is impossible.
+            OutOfMemoryError: if resampling needs more memory than is left.
         """
         focal = camera.focal(photo.size, photo.exif_focal_px)
         plan = self._plan(photo.size, focal)
-        pixels = resample(photo.pixels, plan.scale, plan.model_size)
+        what = f"resampling a photo of {photo.size[1]}x{photo.size[0]}"
+        padded_px = padded_pixels(photo.size, plan.scale, plan.model_size)
+        needed = resample_bytes(photo.size, padded_px) - photo.pixels.nbytes
+        with reserved(needed, what, "scale it down, or allow more memory"):
+            pixels = resample(photo.pixels, plan.scale, plan.model_size)
         return NetworkPhoto(pixels, plan.focal, plan, plan.warnings(self.config.camera))
 
     def _plan(self, size: Size, focal: Focal | None) -> ImagePlan:
         """Resampling plan for a photo of `size`."""
-        return ImagePlan.make(size, self.config.camera, focal)
+        return ImagePlan.make(size, self.config.camera, focal, self.limits.max_input_pixels)
+
+    def _memory_for(
+        self, photos: Sequence[NetworkPhoto], runtime: str
+    ) -> contextlib.AbstractContextManager[None]:
+        """Reserve the memory of encoding photos together.
+
+        Raises:
+            OutOfMemoryError: if it is more than is left.
+        """
+        height, width = photos[0].pixels.shape[:2]
+        config = self.config
+        needed = encode_bytes(
+            (height, width),
+            len(photos),
+            hidden=config.encoder.hidden_size,
+            heads=config.encoder.heads,
+            dim=config.dim,
+            runtime=runtime,
+        )
+        what = f"encoding {len(photos)} image(s) of {height}x{width}"
+        return reserved(needed, what, ENCODE_ADVICE)
 
 
 def plans_of(photos: Sequence[NetworkPhoto]) -> list[ImagePlan]:

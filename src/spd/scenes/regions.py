@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike
 
 from spd.errors import InputError, PointError
-from spd.photos.reading import read_mask_pixels
+from spd.photos.reading import MAX_PIXELS, read_mask_pixels
 from spd.pixels import Size, as_points, check_inside, inside_image, lattice, side_centres
 from spd.scenes.depth_kind import refuse_relative
 
@@ -197,16 +197,18 @@ def as_region(where: RegionLike) -> Region:
     )
 
 
-def read_mask(image: str | os.PathLike[str] | bytes) -> Mask:
+def read_mask(image: str | os.PathLike[str] | bytes, *, max_pixels: int = MAX_PIXELS) -> Mask:
     """Read a mask from a lossless image; inside is neither black nor transparent.
 
     Args:
         image: a path, or a file's bytes.
+        max_pixels: most pixels; a larger mask is not decoded.
 
     Raises:
         InputError: if it is missing, not an image, or a JPEG (lossy: black becomes almost black).
+        OutOfMemoryError: if decoding it needs more memory than is left.
     """
-    return Mask(read_mask_pixels(image))
+    return Mask(read_mask_pixels(image, max_pixels=max_pixels))
 
 
 def grid(size: Size, columns: int, rows: int) -> Float[np.ndarray, "n 2"]:

@@ -1,19 +1,24 @@
 """The interface of every scene: one encoded photo, queried at its own pixels."""
 
 import abc
+import contextlib
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
+from spd.memory import reserved
 from spd.photos.distortion import DistortionLike, ray_lengths, rays_at
 from spd.photos.focal import Focal, IntrinsicsLike
+from spd.photos.peaks import map_bytes
 from spd.photos.plan import ImagePlan
 from spd.pixels import Intrinsics, Size, as_points, check_inside, check_outside, inside_image
 from spd.scenes.depth_kind import DepthKind, refuse_relative
 from spd.scenes.regions import RegionLike, RegionStatistics, region
 from spd.scenes.space import camera_of, distances_m, points_3d
+
+_MAP_POINTS = 1 << 20  # of a map that are queried together; a multiple of every engine's parts
 
 
 class PhotoScene(abc.ABC):
@@ -142,6 +147,27 @@ class PhotoScene(abc.ABC):
         Args:
             fast: resize the network's own map instead of querying every pixel.
         """
+
+    def _every_pixel(self) -> Float[np.ndarray, "h w"]:
+        """Depth at every pixel, queried in parts: the points take six times the map's memory."""
+        height, width = self.size
+        depth_m = np.empty(height * width, dtype=np.float32)
+        for start in range(0, depth_m.size, _MAP_POINTS):
+            rows, columns = np.divmod(
+                np.arange(start, min(start + _MAP_POINTS, depth_m.size)), width
+            )
+            points = np.stack([columns, rows], axis=1)
+            depth_m[start : start + _MAP_POINTS] = self.depth_at(points)
+        return depth_m.reshape(self.size)
+
+    def _memory_for_map(self) -> contextlib.AbstractContextManager[None]:
+        """Reserve the memory of a map of every pixel.
+
+        Raises:
+            OutOfMemoryError: if it is more than is left.
+        """
+        what = f"the {self.size[0]}x{self.size[1]} depth map"
+        return reserved(map_bytes(self.size), what, "query points, or allow more memory")
 
     @abc.abstractmethod
     def _ask(self, points: np.ndarray) -> np.ndarray:

@@ -1,21 +1,20 @@
 """Read a posted photo: check its size, decode it, and prepare the network's input."""
 
 import dataclasses
-import io
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from spd.errors import InputError
+from spd.errors import InputError, SPDError
 from spd.photos.camera import CameraOptions
-from spd.photos.heif import is_heif, register_heif
-from spd.photos.reading import FORMATS, Photo, read_photo
+from spd.photos.limits import PhotoTooLargeError
+from spd.photos.reading import Photo, read_photo
 from spd.pixels import Intrinsics
 from spd.predictors.model_options import AnyPredictor
 from spd.scenes import Distortion, Mask, read_mask
 from spd.scenes.photo_predictor import NetworkPhoto
-from spd.serve.refusals import bad_image, from_error, too_large
+from spd.serve.refusals import RefusalError, bad_image, from_error, too_large
 
 PREVIEW_PX = 900
 """Longer side of the preview that pictures are drawn on."""
@@ -70,14 +69,13 @@ def read(
     Raises:
         RefusalError: if it cannot be read, is too large, or the camera does not fit it.
     """
-    check_pixels(data, most_pixels)
     try:
-        photo = read_photo(data)
-    except InputError as error:
-        raise bad_image(str(error)) from None
+        photo = read_photo(data, max_pixels=most_pixels)
+    except SPDError as error:
+        raise unreadable(error) from None
     try:
         item = predictor.prepare(photo, camera)
-    except InputError as error:
+    except SPDError as error:
         raise from_error(error, "bad_camera") from None
     found = (camera.warning(photo.size), *item.warnings.values())
     return PhotoInput(item, _preview(photo), tuple(text for text in found if text is not None))
@@ -89,41 +87,17 @@ def mask(data: bytes, most_pixels: int) -> Mask:
     Raises:
         RefusalError: if it cannot be read or is too large.
     """
-    check_pixels(data, most_pixels)
     try:
-        return read_mask(data)
-    except InputError as error:
-        raise bad_image(str(error)) from None
+        return read_mask(data, max_pixels=most_pixels)
+    except SPDError as error:
+        raise unreadable(error) from None
 
 
-def check_pixels(data: bytes, most_pixels: int) -> None:
-    """Refuse an image by the size in its header, before it is decoded.
-
-    Raises:
-        RefusalError: if it has too many pixels.
-    """
-    if is_heif(data[:32]):
-        try:
-            register_heif("the image")
-        except InputError as error:
-            raise bad_image(str(error)) from None
-    formats = [name for name in FORMATS if name != "HEIF" or name in Image.OPEN]
-    try:
-        with Image.open(io.BytesIO(data), formats=formats) as image:
-            width, height = image.size
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise too_large(_too_many("more pixels than can be opened safely", most_pixels)) from None
-    except Exception:  # not an image: reading it will raise the error
-        return
-    if width * height > most_pixels:
-        raise too_large(_too_many(f"{width}x{height} pixels", most_pixels))
-
-
-def _too_many(found: str, most_pixels: int) -> str:
-    return (
-        f"the photo has {found}; the limit is {most_pixels / 1e6:g} megapixels. Downscale the "
-        "photo, and scale a focal length given in pixels by the same factor"
-    )
+def unreadable(error: SPDError) -> RefusalError:
+    """The answer for an image that cannot be read, or takes more memory than there is."""
+    if isinstance(error, PhotoTooLargeError):
+        return too_large(str(error).replace("max_megapixels", "--max-megapixels of spd serve"))
+    return bad_image(str(error)) if isinstance(error, InputError) else from_error(error)
 
 
 def _preview(photo: Photo) -> UInt8[np.ndarray, "h w 3"]:

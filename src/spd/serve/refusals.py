@@ -1,6 +1,7 @@
 """Error answers of the service: HTTP status, kind and message."""
 
 from spd.errors import InputError, PointError, SPDError
+from spd.memory import MemoryLimitError
 
 SECONDS_TO_WAIT = 1
 """Retry-After of a busy service."""
@@ -33,6 +34,8 @@ def from_error(error: SPDError, kind: str = "bad_question") -> RefusalError:
     """The error answer for an error that SPD raised; `kind` is for wrong input."""
     if isinstance(error, RefusalError):
         return error
+    if isinstance(error, MemoryLimitError):  # it would not fit later either
+        return too_large(str(error))
     if isinstance(error, MemoryError):
         return _try_later("out_of_memory", str(error))
     if isinstance(error, PointError):

@@ -1,7 +1,6 @@
 """Handling of insufficient memory: work in smaller parts, or one clear error.
 
-Libraries report it in errors of many unrelated classes, so this module looks at their messages. It
-does not import torch, because exported models run without it.
+Libraries report it in errors of many unrelated classes, so this module looks at their messages.
 """
 
 import contextlib

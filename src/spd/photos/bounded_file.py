@@ -1,0 +1,67 @@
+"""A photo's bytes for a decoder that may not read without end.
+
+Many decoders walk through a file in Python or in small steps, and each step reads. So the file
+itself ends the decoding of one that is made to take hours or to be read again and again.
+"""
+
+import io
+import time
+from typing import NoReturn
+
+from spd.errors import InputError
+
+DECODE_SECONDS = 30.0
+"""Processor time that a decoder may take between its first and its last read."""
+BYTE_BY_BYTE_SECONDS = 10.0
+"""Processor time of decoders in Python, which take 2 s per megapixel of a QOI file."""
+_READS = 200_000
+_BYTES_A_READ = 64  # of decoders that read ahead; the rest reads single bytes
+_BYTE_BY_BYTE = (b"qoif", b"BM", b"P1", b"P2", b"P3")
+_TIMES_READ = 8  # times that a file may be read as a whole
+_FREE_BYTES = 64_000_000
+_CLOCK_EVERY = 64  # small reads; the clock takes longer than one
+_LARGE_READ = 16_384
+
+
+class BoundedFile(io.BytesIO):
+    """The bytes of a photo, with a limit on reads, on bytes read, and on time.
+
+    Args:
+        data: the bytes.
+        name: name of the photo, for messages.
+    """
+
+    def __init__(self, data: bytes, name: str) -> None:
+        super().__init__(data)
+        self._name = name
+        self._reads = 0
+        self._bytes = 0
+        slow = data.startswith(_BYTE_BY_BYTE)
+        step = 1 if slow else _BYTES_A_READ
+        self._most_reads = _READS + 4 * len(data) // step
+        self._most_bytes = _FREE_BYTES + _TIMES_READ * len(data)
+        self._seconds = BYTE_BY_BYTE_SECONDS if slow else DECODE_SECONDS
+        self._end = time.thread_time() + self._seconds
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read as `BytesIO` does.
+
+        Raises:
+            InputError: if a limit is exceeded.
+        """
+        data = super().read(size)
+        self._reads += 1
+        self._bytes += len(data)
+        if self._reads > self._most_reads:
+            self._refuse(f"takes more than {self._most_reads} steps")
+        if self._bytes > self._most_bytes:
+            self._refuse(f"reads its bytes more than {_TIMES_READ} times")
+        looks = self._reads % _CLOCK_EVERY == 0 or len(data) >= _LARGE_READ
+        if looks and time.thread_time() > self._end:
+            self._refuse(f"takes more than {self._seconds:g} s")
+        return data
+
+    def _refuse(self, reason: str) -> NoReturn:
+        raise InputError(
+            f"{self._name} is not decoded: that {reason}; save it again as PNG or baseline JPEG"
+        )
