@@ -170,3 +170,18 @@ def test_what_is_no_region_is_refused(where, error, pattern):
 def test_questions_and_outputs_load_no_torch():
     script = "import sys, spd.scenes, spd.outputs; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        (-1e308, -1e308, 1e308, 1e308),
+        (0, 0, 1e308, 1e308),
+        (-1.7e308, 0, 1, 1),
+        (0, 0, 1, 10_000_001),
+        (-1e18, 0, 1e18, 5),
+    ],
+)
+def test_boxes_beyond_any_photo_are_refused(box):
+    with pytest.raises(PointError, match="too far outside"):
+        Box(*box)

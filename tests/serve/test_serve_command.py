@@ -89,6 +89,8 @@ def test_a_port_in_use(capsys):
         (["--keep-images", "0"], "keep_images"),
         (["--runtime", "tflite"], "unknown runtime 'tflite'"),
         (["--port", "70000"], "--port"),
+        (["--allow-origin", "example.org"], "'example.org' is not an origin"),
+        (["--allow-host", "http://a.example"], "'http://a.example' is not a host"),
     ],
 )
 def test_wrong_options_are_refused(words, pattern, capsys, tmp_path, monkeypatch):
@@ -123,7 +125,7 @@ def test_an_open_address_without_a_token_gives_a_warning(host, token, warned, mo
         def run(self, sockets):
             assert sockets[0].getsockname()[0] == host
 
-    monkeypatch.setattr("spd.serve.server.server_of", lambda app: Stopped())
+    monkeypatch.setattr("spd.serve.server.server_of", lambda app, most: Stopped())
     if token:
         monkeypatch.setenv("SPD_TOKEN", token)
     else:

@@ -2,90 +2,16 @@
 
 import contextlib
 import json
-import re
 import signal
-import socket
-import threading
 import time
 
 import pytest
 
-from helpers.small_service import BlockingPredictor, photo, small_app
-from spd.serve.server import bind, server_of
-
-WAIT = 20.0  # for what has to come; never a measure
+from helpers.raw_connections import WAIT, connected, read_all, read_answer, request, running, until
+from helpers.small_service import BlockingPredictor, photo
 
 
-@contextlib.contextmanager
-def running(network=None, send=None, **limits):
-    """A server in a thread: its application, its address, what stops it."""
-    app = small_app(network=network, **limits)
-    bound = bind("127.0.0.1", 0)
-    if send is not None:  # bytes that the system takes of an answer; connections inherit it
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send)
-    address = bound.getsockname()
-    server = server_of(app)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
-    thread.start()
-    try:
-        yield app, address, server
-    finally:
-        server.handle_exit(signal.SIGTERM, None)
-        thread.join(WAIT)
-        bound.close()
-    assert not thread.is_alive()
-
-
-@contextlib.contextmanager
-def connected(address, **options):
-    with contextlib.closing(socket.socket()) as client:
-        if "receive" in options:
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, options["receive"])
-        client.settimeout(WAIT)
-        client.connect(address)
-        yield client
-
-
-def read_all(client) -> bytes:
-    """Until the other side closes."""
-    data = b""
-    with contextlib.suppress(ConnectionResetError):
-        while part := client.recv(65536):
-            data += part
-    return data
-
-
-def read_answer(client) -> tuple[int, bytes]:
-    """One answer with a length."""
-    data = b""
-    while b"\r\n\r\n" not in data:
-        part = client.recv(65536)
-        assert part, data
-        data += part
-    head, body = data.split(b"\r\n\r\n", 1)
-    length = int(re.search(rb"content-length: (\d+)", head, re.I)[1])
-    while len(body) < length:
-        part = client.recv(65536)
-        assert part, f"{len(body)} of {length} bytes"
-        body += part
-    return int(head.split()[1]), body
-
-
-def request(method: str, path: str, body: bytes = b"", kind: str = "image/png") -> bytes:
-    head = f"{method} {path} HTTP/1.1\r\nhost: x\r\n"
-    if body:
-        head += f"content-type: {kind}\r\ncontent-length: {len(body)}\r\n"
-    return head.encode() + b"\r\n" + body
-
-
-def until(condition) -> None:
-    end = time.monotonic() + WAIT
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.005)
-
-
-@pytest.mark.parametrize("sent", [b"", b"G", b"GET /healthz HTTP/1.1\r\nhost: x\r\n"])
+@pytest.mark.parametrize("sent", [b"", b"G", b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n"])
 def test_a_connection_without_a_request_is_closed(sent):
     with running(head_seconds=0.2) as (_, address, _), connected(address) as client:
         client.sendall(sent)
@@ -148,7 +74,7 @@ def test_a_client_that_disconnects_within_its_body():
 
 def test_an_announced_length_beyond_the_limit_is_refused_at_once():
     with running(max_megabytes=0.01) as (_, address, _), connected(address) as client:
-        head = b"POST /v1/images HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\n"
+        head = b"POST /v1/images HTTP/1.1\r\nhost: localhost\r\ncontent-type: image/png\r\n"
         client.sendall(head + b"content-length: 10001\r\n\r\n")
         assert read_answer(client)[0] == 413
 
@@ -199,6 +125,27 @@ def test_an_unread_answer_does_not_wait_for_ever(height, width):
     with waiting_map(height, width, answer_seconds=0.3) as (client, server):
         until(lambda: not server.server_state.connections)
         assert len(read_all(client)) < 4 * height * width
+
+
+def test_answers_that_wait_for_slow_clients_have_a_limit_together():
+    held = BlockingPredictor()
+    held.go.set()
+    with running(held, send=4096) as (app, address, _):
+        bodies = app.state.service.bodies
+        bodies._most_held = 10_000_000
+        with connected(address) as client:
+            client.sendall(request("POST", "/v1/images", photo(1500, 1500)))
+            image = json.loads(read_answer(client)[1])["id"]
+            asked = request("GET", f"/v1/images/{image}/depth.npy")
+            with connected(address, receive=4096) as slow:
+                slow.sendall(asked)
+                until(lambda: bodies.held >= 9_000_000)
+                client.sendall(asked)
+                status, body = read_answer(client)
+                assert (status, json.loads(body)["error"]["kind"]) == (429, "busy")
+            until(lambda: bodies.held == 0)
+            client.sendall(asked)
+            assert read_answer(client)[0] == 200
 
 
 def test_bytes_that_are_not_http_are_refused():

@@ -40,7 +40,8 @@ def type_name(column: Column) -> str:
 
 def as_list(column: Column) -> list[Any]:
     """A column as Python values."""
-    return list(column.tolist() if isinstance(column, np.ndarray) else column.to_pylist())
+    values: list[Any] = column.tolist() if isinstance(column, np.ndarray) else column.to_pylist()
+    return values
 
 
 def as_arrow(column: Column) -> Any:

@@ -52,7 +52,8 @@ def _as_parquet(columns: dict[str, Column]) -> bytes:
     table = pa.table({name: as_arrow(column) for name, column in columns.items()})
     sink = pa.BufferOutputStream()
     parquet.write_table(table.combine_chunks(), sink, compression="zstd")
-    return bytes(sink.getvalue())
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
 
 
 def count_rows(path: Path) -> int:

@@ -41,7 +41,8 @@ class BatchSettings:
     maps: MapForm | None = None
     """Format of a depth map of every photo; None: no maps."""
     table_form: TableForm | None = None
-    """Format of the parts; None: that of the batch to resume, else Parquet if pyarrow is there."""
+    """Format of the parts; None: that of the batch to resume, or else Parquet if pyarrow is
+    installed."""
 
     def check(self) -> None:
         """Check everything that can be checked before the inputs are read.

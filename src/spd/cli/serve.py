@@ -69,6 +69,22 @@ def serve(
             help="Timeout in seconds, separately for receiving a request body and answering it.",
         ),
     ] = 60,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-origin",
+            help="Origin of a web page that may use the service, such as https://example.org; "
+            "repeatable. Default: the service's own page only.",
+        ),
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-host",
+            help="Host name under which a proxy or a local network reaches the service; "
+            "repeatable. Default: localhost and the service's addresses.",
+        ),
+    ] = None,
     device: Device = None,
     runtime: Runtime = None,
     precision: Precision = None,
@@ -95,6 +111,8 @@ def serve(
         keep_megabytes=keep_megabytes,
         request_seconds=timeout,
         body_seconds=timeout,
+        allow_origins=tuple(allow_origin or ()),
+        allow_hosts=(host, *(allow_host or ())),
     )
     token = read_token(token_file)
     options = ModelOptions(
@@ -114,6 +132,7 @@ def _serve(
     """Bind first, so that a port in use is reported before the model is loaded; then answer."""
     from spd.serve.allocator import return_large_blocks
     from spd.serve.app import create_app
+    from spd.serve.connections import CONNECTIONS, most_connections
     from spd.serve.security import is_loopback
     from spd.serve.server import bind, server_of, url_of
     from spd.serve.service import ServedModel
@@ -136,7 +155,13 @@ def _serve(
         )
         app = create_app(served, config, token)
         _note(f"serving {served.name} on {location.runtime} at {url_of(bound)} (Ctrl-C to stop)")
-        server_of(app).run(sockets=[bound])
+        most = most_connections()
+        if most < CONNECTIONS:
+            _note(
+                f"at most {most} connections can be open: this process may open too few files for "
+                f"{CONNECTIONS}; raise the limit (ulimit -n)"
+            )
+        server_of(app, most).run(sockets=[bound])
         _note("stopped")
 
 

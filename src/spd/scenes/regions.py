@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 MOST_POINTS = 4096
 """Largest number of points queried in one region."""
+FARTHEST_PX = 1e7
+"""Largest coordinate of a box, on either side; differences of larger ones lose their pixels."""
 _PERCENTILES = (10, 25, 50, 75, 90)
 
 
@@ -41,6 +43,11 @@ class Box:
             raise PointError(
                 "a box must be x0,y0,x1,y1 (left, top, right, bottom) with x0 < x1 and y0 < y1, "
                 f"got {','.join(f'{value:g}' for value in values)}"
+            )
+        if max(abs(value) for value in values) > FARTHEST_PX:
+            raise PointError(
+                f"{self} reaches too far outside any photo; expected coordinates from "
+                f"{-FARTHEST_PX:,.0f} to {FARTHEST_PX:,.0f}"
             )
 
     def sample(self, size: Size, most: int = MOST_POINTS) -> Float[np.ndarray, "n 2"]:

@@ -6,18 +6,19 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from http import HTTPStatus
 
-from fastapi import Depends, FastAPI
+from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Match, Route
 
 from spd import __version__
 from spd.errors import SPDError
+from spd.serve.admission import admission, check_admission
 from spd.serve.config import ServeConfig
-from spd.serve.gate import HEALTH, Gate, error_response
+from spd.serve.gate import Gate, error_response
 from spd.serve.metrics import CONTENT_TYPE
 from spd.serve.pages import add_pages
 from spd.serve.refusals import RefusalError, bad_request, failed, from_error, stopping
@@ -62,13 +63,12 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.service = service
-    bearer = [] if token is None else [Depends(HTTPBearer(auto_error=False))]  # for OpenAPI
     router = routes_of(service)
-    app.include_router(router, dependencies=bearer)
+    app.include_router(router, dependencies=admission(service))
     _add_monitoring(app, service)
     add_pages(app)
-    _add_errors(app, [*router.routes, *app.routes])
-    app.add_middleware(Gate, service=service)
+    _add_errors(app, service, [*router.routes, *app.routes])
+    _add_middleware(app, service)
     return app
 
 
@@ -78,19 +78,33 @@ async def _sweep(service: Service) -> None:
         service.cache.expire()
 
 
+def _add_middleware(app: FastAPI, service: Service) -> None:
+    """Add the outermost middleware last."""
+    if origins := service.config.allow_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=("GET", "POST", "DELETE"),
+            allow_headers=("Authorization", "Content-Type"),
+            allow_private_network=True,  # a public page may ask a service on this machine
+            expose_headers=("Location", "Retry-After"),
+        )
+    app.add_middleware(Gate, service=service)
+
+
 def _add_monitoring(app: FastAPI, service: Service) -> None:
-    @app.get(HEALTH, responses={503: errors()[503]}, summary="Health check")
+    @app.get("/healthz", responses={503: errors()[503]}, summary="Health check")
     async def health() -> Health:
         if service.stopping:
             raise stopping()
         return Health(status="ok")
 
-    @app.get("/metrics", include_in_schema=False)
+    @app.get("/metrics", include_in_schema=False, dependencies=admission(service))
     async def metrics() -> Response:
         return Response(service.metrics.text(), headers={"content-type": CONTENT_TYPE})
 
 
-def _add_errors(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
+def _add_errors(app: FastAPI, service: Service, routes: Sequence[BaseRoute]) -> None:
     """Give every error the same form."""
 
     @app.exception_handler(SPDError)
@@ -108,6 +122,10 @@ def _add_errors(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
 
     @app.exception_handler(HTTPException)
     async def refuse_route(request: Request, error: HTTPException) -> JSONResponse:
+        try:
+            check_admission(service, request)  # which no route did, as none answers this request
+        except RefusalError as refused:
+            return error_response(refused)
         kind = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
         message = f"{error.detail}; see /docs for the list of operations"
         headers = dict(error.headers or {})

@@ -1,4 +1,4 @@
-"""Read request bodies within limits on bytes and time."""
+"""Read request bodies within limits on bytes and time, and count answers that wait to be read."""
 
 import asyncio
 import contextlib
@@ -9,37 +9,51 @@ from starlette.requests import ClientDisconnect, Request
 from spd.serve.refusals import RefusalError, bad_request, busy, slow_body, too_large, wrong_type
 
 _FORM = "multipart/form-data"
+_LENGTH_DIGITS = 18  # of a body's length: above, it is longer than any limit
 _FORM_BYTES = 65_536  # headers and boundaries of a form, beside the file in it
 
 
 class BodyReader:
-    """Reads request bodies, and counts the bytes of all of them in memory.
+    """Reads request bodies, and counts the bytes of all requests and answers in memory.
 
     Args:
         most_held: limit on the bytes of all bodies together.
-        seconds: time limit of one body.
+        seconds: time limit of one request's body.
     """
 
     def __init__(self, most_held: int, seconds: float) -> None:
         self._most_held = most_held
         self._seconds = seconds
         self.held = 0
-        """Bytes of all bodies that are being read or used."""
+        """Bytes of all bodies that are being read or used, and of answers not yet received."""
 
     @contextlib.asynccontextmanager
     async def read(self, request: Request, most: int) -> AsyncIterator[bytearray]:
-        """A body of at most `most` bytes; it counts as held until the block ends.
+        """A body of at most `most` bytes; its length counts as held until the block ends.
 
         Raises:
             RefusalError: if it is too long or too slow, or too much is held already.
         """
         _check_length(request, most)
         body = bytearray()
+        length = 0
         try:
-            await self._fill(body, request, most)
-            yield body
+            try:
+                await self._fill(body, request, most)
+            finally:
+                length = len(body)
+            yield body  # which the block may empty
         finally:
-            self.held -= len(body)
+            self.held -= length
+
+    def check_room(self, answer_bytes: int) -> None:
+        """Refuse an answer while slow clients have left too many others unread.
+
+        Raises:
+            RefusalError: if it does not fit beside what is held.
+        """
+        if self.held and self.held + answer_bytes > self._most_held:
+            raise busy("too many large answers are not yet received; ask again later")
 
     async def _fill(self, body: bytearray, request: Request, most: int) -> None:
         try:
@@ -110,7 +124,9 @@ def _check_uncompressed(request: Request) -> None:
 def _check_length(request: Request, most: int) -> None:
     """Refuse by the announced length, before any of the body is read."""
     announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > most:
+    digits = announced.isascii() and announced.isdecimal()
+    # Python does not convert thousands of digits.
+    if digits and (len(announced) > _LENGTH_DIGITS or int(announced) > most):
         raise _too_long(most)
 
 

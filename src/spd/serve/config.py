@@ -1,9 +1,10 @@
 """Limits of the service: sizes, times, and how many photos it caches."""
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from spd.config import Frozen, Int
 from spd.scenes.regions import MOST_POINTS
+from spd.serve.origins import checked_host, checked_origin
 
 _BYTES_A_POINT = 64  # of JSON: two numbers of 17 digits, brackets, commas, a sign
 _MEGABYTE = 1_000_000
@@ -40,6 +41,20 @@ class ServeConfig(Frozen):
     """Seconds for a client to receive an answer before its connection is closed."""
     grace_seconds: float = Field(20, gt=0)
     """Seconds that running requests have to finish when the service stops."""
+    allow_origins: tuple[str, ...] = ()
+    """Origins of other web pages that may use the service, such as `https://example.org`."""
+    allow_hosts: tuple[str, ...] = ()
+    """Host names of the service, beside localhost and the address of each connection."""
+
+    @field_validator("allow_origins")
+    @classmethod
+    def _origins(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(checked_origin(text) for text in given)
+
+    @field_validator("allow_hosts")
+    @classmethod
+    def _hosts(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(checked_host(text) for text in given)
 
     @property
     def max_body_bytes(self) -> int:
@@ -73,5 +88,6 @@ class ServeConfig(Frozen):
 
     @property
     def max_buffered_bytes(self) -> int:
-        """Bytes of all request bodies in memory."""
-        return max(256 * _MEGABYTE, 2 * self.max_body_bytes, 2 * self.max_json_bytes)
+        """Bytes of all request and response bodies in memory; a map takes four a pixel."""
+        largest = max(self.max_body_bytes, self.max_json_bytes, 4 * self.max_pixels)
+        return max(256 * _MEGABYTE, 2 * largest)

@@ -1,14 +1,17 @@
-"""Middleware before every route: shutdown, token, number of requests, and metrics."""
+"""Middleware before every route: foreign web pages, number of requests, and metrics.
+
+Nothing here depends on a request's path, which changes where the application is mounted; what some
+routes need and others do not is in `admission`.
+"""
 
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 
-from spd.serve.refusals import RefusalError, busy, stopping
-from spd.serve.security import check_token
+from spd.serve.origins import Visitors
+from spd.serve.refusals import RefusalError
 from spd.serve.service import Service
 
 Scope = MutableMapping[str, Any]
@@ -16,8 +19,10 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-HEALTH = "/healthz"
-_GUARDED = ("/v1/", "/metrics")
+_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"cross-origin-resource-policy", b"same-site"),
+]
 _PIECE_BYTES = 65_536
 """Bytes of an answer sent at a time, so that a client that reads nothing is noticed soon."""
 
@@ -30,6 +35,7 @@ class Gate:
     ) -> None:
         self._app = app
         self._service = service
+        self._visitors = Visitors(service.config.allow_hosts, service.config.allow_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -37,46 +43,28 @@ class Gate:
             await self._app(scope, receive, send)
             return
         service, started = self._service, time.perf_counter()
-        status = 500
+        status, held = 500, 0
 
         async def counted(message: Message) -> None:
-            nonlocal status
+            nonlocal status, held
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [
-                    *message.get("headers", []),
-                    (b"x-content-type-options", b"nosniff"),
-                ]
+                message["headers"] = [*message.get("headers", []), *_HEADERS]
+            held += len(message.get("body", b""))
+            service.bodies.held += len(message.get("body", b""))
             await _send_in_pieces(message, send)
 
         service.requests += 1
         try:
-            refused = self._refusal(scope)
-            if refused is None:
-                await self._app(scope, receive, counted)
-            else:
-                await error_response(refused)(scope, receive, counted)
+            self._visitors.check(scope)
+            await self._app(scope, receive, counted)
+        except RefusalError as refused:
+            await error_response(refused)(scope, receive, counted)
         finally:
             service.requests -= 1
+            service.bodies.held -= held
             route = getattr(scope.get("route"), "path", "other")
             service.metrics.count(scope["method"], route, status, time.perf_counter() - started)
-
-    def _refusal(self, scope: Scope) -> RefusalError | None:
-        service, path = self._service, scope["path"]
-        if path == HEALTH:
-            return None
-        if service.stopping:
-            return stopping()
-        if service.requests > service.config.max_requests:
-            return busy(
-                f"the service is already answering {service.requests - 1} requests; try again later"
-            )
-        if service.token is not None and path.startswith(_GUARDED):
-            try:
-                check_token(service.token, Headers(scope=dict(scope)).get("authorization"))
-            except RefusalError as refused:
-                return refused
-        return None
 
 
 def error_response(refused: RefusalError) -> JSONResponse:

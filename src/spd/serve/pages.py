@@ -1,11 +1,12 @@
 """HTML pages of the service: the page in `page/` at the root, and a table of the operations."""
 
 import html
+import mimetypes
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.responses import FileResponse, HTMLResponse
+from starlette.responses import HTMLResponse, Response
 
 PAGE = Path(__file__).parent / "page"
 """Static files; each is served under its own name."""
@@ -14,8 +15,8 @@ PAGE = Path(__file__).parent / "page"
 _HEADERS = {
     "cache-control": "no-cache",
     "content-security-policy": "frame-ancestors 'none'",
-    "x-content-type-options": "nosniff",
 }
+_TYPES = mimetypes.MimeTypes()  # Python's own table; a system's may call scripts plain text
 _HEAD = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>SPD: operations</title><style>
 body { font: 16px/1.5 sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem }
@@ -39,9 +40,12 @@ def add_pages(app: FastAPI) -> None:
 
 
 def _add_file(app: FastAPI, path: str, file: Path) -> None:
+    """Serve a file from memory, so that requests for pages open no files."""
+    data, kind = file.read_bytes(), _TYPES.guess_type(file.name)[0]
+
     @app.get(path, include_in_schema=False)
-    async def page() -> FileResponse:
-        return FileResponse(file, headers=_HEADERS)
+    async def page() -> Response:
+        return Response(data, headers=_HEADERS, media_type=kind)
 
 
 def operations_page(schema: dict[str, Any]) -> str:

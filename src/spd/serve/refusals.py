@@ -58,6 +58,11 @@ def need_token(message: str) -> RefusalError:
     return RefusalError(401, "need_token", message, {"WWW-Authenticate": "Bearer"})
 
 
+def foreign(message: str) -> RefusalError:
+    """403: another web page sent the request, or it names another host."""
+    return RefusalError(403, "foreign", message)
+
+
 def unknown_image(image_id: str) -> RefusalError:
     """404: the cache does not hold this id."""
     return RefusalError(

@@ -22,6 +22,7 @@ _JSON, _PNG, _BYTES = "application/json", "image/png", "application/octet-stream
 _ERRORS = {
     400: "The photo, a point, a region or the camera is invalid, or a required camera is unknown",
     401: "The token is missing or invalid",
+    403: "Another web page sent the request, or its Host is not a name of this service",
     404: "The photo is not in the cache",
     408: "The request body did not arrive in time",
     413: "Too many bytes, pixels or points",
@@ -35,7 +36,7 @@ _QUERY_ERRORS = (400, 404, 408, 413, 415, 422)
 
 def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """OpenAPI entries for a route's errors, with those of every route."""
-    found = sorted({401, 429, 503, *statuses})
+    found = sorted({401, 403, 429, 503, *statuses})
     return {status: {"model": ErrorAnswer, "description": _ERRORS[status]} for status in found}
 
 
@@ -129,7 +130,8 @@ def _add_images(router: APIRouter, service: Service) -> None:
             )
             scene = await service.work.encode(item)
         image_id = cache.put(EncodedPhoto(scene, item.preview, item.warnings, camera.distortion))
-        response.headers["location"] = f"/v1/images/{image_id}"
+        prefix = request.scope.get("root_path", "")  # of a mounted application
+        response.headers["location"] = f"{prefix}/v1/images/{image_id}"
         return _info(service, image_id)
 
     @router.get("/images/{image_id}", responses=errors(404), summary="Get information on a photo")
@@ -150,6 +152,7 @@ async def _file_in(service: Service, request: Request, field: str) -> AsyncItera
     most = most_bytes(service.config.max_body_bytes, form=form)
     async with service.bodies.read(request, most) as body, service.work.in_time():
         data = bytes(body)
+        body.clear()  # photos are large, and one copy is enough
         if form:
             kind = request.headers["content-type"]
             data = await service.work.read(file_in_form, data, kind, field)
@@ -194,6 +197,7 @@ def _add_queries(router: APIRouter, service: Service) -> None:
             most = config.max_json_bytes
             async with service.bodies.read(request, most) as body, service.work.in_time():
                 text, points = await service.work.ask(function, found, body, config)
+            service.bodies.check_room(len(text))  # now that the request's own body is released
             service.metrics.points.inc(points)
             return Response(text, media_type=_JSON)
 
@@ -231,7 +235,9 @@ def _add_pictures(router: APIRouter, service: Service) -> None:
     ) -> Response:
         found = service.cache.use(image_id)
         async with service.work.in_time():
+            service.bodies.check_room(1)
             data = await service.work.draw(function, found, *more)
+        service.bodies.check_room(len(data))
         return Response(data, media_type=media_type)
 
     def get(name: str, media_type: str, summary: str) -> Callable[[Route], Route]:

@@ -1,6 +1,7 @@
 """The server process: a bound socket, time limits on connections, signals."""
 
 import asyncio
+import logging
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from spd.errors import ConfigError
+from spd.serve import connections
 from spd.serve.config import ServeConfig
 from spd.serve.service import Service
 
@@ -16,9 +18,8 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
-CONNECTIONS = 1024
-"""Connections open at a time; further ones get status 503 at once."""
 _CLEAN_UP_SECONDS = 5
+_LINGER_SECONDS = 1.0
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -30,7 +31,7 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, *_, address = found[0]
-        return socket.create_server(address[:2], family=family, backlog=CONNECTIONS)
+        return socket.create_server(address[:2], family=family, backlog=connections.CONNECTIONS)
     except socket.gaierror as error:
         raise ConfigError(
             f"--host {host} is not an address of this machine: {error.strerror}"
@@ -49,19 +50,25 @@ def url_of(bound: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def server_of(app: "FastAPI") -> "Server":
-    """A server of the application; `run(sockets=[...])` answers until SIGINT or SIGTERM."""
+def server_of(app: "FastAPI", most: int = connections.CONNECTIONS) -> "Server":
+    """A server of the application; `run(sockets=[...])` answers until SIGINT or SIGTERM.
+
+    Args:
+        app: what `create_app` returns.
+        most: connections open at a time; further ones get status 503 at once.
+    """
     service: Service = app.state.service
+    logging.getLogger("uvicorn.error").addFilter(connections.RARE_LOGS)
     config = uvicorn.Config(
         app,
-        http=_protocol(service.config),
+        http=_protocol(service.config, most),
         ws="none",
         lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=CONNECTIONS,
+        backlog=connections.ACCEPTS_A_TURN,
         timeout_graceful_shutdown=round(service.config.grace_seconds) + _CLEAN_UP_SECONDS,
     )
     return Server(config, service)
@@ -73,6 +80,13 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
         super().__init__(config)
         self._service = service
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and let more clients wait to be accepted than are accepted in a turn."""
+        asyncio.get_running_loop().set_exception_handler(connections.handle_loop_error)
+        await super().startup(sockets)
+        for bound in sockets or []:
+            bound.listen(connections.CONNECTIONS)
 
     def handle_exit(self, sig: int, frame: "FrameType | None") -> None:
         """Begin to stop; a second signal stops at once."""
@@ -88,23 +102,32 @@ class Server(uvicorn.Server):
         last_call.cancel()
 
 
-def _protocol(config: ServeConfig) -> type[H11Protocol]:
+def _protocol(config: ServeConfig, most: int) -> type[H11Protocol]:
     class TimedProtocol(H11Protocol):
         """HTTP/1.1 connection that is closed when its client stays silent for too long.
 
         uvicorn limits only the time between two requests, and one byte ends that limit: a client
         that sends half a head or reads no answer would hold its connection for ever. uvicorn has
         no public hook for this, so the class uses two private attributes, `cycle` and `transport`;
-        tests/serve/test_service_connections.py fails when uvicorn changes them.
+        tests/serve/test_service_connections.py fails when uvicorn changes them. A connection beyond
+        the limit is refused as soon as it opens: uvicorn's own limit waits for a whole request.
         """
 
+        _refused = False
         _idle: asyncio.TimerHandle | None = None
         _timed: Any = None  # the request whose answer is being timed
         _deadline = 0.0  # on the loop's clock, in seconds: when the last answer must be received
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
-            self._expect_request(None)
+            if len(self.connections) > most:
+                self._refuse()
+            else:
+                self._expect_request(None)
+
+        def data_received(self, data: bytes) -> None:
+            if not self._refused:
+                super().data_received(data)
 
         def on_response_complete(self) -> None:
             answered = self.cycle
@@ -122,6 +145,17 @@ def _protocol(config: ServeConfig) -> type[H11Protocol]:
             super().connection_lost(exc)
             if self._idle is not None:
                 self._idle.cancel()
+
+        def _refuse(self) -> None:
+            """Answer and close, but read on for a moment: the request would meet a reset."""
+            self._refused = True
+            self.logger.warning("all %d connections are in use; refusing more", most)
+            self.transport.write(connections.REFUSAL)
+            if len(self.connections) > most + connections.most_surplus(most):
+                self.transport.close()
+            else:
+                self.transport.write_eof()
+                self._idle = self.loop.call_later(_LINGER_SECONDS, self.transport.abort)
 
         def _expect_request(self, after: Any, seconds: float = config.head_seconds) -> None:
             if self._idle is not None:

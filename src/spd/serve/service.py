@@ -55,17 +55,24 @@ class Service:
         self.metrics = Metrics()
         self.cache = SceneCache(config.keep_images, config.keep_bytes, 60 * config.keep_minutes)
         self.bodies = BodyReader(config.max_buffered_bytes, config.body_seconds)
-        self.work: Workers
-        """Set by `start`."""
+        self._work: Workers | None = None
         self.requests = 0
         """Requests being answered."""
         self.stopping = False
         """Whether new requests are refused."""
         self._watch()
 
+    @property
+    def work(self) -> Workers:
+        """The workers; started here where no lifespan event did, as in a mounted application."""
+        if self._work is None:
+            self.start()
+        assert self._work is not None
+        return self._work
+
     def start(self) -> None:
         """Start the workers; also after `close`."""
-        self.work = Workers(self.model.predictor, self.config, self.metrics)
+        self._work = Workers(self.model.predictor, self.config, self.metrics)
         self.stopping = False
 
     def close(self) -> None:
@@ -75,10 +82,10 @@ class Service:
         self.cache.clear()
 
     def _watch(self) -> None:
-        watch, cache = self.metrics.watch, self.cache
+        watch, cache, bodies = self.metrics.watch, self.cache, self.bodies
         watch("spd_requests_now", "Requests being answered", lambda: self.requests)
         watch("spd_encodes_waiting", "Photos waiting to be encoded", lambda: len(self.work.encodes))
-        watch("spd_body_bytes", "Bytes of request bodies in memory", lambda: self.bodies.held)
+        watch("spd_body_bytes", "Bytes of request and response bodies", lambda: bodies.held)
         watch("spd_images", "Photos in the cache", lambda: len(cache))
         watch("spd_images_bytes", "Memory of the cached photos", lambda: cache.currsize)
         watch("spd_images_evicted", "Photos evicted to make room", lambda: cache.evicted)

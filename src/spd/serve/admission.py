@@ -1,0 +1,42 @@
+"""Conditions for using a route: the service runs, has room, and the request carries the token.
+
+They belong to the routes themselves, so that no spelling of an address can miss them, whatever the
+prefix under which the application is mounted.
+"""
+
+from collections.abc import Sequence
+
+from fastapi import Depends, Request
+from fastapi.params import Depends as Dependency
+from fastapi.security import HTTPBearer
+
+from spd.serve.refusals import busy, stopping
+from spd.serve.security import check_token
+from spd.serve.service import Service
+
+
+def admission(service: Service) -> Sequence[Dependency]:
+    """Dependencies of every route that only admitted requests may use."""
+
+    async def admit(request: Request) -> None:
+        check_admission(service, request)
+
+    # The scheme is for OpenAPI alone: it does not know the token.
+    described = [] if service.token is None else [Depends(HTTPBearer(auto_error=False))]
+    return [Depends(admit), *described]
+
+
+def check_admission(service: Service, request: Request) -> None:
+    """Refuse a request while the service stops or is full, or without the right token.
+
+    Raises:
+        RefusalError: naming the reason.
+    """
+    if service.stopping:
+        raise stopping()
+    if service.requests > service.config.max_requests:
+        raise busy(
+            f"the service is already answering {service.requests - 1} requests; try again later"
+        )
+    if service.token is not None:
+        check_token(service.token, request.headers.get("authorization"))
