@@ -173,7 +173,7 @@ def test_invalid_queries(client, image, what, body, status, pattern):
         (mask_file(MASK[:40]), 400, "the mask is 64x40, but the photo is 64x48"),
         (mask_file(MASK & False), 400, "mask is empty"),
         (mask_file(form="JPEG"), 400, "save the mask as PNG"),
-        (mask_file(np.ones((400, 400), dtype=bool)), 413, "400x400 pixels"),
+        (mask_file(np.ones((400, 400), dtype=bool)), 413, "400x400"),
         (b"no image", 400, "not a readable image"),
         (b"", 400, "is empty"),
     ],

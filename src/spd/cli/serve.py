@@ -1,5 +1,6 @@
 """`spd serve`: options and start; the service is imported when the command runs."""
 
+import math
 import sys
 import warnings
 from pathlib import Path
@@ -96,19 +97,20 @@ def serve(
     Example: `spd serve --port 8000 --model runs/rooms_tiny`
     """
     require("fastapi", "uvicorn", "python_multipart", "prometheus_client", "cachetools")
-    from spd.memory import limit_this_process
+    from spd.memory import available_bytes, limit_this_process
     from spd.photos.limits import PhotoLimits
     from spd.predictors.model_options import ModelOptions
     from spd.serve.config import ServeConfig
     from spd.serve.security import read_token
 
+    limit_this_process(memory)
     config = ServeConfig(
         max_megabytes=max_megabytes,
         max_megapixels=max_megapixels,
         max_points=max_points,
         keep_images=keep_images,
         keep_minutes=keep_minutes,
-        keep_megabytes=keep_megabytes,
+        keep_megabytes=_cache_megabytes(keep_megabytes, available_bytes()),
         request_seconds=timeout,
         body_seconds=timeout,
         allow_origins=tuple(allow_origin or ()),
@@ -122,8 +124,15 @@ def serve(
         precision=precision,
         limits=PhotoLimits.of(max_megapixels, max_input_megapixels),
     )
-    limit_this_process(memory)
     _serve(options, config, host, port, token)
+
+
+def _cache_megabytes(asked: float, left_bytes: int | None) -> float:
+    """Size of the cache: what was asked for, or a third of the memory if that is less."""
+    most = math.inf if left_bytes is None else left_bytes / 3e6
+    if asked > most:
+        _note(f"the cache holds {most:.0f} MB of photos, a third of the available memory")
+    return min(asked, most)
 
 
 def _serve(

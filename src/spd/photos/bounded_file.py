@@ -8,7 +8,7 @@ import io
 import time
 from typing import NoReturn
 
-from spd.errors import InputError
+from spd.photos.limits import PhotoCostError
 
 DECODE_SECONDS = 30.0
 """Processor time that a decoder may take between its first and its last read."""
@@ -47,7 +47,7 @@ class BoundedFile(io.BytesIO):
         """Read as `BytesIO` does.
 
         Raises:
-            InputError: if a limit is exceeded.
+            PhotoCostError: if a limit is exceeded.
         """
         data = super().read(size)
         self._reads += 1
@@ -62,6 +62,6 @@ class BoundedFile(io.BytesIO):
         return data
 
     def _refuse(self, reason: str) -> NoReturn:
-        raise InputError(
+        raise PhotoCostError(
             f"{self._name} is not decoded: that {reason}; save it again as PNG or baseline JPEG"
         )

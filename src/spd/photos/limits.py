@@ -15,6 +15,10 @@ class PhotoTooLargeError(InputError):
     """A photo has more pixels than the limit."""
 
 
+class PhotoCostError(InputError):
+    """A file takes far more work to decode than a photo of its size."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PhotoLimits:
     """Limits of one predictor.

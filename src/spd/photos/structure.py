@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple, NoReturn
 
-from spd.errors import InputError
+from spd.photos.limits import PhotoCostError
 
 MOST_SCANS = 100
 FREE_SCANS = 20  # cameras and programs write up to 18
@@ -57,7 +57,7 @@ def check_structure(data: bytes, name: str) -> int:
         coefficients of a JPEG of several scans.
 
     Raises:
-        InputError: naming what it has too many of, and the limit.
+        PhotoCostError: naming what it has too many of, and the limit.
     """
     if data.startswith(b"\xff\xd8\xff"):
         return _check_jpeg(data, name)
@@ -93,7 +93,7 @@ def check_exif(data: bytes | bytearray | memoryview, name: str) -> None:
     Decoders copy the value of every entry, and many entries can share the same bytes.
 
     Raises:
-        InputError: naming the number of bytes.
+        PhotoCostError: naming the number of bytes.
     """
     view = memoryview(data)
     at = bytes(view[:16]).find(b"Exif\0\0")
@@ -267,7 +267,7 @@ def _directory(data: memoryview, offset: int | None = None) -> list[_Entry]:
 
 
 def _refuse(name: str, found: str, most: int) -> NoReturn:
-    raise InputError(
+    raise PhotoCostError(
         f"{name} is not decoded: it has {found}, and the limit is {most}; save it again with "
         "another program"
     )

@@ -1,5 +1,6 @@
 """Answer queries: from a parsed body to JSON; everything here runs in a worker thread."""
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
@@ -9,6 +10,7 @@ import numpy as np
 from pydantic_core import to_json
 
 from spd.errors import InputError
+from spd.memory import reserved
 from spd.photos.distortion import ray_lengths, rays_at
 from spd.pixels import Intrinsics, check_inside
 from spd.scenes import Box, Line, Mask, RegionStatistics, distances_m, grid, length_m, region
@@ -33,6 +35,8 @@ R = TypeVar("R")
 
 _VALUES_A_PIECE = 65_536  # of JSON; other threads get a turn in between
 _POINTS_A_PIECE = 16_384
+_BYTES_A_POINT = 450  # of a query: Python's lists of its numbers, and the answer in pieces
+_FEW_POINTS = 10_000  # whose memory is not reserved, which takes longer than their depth
 
 
 def points(photo: EncodedPhoto, body: bytearray, config: ServeConfig) -> tuple[bytes, int]:
@@ -42,10 +46,11 @@ def points(photo: EncodedPhoto, body: bytearray, config: ServeConfig) -> tuple[b
         RefusalError: if the body is wrong or too long, or 3D points need an unknown camera.
         PointError: naming the first point outside the photo.
     """
-    query = parse_query(PointsQuery, body, config.max_points)
-    uv, xyz = np.asarray(query.points, dtype=np.float64).reshape(-1, 2), query.xyz
-    del query  # its lists take seven times the memory of the array
-    return b"{%b}" % _metres(photo, uv, config, xyz=xyz), len(uv)
+    with _memory_for(_points_in(body)):
+        query = parse_query(PointsQuery, body, config.max_points)
+        uv, xyz = np.asarray(query.points, dtype=np.float64).reshape(-1, 2), query.xyz
+        del query  # its lists take seven times the memory of the array
+        return b"{%b}" % _metres(photo, uv, config, xyz=xyz), len(uv)
 
 
 def grid_points(photo: EncodedPhoto, body: bytearray, config: ServeConfig) -> tuple[bytes, int]:
@@ -55,9 +60,10 @@ def grid_points(photo: EncodedPhoto, body: bytearray, config: ServeConfig) -> tu
         RefusalError: as in `points`.
     """
     query = parse_grid(body, config.max_points)
-    uv = grid(photo.scene.size, query.columns, query.rows)
-    parts = (json_numbers(uv), _metres(photo, uv, config, xyz=query.xyz))
-    return b'{"points":%b,%b}' % parts, len(uv)
+    with _memory_for(query.columns * query.rows):
+        uv = grid(photo.scene.size, query.columns, query.rows)
+        parts = (json_numbers(uv), _metres(photo, uv, config, xyz=query.xyz))
+        return b'{"points":%b,%b}' % parts, len(uv)
 
 
 def boxes(photo: EncodedPhoto, body: bytearray, config: ServeConfig) -> tuple[bytes, int]:
@@ -77,8 +83,9 @@ def lines(photo: EncodedPhoto, body: bytearray, config: ServeConfig) -> tuple[by
     Raises:
         RefusalError: if the body is wrong or too long, or a line is invalid or outside the photo.
     """
-    polylines = parse_query(LinesQuery, body, config.max_points).lines
-    found = _each("line", polylines, lambda uv: _line(photo, Line.through(uv)), config)
+    with _memory_for(_points_in(body)):
+        polylines = parse_query(LinesQuery, body, config.max_points).lines
+        found = _each("line", polylines, lambda uv: _line(photo, Line.through(uv)), config)
     return LinesAnswer(lines=found).model_dump_json().encode(), 0
 
 
@@ -98,12 +105,30 @@ def distances(photo: EncodedPhoto, body: bytearray, config: ServeConfig) -> tupl
         RefusalError: if the body is wrong or too long, or the camera is unknown.
         PointError: naming the first point outside the photo.
     """
-    query = parse_query(DistancesQuery, body, config.max_pairs)
-    pairs = np.asarray(query.pairs, dtype=np.float64).reshape(-1, 2, 2)
-    del query  # as in `points`
-    _known_camera(photo.scene, "a distance")
-    metres = distances_m(photo.scene, pairs, distortion=photo.distortion)
+    with _memory_for(_points_in(body)):
+        query = parse_query(DistancesQuery, body, config.max_pairs)
+        pairs = np.asarray(query.pairs, dtype=np.float64).reshape(-1, 2, 2)
+        del query  # as in `points`
+        _known_camera(photo.scene, "a distance")
+        metres = distances_m(photo.scene, pairs, distortion=photo.distortion)
     return b'{"distance_m":%b}' % json_numbers(metres), 0
+
+
+def _points_in(body: bytearray) -> int:
+    """Number of points of a query, estimated from its commas."""
+    return body.count(b",") // 2 + 1
+
+
+def _memory_for(points: int) -> contextlib.AbstractContextManager[None]:
+    """Reserve the memory of answering a query.
+
+    Raises:
+        OutOfMemoryError: if it is more than is left.
+    """
+    if points <= _FEW_POINTS:
+        return contextlib.nullcontext()
+    what = f"a query for {points:,} points"
+    return reserved(_BYTES_A_POINT * points, what, "query fewer points at once")
 
 
 def json_numbers(values: np.ndarray) -> bytes:

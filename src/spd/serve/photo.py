@@ -1,20 +1,21 @@
 """Read a posted photo: check its size, decode it, and prepare the network's input."""
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from spd.errors import InputError, SPDError
+from spd.errors import InputError
 from spd.photos.camera import CameraOptions
-from spd.photos.limits import PhotoTooLargeError
 from spd.photos.reading import Photo, read_photo
 from spd.pixels import Intrinsics
 from spd.predictors.model_options import AnyPredictor
 from spd.scenes import Distortion, Mask, read_mask
 from spd.scenes.photo_predictor import NetworkPhoto
-from spd.serve.refusals import RefusalError, bad_image, from_error, too_large
+from spd.serve.refusals import from_error
 
 PREVIEW_PX = 900
 """Longer side of the preview that pictures are drawn on."""
@@ -69,13 +70,11 @@ def read(
     Raises:
         RefusalError: if it cannot be read, is too large, or the camera does not fit it.
     """
-    try:
+    with _refused_images():
         photo = read_photo(data, max_pixels=most_pixels)
-    except SPDError as error:
-        raise unreadable(error) from None
     try:
         item = predictor.prepare(photo, camera)
-    except SPDError as error:
+    except InputError as error:
         raise from_error(error, "bad_camera") from None
     found = (camera.warning(photo.size), *item.warnings.values())
     return PhotoInput(item, _preview(photo), tuple(text for text in found if text is not None))
@@ -87,17 +86,17 @@ def mask(data: bytes, most_pixels: int) -> Mask:
     Raises:
         RefusalError: if it cannot be read or is too large.
     """
-    try:
+    with _refused_images():
         return read_mask(data, max_pixels=most_pixels)
-    except SPDError as error:
-        raise unreadable(error) from None
 
 
-def unreadable(error: SPDError) -> RefusalError:
-    """The answer for an image that cannot be read, or takes more memory than there is."""
-    if isinstance(error, PhotoTooLargeError):
-        return too_large(str(error).replace("max_megapixels", "--max-megapixels of spd serve"))
-    return bad_image(str(error)) if isinstance(error, InputError) else from_error(error)
+@contextlib.contextmanager
+def _refused_images() -> Iterator[None]:
+    """Refuse an image that cannot be read, or whose reading would cost too much."""
+    try:
+        yield
+    except InputError as error:
+        raise from_error(error, "bad_image") from None
 
 
 def _preview(photo: Photo) -> UInt8[np.ndarray, "h w 3"]:

@@ -1,13 +1,16 @@
 """Maps and pictures of a whole photo as the bytes of a file."""
 
+import contextlib
 import io
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
 from spd.errors import InputError
+from spd.memory import reserved
 from spd.outputs.maps import write_png
 from spd.photos.focal import SOURCE_WORDS
 from spd.pixels import rescale
@@ -15,23 +18,35 @@ from spd.scenes.scene import PhotoScene
 from spd.serve.cache import EncodedPhoto
 from spd.serve.refusals import from_error
 
+File: TypeAlias = bytes | memoryview
+"""Contents of a file; a large one is not copied once more."""
+_BYTES_A_PIXEL = 20  # of a map's file and its copies beside the map
 
-def depth_npy(photo: EncodedPhoto) -> bytes:
-    """The depth map as an .npy file: float32 `[H, W]` in metres."""
-    file = io.BytesIO()
-    np.save(file, np.ascontiguousarray(photo.scene.depth_map(fast=True), dtype=np.float32))
-    return file.getvalue()
+
+def depth_npy(photo: EncodedPhoto) -> memoryview:
+    """The depth map as an .npy file: float32 `[H, W]` in metres.
+
+    Raises:
+        OutOfMemoryError: if it needs more memory than is left.
+    """
+    depth_m = photo.scene.depth_map(fast=True)
+    with _memory_for(photo):
+        file = io.BytesIO()
+        np.save(file, np.ascontiguousarray(depth_m, dtype=np.float32))
+        return file.getbuffer()
 
 
 def depth_png(photo: EncodedPhoto) -> bytes:
     """The depth map as a 16-bit PNG in millimetres.
 
     Raises:
+        OutOfMemoryError: if it needs more memory than is left.
         RefusalError: if a depth does not fit 16 bits.
     """
     depth_m = photo.scene.depth_map(fast=True)
     try:
-        return _file("depth.png", lambda path: write_png(depth_m, path))
+        with _memory_for(photo):
+            return _file("depth.png", lambda path: write_png(depth_m, path))
     except InputError:
         raise from_error(
             InputError(
@@ -47,6 +62,7 @@ def overlay(photo: EncodedPhoto, texts: Sequence[str]) -> bytes:
     Raises:
         RefusalError: if a text is not a point.
         PointError: naming the first point outside the photo.
+        OutOfMemoryError: if it needs more memory than is left.
     """
     from spd.figures import point_overlay  # matplotlib takes a second to load
 
@@ -70,6 +86,13 @@ def overlay(photo: EncodedPhoto, texts: Sequence[str]) -> bytes:
             title=_focal_title(scene),
         ),
     )
+
+
+def _memory_for(photo: EncodedPhoto) -> contextlib.AbstractContextManager[None]:
+    """Reserve the memory of writing a map that is there already."""
+    height, width = photo.scene.size
+    what = f"writing the {height}x{width} depth map"
+    return reserved(_BYTES_A_PIXEL * height * width, what, "query points, or allow more memory")
 
 
 def _point(text: str) -> tuple[float, float]:

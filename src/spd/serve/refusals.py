@@ -2,6 +2,7 @@
 
 from spd.errors import InputError, PointError, SPDError
 from spd.memory import MemoryLimitError
+from spd.photos.limits import PhotoCostError, PhotoTooLargeError
 
 SECONDS_TO_WAIT = 1
 """Retry-After of a busy service."""
@@ -34,7 +35,7 @@ def from_error(error: SPDError, kind: str = "bad_question") -> RefusalError:
     """The error answer for an error that SPD raised; `kind` is for wrong input."""
     if isinstance(error, RefusalError):
         return error
-    if isinstance(error, MemoryLimitError):  # it would not fit later either
+    if isinstance(error, MemoryLimitError | PhotoTooLargeError | PhotoCostError):
         return too_large(str(error))
     if isinstance(error, MemoryError):
         return _try_later("out_of_memory", str(error))
@@ -46,11 +47,6 @@ def from_error(error: SPDError, kind: str = "bad_question") -> RefusalError:
 def failed() -> RefusalError:
     """500: not the client's fault; the details are in the service's log."""
     return RefusalError(500, "internal", "internal error; the service's log has the details")
-
-
-def bad_image(message: str) -> RefusalError:
-    """400: the photo cannot be read."""
-    return RefusalError(400, "bad_image", message)
 
 
 def need_token(message: str) -> RefusalError:
@@ -84,7 +80,7 @@ def slow_body(seconds: float) -> RefusalError:
 
 
 def too_large(message: str) -> RefusalError:
-    """413: too many bytes, pixels or points."""
+    """413: too many bytes, pixels or points, or more memory or work than the limits allow."""
     return RefusalError(413, "too_large", message)
 
 

@@ -25,7 +25,7 @@ _ERRORS = {
     403: "Another web page sent the request, or its Host is not a name of this service",
     404: "The photo is not in the cache",
     408: "The request body did not arrive in time",
-    413: "Too many bytes, pixels or points",
+    413: "Too many bytes, pixels or points, or too much memory or work",
     415: "Unsupported content type",
     422: "The body or a parameter does not match its schema",
     429: "Too many requests; see Retry-After",
@@ -231,7 +231,7 @@ def _add_queries(router: APIRouter, service: Service) -> None:
 
 def _add_pictures(router: APIRouter, service: Service) -> None:
     async def draw(
-        image_id: str, media_type: str, function: Callable[..., bytes], *more: object
+        image_id: str, media_type: str, function: Callable[..., pictures.File], *more: object
     ) -> Response:
         found = service.cache.use(image_id)
         async with service.work.in_time():
