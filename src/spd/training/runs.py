@@ -28,7 +28,15 @@ from spd.checkpoints.checkpoint import load_weights, read_config, write_model
 from spd.checkpoints.folder import WEIGHTS, checkpoints_of_run
 from spd.checkpoints.run_folder import BEST, CHECKPOINTS, LOG, RUN, STATE, check_free, check_run
 from spd.errors import CheckpointError, DataError, TrainingError
-from spd.files import LOCK, atomic_path, remove_folder, remove_unfinished, write_bytes, write_text
+from spd.files import (
+    LOCK,
+    atomic_path,
+    make_folder,
+    remove_folder,
+    remove_unfinished,
+    write_bytes,
+    write_text,
+)
 from spd.models.spd import SPD
 from spd.recipes import Recipe
 
@@ -108,7 +116,7 @@ class Run:
             DataError: if the folder cannot be written.
         """
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
             lock = filelock.FileLock(self.folder / LOCK).acquire(timeout=0)
         except filelock.Timeout:
             raise TrainingError(
