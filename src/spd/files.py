@@ -147,6 +147,16 @@ def check_writable(path: str | os.PathLike[str], suffix: str = "") -> None:
     _check_place(target, real_path(target).parent)
 
 
+def refuse_existing(path: Path) -> None:
+    """Refuse a file that exists and that the user did not name.
+
+    Raises:
+        DataError: if it exists.
+    """
+    if os.path.lexists(path):
+        raise DataError(f"{path} already exists; pass --overwrite, or choose a different -o")
+
+
 def check_folder(path: str | os.PathLike[str]) -> None:
     """Refuse an output folder before the work that fills it.
 

@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
+from spd.cli.guard import Reads, Writes
 from spd.cli.options import MODEL_HELP, read_size
 
 
 def benchmark(
-    model: Annotated[str, typer.Option("--model", "-m", help=MODEL_HELP)] = "shipped",
+    model: Annotated[str, typer.Option("--model", "-m", help=MODEL_HELP), Reads()] = "shipped",
     size: Annotated[
         str | None,
         typer.Option(
@@ -24,7 +25,9 @@ def benchmark(
         str, typer.Option("--device", help="Device for torch: cpu, cuda or mps.")
     ] = "cpu",
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="JSON file to write all numbers to.")
+        Path | None,
+        typer.Option("--out", "-o", help="JSON file to write all numbers to."),
+        Writes(),
     ] = None,
 ) -> None:
     """Time encoding, queries, the dense map and a training step in every installed runtime.

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spd.cli.options import Device, FocalPx, FovDeg, Model
+from spd.cli.guard import Writes
+from spd.cli.options import Device, FocalPx, FovDeg, Model, Overwrite
 
 if TYPE_CHECKING:  # imported when the command runs, so that `spd --help` stays quick
     from spd.photos.camera import CameraOptions
@@ -23,7 +24,7 @@ def calibrate(
             help="Pixels and their measured distances from the camera, in metres.",
         ),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="JSON file to write.")] = Path(
+    out: Annotated[Path, typer.Option("--out", "-o", help="JSON file to write."), Writes()] = Path(
         "calibration.json"
     ),
     model: Model = None,
@@ -37,6 +38,7 @@ def calibrate(
         ),
     ] = False,
     device: Device = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Fit a single scale factor from the model's depth to measured distances, and test the fit.
 

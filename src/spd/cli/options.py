@@ -4,9 +4,15 @@ from typing import Annotated
 
 import typer
 
+from spd.cli.guard import Reads
+
 MODEL_HELP = "Checkpoint, training run, export, hub id or `shipped` (the bundled model)."
 
-Model = Annotated[str | None, typer.Option("--model", "-m", help=f"{MODEL_HELP} Default: shipped.")]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", "-m", help=f"{MODEL_HELP} Default: shipped."),
+    Reads(),
+]
 Device = Annotated[
     str | None,
     typer.Option("--device", help="cpu, cuda or mps. Default: the fastest available."),
@@ -40,6 +46,10 @@ Precision = Annotated[
     typer.Option(
         "--precision", help="Precision of an export: float32 (default), bfloat16 or int8."
     ),
+]
+
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace existing files that -o does not name.")
 ]
 
 

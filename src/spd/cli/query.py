@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from spd.cli.guard import Writes
 from spd.cli.options import Device, FocalPx, FovDeg, Model, Precision, Runtime
 
 if TYPE_CHECKING:  # imported when the command runs, so that `spd --help` stays quick
@@ -98,10 +99,12 @@ def query(
             "-o",
             help="Write the table to a .csv, .json or .parquet file instead of printing it.",
         ),
+        Writes(),
     ] = None,
     overlay: Annotated[
         Path | None,
         _output("--overlay", help="Write a PNG that shows the depth map and the answers."),
+        Writes(),
     ] = None,
     maps: Annotated[
         list[Path] | None,
@@ -110,6 +113,7 @@ def query(
             help="Write the depth of every pixel to this file: a map (.npy, 16-bit .png) or "
             "a point cloud (.ply, .glb). Repeatable.",
         ),
+        Writes(),
     ] = None,
     every_pixel: Annotated[
         bool,
