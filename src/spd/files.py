@@ -185,6 +185,14 @@ def _check_place(target: Path, folder: Path) -> None:
         raise DataError(f"cannot write {target}: {nearest} is not a writable folder")
 
 
+def storable(text: str) -> str:
+    r"""A file name as text, for tables and pictures: a byte that is not UTF-8 becomes an escape.
+
+    Python reads such a byte as a lone surrogate, `\udce9` for 0xE9, which most libraries refuse.
+    """
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
     """Write a file atomically, and flush it to the disk before it gets its name."""
     with atomic_path(path) as temporary, temporary.open("wb") as file:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from spd.files import atomic_path, write_text
+from spd.files import atomic_path, storable, write_text
 
 AnswerValue: TypeAlias = float | int | str | None
 AnswerRow: TypeAlias = Mapping[str, AnswerValue]
@@ -87,6 +87,9 @@ def _is_number(values: Sequence[AnswerValue]) -> bool:
 
 
 def _known(value: AnswerValue) -> AnswerValue:
+    """A value as a file can hold it: no NaN, and text in UTF-8."""
+    if isinstance(value, str):
+        return storable(value)
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
