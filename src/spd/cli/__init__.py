@@ -5,6 +5,7 @@ transformers.
 """
 
 import inspect
+import io
 import itertools
 import os
 import re
@@ -40,6 +41,8 @@ def run(argv: Sequence[str]) -> int:
         os.getcwd()  # torch, worker processes and relative paths need it
     except FileNotFoundError:
         return _fail("the current folder no longer exists; change to one that does")
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file name may have bytes that are not UTF-8
+        sys.stdout.reconfigure(errors="backslashreplace")
     command = typer.main.get_command(app)
     guard(command)
     try:

@@ -195,14 +195,10 @@ class Canvas:
         target = Path(path)
         if target.suffix.lower() != ".png" and not is_special(target):
             raise InputError(f"figures are PNG files, but {target.name} does not end in .png")
-        with (
-            atomic_path(target) as temporary,
-            temporary.open("wb") as file,
-            warnings.catch_warnings(),
-        ):
+        with atomic_path(target) as temporary, warnings.catch_warnings():
             # Scripts that the bundled font lacks are drawn as boxes; that is not an error.
             warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
-            self.agg.print_png(file, metadata={"Software": None})
+            self.agg.print_png(temporary, metadata={"Software": None})
         return target
 
 
