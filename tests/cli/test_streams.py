@@ -60,6 +60,11 @@ def test_a_reader_that_leaves_ends_the_command_quietly():
     assert (done.returncode, done.stderr) == (141, "")
 
 
+def test_a_table_in_standard_output_stands_alone():
+    words = ["query", str(spd.example_photo()), "--points", "3,4", "--focal-px", "500", "--csv"]
+    assert command([*words, "-o", "/dev/stdout"]).stdout == command(words).stdout
+
+
 def test_closed_streams_are_not_reused_for_files(tmp_path):
     words = f"query {spd.example_photo()} --points 3,4 --focal-px 500 -o {tmp_path}/out.csv"
     shell = f"exec {sys.executable} -m spd {words} >&- 2>&- <&-"

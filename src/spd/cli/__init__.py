@@ -41,8 +41,9 @@ def run(argv: Sequence[str]) -> int:
         os.getcwd()  # torch, worker processes and relative paths need it
     except FileNotFoundError:
         return _fail("the current folder no longer exists; change to one that does")
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a file name may have bytes that are not UTF-8
-        sys.stdout.reconfigure(errors="backslashreplace")
+    for stream in (sys.stdout, sys.stderr):  # a file name may have bytes that are not UTF-8
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     command = typer.main.get_command(app)
     guard(command)
     try:

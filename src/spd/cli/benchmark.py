@@ -38,6 +38,7 @@ def benchmark(
 
     from spd.benchmark.steps import Benchmark
     from spd.benchmark.table import format_result
+    from spd.cli.photo import tell
     from spd.files import check_writable, write_text
     from spd.terminal import progress_bar
 
@@ -48,7 +49,9 @@ def benchmark(
     )
     with progress_bar("timing") as progress:
         result = settings.run(progress)
-    print(format_result(result))
-    if out is not None:
+    if out is None:
+        print(format_result(result))
+    else:
+        tell(format_result(result), out)
         write_text(out, json.dumps(result, indent=1) + "\n")
-        print(f"wrote all numbers to {out}")
+        tell(f"wrote all numbers to {out}", out)

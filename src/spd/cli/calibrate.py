@@ -71,7 +71,7 @@ def calibrate_photo(
     Raises:
         SPDError: on the first wrong input.
     """
-    from spd.cli.photo import encode, read_file
+    from spd.cli.photo import encode, read_file, tell
     from spd.errors import PointError
     from spd.files import check_writable
     from spd.pixels import as_points, check_inside
@@ -93,8 +93,8 @@ def calibrate_photo(
     metres = [distance_m for _, _, distance_m in measured]
     fitted = fit_scene(scene, points, metres, model=predictor.source, along_axis=along_axis)
     fitted.write(out)
-    print(fitted.verdict())
-    print(f"wrote the calibration to {out}; apply it with: spd query --calibration {out}")
+    tell(fitted.verdict(), out)
+    tell(f"wrote the calibration to {out}; apply it with: spd query --calibration {out}", out)
 
 
 def parse_known(text: str) -> tuple[float, float, float]:
