@@ -173,7 +173,7 @@ def check_output_folder(path: Path, mark: Writes, inputs: Iterable[tuple[Path, R
         if place == folder or (place.is_relative_to(folder) and not mark.keeps):
             relation = "is" if place == folder else "contains"
             raise DataError(
-                f"{path} exists and is not empty; choose a different output folder, as it "
+                f"{path} already exists and is not empty; choose a different output folder, as it "
                 f"{relation} the input {one}"
             )
         within = folder.is_relative_to(place) and place.is_dir()

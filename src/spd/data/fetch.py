@@ -95,8 +95,9 @@ def fetch_nyu(
     if not files:
         raise DataError(f"{REPOSITORY} no longer has an archive of split {split!r} in {FOLDER}/")
     todo = [file for file in files if not _is_complete(folder, file)]
-    for file in todo:
-        _refuse_other(folder / file.path)
+    for file in todo:  # a finished download has its name only once it is complete
+        if (folder / file.path).exists():
+            raise _other_size(folder / file.path)
     _check_space(folder, sum(file.size for file in todo))
     tell(LICENCE)
     tell(
@@ -108,17 +109,14 @@ def fetch_nyu(
         tell(f"archive {number} of {len(todo)}: {file.path}, {_gigabytes(file.size)}")
         client.download(file.path, folder)
         if not _is_complete(folder, file):
-            _refuse_other(folder / file.path)
+            raise _other_size(folder / file.path)
     return [folder / file.path for file in files]
 
 
-def _refuse_other(path: Path) -> None:
-    """Refuse a file of another size; a download has its name only once it is complete."""
-    if path.exists():
-        raise DataError(
-            f"{path} differs in size from the file on the hub; delete it and run the same command "
-            "again"
-        )
+def _other_size(path: Path) -> DataError:
+    return DataError(
+        f"{path} differs in size from the file on the hub; delete it and run the same command again"
+    )
 
 
 def _wanted(file: RemoteFile, split: Split) -> bool:
