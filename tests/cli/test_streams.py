@@ -31,6 +31,27 @@ def test_a_full_disk_under_standard_output_is_one_line(words):
     assert done.stderr == "spd: cannot write to standard output: no space left on device\n"
 
 
+def test_a_failed_write_that_a_library_hides_is_an_error_at_the_end():
+    code = """
+import contextlib
+import spd.cost
+from spd import cli
+
+def hide(*_):
+    with contextlib.suppress(Exception):
+        print("lost", flush=True)
+    return "also lost"
+
+spd.cost.cost_command = hide
+cli.main(["cost"])
+"""
+    with open(FULL, "w") as full:
+        words = [sys.executable, "-c", code]
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "spd: cannot write to standard output: no space left on device\n"
+
+
 def test_an_answer_that_does_not_fit_is_an_error_and_not_half_an_answer():
     photo = str(spd.example_photo())
     with open(FULL, "w") as full:

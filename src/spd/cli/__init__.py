@@ -35,6 +35,7 @@ def run(argv: Sequence[str]) -> int:
 
     from spd.cli.commands import app
     from spd.cli.guard import guard
+    from spd.cli.streams import finish_output
     from spd.errors import SPDError, missing_extras_named
 
     try:
@@ -50,8 +51,7 @@ def run(argv: Sequence[str]) -> int:
         with missing_extras_named(_EXTRAS.get(next(iter(argv), ""))):
             words = spread_lists(argv, command)
             code = command.main(words, prog_name="spd", standalone_mode=False)
-        if sys.stdout is not None:  # closed by the shell
-            sys.stdout.flush()
+        finish_output()
     except typer.exceptions.TyperException as error:
         message = error.format_message().strip()
         if not message:  # plain `spd`, which has printed the help

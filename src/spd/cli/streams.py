@@ -18,7 +18,8 @@ class _Descriptor(io.FileIO):
     def __init__(self, number: int, *, required: bool) -> None:
         super().__init__(number, "w", closefd=False)
         self._required = required
-        self._failed = False
+        self.error: OutputError | None = None
+        """The first failed write."""
 
     def write(self, data: Any) -> int:
         """Write bytes.
@@ -27,18 +28,18 @@ class _Descriptor(io.FileIO):
             OutputError: if that fails, the first time, and the stream holds the answer.
         """
         dropped = memoryview(data).nbytes
-        if self._failed:
+        if self.error is not None:
             return dropped
         try:
             return super().write(data)
         except OSError as error:
-            self._failed = True
+            reason = (error.strerror or str(error)).lower()
+            self.error = OutputError(f"cannot write to standard output: {reason}")
             if not self._required:
                 return dropped
             if error.errno == errno.EPIPE:
                 raise SystemExit(BROKEN_PIPE) from None
-            reason = (error.strerror or str(error)).lower()
-            raise OutputError(f"cannot write to standard output: {reason}") from None
+            raise self.error from None
 
 
 def use_steady_streams() -> None:
@@ -54,6 +55,20 @@ def use_steady_streams() -> None:
             os.open(os.devnull, os.O_RDWR)
     sys.stdout = _steady(sys.stdout, 1)
     sys.stderr = _steady(sys.stderr, 2)
+
+
+def finish_output() -> None:
+    """Write what standard output still holds.
+
+    Raises:
+        OutputError: if that fails, or an earlier write has failed, which a library may have hidden.
+    """
+    if sys.stdout is None:  # closed by the shell
+        return
+    sys.stdout.flush()
+    raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+    if isinstance(raw, _Descriptor) and raw.error is not None:
+        raise raw.error
 
 
 def _steady(stream: Any, number: int) -> Any:
