@@ -67,7 +67,7 @@ $(SLOW_STAMP): $(DEV_STAMP)
 	@touch $@
 
 run: install
-	$(BIN)/spd demo -o $(OUT)
+	$(BIN)/spd demo -o $(OUT) --overwrite
 
 evaluate: $(TRAIN_STAMP) $(HELD_OUT)/frames.json
 	@rm -rf $(OUT)/evaluation

@@ -7,6 +7,7 @@ what was given, what is expected and what to do.
 
 import contextlib
 import importlib.util
+import sys
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -70,6 +71,10 @@ class BatchError(SPDError, RuntimeError):
     """A batch cannot start or cannot continue."""
 
 
+class OutputError(SPDError, RuntimeError):
+    """Standard output cannot be written, for example because the disk is full."""
+
+
 class MissingExtraError(SPDError, ImportError):
     """A package that only an extra brings is not installed; the message names the extra."""
 
@@ -79,6 +84,21 @@ def reason_of(error: BaseException) -> str:
     text = (str(error).strip() or type(error).__name__).splitlines()[0]
     text = "".join(letter if letter.isprintable() else "?" for letter in text)
     return text if len(text) <= _MOST_LETTERS else f"{text[:_MOST_LETTERS]}..."
+
+
+def check_docstrings() -> None:
+    """Refuse to run the network where Python has dropped all docstrings.
+
+    Transformers reads its own docstrings when it is imported.
+
+    Raises:
+        ConfigError: with `python -OO` or PYTHONOPTIMIZE=2.
+    """
+    if sys.flags.optimize > 1:
+        raise ConfigError(
+            "this needs PyTorch and transformers, which fail with python -OO or PYTHONOPTIMIZE=2; "
+            "use PYTHONOPTIMIZE=1, or unset it"
+        )
 
 
 @contextlib.contextmanager

@@ -4,6 +4,8 @@ import contextlib
 import json
 import os
 import shutil
+import stat
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -26,42 +28,140 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path for a file or folder; it replaces `path` on success.
 
     It has the same name, as some writers depend on the suffix. After an error `path` is unchanged
-    and nothing else is left.
+    and nothing else is left. An existing file keeps its mode and owner; a symbolic link stays, and
+    what it points to is replaced. A device or a pipe stays too, and the finished file is copied
+    into it.
 
     Raises:
-        DataError: if the folder cannot be created or written.
+        DataError: if the folder cannot be created or written, or the file is read-only.
     """
-    target = Path(path)
+    given = Path(path)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=target.parent))
+        special = is_special(given)
+        target = given if special else real_path(given)
+        if not special:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=None if special else target.parent))
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise DataError(f"cannot write {given}: {reason}; choose a different path") from None
+    try:
+        temporary = folder / (given.name or target.name)
+        yield temporary
+        if special:
+            _copy_into(temporary, target)
+        else:
+            _keep_mode(temporary, target)
+            os.replace(temporary, target)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise DataError(
-            f"cannot write {target}: {reason.lower()}; choose a different path"
-        ) from None
-    try:
-        yield folder / target.name
-        os.replace(folder / target.name, target)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise DataError(f"cannot write {target}: {reason.lower()}") from error
+        raise DataError(f"cannot write {given}: {reason.lower()}") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def real_path(path: str | os.PathLike[str]) -> Path:
+    """Absolute path with all symbolic links resolved; the file need not exist.
+
+    Raises:
+        DataError: if the path is relative and the current folder was removed.
+    """
+    try:
+        return Path(os.path.realpath(path))
+    except FileNotFoundError:
+        raise DataError(
+            f"{path} is relative, and the current folder no longer exists; pass an absolute path"
+        ) from None
+
+
+def is_special(path: str | os.PathLike[str]) -> bool:
+    """Whether a path names a device, a pipe, a socket or an open file such as /dev/stdout."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)) or _descriptor(path) is not None
+
+
+def _descriptor(path: str | os.PathLike[str]) -> int | None:
+    """Number of this process's open file that a path such as /dev/stdout or /dev/fd/3 names."""
+    place = os.fspath(path)
+    homes = {os.path.realpath(home) for home in ("/dev/fd", "/proc/self/fd")}
+    for _ in range(40):  # as many links as Linux follows
+        folder = os.path.realpath(os.path.dirname(place))
+        name = os.path.basename(place)
+        if folder in homes and name.isdecimal():
+            return int(name)
+        if not os.path.islink(place):
+            return None
+        place = os.path.join(folder, os.readlink(place))
+    return None
+
+
+def _copy_into(source: Path, target: Path) -> None:
+    """Write a file's content into a device or pipe; an open file continues where it stands."""
+    number = _descriptor(target)
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # closed by the shell
+            stream.flush()
+    opened = target if number is None else os.dup(number)
+    with source.open("rb") as file, open(opened, "wb") as sink:
+        shutil.copyfileobj(file, sink)
+
+
+def _keep_mode(temporary: Path, target: Path) -> None:
+    """Give a new file or folder the owner and mode of the one that it replaces."""
+    try:
+        before = os.stat(target)
+    except FileNotFoundError:
+        return
+    _refuse_read_only(target)
+    with contextlib.suppress(OSError, AttributeError):  # only root may give a file away
+        os.chown(temporary, before.st_uid, before.st_gid)
+    os.chmod(temporary, stat.S_IMODE(before.st_mode))
+
+
+def _refuse_read_only(target: Path) -> None:
+    """Refuse a file without write permission; its folder would allow to replace it."""
+    if os.path.exists(target):
+        has_bit = os.stat(target).st_mode & 0o222  # os.access lets root write everything
+        if not (has_bit and os.access(target, os.W_OK)):
+            raise DataError(f"cannot write {target}: it is read-only; choose a different path")
 
 
 def check_writable(path: str | os.PathLike[str], suffix: str = "") -> None:
     """Refuse an output file before the work that leads to it.
 
+    A device or a pipe needs no suffix.
+
     Raises:
-        DataError: if it is a folder, does not end in `suffix`, or cannot be written.
+        DataError: if it is a folder, a disk or a socket, does not end in `suffix`, or cannot be
+            written.
     """
     target = Path(path)
-    if target.is_dir():
+    if os.path.isdir(target):
         raise DataError(f"{target} is a folder; give the path of a file")
+    if is_special(target):
+        mode = os.stat(target).st_mode
+        if stat.S_ISBLK(mode) or (stat.S_ISSOCK(mode) and _descriptor(target) is None):
+            raise DataError(f"{target} is a disk or a socket; give the path of a file")
+        if _descriptor(target) is None:
+            _refuse_read_only(target)
+        return
     if not target.name.lower().endswith(suffix):
         raise DataError(f"{target} must end in {suffix}")
-    _check_place(target, target.absolute().parent)
+    _refuse_read_only(target)
+    _check_place(target, real_path(target).parent)
+
+
+def refuse_existing(path: Path) -> None:
+    """Refuse a file that exists and that the user did not name.
+
+    Raises:
+        DataError: if it exists.
+    """
+    if os.path.lexists(path):
+        raise DataError(f"{path} already exists; pass --overwrite, or choose a different -o")
 
 
 def check_folder(path: str | os.PathLike[str]) -> None:
@@ -70,7 +170,12 @@ def check_folder(path: str | os.PathLike[str]) -> None:
     Raises:
         DataError: if it is not a folder, or cannot be written.
     """
-    _check_place(Path(path), Path(path).absolute())
+    _check_place(Path(path), real_path(path))
+
+
+def make_folder(path: str | os.PathLike[str]) -> None:
+    """Create a folder and its parents, also behind a symbolic link whose target is missing."""
+    os.makedirs(os.path.realpath(path), exist_ok=True)
 
 
 def is_taken(folder: Path) -> bool:
@@ -82,9 +187,17 @@ def is_taken(folder: Path) -> bool:
 
 def _check_place(target: Path, folder: Path) -> None:
     """Refuse a folder if it, or else its nearest existing parent, cannot be written."""
-    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    nearest = next(path for path in (folder, *folder.parents) if os.path.exists(path))
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
         raise DataError(f"cannot write {target}: {nearest} is not a writable folder")
+
+
+def storable(text: str) -> str:
+    r"""A file name as text, for tables and pictures: a byte that is not UTF-8 becomes an escape.
+
+    Python reads such a byte as a lone surrogate, `\udce9` for 0xE9, which most libraries refuse.
+    """
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
@@ -109,9 +222,12 @@ def remove_folder(folder: Path) -> None:
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write a text file atomically, as UTF-8."""
+    r"""Write a text file atomically, as UTF-8.
+
+    A byte of a file name that is not UTF-8 becomes an escape, such as `\udcff`.
+    """
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def read_text(path: str | os.PathLike[str], most_bytes: int = TEXT_BYTES) -> str:

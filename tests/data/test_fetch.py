@@ -73,6 +73,16 @@ def test_a_disk_that_is_too_small_is_refused_before_anything_is_fetched(tmp_path
     assert hub.served == []
 
 
+def test_a_file_of_the_user_is_not_replaced_by_a_download(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "val-000000.tar").write_bytes(b"mine")
+    hub = FakeHub()
+    with pytest.raises(DataError, match=r"val-000000\.tar differs in size .*; delete it"):
+        fetch_nyu(tmp_path, client=hub, tell=lambda text: None)
+    assert hub.served == []
+    assert (tmp_path / "data" / "val-000000.tar").read_bytes() == b"mine"
+
+
 def test_a_file_of_another_size_than_listed_is_named(tmp_path):
     with pytest.raises(
         DataError, match=r"val-000000\.tar differs in size from the file on the hub"
@@ -170,6 +180,35 @@ def test_unpacking_resumes(tmp_path):
     assert extract([archive], tmp_path / "out") == 2
     assert (tmp_path / "out" / "3").read_bytes() == b"three"
     assert extract([archive], tmp_path / "out") == 0
+
+
+def test_unpacking_never_replaces_a_file_of_the_user(tmp_path):
+    archive = write_tar(tmp_path / "a.tar", {"notes.txt": b"theirs", "a.tar": b"not the archive"})
+    before = archive.read_bytes()
+    (tmp_path / "notes.txt").write_bytes(b"mine, and longer")
+    with pytest.raises(
+        DataError, match=r"notes\.txt already exists and is not the file in .*a\.tar"
+    ):
+        extract([archive], tmp_path)
+    (tmp_path / "notes.txt").unlink()
+    with pytest.raises(DataError, match=r"a\.tar already exists and is not the file"):
+        extract([archive], tmp_path)
+    assert archive.read_bytes() == before
+    (tmp_path / "notes.txt").unlink()
+    (tmp_path / "notes.txt").symlink_to("nowhere")
+    with pytest.raises(DataError, match=r"notes\.txt already exists"):
+        extract([archive], tmp_path)
+
+
+def test_a_newer_version_further_on_in_an_archive_replaces_the_older(tmp_path):
+    archive = tmp_path / "a.tar"
+    with tarfile.open(archive, "w") as opened:
+        for content in (b"old", b"newer"):
+            member = tarfile.TarInfo("1")
+            member.size = len(content)
+            opened.addfile(member, io.BytesIO(content))
+    assert extract([archive], tmp_path / "out") == 1
+    assert (tmp_path / "out" / "1").read_bytes() == b"newer"
 
 
 def link(name: str, kind: bytes) -> tarfile.TarInfo:

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -393,3 +394,16 @@ def test_canvas_is_as_large_as_asked(tmp_path):
 def test_the_package_does_not_import_matplotlib_until_a_figure_is_drawn():
     code = "import sys, spd.evaluate, spd.data.sample; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_names_that_are_not_utf8_are_drawn_and_written(tmp_path):
+    name = os.fsdecode(b"caf\xe9.png")
+    image = np.zeros((30, 40, 3), np.uint8)
+    point_overlay(image, [(1, 1)], [2.0], tmp_path / name, title=name)
+    point_overlay(image, [(1, 1)], [2.0], tmp_path / "b.png", title=r"caf\udce9.png")
+    assert (tmp_path / name).read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_a_device_needs_no_ending():
+    point_overlay(np.zeros((30, 40, 3), np.uint8), [(1, 1)], [2.0], "/dev/null")
+    assert not os.path.isfile("/dev/null")

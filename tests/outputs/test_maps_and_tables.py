@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,7 @@ from PIL import Image
 
 from spd.errors import InputError
 from spd.outputs import read_png_depth, table_text, write_npy, write_png, write_table
+from spd.outputs.tables import TEXT_OF
 
 DEPTH_M = np.random.default_rng(0).uniform(0.3, 65.0, (40, 60)).astype(np.float32)
 
@@ -95,3 +97,15 @@ def test_table_columns_are_aligned():
     lines = table_text(ROWS).splitlines()
     assert len({len(line) for line in lines}) == 1
     assert lines[1].split() == ["a,", "b", "12", "1.235", "-"]
+
+
+def test_a_name_that_is_not_utf8_is_an_escape_in_every_table(tmp_path):
+    name = os.fsdecode(b"caf\xe9.png")
+    rows = [{"region": name, "median_m": 2.0}]
+    for form, text in TEXT_OF.items():
+        shown = json.loads(text(rows))[0]["region"] if form == "json" else text(rows)
+        assert r"caf\udce9.png" in shown
+        shown.encode("utf-8")
+    write_table(rows, tmp_path / "t.parquet", "parquet")
+    stored = pq.read_table(tmp_path / "t.parquet")
+    assert stored["region"].to_pylist() == [r"caf\udce9.png"]

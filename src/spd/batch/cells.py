@@ -14,14 +14,6 @@ RowErrors = dict[int, str]
 """Error of a row, by the row's number."""
 
 
-def storable(text: str) -> str:
-    r"""A file name as a text column can hold it: a byte that is not UTF-8 becomes an escape.
-
-    Python reads such a byte as a lone surrogate, `\udce9` for 0xE9, which a text column refuses.
-    """
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
 def numbers(column: Column, name: str, errors: RowErrors, table: str) -> np.ndarray:
     """A column as float64; NaN where a cell is empty, NaN and an error where it is not a number.
 

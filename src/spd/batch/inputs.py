@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from spd.batch.cells import RowErrors, numbers, point_lists, storable, texts
+from spd.batch.cells import RowErrors, numbers, point_lists, texts
 from spd.batch.columns import Column, concatenate, take, text_column
 from spd.errors import DataError
+from spd.files import storable
 from spd.runtimes.folder import file_sha256
 
 TABLES = (".parquet", ".csv")

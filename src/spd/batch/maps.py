@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from spd.batch.cells import storable
+from spd.files import storable
 from spd.outputs.maps import write_npy, write_png
 
 MapForm = Literal["npy", "png16"]

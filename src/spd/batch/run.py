@@ -10,7 +10,6 @@ from typing import Literal
 
 import filelock
 
-from spd.batch.cells import storable
 from spd.batch.engines import answers_here, answers_of_processes
 from spd.batch.grouping import BatchPlan, plan_rows
 from spd.batch.inputs import BatchInput, Rows, read_rows
@@ -21,7 +20,7 @@ from spd.batch.parts import columns_of, count_errors, existing_parts, write_part
 from spd.batch.ray_engine import answers_of_ray
 from spd.batch.tasks import TaskAnswer
 from spd.errors import BatchError, ConfigError, require
-from spd.files import LOCK, check_folder, remove_unfinished
+from spd.files import LOCK, check_folder, make_folder, remove_unfinished, storable
 from spd.predictors.model_options import ModelLocation, ModelOptions
 
 Engine = Literal["local", "ray"]
@@ -158,7 +157,7 @@ def _locked(folder: Path) -> Iterator[None]:
     """Lock the folder against a second batch."""
     if folder.exists() and not folder.is_dir():
         raise BatchError(f"{folder} is a file; choose a different --out")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     try:
         lock = filelock.FileLock(folder / LOCK).acquire(timeout=0)
     except filelock.Timeout:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from spd.batch.cells import storable
 from spd.batch.maps import MapFiles
 from spd.errors import InputError, SPDError
+from spd.files import storable
 from spd.pixels import inside_image, outside_error
 from spd.predictors.model_options import AnyPredictor, ModelLocation
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from spd.errors import TrainingError
-from spd.files import is_taken
+from spd.files import is_taken, storable
 
 RUN = "run.json"
 LOG = "log.jsonl"
@@ -16,8 +16,10 @@ def check_free(folder: Path) -> None:
     """Refuse to start a run in a folder that is not empty.
 
     Raises:
-        TrainingError: if it holds a run or other files.
+        TrainingError: if it holds a run or other files, or its name is not UTF-8.
     """
+    if storable(str(folder)) != str(folder):  # TensorBoard could not write there
+        raise TrainingError(f"{storable(str(folder))} is not valid UTF-8; choose a different --out")
     if (folder / RUN).exists():
         raise TrainingError(
             f"{folder} already contains a run; resume it with --resume {folder}, or choose a "

@@ -5,7 +5,9 @@ transformers.
 """
 
 import inspect
+import io
 import itertools
+import os
 import re
 import sys
 import typing
@@ -20,9 +22,11 @@ _EXTRAS = {  # what else than PyTorch a command needs, so that one installation 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0, 2 after a wrong input, 130 after an interruption."""
+    from spd.cli.streams import use_steady_streams
     from spd.memory import own_this_process
 
     own_this_process()
+    use_steady_streams()
     sys.exit(run(sys.argv[1:] if argv is None else argv))
 
 
@@ -32,13 +36,24 @@ def run(argv: Sequence[str]) -> int:
     import typer.main
 
     from spd.cli.commands import app
+    from spd.cli.guard import guard
+    from spd.cli.streams import finish_output
     from spd.errors import SPDError, missing_extras_named
 
+    try:
+        os.getcwd()  # torch, worker processes and relative paths need it
+    except FileNotFoundError:
+        return _fail("the current folder no longer exists; change to one that does")
+    for stream in (sys.stdout, sys.stderr):  # a file name may have bytes that are not UTF-8
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     command = typer.main.get_command(app)
+    guard(command)
     try:
         with missing_extras_named(_EXTRAS.get(next(iter(argv), ""))):
             words = spread_lists(argv, command)
             code = command.main(words, prog_name="spd", standalone_mode=False)
+        finish_output()
     except typer.exceptions.TyperException as error:
         message = error.format_message().strip()
         if not message:  # plain `spd`, which has printed the help
@@ -90,10 +105,11 @@ def _options(argv: Sequence[str], command: Any) -> dict[str, str]:
             break
         command = command.commands[word]
     found: dict[str, str] = {}
-    for annotation in inspect.unwrap(command.callback).__annotations__.values():
+    function = inspect.unwrap(command.callback or (lambda: None))  # a group may have none
+    for annotation in function.__annotations__.values():
         if typing.get_origin(annotation) is not typing.Annotated:
             continue
-        kind, option = typing.get_args(annotation)
+        kind, option, *_ = typing.get_args(annotation)
         metavar = getattr(option, "metavar", None) or ""
         several = kind in (list[str], list[str] | None) and (not metavar or "..." in metavar)
         if several or metavar.startswith("["):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from spd.cli.guard import Reads, Writes
 from spd.cli.options import (
     DEFAULT_INPUT_MEGAPIXELS,
     DEFAULT_MEGAPIXELS,
@@ -26,9 +27,15 @@ _SHOWN_ERRORS = 5
 
 def batch(
     inputs: Annotated[
-        list[str], typer.Argument(help="Photos, folders, globs, or .parquet or .csv tables.")
+        list[str],
+        typer.Argument(help="Photos, folders, globs, or .parquet or .csv tables."),
+        Reads(),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Output folder for the tables.")],
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", help="Output folder for the tables."),
+        Writes(folder=True),
+    ],
     points: Annotated[
         list[str] | None,
         typer.Option(

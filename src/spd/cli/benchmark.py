@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
+from spd.cli.guard import Reads, Writes
 from spd.cli.options import MODEL_HELP, read_size
 
 
 def benchmark(
-    model: Annotated[str, typer.Option("--model", "-m", help=MODEL_HELP)] = "shipped",
+    model: Annotated[str, typer.Option("--model", "-m", help=MODEL_HELP), Reads()] = "shipped",
     size: Annotated[
         str | None,
         typer.Option(
@@ -24,7 +25,9 @@ def benchmark(
         str, typer.Option("--device", help="Device for torch: cpu, cuda or mps.")
     ] = "cpu",
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="JSON file to write all numbers to.")
+        Path | None,
+        typer.Option("--out", "-o", help="JSON file to write all numbers to."),
+        Writes(),
     ] = None,
 ) -> None:
     """Time encoding, queries, the dense map and a training step in every installed runtime.
@@ -35,6 +38,7 @@ def benchmark(
 
     from spd.benchmark.steps import Benchmark
     from spd.benchmark.table import format_result
+    from spd.cli.photo import tell
     from spd.files import check_writable, write_text
     from spd.terminal import progress_bar
 
@@ -45,7 +49,9 @@ def benchmark(
     )
     with progress_bar("timing") as progress:
         result = settings.run(progress)
-    print(format_result(result))
-    if out is not None:
+    if out is None:
+        print(format_result(result))
+    else:
+        tell(format_result(result), out)
         write_text(out, json.dumps(result, indent=1) + "\n")
-        print(f"wrote all numbers to {out}")
+        tell(f"wrote all numbers to {out}", out)

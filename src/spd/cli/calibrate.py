@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spd.cli.guard import Writes
 from spd.cli.options import (
     DEFAULT_INPUT_MEGAPIXELS,
     DEFAULT_MEGAPIXELS,
@@ -16,6 +17,7 @@ from spd.cli.options import (
     MaxMegapixels,
     Memory,
     Model,
+    Overwrite,
 )
 
 if TYPE_CHECKING:  # imported when the command runs, so that `spd --help` stays quick
@@ -33,7 +35,7 @@ def calibrate(
             help="Pixels and their measured distances from the camera, in metres.",
         ),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="JSON file to write.")] = Path(
+    out: Annotated[Path, typer.Option("--out", "-o", help="JSON file to write."), Writes()] = Path(
         "calibration.json"
     ),
     model: Model = None,
@@ -50,6 +52,7 @@ def calibrate(
     max_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
     max_input_megapixels: MaxInputMegapixels = DEFAULT_INPUT_MEGAPIXELS,
     memory: Memory = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Fit a single scale factor from the model's depth to measured distances, and test the fit.
 
@@ -86,7 +89,7 @@ def calibrate_photo(
     Raises:
         SPDError: on the first wrong input.
     """
-    from spd.cli.photo import encode, read_file
+    from spd.cli.photo import encode, read_file, tell
     from spd.errors import PointError
     from spd.files import check_writable
     from spd.pixels import as_points, check_inside
@@ -108,8 +111,8 @@ def calibrate_photo(
     metres = [distance_m for _, _, distance_m in measured]
     fitted = fit_scene(scene, points, metres, model=predictor.source, along_axis=along_axis)
     fitted.write(out)
-    print(fitted.verdict())
-    print(f"wrote the calibration to {out}; apply it with: spd query --calibration {out}")
+    tell(fitted.verdict(), out)
+    tell(f"wrote the calibration to {out}; apply it with: spd query --calibration {out}", out)
 
 
 def parse_known(text: str) -> tuple[float, float, float]:

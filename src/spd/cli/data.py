@@ -5,12 +5,16 @@ from typing import Annotated, Literal
 
 import typer
 
+from spd.cli.guard import Reads, Writes
+
 app = typer.Typer(help="Generate, show, check, convert and download data.", no_args_is_help=True)
 
 SourceArgument = Annotated[
-    str, typer.Argument(help="Data to read: PATH[:SPLIT][,key=value]... (docs/formats.md).")
+    str,
+    typer.Argument(help="Data to read: PATH[:SPLIT][,key=value]... (docs/formats.md)."),
+    Reads(data=True),
 ]
-OutOption = Annotated[Path, typer.Option("--out", "-o", help="PNG file to write.")]
+OutOption = Annotated[Path, typer.Option("--out", "-o", help="PNG file to write."), Writes()]
 WorkersOption = Annotated[
     int | None, typer.Option("--workers", min=1, help="Number of processes; default: one per core.")
 ]
@@ -18,7 +22,7 @@ WorkersOption = Annotated[
 
 @app.command()
 def rooms(
-    folder: Annotated[Path, typer.Argument(help="Output folder.")],
+    folder: Annotated[Path, typer.Argument(help="Output folder."), Writes(folder=True)],
     count: Annotated[int, typer.Option("--count", min=0, help="Number of training rooms.")] = 400,
     val: Annotated[
         int, typer.Option("--val-count", min=0, help="Number of validation rooms.")
@@ -68,7 +72,11 @@ def rooms(
 
 @app.command()
 def sheet(
-    sources: Annotated[list[str], typer.Argument(help="One or more sources: PATH or PATH:SPLIT.")],
+    sources: Annotated[
+        list[str],
+        typer.Argument(help="One or more sources: PATH or PATH:SPLIT."),
+        Reads(data=True),
+    ],
     out: OutOption,
     count: Annotated[int, typer.Option("--count", min=1, help="Number of images to show.")] = 12,
 ) -> None:
@@ -97,7 +105,9 @@ def views(
     source: SourceArgument,
     out: OutOption,
     recipe: Annotated[
-        str, typer.Option("--recipe", help="Recipe that sets the camera and the number of points.")
+        str,
+        typer.Option("--recipe", help="Recipe that sets the camera and the number of points."),
+        Reads(),
     ] = "nyu_v15_2",
     count: Annotated[
         int, typer.Option("--count", min=1, help="Number of views to show, one per frame.")
@@ -149,6 +159,7 @@ def check(
             "--against",
             help="Fail if any image also appears in this source (perceptual hash).",
         ),
+        Reads(data=True),
     ] = None,
     full: Annotated[
         bool, typer.Option("--full", help="Read every frame instead of a sample of 32.")
@@ -178,7 +189,7 @@ def check(
 @app.command()
 def convert(
     source: SourceArgument,
-    folder: Annotated[Path, typer.Argument(help="RGB-D folder to write.")],
+    folder: Annotated[Path, typer.Argument(help="RGB-D folder to write."), Writes(folder=True)],
     split: Annotated[
         str | None,
         typer.Option(
@@ -215,7 +226,7 @@ def convert(
 @app.command()
 def fetch(
     dataset: Annotated[Literal["nyu"], typer.Argument(help="Data set to download.")],
-    folder: Annotated[Path, typer.Argument(help="Output folder.")],
+    folder: Annotated[Path, typer.Argument(help="Output folder."), Writes(folder=True, keeps=True)],
     split: Annotated[
         Literal["train", "val", "all"], typer.Option("--split", help="Split to download.")
     ] = "all",
@@ -237,7 +248,7 @@ def fetch(
 @app.command()
 def extract(
     archives: Annotated[list[Path], typer.Argument(help="Tar files.")],
-    folder: Annotated[Path, typer.Argument(help="Output folder.")],
+    folder: Annotated[Path, typer.Argument(help="Output folder."), Writes(folder=True, keeps=True)],
 ) -> None:
     """Unpack tar archives safely; an interrupted run resumes.
 

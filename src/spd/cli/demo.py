@@ -5,14 +5,21 @@ from typing import Annotated
 
 import typer
 
+from spd.cli.guard import Writes
+from spd.cli.options import Overwrite
+
+ROOM, PICTURE, TABLE = "room.png", "points.png", "points.csv"
 POINTS = ((60, 150), (330, 140), (560, 200), (150, 360), (330, 330), (480, 420))
 """Pixels (u, v) of the example photo, spread over its walls, floor and furniture."""
 
 
 def demo(
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder for room.png, points.png and points.csv.")
+        Path,
+        typer.Option("--out", "-o", help="Folder for room.png, points.png and points.csv."),
+        Writes(files=(ROOM, PICTURE, TABLE)),
     ] = Path(),
+    overwrite: Overwrite = False,
 ) -> None:
     """Query six points in a synthetic room with exactly known depth, and draw the depth map.
 
@@ -27,7 +34,7 @@ def demo(
     from spd.photos.reading import read_image
     from spd.predictors.loading import load
 
-    room, picture, table = out / "room.png", out / "points.png", out / "points.csv"
+    room, picture, table = out / ROOM, out / PICTURE, out / TABLE
     for path in (room, picture, table):
         check_writable(path)
     scene = load().encode(example_photo(), focal_px=EXAMPLE_FOCAL_PX)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from spd.cli.guard import Reads, Writes
 from spd.cli.options import MODEL_HELP, Device
 
 if TYPE_CHECKING:  # at run time this loads numpy, which --help does not need
@@ -23,11 +24,16 @@ ProtocolNames = Annotated[
 
 
 def evaluate(
-    model: Annotated[str, typer.Argument(help=MODEL_HELP)],
-    data: Annotated[list[str], typer.Option("--data", help="Data to score: PATH or PATH:SPLIT.")],
+    model: Annotated[str, typer.Argument(help=MODEL_HELP), Reads()],
+    data: Annotated[
+        list[str],
+        typer.Option("--data", help="Data to score: PATH or PATH:SPLIT."),
+        Reads(data=True),
+    ],
     out: Annotated[
         Path,
         typer.Option("--out", "-o", help="Output folder for predictions, metrics and figures."),
+        Writes(folder=True),
     ],
     protocol: ProtocolNames = None,
     boundaries: Annotated[
@@ -45,6 +51,7 @@ def evaluate(
             "--training-data",
             help="Data set whose median depth is used as the constant baseline.",
         ),
+        Reads(data=True),
     ] = None,
     max_points: Annotated[
         int | None,

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spd.cli.guard import Reads, Writes
+
 if TYPE_CHECKING:
     from spd.export.int8 import CalibrationFrames
 
@@ -14,9 +16,11 @@ app = typer.Typer(help="Export a model to other formats.", no_args_is_help=True)
 @app.command()
 def onnx(
     model: Annotated[
-        str, typer.Argument(help="Checkpoint, training run, hub id or shipped.")
+        str, typer.Argument(help="Checkpoint, training run, hub id or shipped."), Reads()
     ] = "shipped",
-    out: Annotated[Path, typer.Option("--out", "-o", help="New folder to write.")] = Path("export"),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="New folder to write."), Writes(folder=True)
+    ] = Path("export"),
     height: Annotated[
         int | None,
         typer.Option("--height", help="Fixed image height in pixels; default: any multiple of 14."),
@@ -31,6 +35,7 @@ def onnx(
     calibrate: Annotated[
         list[str] | None,
         typer.Option("--calibrate", help="Data for calibrating and scoring the int8 export."),
+        Reads(data=True),
     ] = None,
     images: Annotated[
         int,

@@ -4,9 +4,15 @@ from typing import Annotated
 
 import typer
 
+from spd.cli.guard import Reads
+
 MODEL_HELP = "Checkpoint, training run, export, hub id or `shipped` (the bundled model)."
 
-Model = Annotated[str | None, typer.Option("--model", "-m", help=f"{MODEL_HELP} Default: shipped.")]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", "-m", help=f"{MODEL_HELP} Default: shipped."),
+    Reads(),
+]
 Device = Annotated[
     str | None,
     typer.Option("--device", help="cpu, cuda or mps. Default: the fastest available."),
@@ -65,6 +71,10 @@ Memory = Annotated[
 ]
 DEFAULT_MEGAPIXELS = 178.95697
 DEFAULT_INPUT_MEGAPIXELS = 1.0
+
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace existing files that -o does not name.")
+]
 
 
 def read_size(

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from spd.cli.photo import focal_text, note
+from spd.cli.photo import focal_text, note, tell
 from spd.cli.questions import Answer
 from spd.errors import InputError
 from spd.files import check_writable
@@ -93,7 +93,7 @@ class OutputOptions:
             print(TEXT_OF[self.table_form()](answer.rows))
             return
         write_table(answer.rows, self.out, self.table_form())
-        print(f"wrote {len(answer.rows)} {noun} to {self.out}")
+        tell(f"wrote {len(answer.rows)} {noun} to {self.out}", self.out)
 
     def write_pictures(
         self,

@@ -5,13 +5,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from spd.cli.guard import Reads, Writes
+
 if TYPE_CHECKING:
     from spd.training.runs import Run
 
 
 def pack(
-    model: Annotated[str, typer.Argument(help="Checkpoint, training run, hub id or shipped.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="New folder to write.")],
+    model: Annotated[
+        str, typer.Argument(help="Checkpoint, training run, hub id or shipped."), Reads()
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="New folder to write."), Writes(folder=True)
+    ],
     license: Annotated[
         str | None,
         typer.Option(

@@ -5,6 +5,7 @@ import warnings
 from pathlib import Path
 
 from spd.errors import InputError
+from spd.files import is_special
 from spd.photos.camera import CameraOptions
 from spd.photos.distortion import Distortion
 from spd.photos.focal import SOURCE_WORDS
@@ -89,6 +90,11 @@ def focal_text(scene: PhotoScene) -> str:
         scale = "assumed (set it with --focal-px): depth scales with it"
         return f"focal length {scene.assumed_focal_px:.1f} px, {scale}"
     return "this model does not use the focal length"
+
+
+def tell(message: str, out: Path) -> None:
+    """Print a line on a finished output; to stderr if the output may be standard output."""
+    print(message, file=sys.stderr if is_special(out) else sys.stdout)
 
 
 def note(message: str) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from spd.cli.guard import Writes
 from spd.cli.options import (
     DEFAULT_INPUT_MEGAPIXELS,
     DEFAULT_MEGAPIXELS,
@@ -110,10 +111,12 @@ def query(
             "-o",
             help="Write the table to a .csv, .json or .parquet file instead of printing it.",
         ),
+        Writes(),
     ] = None,
     overlay: Annotated[
         Path | None,
         _output("--overlay", help="Write a PNG that shows the depth map and the answers."),
+        Writes(),
     ] = None,
     maps: Annotated[
         list[Path] | None,
@@ -122,6 +125,7 @@ def query(
             help="Write the depth of every pixel to this file: a map (.npy, 16-bit .png) or "
             "a point cloud (.ply, .glb). Repeatable.",
         ),
+        Writes(),
     ] = None,
     every_pixel: Annotated[
         bool,

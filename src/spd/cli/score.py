@@ -6,10 +6,13 @@ from typing import Annotated
 import typer
 
 from spd.cli.evaluate import ProtocolNames, print_reports
+from spd.cli.guard import Reads, Writes
 
 
 def score(
-    folder: Annotated[Path, typer.Argument(help="Output folder of spd evaluate.")],
+    folder: Annotated[
+        Path, typer.Argument(help="Output folder of spd evaluate."), Writes(folder=True)
+    ],
     protocol: ProtocolNames = None,
     data: Annotated[
         list[str] | None,
@@ -17,6 +20,7 @@ def score(
             "--data",
             help="Check that the predictions match this ground truth, and redraw the figure.",
         ),
+        Reads(data=True),
     ] = None,
     boundaries: Annotated[
         bool | None,

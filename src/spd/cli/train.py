@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spd.cli.guard import Reads, Writes
 from spd.cli.options import Device
 
 if TYPE_CHECKING:
@@ -28,18 +29,22 @@ def train(
             help="Recipe: nyu_v15_2 (the default), rooms_tiny, rooms_small, or a TOML or JSON file "
             "(docs/training.md).",
         ),
+        Reads(),
     ] = None,
     data: Annotated[
         list[str] | None,
         typer.Option("--data", help="Training data, PATH or PATH:SPLIT (docs/data.md)."),
+        Reads(data=True),
     ] = None,
     val: Annotated[
         list[str] | None,
         typer.Option("--val", help="Validation data, PATH or PATH:SPLIT."),
+        Reads(data=True),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="Folder for the run; default: runs/RECIPE."),
+        Writes(folder=True, unless="plan"),
     ] = None,
     resume: Annotated[
         Path | None,
@@ -56,6 +61,7 @@ def train(
         typer.Option(
             "--set", help="Settings to override, such as train.batch_size=4 model.dim=32."
         ),
+        Reads(),
     ] = None,
     plan: Annotated[
         bool,

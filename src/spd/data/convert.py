@@ -123,7 +123,7 @@ def _settings(source: Source, text: str, split: str | None) -> dict[str, Any]:
         "options": {k: v for k, v in source.options.to_dict().items() if v is not None},
         "split": split,
         "frames": len(source),
-        "names_sha256": hashlib.sha256(names.encode()).hexdigest(),
+        "names_sha256": hashlib.sha256(names.encode("utf-8", "surrogatepass")).hexdigest(),
     }
 
 

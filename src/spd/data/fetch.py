@@ -6,6 +6,7 @@ float32 metres, keeps the names of the scenes, and the hub's own client resumes 
 
 import contextlib
 import dataclasses
+import os
 import shutil
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
@@ -94,6 +95,9 @@ def fetch_nyu(
     if not files:
         raise DataError(f"{REPOSITORY} no longer has an archive of split {split!r} in {FOLDER}/")
     todo = [file for file in files if not _is_complete(folder, file)]
+    for file in todo:  # a finished download has its name only once it is complete
+        if (folder / file.path).exists():
+            raise _other_size(folder / file.path)
     _check_space(folder, sum(file.size for file in todo))
     tell(LICENCE)
     tell(
@@ -105,11 +109,14 @@ def fetch_nyu(
         tell(f"archive {number} of {len(todo)}: {file.path}, {_gigabytes(file.size)}")
         client.download(file.path, folder)
         if not _is_complete(folder, file):
-            raise DataError(
-                f"{folder / file.path} differs in size from the file on the hub; delete it and run "
-                "the same command again"
-            )
+            raise _other_size(folder / file.path)
     return [folder / file.path for file in files]
+
+
+def _other_size(path: Path) -> DataError:
+    return DataError(
+        f"{path} differs in size from the file on the hub; delete it and run the same command again"
+    )
 
 
 def _wanted(file: RemoteFile, split: Split) -> bool:
@@ -143,7 +150,7 @@ def extract(
     *,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> int:
-    """Unpack tar archives into `folder`; files that already exist are kept.
+    """Unpack tar archives into `folder`; files that already exist are kept, never replaced.
 
     The files of `train-*.tar` and `val-*.tar` go into `train/` and `val/`, where the reader of h5
     frames expects them. `progress` is called with (bytes of archives done, bytes in total).
@@ -152,23 +159,46 @@ def extract(
         Number of files written.
 
     Raises:
-        DataError: if an archive is missing, damaged or truncated, or holds a link, a device or a
-            path outside the folder. Files unpacked before stay.
+        DataError: if an archive is missing, damaged or truncated, holds a link, a device or a path
+            outside the folder, or a file of another size exists. Files unpacked before stay.
     """
     for archive in archives:
         if not archive.is_file():
             raise DataError(f"archive {archive} does not exist")
-    total, before, written = sum(archive.stat().st_size for archive in archives), 0, 0
+    total, before = sum(archive.stat().st_size for archive in archives), 0
+    written_now: set[Path] = set()  # an archive may hold a newer version of a file further on
     for archive in archives:
         for name, size, stream, offset in _members(archive):
             target = folder / _target(archive, name)
             if not (target.is_file() and target.stat().st_size == size):
+                if target not in written_now:
+                    _refuse_foreign(target, archive, stream)
                 _unpack(archive, name, stream, target)
-                written += 1
+                written_now.add(target)
             progress(before + offset, total)
         before += archive.stat().st_size
         progress(before, total)
-    return written
+    return len(written_now)
+
+
+def _refuse_foreign(target: Path, archive: Path, stream: IO[bytes]) -> None:
+    """Refuse to replace a file, unless it is the beginning of the archive's: an interrupted copy.
+
+    The stream is at its beginning before and after.
+    """
+    if not os.path.lexists(target):
+        return
+    if target.is_file():
+        with target.open("rb") as file:
+            while (block := file.read(1 << 20)) and block == stream.read(len(block)):
+                pass
+        stream.seek(0)
+        if not block:
+            return
+    raise DataError(
+        f"{target} already exists and is not the file in {archive}; delete it or choose a "
+        "different folder"
+    )
 
 
 def _members(archive: Path) -> Iterator[tuple[str, int, IO[bytes], int]]:

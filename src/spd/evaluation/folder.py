@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 from spd.errors import DataError
 from spd.evaluation.settings import EvaluationSettings
-from spd.files import LISTED_BYTES, read_json, write_text
+from spd.files import LISTED_BYTES, read_json, storable, write_text
 
 _LONGEST_STEM = 120  # file systems allow 255 bytes a name; an ending and a digest are added
 
@@ -104,9 +104,10 @@ class PredictionFolder:
 
     @staticmethod
     def _file(name: str, suffix: str = ".npz") -> str:
-        stem = quote(name, safe=" ()+,=@")
+        stem = quote(storable(name), safe=" ()+,=@")
         if len(stem) > _LONGEST_STEM:
-            stem = f"{stem[:_LONGEST_STEM]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+            digest = hashlib.sha256(storable(name).encode()).hexdigest()
+            stem = f"{stem[:_LONGEST_STEM]}-{digest[:12]}"
         return f"{stem}{suffix}"
 
     def finish(self, scored: Sequence[str], skipped: Mapping[str, str]) -> None:

@@ -224,7 +224,9 @@ def _drawn(
     if settings.max_points is None or len(readings) <= settings.max_points:
         return readings
     # Seeded by the name too, so that the draw does not depend on the order of the samples.
-    generator = np.random.default_rng([settings.seed, zlib.crc32(name.encode())])
+    generator = np.random.default_rng(
+        [settings.seed, zlib.crc32(name.encode("utf-8", "surrogatepass"))]
+    )
     return np.sort(generator.choice(readings, settings.max_points, replace=False))
 
 

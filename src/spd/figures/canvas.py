@@ -18,7 +18,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from PIL import Image
 
 from spd.errors import InputError
-from spd.files import atomic_path
+from spd.files import atomic_path, is_special, storable
 
 NO_READING = "#8c8c8c"
 """Neutral grey for pixels without depth; neither colour map has it."""
@@ -177,9 +177,13 @@ class Canvas:
         return axes
 
     def write(self, x: float, y: float, text: str, *, scale: float = 1.0, **how: Any) -> None:
-        """Text at (x, y) pixels from the top left; dollar signs are not mathematics."""
+        """Text at (x, y) pixels from the top left; dollar signs are not mathematics.
+
+        A file name may have bytes that are not UTF-8.
+        """
         look: dict[str, Any] = {"color": INK, "size": self.font * scale, "va": "center"} | how
-        self.figure.text(x / self.width_px, 1 - y / self.height_px, text, parse_math=False, **look)
+        place = (x / self.width_px, 1 - y / self.height_px)
+        self.figure.text(*place, storable(text), parse_math=False, **look)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the page as PNG, whole or not at all.
@@ -189,7 +193,7 @@ class Canvas:
             DataError: if the folder cannot be written to.
         """
         target = Path(path)
-        if target.suffix.lower() != ".png":
+        if target.suffix.lower() != ".png" and not is_special(target):
             raise InputError(f"figures are PNG files, but {target.name} does not end in .png")
         with atomic_path(target) as temporary, warnings.catch_warnings():
             # Scripts that the bundled font lacks are drawn as boxes; that is not an error.

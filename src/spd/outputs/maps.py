@@ -20,8 +20,9 @@ SCALE_KEY = "depth_scale"
 
 def write_npy(depth_m: Float[np.ndarray, "h w"], path: str | os.PathLike[str]) -> None:
     """Write metres, float32 `[H, W]`, for `numpy.load`."""
-    with atomic_path(path) as temporary:
-        np.save(temporary, np.ascontiguousarray(depth_m, dtype=np.float32))
+    # Given a path, np.save would append .npy to a name such as MAP.NPY.
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.save(file, np.ascontiguousarray(depth_m, dtype=np.float32))
 
 
 def write_png(

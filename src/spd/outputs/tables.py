@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from spd.files import atomic_path, write_text
+from spd.files import atomic_path, storable, write_text
 
 AnswerValue: TypeAlias = float | int | str | None
 AnswerRow: TypeAlias = Mapping[str, AnswerValue]
@@ -76,8 +76,9 @@ def _write_parquet(rows: Sequence[AnswerRow], path: Path) -> None:
     columns = {name: [_known(row[name]) for row in rows] for name in rows[0]}
     types = {name: pa.float64() if _is_number(values) else None for name, values in columns.items()}
     arrays = {name: pa.array(values, type=types[name]) for name, values in columns.items()}
-    with atomic_path(path) as temporary:
-        pq.write_table(pa.table(arrays), temporary)
+    # pyarrow refuses paths that are not UTF-8, so it receives an open file.
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        pq.write_table(pa.table(arrays), file)
 
 
 def _is_number(values: Sequence[AnswerValue]) -> bool:
@@ -86,6 +87,9 @@ def _is_number(values: Sequence[AnswerValue]) -> bool:
 
 
 def _known(value: AnswerValue) -> AnswerValue:
+    """A value as a file can hold it: no NaN, and text in UTF-8."""
+    if isinstance(value, str):
+        return storable(value)
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from spd.checkpoints.folder import CONFIG, WEIGHTS
-from spd.errors import CheckpointError, reason_of
+from spd.errors import CheckpointError, check_docstrings, reason_of
 from spd.peers.kinds import Peer
 from spd.peers.peer_predictor import PeerConfig, PeerPredictor
 from spd.peers.processing import open_processing
@@ -53,6 +53,7 @@ def load_peer(peer: Peer, device: torch.device, source: str) -> PeerPredictor:
 
 def _read(peer: Peer, source: str) -> tuple[Any, set[str]]:
     """The network, and the names of tensors that the file lacks."""
+    check_docstrings()
     import transformers
 
     try:

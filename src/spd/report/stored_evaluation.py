@@ -16,6 +16,7 @@ from typing import Any, Self
 from spd.errors import DataError
 from spd.evaluation.folder import PredictionFolder
 from spd.evaluation.protocols import Protocol, protocol_named
+from spd.files import storable
 
 METRICS, PER_IMAGE = "metrics.json", "per_image.csv"
 
@@ -42,9 +43,11 @@ class StoredEvaluation:
             DataError: if it was interrupted, was not scored, or one of its files is damaged.
         """
         folder = PredictionFolder(path)
-        folder.images()  # refuses incomplete predictions
+        # Refuses incomplete predictions; a table has only escapes of names that are not UTF-8.
+        names = {storable(name): name for name in folder.images()[0]}
         metrics = _read(path / METRICS, _metrics)
         rows = _read(path / PER_IMAGE, lambda text: _rows(text, metrics["protocol_name"]))
+        rows = tuple({**row, "name": names.get(row["name"], row["name"])} for row in rows)
         if len(rows) != metrics["count"]:
             raise DataError(
                 f"{path / PER_IMAGE} has {len(rows)} images but {METRICS} has {metrics['count']}; "

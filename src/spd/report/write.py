@@ -8,6 +8,8 @@ from spd.errors import DataError, InputError
 from spd.files import check_writable, write_text
 from spd.report.evaluation_page import evaluation_page
 
+PAGE = "report.html"
+
 
 def write_report(
     folders: Sequence[str | os.PathLike[str]],
@@ -39,8 +41,12 @@ def write_report(
             raise DataError(f"folder {path} does not exist; pass one that spd evaluate wrote")
         if not (path / "settings.json").is_file():
             raise DataError(f"{path} contains no evaluation; pass a folder that spd evaluate wrote")
-    default = paths[0] / "report.html" if len(paths) == 1 else Path("report.html")
-    target = Path(out) if out is not None else default
+    target = Path(out) if out is not None else default_page(paths)
     check_writable(target, ".html")
     write_text(target, evaluation_page(paths, progress))
     return target
+
+
+def default_page(folders: Sequence[Path]) -> Path:
+    """`report.html` in the folder, or for several in the current one."""
+    return folders[0] / PAGE if len(folders) == 1 else Path(PAGE)

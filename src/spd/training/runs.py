@@ -31,6 +31,7 @@ from spd.errors import CheckpointError, ConfigError, DataError, TrainingError, r
 from spd.files import (
     LOCK,
     atomic_path,
+    make_folder,
     read_json,
     remove_folder,
     remove_unfinished,
@@ -118,7 +119,7 @@ class Run:
             DataError: if the folder cannot be written.
         """
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
             lock = filelock.FileLock(self.folder / LOCK).acquire(timeout=0)
         except filelock.Timeout:
             raise TrainingError(
