@@ -9,7 +9,7 @@ from pyarrow import parquet
 
 from helpers.batches import answer, model, read, table, write_photos, write_table
 from spd.batch.columns import as_list
-from spd.batch.inputs import BatchInput, read_rows
+from spd.batch.inputs import BatchInput, points_sha256, read_rows
 from spd.errors import DataError
 
 
@@ -195,12 +195,12 @@ def test_tables_whose_columns_have_different_types_are_refused(tmp_path):
         rows_of(tmp_path / "a.parquet", tmp_path / "b.parquet")
 
 
-def test_the_digest_depends_on_content_and_points(tmp_path):
-    write_photos(tmp_path / "photos", 2)
-    first_input = BatchInput(inputs=(str(tmp_path / "photos"),), grid=(2, 2))
-    same = BatchInput(inputs=(str(tmp_path / "photos"),), grid=(2, 2))
-    other = BatchInput(inputs=(str(tmp_path / "photos"),), grid=(2, 3))
-    first = read_rows(first_input)[1]
-    assert read_rows(same)[1] == first != read_rows(other)[1]
-    write_photos(tmp_path / "photos", 3)
-    assert read_rows(first_input)[1] != first
+def test_digests_depend_on_the_points_of_options_and_on_the_content_of_tables(tmp_path):
+    first, same, other = (BatchInput(inputs=("x",), grid=(2, rows)) for rows in (2, 2, 3))
+    assert points_sha256(first) == points_sha256(same) != points_sha256(other)
+    (tmp_path / "t.csv").write_text("image,u,v\na.png,1,2\n")
+    tables = BatchInput(inputs=(str(tmp_path / "t.csv"),))
+    digest = read_rows(tables)[1]
+    assert read_rows(tables)[1] == digest
+    (tmp_path / "t.csv").write_text("image,u,v\na.png,1,3\n")
+    assert read_rows(tables)[1] != digest

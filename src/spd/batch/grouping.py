@@ -1,7 +1,6 @@
 """Group rows by photo, so that each photo is encoded once, and cut them into parts and tasks.
 
-The cuts depend on the rows and on `photos_per_part` alone, never on the number of processes: part 7
-always holds the same rows, which is why the existing parts tell what is done.
+The parts depend on the rows and on `photos_per_part` alone, never on the number of processes.
 """
 
 import dataclasses
@@ -47,7 +46,6 @@ class PhotoPoints:
             counts=np.diff(starts).tolist(),
             points=self.points[starts[0] : starts[-1]],
             in_fractions=self.in_fractions,
-            first_photo=first,
             maps=self.maps,
         )
 
@@ -59,6 +57,8 @@ class BatchPlan:
     photo_points: PhotoPoints
     order: np.ndarray
     """`[N]` input row of each point, photo by photo in order of first appearance."""
+    part_photos: np.ndarray
+    """First photo of each part, and the number of photos."""
     part_rows: np.ndarray
     """First entry of `order` for each part, and the number of entries."""
     part_tasks: np.ndarray
@@ -83,9 +83,24 @@ class BatchPlan:
         photo_points = self.photo_points
         if photo_points.maps is None:
             return None
-        rows = np.arange(self.part_rows[part], self.part_rows[part + 1])
-        photos = np.searchsorted(photo_points.starts, rows, side="right") - 1
-        return [photo_points.maps.name(n, photo_points.paths[n]) for n in photos.tolist()]
+        counts = np.diff(photo_points.starts)
+        return [
+            name
+            for photo in self.photos_of(part)
+            for name in [self.map_of(photo)] * int(counts[photo])
+        ]
+
+    def map_of(self, photo: int) -> str:
+        """Map name of a photo; for a batch with maps."""
+        focal_px = self.photo_points.focal_px[photo]
+        assert self.photo_points.maps is not None
+        return self.photo_points.maps.name(
+            self.photo_points.paths[photo], None if np.isnan(focal_px) else float(focal_px)
+        )
+
+    def photos_of(self, part: int) -> range:
+        """The photos of a part."""
+        return range(int(self.part_photos[part]), int(self.part_photos[part + 1]))
 
     def tasks_of(self, part: int) -> range:
         """The tasks whose answers, in order, make up the part."""
@@ -99,10 +114,17 @@ def plan_rows(
     order, starts = _by_photo(rows)
     firsts = order[starts[:-1]]
     part_photos = _cut(starts, photos_per_part)
-    tasks, part_tasks = _tasks(part_photos)
+    tasks, part_tasks = _tasks(part_photos, np.zeros(len(starts) - 1, dtype=bool))
     paths, focal_px, points = rows.path[firsts], rows.focal_px[firsts], rows.points[order]
     photo_points = PhotoPoints(paths, focal_px, starts, points, in_fractions, tasks, maps)
-    return BatchPlan(photo_points, order, starts[part_photos], part_tasks)
+    return BatchPlan(photo_points, order, part_photos, starts[part_photos], part_tasks)
+
+
+def separate_answered(plan: BatchPlan, answered: np.ndarray) -> BatchPlan:
+    """Cut the tasks again, so that each holds only photos that are answered `[P]`, or none."""
+    tasks, part_tasks = _tasks(plan.part_photos, answered)
+    photo_points = dataclasses.replace(plan.photo_points, tasks=tasks)
+    return dataclasses.replace(plan, photo_points=photo_points, part_tasks=part_tasks)
 
 
 def _by_photo(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
@@ -127,11 +149,14 @@ def _cut(starts: np.ndarray, photos_per_part: int) -> np.ndarray:
     return np.array(cuts)
 
 
-def _tasks(part_photos: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _tasks(part_photos: np.ndarray, answered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Photo range of each task, and the first task of every part with the number of tasks."""
     tasks: list[tuple[int, int]] = []
     first_of_part = [0]
     for first, end in itertools.pairwise(part_photos.tolist()):
-        tasks += [(n, min(n + PHOTOS_PER_TASK, end)) for n in range(first, end, PHOTOS_PER_TASK)]
+        changes = np.flatnonzero(np.diff(answered[first:end])) + 1 + first
+        for start, stop in itertools.pairwise([first, *changes.tolist(), end]):
+            steps = range(start, stop, PHOTOS_PER_TASK)
+            tasks += [(n, min(n + PHOTOS_PER_TASK, stop)) for n in steps]
         first_of_part.append(len(tasks))
     return np.array(tasks), np.array(first_of_part)

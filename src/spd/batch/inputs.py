@@ -14,17 +14,12 @@ import numpy as np
 
 from spd.batch.cells import RowErrors, numbers, point_lists, texts
 from spd.batch.columns import Column, concatenate, take, text_column
+from spd.batch.folders import PHOTOS, photos_below
 from spd.errors import DataError
 from spd.files import storable
 from spd.runtimes.folder import file_sha256
 
 TABLES = (".parquet", ".csv")
-PHOTOS = (
-    *(".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpeg", ".jpg", ".pgm"),
-    *(".png", ".ppm", ".tif", ".tiff", ".webp"),
-)
-"""Suffixes of the photos found in a folder; a glob or a table may name any file."""
-
 ANSWERS = ("input_row", "image", "u", "v", "depth_m", "range_m", "error", "map_path")
 """Columns of every part, before those copied from the input."""
 _REPEATED = ("image", "u", "v", "points")  # columns of the input that the answers repeat
@@ -59,6 +54,8 @@ class Rows:
     columns: dict[str, Column]
     """`input_row`, `image`, and the columns copied from the input. `image` is text, where a name
     that is not UTF-8 has escapes; only `path` opens the file."""
+    notes: tuple[str, ...] = ()
+    """Warnings about files and folders that were left out."""
 
     def __len__(self) -> int:
         return len(self.points)
@@ -67,8 +64,13 @@ class Rows:
 _Source = Path | tuple[str, ...]  # a table, or photos
 
 
+def points_sha256(batch_input: BatchInput) -> str:
+    """Digest of the points that every photo without points of its own is asked."""
+    return hashlib.sha256(repr((batch_input.points, batch_input.grid)).encode()).hexdigest()
+
+
 def read_rows(batch_input: BatchInput, out: Path | None = None) -> tuple[Rows, str]:
-    """All rows of all inputs, and a digest of their content.
+    """All rows of all inputs, and a digest of the tables' content.
 
     Files below the batch's folder `out` are its own maps and parts, and not inputs.
 
@@ -76,28 +78,35 @@ def read_rows(batch_input: BatchInput, out: Path | None = None) -> tuple[Rows, s
         DataError: if an input is missing, cannot be read or has no points, or two tables have
             columns of different types.
     """
-    sources = [source for name in batch_input.inputs for source in _find(name, out)]
-    digest = hashlib.sha256(repr((batch_input.points, batch_input.grid)).encode())
+    notes: list[str] = []
+    sources = [source for name in batch_input.inputs for source in _find(name, out, notes)]
+    digest = hashlib.sha256()
     parts: list[Rows] = []
     first_row = 0
     for source in sources:
         table, folder, name = _read(source, batch_input.root)
         photos = () if isinstance(source, Path) else source
-        content = file_sha256(source) if isinstance(source, Path) else "\n".join(photos)
-        digest.update(f"{folder} {content}\n".encode(errors="surrogateescape"))
+        if isinstance(source, Path):
+            content = f"{folder} {file_sha256(source)}\n"
+            digest.update(content.encode(errors="surrogateescape"))
         parts.append(_rows_of(table, photos, folder, name, batch_input, first_row))
         first_row += len(table["image"])
     if not any(len(part) for part in parts):
         raise DataError(f"{', '.join(batch_input.inputs)}: no rows to process")
-    return parts[0] if len(parts) == 1 else _joined(parts), digest.hexdigest()
+    rows = parts[0] if len(parts) == 1 else _joined(parts)
+    return dataclasses.replace(rows, notes=tuple(notes)), digest.hexdigest()
 
 
-def _find(name: str, out: Path | None) -> list[_Source]:
-    """The sources with this name: each table alone, and all photos together."""
+def _find(name: str, out: Path | None, notes: list[str]) -> list[_Source]:
+    """The sources with this name: each table alone, and all photos together.
+
+    Notes about files that were left out go into `notes`.
+    """
     path = Path(name)
     if path.is_dir():
-        found = (str(p) for p in path.rglob("*") if p.suffix.lower() in PHOTOS)
-        photos = sorted(_not_below(out, found))
+        found, about = photos_below(path, out)
+        notes += about
+        photos = _not_below(out, found)
         if not photos:
             raise DataError(
                 f"{path} contains no photos ({', '.join(PHOTOS)}); pass tables by file name"

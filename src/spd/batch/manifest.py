@@ -1,4 +1,4 @@
-"""`batch.json`: input, model and options of a batch; a run resumes only with the same ones."""
+"""`batch.json`: model and options of a batch; a run resumes only with the same ones."""
 
 import json
 from pathlib import Path
@@ -13,12 +13,13 @@ from spd.pixels import MAX_INPUT_PIXELS
 from spd.predictors.model_options import ModelLocation
 
 BATCH = "batch.json"
-SCHEMA = 1
+SCHEMA = 2
 """Version of the parts' columns and of this file; a batch of another version is refused."""
 
+_COUNTS = ("rows", "photos", "parts")  # these grow with the input
 _DESCRIPTIONS = {
     "model_sha256": "the model's weights",
-    "input_sha256": "the input",
+    "points_sha256": "the points",
     "columns": "the input's columns",
     "schema": "the schema of the output parts",
 }
@@ -28,7 +29,7 @@ def manifest(
     location: ModelLocation,
     plan: BatchPlan,
     *,
-    input_sha256: str,
+    points_sha256: str,
     photos_per_part: int,
     columns: dict[str, str],
     maps: str | None,
@@ -48,7 +49,7 @@ def manifest(
         "runtime": location.runtime,
         "precision": model.precision or "float32",
         "device": None if model.device is None else str(model.device),
-        "input_sha256": input_sha256,
+        "points_sha256": points_sha256,
         "rows": len(plan.order),
         "photos": plan.photos,
         "photos_per_part": photos_per_part,
@@ -79,20 +80,19 @@ def stored_form(folder: Path) -> TableForm | None:
         return None
 
 
-def write_or_compare(folder: Path, wanted: dict[str, Any]) -> None:
-    """Write the manifest, or check that the existing one is the same.
+def check_settings(folder: Path, wanted: dict[str, Any]) -> None:
+    """Check that a batch in the folder has the same settings; its photos may be different.
 
     Raises:
-        BatchError: if the folder holds other files, or a batch with other options or input.
+        BatchError: if the folder holds other files, or a batch with other settings.
     """
     path = folder / BATCH
     check_batch_folder(folder)
     if not path.exists():
-        write_text(path, json.dumps({**wanted, "spd": __version__}, indent=1) + "\n")
         return
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        changed = [key for key in wanted if found.get(key) != wanted[key]]
+        changed = [key for key in wanted if key not in _COUNTS and found.get(key) != wanted[key]]
     except (OSError, ValueError, AttributeError):
         raise BatchError(f"{path} is damaged; delete {folder} and start again") from None
     if changed:
@@ -103,10 +103,15 @@ def write_or_compare(folder: Path, wanted: dict[str, Any]) -> None:
         )
 
 
+def write_manifest(folder: Path, wanted: dict[str, Any]) -> None:
+    """Write the manifest."""
+    write_text(folder / BATCH, json.dumps({**wanted, "spd": __version__}, indent=1) + "\n")
+
+
 def _difference(found: dict[str, Any], wanted: dict[str, Any], changed: list[str]) -> str:
     """The first difference, of an option rather than of a digest."""
-    plain = [key for key in changed if key not in {*_DESCRIPTIONS, "rows", "photos", "parts"}]
+    plain = [key for key in changed if key not in _DESCRIPTIONS]
     if plain:
         return f"{plain[0]} was {found.get(plain[0])} and is now {wanted[plain[0]]}"
     digests = [key for key in _DESCRIPTIONS if key in changed]
-    return f"{_DESCRIPTIONS[digests[0]]} changed" if digests else f"{changed[0]} changed"
+    return f"{_DESCRIPTIONS[digests[0]]} changed"

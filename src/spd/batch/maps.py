@@ -1,6 +1,7 @@
 """Depth maps beside the parts, one file for each photo."""
 
 import dataclasses
+import hashlib
 from pathlib import Path
 from typing import Literal
 
@@ -23,13 +24,18 @@ class MapFiles:
     """The batch's folder, absolute."""
     form: MapForm
 
-    def name(self, photo: int, path: str) -> str:
-        """Path relative to the batch's folder; numbered, as two photos may share a name."""
+    def name(self, path: str, focal_px: float | None) -> str:
+        """Path relative to the batch's folder, the same whatever other photos are in the batch.
+
+        It holds a digest, because two photos may share a name, and a photo two focal lengths.
+        """
         stem = storable(Path(path).stem).encode("utf-8")[:_LONGEST_STEM]
         whole = stem.decode("utf-8", "ignore")  # drops the rest of a character that was cut
-        return f"{MAPS}/{photo:06d}-{whole}{_ENDINGS[self.form]}"
+        content = repr((path, focal_px)).encode("utf-8", "surrogatepass")
+        digest = hashlib.sha256(content).hexdigest()[:12]
+        return f"{MAPS}/{whole}-{digest}{_ENDINGS[self.form]}"
 
-    def write(self, photo: int, path: str, depth_m: np.ndarray) -> None:
+    def write(self, path: str, focal_px: float | None, depth_m: np.ndarray) -> None:
         """Write one map atomically.
 
         Raises:
@@ -37,4 +43,4 @@ class MapFiles:
             DataError: if it cannot be written.
         """
         write = write_npy if self.form == "npy" else write_png
-        write(depth_m, self.folder / self.name(photo, path))
+        write(depth_m, self.folder / self.name(path, focal_px))

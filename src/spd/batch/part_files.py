@@ -8,6 +8,8 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from spd.batch.columns import Column, as_arrow, as_list
 
 TableForm = Literal["parquet", "csv"]
@@ -56,21 +58,23 @@ def _as_parquet(columns: dict[str, Column]) -> bytes:
     return content
 
 
-def count_rows(path: Path) -> int:
-    """Number of rows in a file; -1 if it is damaged."""
+def read_answers(path: Path) -> dict[str, Any]:
+    """Columns `u`, `v` (float64), `depth_m`, `range_m` (float32) and `error` (list) of a file."""
+    names = ("u", "v", "depth_m", "range_m", "error")
     if path.suffix == ".csv":
-        try:
-            with path.open(encoding="utf-8", newline="") as file:
-                return sum(1 for _ in csv.reader(file)) - 1
-        except (OSError, UnicodeDecodeError, csv.Error):
-            return -1
-    from pyarrow import ArrowException, parquet
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        columns = {name: [row[name] or None for row in rows] for name in names}
+    else:
+        from pyarrow import parquet
 
-    try:
-        rows: int = parquet.read_metadata(path).num_rows
-    except (ArrowException, OSError):
-        return -1
-    return rows
+        table = parquet.read_table(path, columns=list(names))
+        columns = {name: table[name].to_pylist() for name in names}
+    numbers = {
+        name: np.array(columns[name], dtype=np.float32 if name.endswith("_m") else np.float64)
+        for name in names[:-1]
+    }
+    return {**numbers, "error": columns["error"]}
 
 
 def read_errors(path: Path) -> collections.Counter[str]:

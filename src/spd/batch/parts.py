@@ -1,4 +1,4 @@
-"""Parts: files written atomically, each with the answers to a fixed set of rows."""
+"""Parts: files with the answers to a fixed set of rows each."""
 
 import collections
 from pathlib import Path
@@ -8,10 +8,8 @@ import numpy as np
 from spd.batch.columns import Column, take, text_column, type_name
 from spd.batch.grouping import BatchPlan
 from spd.batch.inputs import Rows
-from spd.batch.part_files import TableForm, count_rows, read_errors, table_bytes
+from spd.batch.part_files import TableForm, read_errors, table_bytes
 from spd.batch.tasks import TaskAnswer
-from spd.errors import BatchError
-from spd.files import write_bytes
 
 
 def part_path(folder: Path, part: int, form: TableForm) -> Path:
@@ -28,10 +26,10 @@ def columns_of(rows: Rows, *, maps: bool) -> dict[str, str]:
     return {name: type_name(column) for name, column in columns.items()}
 
 
-def write_part(
+def part_bytes(
     folder: Path, part: int, form: TableForm, plan: BatchPlan, rows: Rows, answers: list[TaskAnswer]
-) -> None:
-    """Write a part from the answers to its tasks, which are in the tasks' order."""
+) -> bytes:
+    """Content of a part from the answers to its tasks, which are in the tasks' order."""
     input_rows = plan.rows_of(part)
     points = np.concatenate([answer.points for answer in answers])
     depth_m = np.concatenate([answer.depth_m for answer in answers])
@@ -49,7 +47,7 @@ def write_part(
     columns = {name: take(column, input_rows) for name, column in rows.columns.items()}
     metres = [depth_m, range_m]
     table = _columns(columns, points, metres, text_column(errors), map_paths)
-    write_bytes(part_path(folder, part, form), table_bytes(table, form))
+    return table_bytes(table, form)
 
 
 def _columns(
@@ -65,23 +63,6 @@ def _columns(
     maps = {} if map_paths is None else {"map_path": map_paths}
     copied = {name: column for name, column in input_columns.items() if name not in first}
     return {**first, **answers, "error": errors, **maps, **copied}
-
-
-def existing_parts(folder: Path, form: TableForm, plan: BatchPlan) -> list[int]:
-    """Numbers of the parts that are written already.
-
-    Raises:
-        BatchError: if a part is damaged.
-    """
-    found = []
-    for part in range(plan.parts):
-        path = part_path(folder, part, form)
-        if not path.exists():
-            continue
-        if count_rows(path) != len(plan.rows_of(part)):
-            raise BatchError(f"{path} is damaged; delete it and run the command again")
-        found.append(part)
-    return found
 
 
 def count_errors(folder: Path, form: TableForm, parts: int) -> collections.Counter[str]:

@@ -1,10 +1,9 @@
 """Run a batch, or resume one that was killed."""
 
-import collections
 import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -12,20 +11,26 @@ import filelock
 
 from spd.batch.engines import answers_here, answers_of_processes
 from spd.batch.grouping import BatchPlan, plan_rows
-from spd.batch.inputs import BatchInput, Rows, read_rows
-from spd.batch.manifest import check_batch_folder, manifest, stored_form, write_or_compare
+from spd.batch.inputs import BatchInput, points_sha256, read_rows
+from spd.batch.manifest import (
+    check_batch_folder,
+    check_settings,
+    manifest,
+    stored_form,
+    write_manifest,
+)
 from spd.batch.maps import MAPS, MapFiles, MapForm
 from spd.batch.part_files import TableForm, default_form
-from spd.batch.parts import columns_of, count_errors, existing_parts, write_part
+from spd.batch.parts import columns_of, count_errors
 from spd.batch.ray_engine import answers_of_ray
+from spd.batch.resume import find_finished, photo_keys
 from spd.batch.tasks import TaskAnswer
+from spd.batch.writer import PartWriter, Progress
 from spd.errors import BatchError, ConfigError, require
 from spd.files import LOCK, check_folder, make_folder, remove_unfinished, storable
 from spd.predictors.model_options import ModelLocation, ModelOptions
 
 Engine = Literal["local", "ray"]
-Progress = Callable[[int, int, int], None]
-"""Called with the rows answered, the rows in all, and the answered rows with an error."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +82,16 @@ class BatchSummary:
     parts: int
     rows_before: int
     """Rows answered by earlier runs."""
+    changed: int
+    """Number of photos asked again because they, their focal length or their points changed."""
+    added: int
+    """Number of photos without an answer of an earlier run."""
+    removed: tuple[str, ...]
+    """Photos of earlier runs that are not in the input any more; their rows are gone too."""
     errors: dict[str, int]
     """Number of rows with each error, the most frequent first."""
     warnings: tuple[str, ...]
-    """The predictor's warnings in this run."""
+    """Warnings of this run: files that were left out, and the predictor's."""
     seconds: float
     """Time of this run, loading included."""
 
@@ -93,7 +104,9 @@ class BatchSummary:
 def run_batch(
     batch_input: BatchInput, settings: BatchSettings, progress: Progress | None = None
 ) -> BatchSummary:
-    """Answer every row once; an earlier run with the same input and settings is resumed.
+    """Answer every row once; an earlier run with the same settings is resumed.
+
+    Photos that are new or changed since then are asked, the other answers are kept.
 
     Args:
         batch_input: photos, tables and points.
@@ -114,40 +127,36 @@ def run_batch(
     in_fractions = batch_input.grid is not None
     plan = plan_rows(rows, settings.photos_per_part, in_fractions=in_fractions, maps=maps)
     with _locked(settings.out):
-        write_or_compare(
-            settings.out,
-            manifest(
-                location,
-                plan,
-                input_sha256=digest,
-                photos_per_part=settings.photos_per_part,
-                columns=columns_of(rows, maps=maps is not None),
-                maps=settings.maps,
-                form=form,
-            ),
+        described = manifest(
+            location,
+            plan,
+            points_sha256=points_sha256(batch_input),
+            photos_per_part=settings.photos_per_part,
+            columns=columns_of(rows, maps=maps is not None),
+            maps=settings.maps,
+            form=form,
         )
+        check_settings(settings.out, described)
+        keys = photo_keys(plan.photo_points)
+        finished = find_finished(settings.out, form, plan, keys, digest)
+        write_manifest(settings.out, described)
         remove_unfinished(settings.out)
         remove_unfinished(settings.out / MAPS)
-        done = existing_parts(settings.out, form, plan)
-        before = sum(len(plan.rows_of(part)) for part in done)
-        part_of = {
-            task: part
-            for part in range(plan.parts)
-            if part not in done
-            for task in plan.tasks_of(part)
-        }
-        with contextlib.closing(_answers(location, plan, list(part_of), settings)) as stream:
-            progress = progress or (lambda *_: None)
-            warnings = _write_parts(settings.out, form, rows, plan, part_of, stream, progress)
+        writer = PartWriter(settings.out, form, rows, plan, keys, digest, finished)
+        with contextlib.closing(_answers(location, writer.plan, writer.asked, settings)) as stream:
+            warnings = writer.write_all(stream, progress or (lambda *_: None))
         errors = count_errors(settings.out, form, plan.parts)
     return BatchSummary(
         out=settings.out,
         rows=len(rows),
         photos=plan.photos,
         parts=plan.parts,
-        rows_before=before,
+        rows_before=writer.rows_before,
+        changed=finished.changed,
+        added=finished.added,
+        removed=finished.removed,
         errors=dict(errors.most_common()),
-        warnings=warnings,
+        warnings=(*rows.notes, *warnings),
         seconds=time.monotonic() - began,
     )
 
@@ -182,42 +191,3 @@ def _answers(
         yield from answers_of_processes(location, plan.photo_points, tasks, workers)
     else:
         yield from answers_here(location, plan.photo_points, tasks)
-
-
-def _write_parts(
-    out: Path,
-    form: TableForm,
-    rows: Rows,
-    plan: BatchPlan,
-    part_of: dict[int, int],
-    answers: Iterable[TaskAnswer],
-    progress: Progress,
-) -> tuple[str, ...]:
-    """Write each part when its last task is answered; returns the warnings.
-
-    Args:
-        out: folder of the batch.
-        form: format of the parts.
-        rows: all rows of the input.
-        plan: rows and tasks of each part.
-        part_of: part of each task to answer.
-        answers: answers to these tasks, in any order.
-        progress: called after each task.
-    """
-    missing = collections.Counter(part_of.values())
-    answered: dict[int, TaskAnswer] = {}
-    warnings: dict[str, None] = {}
-    done, failed = len(rows) - sum(len(plan.rows_of(part)) for part in missing), 0
-    progress(done, len(rows), failed)
-    for answer in answers:
-        part = part_of[answer.task]
-        answered[answer.task] = answer
-        warnings |= dict.fromkeys(answer.warnings)
-        missing[part] -= 1
-        if not missing[part]:
-            part_answers = [answered.pop(task) for task in plan.tasks_of(part)]
-            write_part(out, part, form, plan, rows, part_answers)
-        done += len(answer.errors)
-        failed += len(answer.errors) - answer.errors.count(None)
-        progress(done, len(rows), failed)
-    return tuple(warnings)

@@ -52,8 +52,6 @@ class Task:
     """`[N, 2]`, photo by photo, in pixels or in fractions."""
     in_fractions: bool
     """Whether points are fractions of width and height."""
-    first_photo: int
-    """Number of the first photo in the batch."""
     maps: MapFiles | None
     """Depth map files to write; None: no maps."""
 
@@ -111,7 +109,7 @@ def _answer_photo(
         return points, unknown, unknown, [reason] * len(points)
     if task.maps is not None and map_m is not None:
         try:  # a full disk is not the photo's fault, and ends the batch
-            task.maps.write(task.first_photo + number, task.paths[number], map_m)
+            task.maps.write(task.paths[number], task.focal_px[number], map_m)
         except InputError as error:
             return points, unknown, unknown, [str(error)] * len(points)
     inside = inside_image(points[:, 0], points[:, 1], scene.size)

@@ -22,7 +22,7 @@ from spd.cli.options import (
 if TYPE_CHECKING:
     from spd.batch import BatchInput, BatchSettings, BatchSummary
 
-_SHOWN_ERRORS = 5
+_SHOWN = 5
 
 
 def batch(
@@ -182,6 +182,8 @@ def _run(batch_input: "BatchInput", settings: "BatchSettings") -> "BatchSummary"
 
 def _describe(summary: "BatchSummary") -> str:
     """The summary as text."""
+    from spd.files import storable
+
     lines = [
         f"wrote {summary.rows} rows for {summary.photos} photos to {summary.parts} parts in "
         f"{summary.out}"
@@ -190,12 +192,21 @@ def _describe(summary: "BatchSummary") -> str:
         lines.append("all rows were already finished")
     elif summary.rows_before:
         lines.append(f"{summary.rows_before} of them were already finished")
+    if summary.rows_before and summary.changed + summary.added:
+        lines.append(f"asked {summary.changed} changed and {summary.added} new photos")
+    if summary.removed:
+        named = ", ".join(storable(path) for path in summary.removed[:_SHOWN])
+        named += ", ..." if len(summary.removed) > _SHOWN else ""
+        lines.append(
+            f"removed the rows of {len(summary.removed)} photos that are no longer in the input: "
+            f"{named}"
+        )
     now = summary.rows - summary.rows_before
     if now:
         lines.append(f"computed {now} rows in {summary.seconds:.1f} s")
     if summary.failed:
         lines.append(f"{summary.failed} rows have errors:")
-        shown = list(summary.errors.items())[:_SHOWN_ERRORS]
+        shown = list(summary.errors.items())[:_SHOWN]
         lines += [f"  {count} x {error}" for error, count in shown]
         if len(summary.errors) > len(shown):
             lines.append(

@@ -1,0 +1,54 @@
+"""Find the photos below a folder."""
+
+import collections
+import os
+from pathlib import Path
+
+from spd.files import storable
+
+PHOTOS = (
+    *(".avif", ".bmp", ".dng", ".gif", ".heic", ".heif", ".hif", ".jfif", ".jp2", ".jpe"),
+    *(".jpeg", ".jpg", ".mpo", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"),
+)
+"""Suffixes of the photos found in a folder; a glob or a table may name any file."""
+_SHOWN = 5
+
+
+def photos_below(folder: Path, own: Path | None = None) -> tuple[list[str], list[str]]:
+    """Paths of all photos below a folder, sorted, and notes about what was left out.
+
+    Hidden files and folders (such as macOS's `._photo.jpg`) are left out, and so is everything that
+    is not a regular file, and the batch's `own` folder. The notes name folders that cannot be read
+    and count the files of other types.
+    """
+    left_out = None if own is None else os.path.realpath(own)
+    photos: list[str] = []
+    unreadable: list[OSError] = []
+    others: collections.Counter[str] = collections.Counter()
+    for parent, folders, names in os.walk(folder, onerror=unreadable.append):
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith(".") and os.path.realpath(os.path.join(parent, name)) != left_out
+        ]
+        for name in names:
+            path = os.path.join(parent, name)
+            if name.startswith(".") or not os.path.isfile(path):
+                continue
+            suffix = os.path.splitext(name)[1].lower()
+            if suffix in PHOTOS:
+                photos.append(path)
+            else:
+                others[suffix or "no suffix"] += 1
+    notes = [
+        f"cannot read {storable(str(error.filename))}: {error.strerror}; its photos are missing"
+        for error in unreadable
+    ]
+    if others:
+        shown = ", ".join(storable(suffix) for suffix, _ in others.most_common(_SHOWN))
+        shown += ", ..." if len(others) > _SHOWN else ""
+        notes.append(
+            f"{others.total()} files in {storable(str(folder))} are not photos ({shown}) and were "
+            "left out"
+        )
+    return sorted(photos), notes
