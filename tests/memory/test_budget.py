@@ -1,5 +1,7 @@
 """The memory limit: work is refused with its number, or waits for other threads."""
 
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -21,6 +23,7 @@ def gigabyte(monkeypatch):
     """A gigabyte is left, and this process holds 100 MB."""
     monkeypatch.setattr(machine, "left_bytes", lambda: 1_000_000_000)
     monkeypatch.setattr(machine, "held_bytes", lambda: 100_000_000)
+    limit_memory(None)
     yield
     limit_memory(None)
 
@@ -126,3 +129,35 @@ def test_waiting_ends(monkeypatch):
     over.set()
     thread.join()
     assert not isinstance(caught.value, MemoryLimitError)  # it would fit later
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_DATA counts only the heap elsewhere")
+def test_in_a_process_of_ours_the_kernel_refuses_what_was_not_predicted():
+    program = """
+import spd.memory as memory
+memory.limit_this_process("400MB")
+kept = bytearray(500_000_000)  # in another program than ours only the limit itself is set
+del kept
+memory.own_this_process()
+memory.limit_this_process("400MB")
+try:
+    bytearray(500_000_000)
+except MemoryError:
+    print("refused", memory.available_bytes() > 200_000_000)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "refused True\n", done.stderr
+
+
+def test_small_work_does_not_look_at_the_system_every_time(monkeypatch):
+    looks = []
+    monkeypatch.setattr(budget, "_SURE_S", 1000.0)
+    monkeypatch.setattr(machine, "left_bytes", lambda: looks.append(1) or 1_000_000_000)
+    for _ in range(40):
+        with reserved(10_000_000, "it", ""):
+            pass
+    assert len(looks) == 1
+    for _ in range(40):
+        with reserved(10_000_000, "it", ""):
+            pass
+    assert len(looks) == 2  # half of what was left has been reserved since

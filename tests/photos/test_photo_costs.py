@@ -10,7 +10,7 @@ from PIL import Image
 
 from helpers import costly_files as files
 from spd.errors import InputError
-from spd.memory import MemoryLimitError, machine
+from spd.memory import MemoryLimitError, limit_memory, machine
 from spd.photos import bounded_file
 from spd.photos.reading import read_photo
 from spd.photos.structure import check_structure, webp_size
@@ -113,6 +113,7 @@ def test_a_decoder_in_python_ends_when_its_time_is_over(monkeypatch):
 )  # fmt: skip
 def test_memory_is_predicted_from_the_header_and_refused_with_its_number(data, needs, monkeypatch):
     monkeypatch.setattr(machine, "left_bytes", lambda: 100_000_000)
+    limit_memory(None)  # forgets what was left before
     monkeypatch.setattr(Image.Image, "load", lambda _: pytest.fail("it was decoded"))
     said = f"pixels needs about {needs} of memory, but only 52 MB can be used here; scale"
     with pytest.raises(MemoryLimitError, match=said):

@@ -7,6 +7,7 @@ with its number before it begins; what fits only when other threads have finishe
 import contextlib
 import ctypes
 import gc
+import os
 import re
 import sys
 import threading
@@ -23,12 +24,16 @@ SMALLEST_LIMIT = 256_000_000
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 _PATIENCE_S = 120.0  # for work of other threads; only then refuse what would fit alone
+_SURE_S = 1.0  # for which half of what was left still counts as left
+_EVERYTHING = 1 << 62
 _SPARE_BYTES = 48_000_000  # for Python's own objects and free lists
 
 _changed = threading.Condition()
 _limit: int | None = None
 _process_is_ours = False
 _outstanding: dict[int, int] = {}  # bytes reserved by each thread
+_sure_bytes = 0  # of reservations that fit without looking at the system again, which takes a while
+_sure_until = 0.0
 
 
 class MemoryLimitError(OutOfMemoryError):
@@ -72,7 +77,8 @@ def limit_memory(limit: str | int | None) -> None:
     Raises:
         ConfigError: if it is not a size, or too small.
     """
-    global _limit
+    global _limit, _sure_until
+    _sure_until = 0.0
     _limit = None if limit is None else parse_bytes(limit)
 
 
@@ -139,14 +145,21 @@ def reserved(needed_bytes: int, what: str, advice: str) -> Iterator[None]:
 
 
 def _wait_for(needed_bytes: int, me: int, what: str, advice: str) -> None:
+    global _sure_bytes, _sure_until
     last = time.monotonic() + _PATIENCE_S
     tidied = False
     with _changed:
+        if needed_bytes <= _sure_bytes and time.monotonic() < _sure_until:
+            _sure_bytes -= needed_bytes
+            _outstanding[me] = _outstanding.get(me, 0) + needed_bytes
+            return
         while True:
             others = sum(size for thread, size in _outstanding.items() if thread != me)
             left = available_bytes()
             if left is None or needed_bytes + others + _SPARE_BYTES <= left:
                 _outstanding[me] = _outstanding.get(me, 0) + needed_bytes
+                room = _EVERYTHING if left is None else left - needed_bytes - others - _SPARE_BYTES
+                _sure_bytes, _sure_until = room // 2, time.monotonic() + _SURE_S
                 return
             if not tidied:
                 tidied = True
@@ -160,6 +173,17 @@ def _wait_for(needed_bytes: int, me: int, what: str, advice: str) -> None:
         f"{in_words(max(0, left - _SPARE_BYTES))} {_of_the_limit()}; {advice}"
     )
     raise OutOfMemoryError(message) if others else MemoryLimitError(message, needed_bytes)
+
+
+def _after_fork() -> None:
+    """In a forked child nothing is reserved, and the lock may be held by a thread that is gone."""
+    global _changed
+    _changed = threading.Condition()
+    _outstanding.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _of_the_limit() -> str:
