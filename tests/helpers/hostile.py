@@ -73,7 +73,7 @@ def _changed(data: Any, rng: random.Random) -> Any:
         del parent[key]
     elif kind == 1 and isinstance(parent, dict):
         odd = rng.choice(("", "self", "a\nb", "__class__", "x" * 300, "\ud800", str(key) + " "))
-        parent[odd] = rng.choice(VALUES)
+        parent[odd] = copy.deepcopy(rng.choice(VALUES))
     elif kind == 2:
         parent[key] = copy.deepcopy(data)
     else:
