@@ -21,7 +21,7 @@ from helpers.hostile import SOAK, mutated, mutated_json, refusal
 from helpers.small_runs import CPU, small_recipe
 from spd.checkpoints.checkpoint import load_checkpoint
 from spd.checkpoints.encoder_weights import load_encoder
-from spd.checkpoints.folder import find_checkpoint
+from spd.checkpoints.folder import find_checkpoint, shipped_folder
 from spd.data.formats.decoding import _decode_npy
 from spd.evaluation.npz import read_arrays, write_arrays
 from spd.models.encoder_vits.vit_s import Encoder
@@ -67,7 +67,7 @@ def safetensors(folder: Path) -> Case:
 
 
 def export_json(folder: Path) -> Case:
-    shutil.copytree(exports.exported(), folder / "export")
+    shutil.copytree(shipped_folder() / "onnx", folder / "export")
 
     def read() -> None:
         export = ExportFolder.read(folder / "export")
@@ -78,7 +78,7 @@ def export_json(folder: Path) -> Case:
 
 
 def export_graph(folder: Path) -> Case:
-    shutil.copytree(exports.exported(), folder / "export")
+    shutil.copytree(shipped_folder() / "onnx", folder / "export")
     return Case(
         folder / "export" / QUERY, lambda: ExportFolder.read(folder / "export").graph(QUERY)
     )

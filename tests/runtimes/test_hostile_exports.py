@@ -27,7 +27,7 @@ SHAPE = (("DIM", 64), ("HEADS", 4), ("FFN", 256), ("HEAD_WIDTH", 128), ("WINDOW"
 
 @pytest.fixture
 def copied(tmp_path) -> Path:
-    return shutil.copytree(exports.exported(), tmp_path / "export")
+    return shutil.copytree(shipped_folder() / "onnx", tmp_path / "export")
 
 
 @pytest.fixture
