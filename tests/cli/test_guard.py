@@ -21,6 +21,7 @@ NOT_FILES = {  # options of text that name no file
     *("evaluate.protocol", "evaluate.device", "score.protocol", "train.device"),
     *("convert.split", "pack.license"),
     *("query.points", "query.grid", "query.boxes", "query.distance", "query.line"),
+    *("query.memory", "calibrate.memory", "batch.memory"),
     *("query.intrinsics", "query.distortion", "query.device", "query.runtime", "query.precision"),
 }
 POINTS = ["--points", "3,4", "--focal-px", "52"]

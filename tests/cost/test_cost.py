@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from helpers.costs import rows_of, terms_of
 from helpers.paths import DOCS
-from spd import geometry
+from spd import pixels
 from spd.config import ModelConfig
 from spd.cost import (
     cost_command,
@@ -154,7 +154,7 @@ def test_grid_has_the_sizes_of_an_odd_patch_grid() -> None:
 @pytest.mark.parametrize("size", [(351, 476), (350, 14), (0, 28)])
 def test_bad_size_has_the_same_message_as_in_the_model(size: tuple[int, int]) -> None:
     with pytest.raises(InputError) as from_geometry:
-        geometry.check_image_size(size)
+        pixels.check_image_size(size)
     with pytest.raises(InputError) as from_cost:
         mac_tables(FULL, size)
     assert str(from_cost.value) == str(from_geometry.value)

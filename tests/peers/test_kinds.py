@@ -49,7 +49,7 @@ def test_the_kind_is_what_the_family_is_documented_to_answer(tmp_path, config, k
         ),
         (
             {"model_type": "prompt_depth_anything"},
-            "each ForDepthEstimation: depth_anything, depth_pro, dpt, glpn, zoe",
+            "ForDepthEstimation model of type depth_anything, depth_pro, dpt, glpn, zoe",
         ),
         (DEPTH_ANYTHING | {"depth_estimation_type": "metric"}, "a metric model needs max_depth"),
         (DEPTH_ANYTHING | {"max_depth": None}, "config.json: max_depth is null; expected a number"),

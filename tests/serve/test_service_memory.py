@@ -37,6 +37,8 @@ def left(monkeypatch):
     """Memory that is left, in bytes; a test may change it."""
     given = [10**9]
     monkeypatch.setattr("spd.memory.budget.available_bytes", lambda: given[0])
+    monkeypatch.setattr("spd.memory.budget._SURE_S", -1.0)  # look at the system every time
+    monkeypatch.setattr("spd.memory.budget._sure_until", 0.0)
     return given
 
 

@@ -40,8 +40,7 @@ def type_name(column: Column) -> str:
 
 def as_list(column: Column) -> list[Any]:
     """A column as Python values."""
-    values: list[Any] = column.tolist() if isinstance(column, np.ndarray) else column.to_pylist()
-    return values
+    return list(column.tolist() if isinstance(column, np.ndarray) else column.to_pylist())
 
 
 def as_arrow(column: Column) -> Any:

@@ -74,7 +74,7 @@ class Protocol:
             "mean with the mirrored photo" if self.flip else "no flip",
             f"predictions clamped to {self.min_m:g}..{self.max_m:g} m"
             if self.clamp_far
-            else f"predictions clamped from below to {self.min_m:g} m",
+            else f"predictions clamped to {self.min_m:g} m and more",
             _SILOG_WORDS[self.silog],
         ]
         return ", ".join(parts)
@@ -174,9 +174,9 @@ def _alignment_words(alignment: Alignment) -> str:
     if alignment == "none":
         return "no alignment"
     if alignment == "median":
-        return "each image scaled to its ground-truth median"
+        return "each image scaled to its true median"
     space = "inverse depth" if "inverse" in alignment else "depth"
-    return f"each image fitted to its ground truth by scale and shift in {space}"
+    return f"each image fitted to its truth by scale and shift in {space}"
 
 
 def _bts(name: str, **changes: Any) -> Protocol:
