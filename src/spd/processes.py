@@ -20,13 +20,31 @@ CORES = os.cpu_count() or 1
 def process_pool(
     workers: int, initializer: Callable[..., None] | None = None, arguments: tuple[Any, ...] = ()
 ) -> Iterator[concurrent.futures.ProcessPoolExecutor]:
-    """A pool of processes that is shut down, with its waiting work, at the end of the block."""
+    """A pool of processes that is shut down, with its waiting work, at the end of the block.
+
+    The processes also end when this one is killed.
+    """
     context = multiprocessing.get_context("spawn")  # threads of torch do not survive a fork
-    pool = concurrent.futures.ProcessPoolExecutor(workers, context, initializer, arguments)
+    pool = concurrent.futures.ProcessPoolExecutor(
+        workers, context, _start, (initializer, arguments)
+    )
     try:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _start(initializer: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if initializer is not None:
+        initializer(*arguments)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+    os._exit(1)
 
 
 def on_threads(

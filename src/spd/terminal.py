@@ -1,7 +1,9 @@
 """The terminal of a command: its progress bar, Ctrl-C, and libraries' messages."""
 
 import contextlib
+import errno
 import logging
+import os
 import re
 import signal
 import sys
@@ -9,6 +11,10 @@ import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
+
+HANGUP: int | None = getattr(signal, "SIGHUP", None)  # Windows has none
+ENDING = tuple(s for s in (signal.SIGTERM, HANGUP) if s is not None)
+"""Signals that ask a program to end."""
 
 
 @contextlib.contextmanager
@@ -41,23 +47,80 @@ def progress_bar(
         yield lambda done, total, **now: bar.update(task, completed=done, total=total, **now)
 
 
+def end_by_signals() -> list[int]:
+    """Let SIGTERM and SIGHUP end the program as Ctrl-C does: finished work stays, workers end.
+
+    Returns:
+        A list to which the number of the first such signal is added when it comes.
+    """
+    came: list[int] = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        if number == HANGUP:
+            leave_closed_terminal()
+        if not came:  # another one would interrupt the clean end
+            came.append(number)
+            raise KeyboardInterrupt
+
+    for number in ENDING:
+        if signal.getsignal(number) == signal.SIG_DFL:  # nohup ignores SIGHUP
+            signal.signal(number, end)
+    return came
+
+
+def on_hangup(handle: Callable[[int, FrameType | None], None]) -> None:
+    """Call this on SIGHUP, unless SIGHUP is ignored, as under nohup, or this is another thread."""
+
+    def answer(number: int, frame: FrameType | None) -> None:
+        leave_closed_terminal()
+        signal.signal(number, signal.SIG_IGN)  # a terminal that closes may send several
+        handle(number, frame)
+
+    is_main = threading.current_thread() is threading.main_thread()
+    if HANGUP is not None and is_main and signal.getsignal(HANGUP) != signal.SIG_IGN:
+        signal.signal(HANGUP, answer)
+
+
+def leave_closed_terminal() -> None:
+    """Send output nowhere that would go to a terminal that was closed, where writing fails."""
+    for number in (1, 2):
+        try:
+            os.tcgetpgrp(number)
+        except OSError as error:
+            if error.errno == errno.EIO:
+                nowhere = os.open(os.devnull, os.O_RDWR)
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+
+
 @contextlib.contextmanager
 def stop_signal() -> Iterator[threading.Event]:
-    """Yield an event that SIGINT and SIGTERM set; a second signal ends the program as usual."""
+    """Yield an event that SIGINT, SIGTERM and SIGHUP set.
+
+    A second SIGINT or SIGTERM ends the program as usual. A second SIGHUP does nothing, since a
+    terminal that closes may send several. SIGHUP stays ignored where it is, as under nohup.
+    """
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stop  # Python handles signals in the main thread only
         return
-    previous = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+    previous = {s: signal.getsignal(s) for s in (signal.SIGINT, *ENDING)}
+    if previous.get(HANGUP) == signal.SIG_IGN:
+        del previous[HANGUP]
 
     def request(number: int, frame: FrameType | None) -> None:
         stop.set()
-        print(
-            "stopping after this step; press Ctrl-C again to stop at once",
-            file=sys.stderr,
-            flush=True,
-        )
-        signal.signal(number, previous[signal.Signals(number)])
+        if number == HANGUP:
+            signal.signal(number, signal.SIG_IGN)
+            leave_closed_terminal()
+        else:
+            signal.signal(number, previous[signal.Signals(number)])
+        with contextlib.suppress(OSError, RuntimeError):  # the signal may have met another print
+            print(
+                "stopping after this step; press Ctrl-C again to stop at once",
+                file=sys.stderr,
+                flush=True,
+            )
 
     for number in previous:
         signal.signal(number, request)
@@ -72,11 +135,13 @@ def stop_signal() -> Iterator[threading.Event]:
 def interrupts_held() -> Iterator[None]:
     """Shield processes started in this block from SIGINT, and delay ours to the block's end.
 
-    A terminal sends Ctrl-C to all processes; only the main one should answer. Child processes
+    They are shielded from SIGHUP too. A terminal sends Ctrl-C, and SIGHUP when it closes, to all
+    processes; only the main one should answer. Child processes
     inherit the signal mask, so even one that is still importing is not interrupted. A delayed
     interrupt is raised where the block ends, so put the block inside the `try` that ends them.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    shielded = {signal.SIGINT} if HANGUP is None else {signal.SIGINT, HANGUP}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, shielded)
     came = threading.Event()
     # The mask covers this thread only: another thread may receive the signal, and Python then
     # raises KeyboardInterrupt here. Only the main thread is ever interrupted.

@@ -1,7 +1,6 @@
 """The training loop (specification, section 7), in one process or many."""
 
 import contextlib
-import dataclasses
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -24,37 +23,12 @@ from spd.training.generators import generator_states, set_generator_states
 from spd.training.objective import Objective
 from spd.training.optim import make_optimizer, make_schedule
 from spd.training.parallel import Parallel, is_main_process
+from spd.training.results import StepResult, TrainResult
 from spd.training.runs import Run
 from spd.training.start import start_model
 from spd.training.validation import batch_abs_rel, tensors_on, validate
 
 LOWEST_LOSS_SCALE = 2.0**-10  # below it, float16 gradients overflow for another reason than scale
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class TrainResult:
-    """Summary of a finished run."""
-
-    steps: int
-    last_loss: float
-    best_abs_rel: float
-    """On the validation set, or on an overfit run's own batch; infinite without either."""
-    images_without_reading: int
-    seconds_per_step: float
-    """Median, without evaluation, saving and waiting for data."""
-    waiting_share: float
-    """Share of the time spent waiting for data."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class StepResult:
-    """Numbers of one optimiser step, equal in all processes."""
-
-    loss: float
-    grad_norm: float
-    images_without_reading: int
-    stop: bool
-    """Whether any process was asked to stop."""
 
 
 class Trainer:
@@ -87,6 +61,7 @@ class Trainer:
         self.objective: nn.Module = self.parallel.wrap(objective)
         if self.config.compile:
             self.objective.compile()
+        self._unlogged: list[dict[str, Any]] = []  # rows that a full disk did not take
         self.step = 0
         self.images_without_reading = 0
 
@@ -138,7 +113,7 @@ class Trainer:
         Raises:
             TrainingError: if the loss or a gradient is not finite, a frame cannot be read, or the
                 last checkpoint cannot be written. The finished steps are saved where possible.
-            StoppedError: after SIGINT or SIGTERM; the finished steps are saved.
+            StoppedError: after SIGINT, SIGTERM or SIGHUP; the finished steps are saved.
         """
         config = self.config
         overfit = config.batch_size if self.run.overfit else 0
@@ -206,8 +181,17 @@ class Trainer:
         }
 
     def restore(self) -> None:
-        """Continue exactly from the run's last checkpoint, or from the start if it has none."""
+        """Continue exactly from the run's last intact checkpoint, or from the start without any.
+
+        Damaged checkpoints are renamed, and said on stderr.
+
+        Raises:
+            TrainingError: if no checkpoint is intact, or the last one does not fit this run.
+        """
         if self.run.started:
+            if is_main_process():
+                _say(*self.run.set_damaged_aside())
+            self.parallel.wait()
             state = self.run.restore(self.kept_model)
             try:
                 self._take(state)
@@ -272,11 +256,30 @@ class Trainer:
             "decoder_lr": decoder_lr,
             "grad_norm": result.grad_norm,
         }
-        try:
-            self.run.log({"step": self.step, **row, "wait_s": wait_s, "step_s": step_s})
-        except DataError as error:
-            raise self._saved_error(str(error), "free some disk space and resume") from None
+        self._write_log({"step": self.step, **row, "wait_s": wait_s, "step_s": step_s})
         self.parallel.track(row, self.step)
+
+    def _write_log(self, row: dict[str, Any]) -> None:
+        """Log a row and those that waited; where the disk is full, save and stop, or else go on.
+
+        Stopping without a checkpoint would lose steps, so the rows then wait in memory.
+        """
+        failed_before = bool(self._unlogged)
+        self._unlogged.append(row)
+        try:
+            self.run.log(*self._unlogged)
+            self._unlogged.clear()
+        except DataError as error:
+            if failed_before:
+                return
+            try:
+                self.save()
+            except DataError:
+                remedy = "the log is kept in memory; free some disk space"
+                _say(f"{error}; step {self.step} cannot be saved either; {remedy}")
+            else:
+                remedy = "free some disk space and resume"
+                raise self._saved_error(str(error), remedy) from None
 
     def _check_finite(self, result: StepResult, parts: Sequence[Batch]) -> None:
         """Save and stop before the weights take a step that is not finite.
@@ -309,11 +312,7 @@ class Trainer:
         except DataError as error:
             if last:
                 raise self._unsaved_error(error) from None
-            print(
-                f"step {self.step} could not be saved: {error}; training continues",
-                file=sys.stderr,
-                flush=True,
-            )
+            _say(f"step {self.step} could not be saved: {error}; training continues")
         self.parallel.wait()
 
     def _validate(self, validation: Sequence[RGBDSample]) -> float:
@@ -321,7 +320,7 @@ class Trainer:
         abs_rel = validate(predictor, validation, self.parallel)
         self.model.train()
         if is_main_process():
-            self.run.log({"step": self.step, "val_abs_rel": abs_rel})
+            self._write_log({"step": self.step, "val_abs_rel": abs_rel})
             self.parallel.track({"val_abs_rel": abs_rel}, self.step)
         return abs_rel
 
@@ -343,3 +342,8 @@ class Trainer:
             f"{error}; step {self.step} could not be saved, but earlier checkpoints are intact; "
             f"free some disk space and resume with: spd train --resume {self.run.folder}"
         )
+
+
+def _say(*lines: str) -> None:
+    for line in lines:
+        print(line, file=sys.stderr, flush=True)

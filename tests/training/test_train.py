@@ -189,8 +189,12 @@ def test_a_damaged_state_is_named(small_config, samples, tmp_path):
     run = Run.create(tmp_path / "run", recipe(small_config), ("data",))
     trainer = Trainer(run, CPU)
     trainer.fit(samples)
-    state = run.folder / "checkpoints/step-00000008/state.pt"
-    state.write_bytes(state.read_bytes()[:100])
+    for state in run.folder.rglob("state.pt"):
+        state.write_bytes(state.read_bytes()[:100])
+    with pytest.raises(TrainingError, match=r"no intact checkpoint \(state\.pt does not match"):
+        Trainer(run, CPU).restore()
+    for checksums in run.folder.rglob("checksums.json"):  # as of an earlier version
+        checksums.unlink()
     with pytest.raises(TrainingError, match=r"state\.pt cannot be read"):
         Trainer(run, CPU).restore()
 

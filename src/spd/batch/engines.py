@@ -4,9 +4,6 @@ An engine yields the answers in any order and writes nothing.
 """
 
 import dataclasses
-import multiprocessing
-import os
-import threading
 from collections.abc import Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -77,22 +74,14 @@ _predictor: AnyPredictor | SPDError
 
 
 def _start(location: ModelLocation) -> None:
-    """Load the network once, and make this process end when its parent is killed."""
+    """Load the network once."""
     global _predictor
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     limit_threads(location)
     limit_this_process(location.options.memory)
     try:
         _predictor = location.load()
     except SPDError as error:  # raised here it would only be reported as a dead process
         _predictor = error
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-    os._exit(1)
 
 
 def _answer(task: Task) -> TaskAnswer:

@@ -14,12 +14,13 @@ import torch
 from safetensors.torch import save as safetensors_bytes
 from torch import Tensor
 
+from spd.checkpoints.checksums import refuse_damaged
 from spd.checkpoints.folder import CONFIG, WEIGHTS
 from spd.checkpoints.tensor_files import check_tensors, read_safetensors, shown_name
 from spd.config import ModelConfig
 from spd.cost import parameters
 from spd.errors import CheckpointError, ConfigError
-from spd.files import read_json, write_bytes, write_text
+from spd.files import read_json, write_bytes
 from spd.models.encoder_vits.checkpoint_names import common_name
 from spd.models.spd import SPD
 
@@ -39,7 +40,8 @@ def write_model(
     # Serialised first, so that a full disk is the same error for both files.
     write_bytes(folder / WEIGHTS, safetensors_bytes(weights, metadata={"format": "pt"}))
     config = {"spd": "v15.2", "model": model.config.to_dict(), "about": about or {}}
-    write_text(folder / CONFIG, json.dumps(config, indent=1) + "\n")
+    text = json.dumps(config, indent=1) + "\n"
+    write_bytes(folder / CONFIG, text.encode("utf-8", "backslashreplace"))
 
 
 def stored_weights(model: SPD) -> dict[str, Tensor]:
@@ -74,8 +76,10 @@ def load_checkpoint(folder: Path) -> tuple[SPD, dict[str, Any]]:
     """Load a model, in evaluation mode, and the facts stored with it.
 
     Raises:
-        CheckpointError: if a file is missing, truncated, or does not fit its configuration.
+        CheckpointError: if a file is missing, truncated, differs from its checksum, or does not fit
+            its configuration.
     """
+    refuse_damaged(folder, (CONFIG, WEIGHTS))
     config, about = read_config(folder)
     _check_size(config, folder / WEIGHTS)
     model = SPD(config)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from spd.checkpoints.checkpoint import read_config
+from spd.checkpoints.checksums import refuse_damaged
 from spd.checkpoints.folder import CONFIG, WEIGHTS, find_checkpoint
 from spd.checkpoints.tensor_files import read_pickled, read_safetensors
 from spd.errors import CheckpointError
@@ -44,6 +45,7 @@ def load_encoder(encoder: Encoder, source: str | Path) -> EncoderStart:
             or a tensor is missing or unknown.
     """
     weights, config = _find(source)
+    refuse_damaged(weights.parent, (CONFIG, weights.name))
     if config is not None:
         _check_config(encoder, config)
     tensors, beside = _unwrap(_read(weights), weights)

@@ -1,10 +1,12 @@
 """Finding the folder of a model's weights, without loading torch."""
 
 import os
+import warnings
 from pathlib import Path
 
+from spd.checkpoints.checksums import damage
 from spd.checkpoints.hub_errors import hub_reason
-from spd.checkpoints.run_folder import BEST, CHECKPOINTS, RUN
+from spd.checkpoints.run_folder import BEST, CHECKPOINTS, RUN, STEP
 from spd.errors import CheckpointError
 from spd.files import read_json
 
@@ -19,11 +21,12 @@ SHIPPED = "shipped"
 def find_checkpoint(source: str | Path | None) -> Path:
     """Folder with the weights of a checkpoint, a file in it, a run, or a hub id.
 
-    For a run, it is the best checkpoint, or the last one if none was evaluated. None and `shipped`
-    are the model that comes with the package.
+    For a run, it is the best checkpoint, or the last one if none was evaluated. If that one is
+    damaged, a warning says which intact one is used instead. None and `shipped` are the model that
+    comes with the package.
 
     Raises:
-        CheckpointError: if it does not exist.
+        CheckpointError: if it does not exist, or the run has no intact checkpoint.
     """
     if source is None or str(source) == SHIPPED:
         return shipped_folder()
@@ -64,23 +67,39 @@ def shipped_folder() -> Path:
 
 def checkpoints_of_run(run: Path) -> list[Path]:
     """Complete checkpoints of a run, in order of their steps."""
-    return sorted(path.parent for path in (run / CHECKPOINTS).glob(f"step-*/{WEIGHTS}"))
+    return sorted(path.parent for path in (run / CHECKPOINTS).glob(f"{STEP}*/{WEIGHTS}"))
 
 
 def _best_of_run(run: Path) -> Path:
     complete = checkpoints_of_run(run)
     if not complete:
         raise CheckpointError(f"run {run} has no checkpoint yet; train it first")
+    chosen = _noted_best(run, complete) or complete[-1]
+    problem = damage(chosen, (CONFIG, WEIGHTS))
+    if problem is None:
+        return chosen
+    others = [folder for folder in reversed(complete) if folder != chosen]
+    intact = next((folder for folder in others if not damage(folder, (CONFIG, WEIGHTS))), None)
+    if intact is None:
+        raise CheckpointError(
+            f"run {run} has no intact checkpoint: in {chosen.name}, {problem}; restore its files "
+            "from a copy, or train a new run"
+        )
+    warnings.warn(
+        f"checkpoint {chosen} is damaged ({problem}); using {intact.name} instead", stacklevel=3
+    )
+    return intact
+
+
+def _noted_best(run: Path, complete: list[Path]) -> Path | None:
     best = run / BEST
     if best.is_file():
         try:
             name = read_json(best)["checkpoint"]
         except (OSError, ValueError, KeyError, TypeError):
             raise CheckpointError(f"{best} is damaged; delete it") from None
-        chosen = next((folder for folder in complete if folder.name == name), None)
-        if chosen is not None:
-            return chosen
-    return complete[-1]
+        return next((folder for folder in complete if folder.name == name), None)
+    return None
 
 
 def _from_hub(name: str) -> Path:

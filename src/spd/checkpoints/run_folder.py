@@ -9,6 +9,9 @@ RUN = "run.json"
 LOG = "log.jsonl"
 CHECKPOINTS = "checkpoints"
 STATE = "state.pt"
+STEP = "step-"
+DAMAGED = "damaged-"
+"""What the name of a damaged checkpoint's folder begins with after a resumed run renamed it."""
 BEST = "best.json"
 
 

@@ -11,6 +11,7 @@ import os
 import re
 import sys
 import typing
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,13 +22,20 @@ _EXTRAS = {  # what else than PyTorch a command needs, so that one installation 
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0, 2 after a wrong input, 130 after an interruption."""
+    """Run the command line and exit: 0, 2 after a wrong input, 130 after an interruption.
+
+    SIGTERM and SIGHUP end a command as Ctrl-C does, with exit code 143 or 129.
+    """
     from spd.cli.streams import use_steady_streams
     from spd.memory import own_this_process
+    from spd.terminal import end_by_signals
 
     own_this_process()
     use_steady_streams()
-    sys.exit(run(sys.argv[1:] if argv is None else argv))
+    warnings.formatwarning = lambda message, *_: f"spd: warning: {message}\n"
+    ended = end_by_signals()
+    code = run(sys.argv[1:] if argv is None else argv)
+    sys.exit(128 + ended[0] if ended else code)
 
 
 def run(argv: Sequence[str]) -> int:

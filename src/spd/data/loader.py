@@ -16,6 +16,7 @@ from spd.data.sample import RGBDSample
 from spd.data.transforms import TrainingView, training_view
 from spd.data.view_order import ViewOrder, groups_of
 from spd.recipes import TrainConfig
+from spd.terminal import interrupts_held
 
 Batch = dict[str, Tensor | list[str]]
 
@@ -80,16 +81,16 @@ def batches(
         for number in range(config.accumulate)
         for image in range(mine)
     ]
-    return iter(
-        DataLoader(
-            stream,
-            batch_size=mine,
-            sampler=numbers,
-            num_workers=config.workers,
-            collate_fn=collate,
-            persistent_workers=config.workers > 0,
-        )
+    loader = DataLoader(
+        stream,
+        batch_size=mine,
+        sampler=numbers,
+        num_workers=config.workers,
+        collate_fn=collate,
+        persistent_workers=config.workers > 0,
     )
+    with interrupts_held():  # Ctrl-C and a closed terminal end the run, not its processes
+        return iter(loader)
 
 
 def collate(views: Sequence[TrainingView]) -> Batch:

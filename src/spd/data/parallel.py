@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from spd.data.source import Source
 from spd.errors import DataError, SPDError
 from spd.processes import CORES, process_pool
+from spd.terminal import interrupts_held
 
 Result = TypeVar("Result")
 Work = Callable[[Source, int], Result]
@@ -37,7 +38,9 @@ def map_frames(
         return
     try:
         with process_pool(workers, _start, (source, work)) as pool:
-            yield from pool.map(_in_worker, numbers, chunksize=CHUNK)
+            with interrupts_held():  # one during the start is raised at the end of the block
+                results = pool.map(_in_worker, numbers, chunksize=CHUNK)
+            yield from results
     except concurrent.futures.process.BrokenProcessPool:
         raise DataError(
             f"{source.path}: a worker process ended unexpectedly; is there enough memory? "

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from spd.checkpoints.checkpoint import load_checkpoint, write_model
+from spd.checkpoints.checksums import write_checksums
 from spd.checkpoints.folder import find_checkpoint
 from spd.checkpoints.hub_errors import hub_reason
 from spd.errors import CheckpointError
@@ -86,6 +87,7 @@ def save_pretrained(
     with atomic_path(target) as temporary:
         temporary.mkdir()
         write_model(model, temporary, facts, dtype)
+        write_checksums(temporary)
         write_text(temporary / CARD, card_text(name or target.name, card))
 
 

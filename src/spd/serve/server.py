@@ -12,6 +12,7 @@ from spd.errors import ConfigError
 from spd.serve import connections
 from spd.serve.config import ServeConfig
 from spd.serve.service import Service
+from spd.terminal import on_hangup
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -51,7 +52,7 @@ def url_of(bound: socket.socket) -> str:
 
 
 def server_of(app: "FastAPI", most: int = connections.CONNECTIONS) -> "Server":
-    """A server of the application; `run(sockets=[...])` answers until SIGINT or SIGTERM.
+    """A server of the application; `run(sockets=[...])` answers until SIGINT, SIGTERM or SIGHUP.
 
     Args:
         app: what `create_app` returns.
@@ -84,6 +85,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and let more clients wait to be accepted than are accepted in a turn."""
         asyncio.get_running_loop().set_exception_handler(connections.handle_loop_error)
+        on_hangup(self.handle_exit)
         await super().startup(sockets)
         for bound in sockets or []:
             bound.listen(connections.CONNECTIONS)

@@ -5,6 +5,7 @@ accelerate handles one GPU, several GPUs (torchrun) and several machines.
 
 import importlib.util
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -104,8 +105,12 @@ class Parallel:
 
     def track(self, values: dict[str, float], step: int) -> None:
         """Send a step's numbers to the tracker."""
-        if self.tracker != "none":
+        if self.tracker == "none":
+            return
+        try:
             self.accelerator.log(values, step=step)
+        except OSError as error:  # the disk is full; the run's own log has the same numbers
+            self._give_up(error)
 
     def close(self) -> None:
         """Close the tracker and leave the process group.
@@ -113,4 +118,14 @@ class Parallel:
         The threads of an open group may abort the interpreter at exit; torchrun would then report
         a finished run as failed.
         """
-        self.accelerator.end_training()
+        try:
+            self.accelerator.end_training()
+        except OSError as error:  # of the tracker, before the group is left
+            self._give_up(error)
+            self.accelerator.trackers.clear()
+            self.accelerator.end_training()
+
+    def _give_up(self, error: OSError) -> None:
+        """Train on without a tracker that cannot write."""
+        print(f"{self.tracker} stopped: {error}; training continues without it", file=sys.stderr)
+        self.tracker = "none"

@@ -166,7 +166,7 @@ def _checkpoints(estimate: MemoryEstimate, config: TrainConfig, *, validated: bo
     kept = f"{'the best and ' if validated else ''}the last {config.keep_last}"
     most = config.keep_last + (2 if validated else 1)
     return [
-        f"saved every {every:,} steps and on Ctrl-C or SIGTERM; kept: {kept}",
+        f"saved every {every:,} steps and on Ctrl-C, SIGTERM or SIGHUP; kept: {kept}",
         f"up to {most} of {_size(each)} each on disk, including the one being written",
     ]
 

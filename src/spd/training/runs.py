@@ -2,7 +2,7 @@
 
 RUN/run.json                     recipe, data and version, for `--resume`
 RUN/log.jsonl                    one line a step
-RUN/checkpoints/step-00001000/   model.safetensors, config.json, state.pt
+RUN/checkpoints/step-00001000/   model.safetensors, config.json, state.pt, checksums.json
 RUN/best.json                    the checkpoint with the lowest AbsRel on the validation set
 RUN/tensorboard/                 the same curves for TensorBoard
 RUN/lock                         held by the process that trains
@@ -15,6 +15,7 @@ import contextlib
 import dataclasses
 import io
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,18 @@ import torch
 
 from spd._version import __version__
 from spd.checkpoints.checkpoint import load_weights, read_config, write_model
+from spd.checkpoints.checksums import damage, write_checksums
 from spd.checkpoints.folder import CONFIG, WEIGHTS, checkpoints_of_run
-from spd.checkpoints.run_folder import BEST, CHECKPOINTS, LOG, RUN, STATE, check_free, check_run
+from spd.checkpoints.run_folder import (
+    BEST,
+    CHECKPOINTS,
+    LOG,
+    RUN,
+    STATE,
+    STEP,
+    check_free,
+    check_run,
+)
 from spd.checkpoints.tensor_files import read_pickled
 from spd.errors import CheckpointError, ConfigError, DataError, TrainingError, reason_of
 from spd.files import (
@@ -40,6 +51,7 @@ from spd.files import (
 )
 from spd.models.spd import SPD
 from spd.recipes import Recipe
+from spd.training.damaged import problem_of, rename_damaged
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -150,7 +162,7 @@ class Run:
         Raises:
             DataError: if it cannot be written; earlier checkpoints are unchanged.
         """
-        folder = self.folder / CHECKPOINTS / f"step-{step:08d}"
+        folder = self.folder / CHECKPOINTS / f"{STEP}{step:08d}"
         if not folder.exists():
             about = {"recipe": self.recipe.name, "step": step, "val_abs_rel": val_abs_rel}
             buffer = io.BytesIO()
@@ -159,33 +171,55 @@ class Run:
                 temporary.mkdir()
                 write_model(model, temporary, about)
                 write_bytes(temporary / STATE, buffer.getvalue())
+                write_checksums(temporary)
         self._note_best()
         self._prune()
         return folder
 
     def restore(self, model: SPD) -> dict[str, Any]:
-        """Load the last checkpoint into the model, and return the state saved with it.
+        """Load the last intact checkpoint into the model, and return the state saved with it.
 
         Raises:
-            TrainingError: if the run has no checkpoint, or a damaged state.
+            TrainingError: if the run has no intact checkpoint, or the state of another run.
         """
         complete = checkpoints_of_run(self.folder)
         if not complete:
             raise TrainingError(
                 f"{self.folder} has no checkpoint yet; start a new run in a different folder"
             )
-        load_weights(model, complete[-1] / WEIGHTS)
-        path = complete[-1] / STATE
-        try:
-            state = read_pickled(path)
-        except CheckpointError as error:
-            raise TrainingError(f"{error}; delete the checkpoint folder that contains it") from None
+        problems = {folder: problem_of(folder) for folder in complete}
+        intact = [folder for folder in complete if problems[folder] is None]
+        if not intact:
+            raise TrainingError(
+                f"{self.folder} has no intact checkpoint ({problems[complete[-1]]}); restore the "
+                "files from a copy, or delete the checkpoint folders and resume from the start"
+            )
+        load_weights(model, intact[-1] / WEIGHTS)
+        path = intact[-1] / STATE
+        state = read_pickled(path)
         if not isinstance(state, dict):
             raise TrainingError(
                 f"{path} contains a {type(state).__name__} where the state of a run is expected; "
                 "delete the checkpoint folder that contains it"
             )
         return state
+
+    def set_damaged_aside(self) -> list[str]:
+        """Rename damaged checkpoints, so that none is resumed from, kept or counted.
+
+        Nothing is renamed if no checkpoint is intact.
+
+        Returns:
+            One line of text for each.
+
+        Raises:
+            DataError: if one cannot be renamed.
+        """
+        lines = rename_damaged(checkpoints_of_run(self.folder))
+        if lines:
+            (self.folder / BEST).unlink(missing_ok=True)
+            self._note_best()
+        return lines
 
     def clean(self) -> None:
         """Remove what a killed process left unfinished; call it under the lock."""
@@ -198,15 +232,22 @@ class Run:
         path = self.folder / BEST
         return self._read_best()["val_abs_rel"] if path.is_file() else float("inf")
 
-    def log(self, row: dict[str, Any]) -> None:
-        """Append one line to the log.
+    def log(self, *rows: dict[str, Any]) -> None:
+        """Append lines to the log, all or none.
 
         Raises:
-            DataError: if it cannot be written.
+            DataError: if they cannot be written.
         """
+        path = self.folder / LOG
         try:
-            with (self.folder / LOG).open("a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
+            before = path.stat().st_size if path.exists() else 0
+            try:
+                with path.open("a", encoding="utf-8") as file:
+                    file.write("".join(json.dumps(row) + "\n" for row in rows))
+            except OSError:
+                with contextlib.suppress(OSError):  # half a line would damage the next one
+                    os.truncate(path, before)
+                raise
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise DataError(f"cannot write {self.folder / LOG}: {reason}") from None
@@ -232,14 +273,18 @@ class Run:
         """Drop log lines after a step, such as the checkpoint a run resumes from."""
         if not (self.folder / LOG).is_file():
             return
-        kept = [json.dumps(row) + "\n" for row in self.log_rows() if row["step"] <= step]
-        write_text(self.folder / LOG, "".join(kept))
+        kept = "".join(json.dumps(row) + "\n" for row in self.log_rows() if row["step"] <= step)
+        if (self.folder / LOG).stat().st_size != len(kept):  # json.dumps writes ASCII
+            write_text(self.folder / LOG, kept)
 
     def _note_best(self) -> None:
         """Write the checkpoint with the lowest AbsRel to best.json."""
         scored = []
         for folder in checkpoints_of_run(self.folder):
-            about = read_config(folder)[1]
+            try:
+                about = {} if damage(folder, [CONFIG]) else read_config(folder)[1]
+            except CheckpointError:
+                continue  # resuming sets it aside
             if about.get("val_abs_rel") is not None:
                 try:
                     scored.append((float(about["val_abs_rel"]), int(about["step"]), folder.name))
