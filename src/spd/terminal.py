@@ -104,9 +104,8 @@ def stop_signal() -> Iterator[threading.Event]:
     if threading.current_thread() is not threading.main_thread():
         yield stop  # Python handles signals in the main thread only
         return
-    previous = {s: signal.getsignal(s) for s in (signal.SIGINT, *ENDING)}
-    if previous.get(HANGUP) == signal.SIG_IGN:
-        del previous[HANGUP]
+    handlers = {s: signal.getsignal(s) for s in (signal.SIGINT, *ENDING)}
+    previous = {s: h for s, h in handlers.items() if s != HANGUP or h != signal.SIG_IGN}
 
     def request(number: int, frame: FrameType | None) -> None:
         stop.set()

@@ -133,13 +133,14 @@ def test_a_killed_run_ends_with_the_weights_of_the_uninterrupted_one(
     assert not [name for name in left if name.startswith(".")]
 
 
-def test_sigterm_saves_the_finished_steps(uninterrupted, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_saves_the_finished_steps(uninterrupted, tmp_path, number):
     whole, launcher = uninterrupted
     folder = tmp_path / "asked"
     process = launcher.begin(folder)
     while not (folder / "log.jsonl").exists() and process.exitcode is None:
         process.join(0.01)
-    os.kill(process.pid, signal.SIGTERM)
+    os.kill(process.pid, number)
     process.join(60)
     assert process.exitcode in (0, 130)  # 0 where it was faster than the signal
     launcher.finish(folder)

@@ -4,6 +4,7 @@ import contextlib
 import json
 import random
 import resource
+import signal
 from collections.abc import Iterator
 
 import numpy as np
@@ -14,7 +15,7 @@ from helpers.small_runs import CPU, last_weights, losses, same_weights, small_re
 from spd.checkpoints.folder import checkpoints_of_run
 from spd.checkpoints.run_folder import check_free
 from spd.data.sources import open_samples
-from spd.errors import TrainingError
+from spd.errors import StoppedError, TrainingError
 from spd.train import Trainer
 from spd.training.runs import Run
 
@@ -107,6 +108,85 @@ def test_a_log_that_cannot_be_written_saves_and_ends_the_run(small_config, sampl
     with pytest.raises(TrainingError, match=r"cannot write .*log\.jsonl: is a directory; the run"):
         trainer.fit(samples)
     assert checkpoints_of_run(run.folder)[-1].name == "step-00000004"
+
+
+@pytest.mark.parametrize("first_full", [1, 3, 4])
+def test_a_full_disk_under_the_log_loses_no_step(
+    small_config, samples, tmp_path, capsys, first_full
+):
+    run = Run.create(tmp_path / "run", small_recipe(small_config, save_every=2), ("d",))
+    trainer = Trainer(run, CPU)
+    original = trainer.train_step
+
+    def step(parts, stop):
+        # Two steps without any space, then some again.
+        full = first_full - 1 <= trainer.step < first_full + 1
+        log = run.folder / "log.jsonl"
+        limit = log.stat().st_size + 50 if log.exists() else 50
+        limit = limit if full else resource.RLIM_INFINITY
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+        return original(parts, stop)
+
+    trainer.train_step = step
+    with full_disk(resource.RLIM_INFINITY):  # puts the limit back
+        trainer.fit(samples)
+    said = capsys.readouterr().err
+    assert "log.jsonl: file too large; step" in said
+    assert "the log is kept in memory; free some disk space" in said
+    whole = Run.create(tmp_path / "whole", small_recipe(small_config), ("d",))
+    Trainer(whole, CPU).fit(samples)
+    assert losses(run) == losses(whole)  # no line is missing, doubled or cut
+    assert same_weights(last_weights(run), last_weights(whole))
+
+
+def test_a_tracker_that_cannot_write_is_left(small_config, samples, tmp_path, capsys, monkeypatch):
+    run = Run.create(tmp_path / "run", small_recipe(small_config), ("d",))
+    trainer = Trainer(run, CPU)
+    trainer.parallel.tracker = "tensorboard"
+
+    def fail(*values, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(trainer.parallel, "start_tracker", lambda step, name: None)
+    monkeypatch.setattr(trainer.parallel.accelerator, "log", fail)
+    assert trainer.fit(samples).steps == 6
+    said = capsys.readouterr().err
+    assert said.count("tensorboard stopped: [Errno 28] No space left on device") == 1
+
+
+def test_sighup_saves_once_and_is_then_ignored(small_config, samples, tmp_path):
+    run = Run.create(tmp_path / "run", small_recipe(small_config), ("d",))
+    trainer = Trainer(run, CPU)
+    original = trainer.train_step
+
+    def step(parts, stop):
+        if trainer.step == 3:
+            signal.raise_signal(signal.SIGHUP)
+            signal.raise_signal(signal.SIGHUP)  # a closing terminal may send several
+        return original(parts, stop)
+
+    trainer.train_step = step
+    with pytest.raises(StoppedError, match="stopped after step 4 of 6; the run is saved at step 4"):
+        trainer.fit(samples)
+    assert checkpoints_of_run(run.folder)[-1].name == "step-00000004"
+    assert signal.getsignal(signal.SIGHUP) == signal.SIG_DFL
+
+
+def test_an_ignored_sighup_stays_ignored(small_config, samples, tmp_path):
+    run = Run.create(tmp_path / "run", small_recipe(small_config), ("d",))
+    trainer = Trainer(run, CPU)
+    original = trainer.train_step
+
+    def step(parts, stop):
+        signal.raise_signal(signal.SIGHUP)
+        return original(parts, stop)
+
+    trainer.train_step = step
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        assert trainer.fit(samples).steps == 6
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_only_one_process_trains_in_a_folder(small_config, tmp_path):

@@ -28,7 +28,7 @@ def write_checksums(folder: Path, names: Sequence[str] | None = None) -> None:
 
 
 def damage(folder: Path, names: Sequence[str] | None = None) -> str | None:
-    """What differs from the checksums of a folder, as part of a sentence; None if nothing does.
+    """The first difference from a folder's checksums, as part of a sentence; None without any.
 
     Args:
         folder: the checkpoint.

@@ -11,7 +11,7 @@ CHECKPOINTS = "checkpoints"
 STATE = "state.pt"
 STEP = "step-"
 DAMAGED = "damaged-"
-"""What the name of a damaged checkpoint's folder begins with after a resumed run renamed it."""
+"""Beginning of the name of a damaged checkpoint's folder after a resumed run renamed it."""
 BEST = "best.json"
 
 

@@ -43,7 +43,7 @@ def rename_damaged(complete: Sequence[Path]) -> list[str]:
 
 
 def problem_of(folder: Path) -> str | None:
-    """What is damaged in a checkpoint, as part of a sentence; None if it can be resumed from."""
+    """The damage of a checkpoint, as part of a sentence; None if it can be resumed from."""
     found = damage(folder)
     if found is not None:
         return found
