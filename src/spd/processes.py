@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
+from spd.terminal import interrupts_held
+
 Part = TypeVar("Part")
 Answer = TypeVar("Answer")
 
@@ -25,9 +27,10 @@ def process_pool(
     The processes also end when this one is killed.
     """
     context = multiprocessing.get_context("spawn")  # threads of torch do not survive a fork
-    pool = concurrent.futures.ProcessPoolExecutor(
-        workers, context, _start, (initializer, arguments)
-    )
+    with interrupts_held():  # starts a process that keeps account of semaphores
+        pool = concurrent.futures.ProcessPoolExecutor(
+            workers, context, _start, (initializer, arguments)
+        )
     try:
         yield pool
     finally:
