@@ -56,7 +56,7 @@ def assert_same_model(model: SPD, expected: SPD) -> None:
 def test_a_saved_folder_loads_under_every_name(small_model, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     hub.save_pretrained(small_model, "mine", about=ABOUT)
-    names = ["README.md", "config.json", "model.safetensors"]
+    names = ["README.md", "checksums.json", "config.json", "model.safetensors"]
     assert sorted(path.name for path in Path("mine").iterdir()) == names
     for source in ("mine", Path("mine"), tmp_path / "mine" / "model.safetensors"):
         loaded = hub.from_pretrained(source)
