@@ -13,13 +13,14 @@ from PIL import Image
 from spd.errors import InputError
 from spd.memory import reserved
 from spd.photos.arrays import Channels as Channels
-from spd.photos.arrays import check_channels, from_array, from_tensor, is_tensor
+from spd.photos.arrays import check_channels, from_array, from_tensor
 from spd.photos.exif import focal_px_of, upright
 from spd.photos.limits import MAX_PIXELS as MAX_PIXELS
 from spd.photos.opening import FORMATS as FORMATS
 from spd.photos.opening import opened, ready, told
 from spd.photos.peaks import BLOCK_PIXELS
 from spd.photos.resampling import resample as resample
+from spd.pixels import is_tensor
 
 if TYPE_CHECKING:
     import torch
