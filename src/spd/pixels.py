@@ -167,7 +167,7 @@ def as_mask(values: Any) -> Bool[np.ndarray, "h w"] | None:
 
 
 def as_count(value: Any, name: str, error: type[SPDError] = InputError) -> int:
-    """Convert a whole number of at least 1.
+    """Convert a whole number from 1 to two billion.
 
     Raises:
         SPDError: `error`, if it is something else.
@@ -176,7 +176,7 @@ def as_count(value: Any, name: str, error: type[SPDError] = InputError) -> int:
         count = 0 if isinstance(value, _NOT_NUMBERS) else operator.index(value)
     except Exception:  # whatever the given object raises
         count = 0
-    if count < 1:
+    if not 1 <= count < 2**31:
         raise error(f"{name} must be a whole number of at least 1, got {shown(value)}")
     return count
 

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from spd.errors import InputError, PointError
-from spd.pixels import Intrinsics, as_number, as_numbers, check_outside
+from spd.pixels import Intrinsics, as_number, as_numbers, as_points, check_outside
 
 MOST_ROUNDS = 200
 """Limit of the fixed-point iteration; ordinary lenses need ten to thirty rounds."""
@@ -131,6 +131,7 @@ def rays_at(
         PointError: naming the first point whose distortion cannot be undone.
     """
     check_outside(outside)
+    points = as_points(points)
     pinhole = (points - (intrinsics.cx, intrinsics.cy)) / (intrinsics.fx, intrinsics.fy)
     lens = Distortion.of(distortion)
     if lens == Distortion():

@@ -131,7 +131,7 @@ def read_mask_pixels(
 
 
 def _bytes_of(path: Path) -> bytes:
-    if not path.is_file():
+    if not os.path.isfile(path):  # `Path.is_file` raises for a name that is too long
         raise InputError(f"no image file {path}; check the path")
     try:
         with reserved(path.stat().st_size, f"{path}", "it is too large for a photo"):

@@ -7,12 +7,13 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
+from spd.errors import PointError, shown
 from spd.memory import reserved
 from spd.photos.distortion import DistortionLike, ray_lengths, rays_at
 from spd.photos.focal import Focal, IntrinsicsLike
 from spd.photos.peaks import map_bytes
 from spd.photos.plan import ImagePlan
-from spd.pixels import Intrinsics, Size, as_points, inside_or_nan
+from spd.pixels import Intrinsics, Size, as_numbers, as_points, inside_or_nan
 from spd.scenes.depth_kind import DepthKind, refuse_relative
 from spd.scenes.regions import RegionLike, RegionStatistics, region
 from spd.scenes.space import Outside, camera_of, distances_m, points_3d
@@ -136,7 +137,10 @@ class PhotoScene(abc.ABC):
         outside: Outside = "raise",
     ) -> float:
         """Distance in metres between two pixels in space; for many use `spd.scenes.distances_m`."""
-        ends = [as_points([end])[0] for end in (first, second)]
+        ends = [as_numbers(end, "a pixel must be (u, v)", PointError) for end in (first, second)]
+        for given, end in zip((first, second), ends, strict=True):
+            if end.shape != (2,):
+                raise PointError(f"a pixel must be (u, v), got {shown(given)}")
         return float(distances_m(self, [ends], intrinsics, distortion, outside=outside)[0])
 
     def region(self, where: RegionLike, *, outside: Outside = "raise") -> RegionStatistics:
