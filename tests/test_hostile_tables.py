@@ -6,8 +6,12 @@ An answer, or one clear error: never another exception, never a crash, never a l
 import csv
 import io
 import json
+import os
 import random
+import subprocess
+import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +19,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+import spd
 from helpers.hostile import SOAK, TEXTS, VALUES, mutated, mutated_json, refusal
 from spd.batch.cells import point_lists
 from spd.batch.columns import text_column
@@ -172,7 +177,7 @@ def test_parquet_cells_that_are_no_numbers_are_told(tmp_path):
             read_points(path)
     table = pa.table([[1], [2], [3]], names=["u", "v", "u"])
     parquet.write_table(table, path)
-    with pytest.raises(PointError, match="one column u and one column v"):
+    with pytest.raises(PointError, match="columns u and v, one of each"):
         read_points(path)
 
 
@@ -182,3 +187,32 @@ def test_an_endless_device_ends_in_an_error(monkeypatch):
         read_points(Path("/dev/zero"))
     with pytest.raises(InputError, match="cannot be read: is a directory"):
         read_points(Path("/dev"))
+
+
+@pytest.mark.parametrize("text", ["u,v\n3,4\n", "[[3, 4]]", '{"points": [{"u": 3, "v": 4}]}'])
+def test_points_come_from_a_pipe(text, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as other:
+        other.submit(pipe.write_text, text)
+        points = read_points(pipe)
+    assert [(point.u, point.v) for point in points] == [(3, 4)]
+
+
+def test_the_command_reads_points_from_standard_input(tmp_path):
+    words = ["query", str(spd.example_photo()), "--focal-px", "518.9", "--csv", "--points-file"]
+    answers = [
+        subprocess.run(
+            [sys.executable, "-m", "spd", *words, name],
+            input=content,
+            capture_output=True,
+            check=True,
+            timeout=60,
+        ).stdout
+        for name, content in [
+            ("/dev/stdin", b"u,v\n3,4\n"),
+            ("/dev/fd/0", as_parquet([{"u": 3, "v": 4}])),
+        ]
+    ]
+    assert answers[0] == answers[1]
+    assert len(answers[0].splitlines()) == 2

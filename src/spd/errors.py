@@ -83,7 +83,11 @@ class MissingExtraError(SPDError, ImportError):
 
 def reason_of(error: BaseException) -> str:
     """First line of an error of another library, shortened, for a message in one line."""
-    text = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return shortened((str(error).strip() or type(error).__name__).splitlines()[0])
+
+
+def shortened(text: str) -> str:
+    """Text of a file or another library, for a message: one line, and not too long."""
     text = "".join(letter if letter.isprintable() else "?" for letter in text)
     return text if len(text) <= _MOST_LETTERS else f"{text[:_MOST_LETTERS]}..."
 

@@ -299,6 +299,21 @@ def as_points(points: ArrayLike | Sequence[tuple[float, float]]) -> np.ndarray:
     return asked
 
 
+def point_of(point: Any) -> tuple[float, float]:
+    """Point `(u, v)` from a list of two numbers, or a mapping with u and v.
+
+    Raises:
+        KeyError, TypeError, ValueError, OverflowError: if it is something else, such as text of
+            two letters.
+    """
+    if not isinstance(point, list | tuple | dict):
+        raise TypeError("not a point")
+    u, v = (point["u"], point["v"]) if isinstance(point, dict) else point
+    if isinstance(u, bool | bytes) or isinstance(v, bool | bytes):
+        raise TypeError("not numbers")
+    return float(u), float(v)
+
+
 def inside_or_nan(
     points: Float[np.ndarray, "k 2"], size: Size, outside: str
 ) -> Float[np.ndarray, "k 2"]:

@@ -9,6 +9,7 @@ import numpy as np
 from spd.batch.columns import Column, as_list, type_name
 from spd.errors import DataError
 from spd.files import parse_json
+from spd.pixels import point_of
 
 RowErrors = dict[int, str]
 """Error of a row, by the row's number."""
@@ -99,18 +100,3 @@ def _points_of(cell: Any) -> Iterable[tuple[float, float]]:
         raise ValueError("not a list")
     for point in listed or []:
         yield point_of(point)
-
-
-def point_of(point: Any) -> tuple[float, float]:
-    """Point `(u, v)` from a list of two numbers, or a mapping with u and v.
-
-    Raises:
-        KeyError, TypeError, ValueError, OverflowError: if it is something else, such as text of
-            two letters.
-    """
-    if not isinstance(point, list | tuple | dict):
-        raise TypeError("not a point")
-    u, v = (point["u"], point["v"]) if isinstance(point, dict) else point
-    if isinstance(u, bool | bytes) or isinstance(v, bool | bytes):
-        raise TypeError("not numbers")
-    return float(u), float(v)

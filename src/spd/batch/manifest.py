@@ -7,7 +7,7 @@ from typing import Any
 from spd._version import __version__
 from spd.batch.grouping import BatchPlan
 from spd.batch.part_files import TableForm
-from spd.errors import BatchError, reason_of
+from spd.errors import BatchError, shortened
 from spd.files import is_taken, read_json, write_text
 from spd.pixels import MAX_INPUT_PIXELS
 from spd.predictors.model_options import ModelLocation
@@ -112,7 +112,7 @@ def _difference(found: dict[str, Any], wanted: dict[str, Any], changed: list[str
     """The first difference, of an option rather than of a digest."""
     plain = [key for key in changed if key not in _DESCRIPTIONS]
     if plain:
-        before, now = (reason_of(ValueError(one.get(plain[0]))) for one in (found, wanted))
+        before, now = (shortened(str(one.get(plain[0]))) for one in (found, wanted))
         return f"{plain[0]} was {before} and is now {now}"
     digests = [key for key in _DESCRIPTIONS if key in changed]
     return f"{_DESCRIPTIONS[digests[0]]} changed"

@@ -11,17 +11,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from spd.batch.cells import point_of
 from spd.cli.options import read_size
-from spd.errors import InputError, PointError, reason_of
+from spd.errors import InputError, PointError, reason_of, shortened
 from spd.files import parse_json, read_stream
-from spd.pixels import Size, inside_image, outside_error
+from spd.pixels import Size, inside_image, outside_error, point_of
 from spd.scenes import Box
 
 MOST_GRID_POINTS = 1_000_000
 MOST_BYTES = 256 * 2**20
 """Size in bytes of the largest file of points; an endless pipe is read no further."""
-_MOST_LETTERS = 100  # of a file's content in a message
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -139,7 +137,7 @@ def _from_json(path: Path, text: str) -> list[PhotoPoint]:
         try:
             points.append(PhotoPoint(*point_of(item), place))
         except (KeyError, TypeError, ValueError, OverflowError):
-            raise PointError(f"{place} is {_short(json.dumps(item))}; {expected}") from None
+            raise PointError(f"{place} is {shortened(json.dumps(item))}; {expected}") from None
     return points
 
 
@@ -161,7 +159,7 @@ def _from_csv(path: Path, text: str) -> list[PhotoPoint]:
             points.append(PhotoPoint(float(row[columns[0]]), float(row[columns[1]]), place))
         except (IndexError, ValueError):
             raise PointError(
-                f"{place} is {_short(repr(','.join(row)))}; expected u,v (a header must also name "
+                f"{place} is {shortened(repr(','.join(row)))}; expected u,v (a header must also name "
                 "u and v)"
             ) from None
     return points
@@ -196,7 +194,7 @@ def _from_parquet(path: Path, data: bytes) -> list[PhotoPoint]:
         raise InputError(f"{path} is damaged or not a Parquet file") from None
     if not names.count("u") == names.count("v") == 1:
         raise PointError(
-            f"{path} has columns {_short(repr(names))}; expected one column u and one column v"
+            f"{path} has columns {shortened(repr(names))}; expected columns u and v, one of each"
         )
     points = []
     for row, (u, v) in enumerate(zip(u_cells, v_cells, strict=True)):
@@ -204,11 +202,7 @@ def _from_parquet(path: Path, data: bytes) -> list[PhotoPoint]:
             points.append(PhotoPoint(*point_of([u, v]), f"{path}, row {row}"))
         except (TypeError, ValueError, OverflowError):
             raise PointError(
-                f"{path}, row {row}: u is {_short(repr(u))} and v is {_short(repr(v))}; expected "
+                f"{path}, row {row}: u is {shortened(repr(u))} and v is {shortened(repr(v))}; expected "
                 "numbers"
             ) from None
     return points
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _MOST_LETTERS else f"{text[:_MOST_LETTERS]}..."
