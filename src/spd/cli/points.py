@@ -158,9 +158,9 @@ def _from_csv(path: Path, text: str) -> list[PhotoPoint]:
         try:
             points.append(PhotoPoint(float(row[columns[0]]), float(row[columns[1]]), place))
         except (IndexError, ValueError):
+            given = shortened(repr(",".join(row)))
             raise PointError(
-                f"{place} is {shortened(repr(','.join(row)))}; expected u,v (a header must also name "
-                "u and v)"
+                f"{place} is {given}; expected u,v (a header must also name u and v)"
             ) from None
     return points
 
@@ -201,8 +201,6 @@ def _from_parquet(path: Path, data: bytes) -> list[PhotoPoint]:
         try:
             points.append(PhotoPoint(*point_of([u, v]), f"{path}, row {row}"))
         except (TypeError, ValueError, OverflowError):
-            raise PointError(
-                f"{path}, row {row}: u is {shortened(repr(u))} and v is {shortened(repr(v))}; expected "
-                "numbers"
-            ) from None
+            given = f"u is {shortened(repr(u))} and v is {shortened(repr(v))}"
+            raise PointError(f"{path}, row {row}: {given}; expected numbers") from None
     return points
