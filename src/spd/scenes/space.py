@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from spd.scenes.scene import PhotoScene
 
 Outside = Literal["raise", "nan"]
-"""What becomes of points that are not finite or outside the photo: an error, or NaN."""
+"""Answer for points that are not finite or outside the photo: an error, or NaN."""
 
 
 def points_3d(
