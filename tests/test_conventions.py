@@ -225,7 +225,7 @@ SIGNATURES = {
         "(self, image, *, focal_px=None, fov_deg=None, intrinsics=None, channels='rgb')"
     ),
     "Scene.depth_at": "(self, points, *, outside='raise')",
-    "Scene.range_at": "(self, points, intrinsics=None, distortion=None)",
+    "Scene.range_at": "(self, points, intrinsics=None, distortion=None, *, outside='raise')",
     "Scene.depth_map": "(self, *, fast=False)",
 }
 

@@ -7,6 +7,7 @@ what was given, what is expected and what to do.
 
 import contextlib
 import importlib.util
+import reprlib
 import sys
 from collections.abc import Iterator
 from typing import ClassVar
@@ -24,6 +25,7 @@ _EXTRAS = {
 }
 _NAMES = {"torch": "PyTorch", "embreex": "Embree (embreex)", "ray": "Ray"}
 _MOST_LETTERS = 300
+_MOST_SHOWN = 60
 
 
 class SPDError(Exception):
@@ -81,9 +83,30 @@ class MissingExtraError(SPDError, ImportError):
 
 def reason_of(error: BaseException) -> str:
     """First line of an error of another library, shortened, for a message in one line."""
-    text = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return shortened((str(error).strip() or type(error).__name__).splitlines()[0])
+
+
+def shortened(text: str) -> str:
+    """Text of a file or another library, for a message: one line, and not too long."""
     text = "".join(letter if letter.isprintable() else "?" for letter in text)
     return text if len(text) <= _MOST_LETTERS else f"{text[:_MOST_LETTERS]}..."
+
+
+def shown(value: object) -> str:
+    """A given value and its type in a few words, for a message in one line."""
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple) and len(shape):
+        dtype = str(getattr(value, "dtype", "")).rpartition(".")[2]
+        words = ("a", dtype, type(value).__name__, "of shape", str(tuple(shape)))
+        return " ".join(word for word in words if word)
+    if value is None:
+        return "None"
+    try:
+        text = " ".join(reprlib.repr(value).split())
+    except Exception:  # whatever the given object raises
+        text = "one"
+    text = text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
+    return f"{text} ({type(value).__name__})"
 
 
 def check_docstrings() -> None:

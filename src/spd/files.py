@@ -246,24 +246,51 @@ def read_text(path: str | os.PathLike[str], most_bytes: int = TEXT_BYTES) -> str
     return content.decode("utf-8")
 
 
+def read_stream(path: str | os.PathLike[str], most_bytes: int) -> bytes:
+    """Content of a file that the user names for this one reading; a pipe is read to its end.
+
+    Raises:
+        OSError: if it cannot be read, or is a folder.
+        ValueError: if it is larger than `most_bytes`, as an endless device is.
+    """
+    with open(path, "rb") as file:
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise ValueError(f"it is larger than {most_bytes / 2**20:g} MiB")
+    return content
+
+
 def read_json(path: str | os.PathLike[str], most_bytes: int = TEXT_BYTES) -> Any:
     """Parse a small JSON file that anybody may have written.
 
     Raises:
         OSError: as `read_text`.
-        ValueError: as `read_text`; if it is not JSON, is nested too deeply, or contains a number of
-            thousands of digits.
+        ValueError: as `read_text`, or as `parse_json`.
+    """
+    return parse_json(read_text(path, most_bytes))
+
+
+def parse_json(text: str) -> Any:
+    """Parse JSON that anybody may have written.
+
+    Raises:
+        json.JSONDecodeError: if it is not JSON.
+        ValueError: if it is nested too deeply, or contains a number of thousands of digits.
     """
     try:
-        data = json.loads(read_text(path, most_bytes))
+        data = json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:
+        raise ValueError("it contains a number of thousands of digits") from None
     except RecursionError:
-        raise ValueError("nested too deeply") from None
+        raise ValueError("it is nested too deeply") from None
     level = [data]
     for _ in range(_MOST_NESTED):  # whoever walks or prints the data may recurse
         level = [child for node in level for child in _children(node)]
         if not level:
             return data
-    raise ValueError("nested too deeply")
+    raise ValueError("it is nested too deeply")
 
 
 def _children(node: Any) -> Iterable[Any]:

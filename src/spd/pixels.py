@@ -13,15 +13,16 @@ are (height, width).
 
 import dataclasses
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike
 
 from spd.config import PATCH
-from spd.errors import InputError, PointError
+from spd.errors import InputError, PointError, SPDError, shown
 
 Size = tuple[int, int]  # (height, width)
 MAX_SIDE_PX = 1400
@@ -109,10 +110,102 @@ def outside_error(index: int, u: float, v: float, image_size: Size) -> PointErro
     )
 
 
+def is_tensor(value: object) -> bool:
+    """True for a torch tensor; does not import torch."""
+    return any(
+        kind.__module__ == "torch" and kind.__name__ == "Tensor" for kind in type(value).mro()
+    )
+
+
+def as_numbers(
+    values: Any, expected: str, error: type[SPDError] = InputError
+) -> Float[np.ndarray, "..."]:
+    """Convert numbers from anywhere to a float64 array of their shape.
+
+    Lists, arrays of any real type, masked arrays (NaN where masked), data frames, and tensors of
+    any real type and device, also such that require gradients. None becomes NaN.
+
+    Raises:
+        SPDError: `error`, if they are something else, such as text, booleans or ragged lists; it
+            begins with `expected`.
+    """
+    try:
+        try:
+            array = _as_array(values)
+        except Exception:  # tensors in lists raise many types
+            array = np.asarray(_without_tensors(values))
+        if array.size and array.dtype.kind not in "iufOV":
+            raise TypeError
+        if array.dtype.kind == "O" and any(isinstance(one, _NOT_NUMBERS) for one in array.flat):
+            raise TypeError
+        return array.astype(np.float64)
+    except MemoryError:
+        raise
+    except Exception:  # whatever the given object raises
+        raise error(f"{expected}, got {shown(values)}") from None
+
+
+def as_number(value: Any, expected: str, error: type[SPDError] = InputError) -> float:
+    """Convert one number from anywhere to a float; it may be infinite or NaN.
+
+    Raises:
+        SPDError: `error`, if it is something else, such as text; it begins with `expected`.
+    """
+    number = value if type(value) is float else as_numbers(value, expected, error)
+    if value is None or np.ndim(number) != 0:
+        raise error(f"{expected}, got {shown(value)}")
+    return float(number)
+
+
+def as_mask(values: Any) -> Bool[np.ndarray, "h w"] | None:
+    """A boolean array `[H, W]` from an array, a tensor or lists; None if it is something else."""
+    try:
+        array = _as_array(values)
+    except Exception:  # whatever the given object raises
+        return None
+    return array if array.dtype == bool and array.ndim == 2 else None
+
+
+def as_count(value: Any, name: str, error: type[SPDError] = InputError) -> int:
+    """Convert a whole number from 1 to two billion.
+
+    Raises:
+        SPDError: `error`, if it is something else.
+    """
+    try:
+        count = 0 if isinstance(value, _NOT_NUMBERS) else operator.index(value)
+    except Exception:  # whatever the given object raises
+        count = 0
+    if not 1 <= count < 2**31:
+        raise error(f"{name} must be a whole number of at least 1, got {shown(value)}")
+    return count
+
+
+_NOT_NUMBERS = (str, bytes, bool, np.bool_)  # though Python makes numbers of them
+
+
+def _as_array(values: Any) -> np.ndarray:
+    if is_tensor(values):
+        values = values.detach().cpu()
+        if values.is_complex():
+            raise TypeError
+        return np.asarray(values.double() if values.is_floating_point() else values)
+    if isinstance(values, np.ma.MaskedArray):
+        return np.asarray(np.ma.filled(values.astype(np.float64), np.nan))
+    return np.asarray(values)
+
+
+def _without_tensors(values: Any, deep: int = 3) -> Any:
+    """Nested lists with arrays in place of tensors."""
+    if isinstance(values, list | tuple) and deep:
+        return [_without_tensors(one, deep - 1) for one in values]
+    return _as_array(values) if is_tensor(values) else values
+
+
 def check_outside(outside: str) -> None:
     """Refuse a value of the `outside` argument that is neither "raise" nor "nan"."""
-    if outside not in ("raise", "nan"):
-        raise InputError(f"outside must be 'raise' or 'nan', got {outside!r}")
+    if not isinstance(outside, str) or outside not in ("raise", "nan"):
+        raise InputError(f"outside must be 'raise' or 'nan', got {shown(outside)}")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -125,6 +218,9 @@ class Intrinsics:
     cy: float
 
     def __post_init__(self) -> None:
+        for name in ("fx", "fy", "cx", "cy"):
+            number = as_number(getattr(self, name), f"{name} of intrinsics must be a number")
+            object.__setattr__(self, name, number)
         values = (self.fx, self.fy, self.cx, self.cy)
         if not all(math.isfinite(value) for value in values) or self.fx <= 0 or self.fy <= 0:
             raise InputError(
@@ -189,20 +285,50 @@ def read_lattice(
 
 
 def as_points(points: ArrayLike | Sequence[tuple[float, float]]) -> np.ndarray:
-    """Convert points to float64 `[K, 2]`.
+    """Convert points to float64 `[K, 2]`; K may be 0.
 
     Raises:
         PointError: if they are not numbers, or have another shape.
     """
-    try:
-        asked = np.asarray(points, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise PointError("points must be [K, 2] numbers (u, v)") from None
+    expected = "points must be [K, 2] numbers (u, v)"
+    asked = as_numbers(points, expected, PointError)
     if asked.size == 0:
         return asked.reshape(0, 2)
     if asked.ndim != 2 or asked.shape[1] != 2:
-        raise PointError(f"points must be [K, 2] numbers (u, v), got {asked.shape}")
+        raise PointError(f"{expected}, got {asked.shape}")
     return asked
+
+
+def point_of(point: Any) -> tuple[float, float]:
+    """Point `(u, v)` from a list of two numbers, or a mapping with u and v.
+
+    Raises:
+        KeyError, TypeError, ValueError, OverflowError: if it is something else, such as text of
+            two letters.
+    """
+    if not isinstance(point, list | tuple | dict):
+        raise TypeError("not a point")
+    u, v = (point["u"], point["v"]) if isinstance(point, dict) else point
+    if isinstance(u, bool | bytes) or isinstance(v, bool | bytes):
+        raise TypeError("not numbers")
+    return float(u), float(v)
+
+
+def inside_or_nan(
+    points: Float[np.ndarray, "k 2"], size: Size, outside: str
+) -> Float[np.ndarray, "k 2"]:
+    """Refuse points outside a photo of `size`, or replace them by NaN, as `outside` says.
+
+    Raises:
+        InputError: if `outside` is neither "raise" nor "nan".
+        PointError: naming the first point that is not finite or outside, if it is "raise".
+    """
+    check_outside(outside)
+    if outside == "raise":
+        check_inside(points, size)
+        return points
+    inside = inside_image(points[:, 0], points[:, 1], size)
+    return np.where(inside[:, None], points, np.nan)
 
 
 def check_inside(points: Float[np.ndarray, "k 2"], size: Size) -> None:

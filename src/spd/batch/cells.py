@@ -1,6 +1,5 @@
 """Read table cells as numbers and points; a wrong cell is an error of its row alone."""
 
-import json
 import math
 from collections.abc import Iterable
 from typing import Any
@@ -9,6 +8,8 @@ import numpy as np
 
 from spd.batch.columns import Column, as_list, type_name
 from spd.errors import DataError
+from spd.files import parse_json
+from spd.pixels import point_of
 
 RowErrors = dict[int, str]
 """Error of a row, by the row's number."""
@@ -83,7 +84,7 @@ def point_lists(column: Column, errors: RowErrors) -> tuple[np.ndarray, np.ndarr
         try:
             found = list(_points_of(cell))
             reason = "the list of points is empty"
-        except (TypeError, ValueError, KeyError):
+        except (TypeError, ValueError, KeyError, OverflowError):
             found, reason = [], f"points is {str(cell)[:40]!r}, expected [[u, v], ...]"
         if not found:
             errors[len(points)] = reason
@@ -94,9 +95,8 @@ def point_lists(column: Column, errors: RowErrors) -> tuple[np.ndarray, np.ndarr
 
 
 def _points_of(cell: Any) -> Iterable[tuple[float, float]]:
-    listed = json.loads(cell) if isinstance(cell, str) else cell
+    listed = parse_json(cell) if isinstance(cell, str) else cell
     if not isinstance(listed, list | type(None)):
-        raise ValueError(cell)
+        raise ValueError("not a list")
     for point in listed or []:
-        u, v = (point["u"], point["v"]) if isinstance(point, dict) else point
-        yield float(u), float(v)
+        yield point_of(point)

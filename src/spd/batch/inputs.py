@@ -15,7 +15,7 @@ import numpy as np
 from spd.batch.cells import RowErrors, numbers, point_lists, texts
 from spd.batch.columns import Column, concatenate, take, text_column
 from spd.batch.folders import PHOTOS, photos_below
-from spd.errors import DataError
+from spd.errors import DataError, shortened
 from spd.files import storable
 from spd.runtimes.folder import file_sha256
 
@@ -148,7 +148,8 @@ def _read(source: _Source, root: Path | None) -> tuple[dict[str, Column], Path, 
                 "remove it"
             )
     if "image" not in table:
-        raise DataError(f"{source} has no column named image; its columns are {', '.join(table)}")
+        names = shortened(", ".join(table))
+        raise DataError(f"{source} has no column named image; its columns are {names}")
     return table, (root or source.parent).absolute(), str(source)
 
 
@@ -190,11 +191,11 @@ def _read_csv(path: Path) -> dict[str, Column]:
 def _check_names(path: Path, names: Sequence[str]) -> None:
     for name in names:
         if names.count(name) > 1:
-            raise DataError(f"{path} has two columns named {name}; rename one")
+            raise DataError(f"{path} has two columns named {shortened(name)}; rename one")
 
 
 def _unreadable(path: Path, reason: str) -> DataError:
-    reason = " ".join(reason.split())
+    reason = shortened(" ".join(reason.split()))
     return DataError(f"{storable(str(path))} cannot be read as a table: {reason}")
 
 

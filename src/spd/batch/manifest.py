@@ -7,8 +7,8 @@ from typing import Any
 from spd._version import __version__
 from spd.batch.grouping import BatchPlan
 from spd.batch.part_files import TableForm
-from spd.errors import BatchError
-from spd.files import is_taken, write_text
+from spd.errors import BatchError, shortened
+from spd.files import is_taken, read_json, write_text
 from spd.pixels import MAX_INPUT_PIXELS
 from spd.predictors.model_options import ModelLocation
 
@@ -74,7 +74,7 @@ def check_batch_folder(folder: Path) -> None:
 def stored_form(folder: Path) -> TableForm | None:
     """Format of the parts in a folder; None without a batch, or with a damaged manifest."""
     try:
-        found = json.loads((folder / BATCH).read_text(encoding="utf-8"))
+        found = read_json(folder / BATCH)
         return "csv" if found["table_form"] == "csv" else "parquet"
     except (OSError, ValueError, LookupError, TypeError):
         return None
@@ -91,7 +91,7 @@ def check_settings(folder: Path, wanted: dict[str, Any]) -> None:
     if not path.exists():
         return
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
         changed = [key for key in wanted if key not in _COUNTS and found.get(key) != wanted[key]]
     except (OSError, ValueError, AttributeError):
         raise BatchError(f"{path} is damaged; delete {folder} and start again") from None
@@ -112,6 +112,7 @@ def _difference(found: dict[str, Any], wanted: dict[str, Any], changed: list[str
     """The first difference, of an option rather than of a digest."""
     plain = [key for key in changed if key not in _DESCRIPTIONS]
     if plain:
-        return f"{plain[0]} was {found.get(plain[0])} and is now {wanted[plain[0]]}"
+        before, now = (shortened(str(one.get(plain[0]))) for one in (found, wanted))
+        return f"{plain[0]} was {before} and is now {now}"
     digests = [key for key in _DESCRIPTIONS if key in changed]
     return f"{_DESCRIPTIONS[digests[0]]} changed"

@@ -20,7 +20,7 @@ from spd.batch.part_files import TableForm, read_answers
 from spd.batch.parts import part_path
 from spd.batch.tasks import TaskAnswer
 from spd.errors import BatchError
-from spd.files import write_bytes, write_text
+from spd.files import LISTED_BYTES, read_json, write_bytes, write_text
 from spd.runtimes.folder import file_sha256
 
 STATE = "state"
@@ -170,11 +170,11 @@ def _read_records(folder: Path, form: TableForm) -> dict[int, dict[str, Any]]:
         if not path.exists():
             continue
         try:
-            record = json.loads(_record_path(folder, part).read_text(encoding="utf-8"))
+            record = read_json(_record_path(folder, part), LISTED_BYTES)
             undamaged = record["sha256"] == file_sha256(path)
             record["photos"] = [(str(p), str(key), int(rows)) for p, key, rows in record["photos"]]
             records[part] = {"content": str(record["content"]), "photos": record["photos"]}
-        except (OSError, ValueError, LookupError, TypeError):
+        except (OSError, ValueError, LookupError, TypeError, OverflowError):
             undamaged = False
         if not undamaged:
             raise BatchError(f"{path} is damaged; delete it and run the command again")

@@ -73,7 +73,7 @@ def fill_model(model: SPD, weights: Mapping[str, Tensor], source: str | Path) ->
 
 
 def load_checkpoint(folder: Path) -> tuple[SPD, dict[str, Any]]:
-    """Load a model, in evaluation mode, and the facts stored with it.
+    """Load a model, in float32 and evaluation mode, and the facts stored with it.
 
     Raises:
         CheckpointError: if a file is missing, truncated, differs from its checksum, or does not fit
@@ -82,7 +82,7 @@ def load_checkpoint(folder: Path) -> tuple[SPD, dict[str, Any]]:
     refuse_damaged(folder, (CONFIG, WEIGHTS))
     config, about = read_config(folder)
     _check_size(config, folder / WEIGHTS)
-    model = SPD(config)
+    model = SPD(config).float()  # torch's default dtype may be another
     load_weights(model, folder / WEIGHTS)
     return model.eval(), about
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from spd.checkpoints.checksums import damage
 from spd.checkpoints.hub_errors import hub_reason
 from spd.checkpoints.run_folder import BEST, CHECKPOINTS, RUN, STEP
-from spd.errors import CheckpointError
+from spd.errors import CheckpointError, shown
 from spd.files import read_json
 
 WEIGHTS = "model.safetensors"
@@ -28,7 +28,11 @@ def find_checkpoint(source: str | Path | None) -> Path:
     Raises:
         CheckpointError: if it does not exist, or the run has no intact checkpoint.
     """
-    if source is None or str(source) == SHIPPED:
+    if source is None:
+        return shipped_folder()
+    if not isinstance(source, str | os.PathLike) or not str(source):
+        raise CheckpointError(f"a model must be the path or hub id of one, got {shown(source)}")
+    if str(source) == SHIPPED:
         return shipped_folder()
     path = Path(source)
     if os.path.isfile(path):  # False, unlike `Path.is_file`, for a path that cannot be looked up

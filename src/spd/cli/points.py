@@ -4,7 +4,7 @@ import csv
 import dataclasses
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,14 @@ import numpy as np
 from jaxtyping import Float
 
 from spd.cli.options import read_size
-from spd.errors import InputError, PointError
-from spd.pixels import Size, inside_image, outside_error
+from spd.errors import InputError, PointError, reason_of, shortened
+from spd.files import parse_json, read_stream
+from spd.pixels import Size, inside_image, outside_error, point_of
 from spd.scenes import Box
 
 MOST_GRID_POINTS = 1_000_000
+MOST_BYTES = 256 * 2**20
+"""Size in bytes of the largest file of points; an endless pipe is read no further."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -95,15 +98,21 @@ def as_array(points: Sequence[PhotoPoint]) -> Float[np.ndarray, "n 2"]:
 def read_points(path: Path) -> list[PhotoPoint]:
     """Read points from a CSV (with or without a header u,v), a JSON list or a Parquet table.
 
+    The path may be a pipe, such as `/dev/stdin` or a shell's `<(...)`.
+
     Raises:
         InputError: if the file is missing or of another format.
         PointError: naming the first line, counted from 1, that is not a point.
     """
-    if not path.is_file():
-        raise InputError(f"points file not found: {path}")
-    data = path.read_bytes()
+    try:
+        data = read_stream(path, MOST_BYTES)
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(f"points file not found: {path}") from None
+    except (OSError, ValueError) as error:
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        raise InputError(f"{path} cannot be read: {reason}") from None
     if data[:4] == b"PAR1":
-        return _from_parquet(path)
+        return _from_parquet(path, data)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -114,9 +123,11 @@ def read_points(path: Path) -> list[PhotoPoint]:
 def _from_json(path: Path, text: str) -> list[PhotoPoint]:
     expected = "expected JSON such as [[320, 240], [100.5, 57]]"
     try:
-        data = json.loads(text)
+        data = parse_json(text)
     except json.JSONDecodeError as error:
         raise PointError(f"{path}: line {error.lineno}: {error.msg.lower()}; {expected}") from None
+    except ValueError as error:
+        raise PointError(f"{path}: {error}; {expected}") from None
     items = data.get("points") if isinstance(data, dict) else data
     if not isinstance(items, list):
         raise PointError(f"{path}: {expected}")
@@ -124,10 +135,9 @@ def _from_json(path: Path, text: str) -> list[PhotoPoint]:
     for number, item in enumerate(items, start=1):
         place = f"{path}, point {number} of {len(items)}"
         try:
-            u, v = (item["u"], item["v"]) if isinstance(item, dict) else item
-            points.append(PhotoPoint(float(u), float(v), place))
-        except (KeyError, TypeError, ValueError):
-            raise PointError(f"{place} is {json.dumps(item)}; {expected}") from None
+            points.append(PhotoPoint(*point_of(item), place))
+        except (KeyError, TypeError, ValueError, OverflowError):
+            raise PointError(f"{place} is {shortened(json.dumps(item))}; {expected}") from None
     return points
 
 
@@ -135,7 +145,7 @@ def _from_csv(path: Path, text: str) -> list[PhotoPoint]:
     reader = csv.reader(io.StringIO(text, newline=""))
     columns: tuple[int, int] | None = None
     points = []
-    for row in reader:
+    for row in _rows(reader, path):
         if not any(cell.strip() for cell in row):
             continue
         if columns is None:
@@ -148,31 +158,49 @@ def _from_csv(path: Path, text: str) -> list[PhotoPoint]:
         try:
             points.append(PhotoPoint(float(row[columns[0]]), float(row[columns[1]]), place))
         except (IndexError, ValueError):
+            given = shortened(repr(",".join(row)))
             raise PointError(
-                f"{place} is {','.join(row)!r}; expected u,v (a header must also name u and v)"
+                f"{place} is {given}; expected u,v (a header must also name u and v)"
             ) from None
     return points
 
 
-def _from_parquet(path: Path) -> list[PhotoPoint]:
+def _rows(reader: Any, path: Path) -> Iterator[list[str]]:
+    """Rows of a CSV reader.
+
+    Raises:
+        PointError: naming the line that is not CSV.
+    """
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise PointError(
+            f"{path}, line {reader.line_num}: {reason_of(error)}; expected u,v"
+        ) from None
+
+
+def _from_parquet(path: Path, data: bytes) -> list[PhotoPoint]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException):
+        table = pq.ParquetFile(pa.BufferReader(data))
+        names = table.schema_arrow.names
+        if names.count("u") == names.count("v") == 1:
+            u_cells, v_cells = (table.read([axis])[axis].to_pylist() for axis in ("u", "v"))
+    except MemoryError:
+        raise
+    except Exception:  # a damaged file raises many types
         raise InputError(f"{path} is damaged or not a Parquet file") from None
-    if not {"u", "v"} <= set(table.column_names):
+    if not names.count("u") == names.count("v") == 1:
         raise PointError(
-            f"{path} has columns {', '.join(table.column_names)}; expected columns u and v"
+            f"{path} has columns {shortened(repr(names))}; expected columns u and v, one of each"
         )
-    pairs: Any = zip(table["u"].to_pylist(), table["v"].to_pylist(), strict=True)
     points = []
-    for row, (u, v) in enumerate(pairs):
+    for row, (u, v) in enumerate(zip(u_cells, v_cells, strict=True)):
         try:
-            points.append(PhotoPoint(float(u), float(v), f"{path}, row {row}"))
-        except (TypeError, ValueError):
-            raise PointError(
-                f"{path}, row {row}: u is {u!r} and v is {v!r}; expected numbers"
-            ) from None
+            points.append(PhotoPoint(*point_of([u, v]), f"{path}, row {row}"))
+        except (TypeError, ValueError, OverflowError):
+            given = f"u is {shortened(repr(u))} and v is {shortened(repr(v))}"
+            raise PointError(f"{path}, row {row}: {given}; expected numbers") from None
     return points

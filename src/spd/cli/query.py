@@ -53,7 +53,8 @@ def query(
     points_file: Annotated[
         Path | None,
         _question(
-            "--points-file", help="File of points: CSV or Parquet (columns u, v) or a JSON list."
+            "--points-file",
+            help="File or pipe of points: CSV or Parquet (columns u, v) or a JSON list.",
         ),
     ] = None,
     grid: Annotated[

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-from spd.errors import ConfigError
+from spd.errors import ConfigError, shown
 from spd.memory import machine
 from spd.memory.shortage import OutOfMemoryError
 
@@ -57,13 +57,13 @@ def parse_bytes(text: str | int) -> int:
     """
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*", str(text).lower())
     if found is None:
-        raise ConfigError(f"memory must be a size such as 2GB, 1.5GiB or 800MB, got {text!r}")
+        raise ConfigError(f"memory must be a size such as 2GB, 1.5GiB or 800MB, got {shown(text)}")
     number, unit, binary = found.groups()
-    size = int(float(number) * (_BINARY if binary else _UNITS)[unit])
+    size = int(min(float(number) * (_BINARY if binary else _UNITS)[unit], _EVERYTHING))
     if size < SMALLEST_LIMIT:
         raise ConfigError(
             f"memory must be at least {SMALLEST_LIMIT // 10**6} MB, which the program and a small "
-            f"photo take, got {text!r}"
+            f"photo take, got {shown(text)}"
         )
     return size
 

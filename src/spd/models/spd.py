@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from spd.config import ModelConfig
-from spd.errors import InputError, PointError
+from spd.errors import InputError, PointError, shown
 from spd.geometry import cell_centres, check_points, points_inside, resize_bilinear
 from spd.memory import in_parts, memory_for
 from spd.models.decoder.global_dpt import GlobalPath
@@ -87,12 +87,21 @@ class SPD(nn.Module):
             InputError: on an unknown `form`, or on `"compiled"` without a kernel.
             OutOfMemoryError: if memory does not suffice for one point at a time.
         """
-        if points.ndim != 3 or points.shape[0] != maps.batch_size:
+        if not isinstance(points, Tensor):
+            raise PointError(f"points must be a tensor [B, K, 2], got {shown(points)}")
+        if points.ndim != 3 or points.shape[0] != maps.batch_size or points.shape[2] != 2:
             raise PointError(
                 f"points must be [{maps.batch_size}, K, 2] for {maps.batch_size} encoded image(s), "
                 f"got {tuple(points.shape)}"
             )
+        if not points.is_floating_point() or points.device != maps.l1.device:
+            raise PointError(
+                f"points must be of a floating-point dtype and on {maps.l1.device}, as the maps "
+                f"are, got {points.dtype} on {points.device}"
+            )
         check_outside(outside)
+        if points.dtype.itemsize < 4:  # half precision moves points by up to two pixels later on
+            points = points.float()
         compiled = self._is_compiled(maps, form)
         if outside == "raise":
             check_points(points, maps.image_size)
@@ -176,8 +185,13 @@ class SPD(nn.Module):
         return depth_m
 
     def _check_images(self, images: Tensor) -> None:
+        if not isinstance(images, Tensor):
+            raise InputError(f"images must be a tensor [B, 3, H, W], got {shown(images)}")
         if images.ndim != 4 or images.shape[1] != 3:
             raise InputError(f"images must be [B, 3, H, W] RGB, got {tuple(images.shape)}")
+        device = next(self.parameters()).device
+        if images.device != device:
+            raise InputError(f"images must be on {device}, as the model is, got {images.device}")
         if images.dtype != self.dtype:
             raise InputError(
                 f"images must be {self.dtype} (the weights' dtype) in 0..1, got {images.dtype}; "

@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Float, UInt16
 
 from spd.errors import InputError
+from spd.pixels import as_number
 
 STEPS_PER_METRE = 1000
 """Steps of a millimetre, as most depth cameras write them."""
@@ -26,8 +27,10 @@ def to_steps(
         InputError: if a depth is beyond 65,535 steps or below half a step, or the steps per metre
             are not a positive number.
     """
+    expected = "steps per metre must be a positive number"
+    steps_per_metre = as_number(steps_per_metre, expected)
     if not (np.isfinite(steps_per_metre) and steps_per_metre > 0):
-        raise InputError(f"steps per metre must be a positive number, got {steps_per_metre}")
+        raise InputError(f"{expected}, got {steps_per_metre}")
     with np.errstate(invalid="ignore"):
         known = np.isfinite(depth_m) & (depth_m > 0)
     steps = np.rint(np.where(known, depth_m, 0).astype(np.float64) * steps_per_metre)

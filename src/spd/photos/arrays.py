@@ -5,7 +5,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from jaxtyping import UInt8
 
-from spd.errors import InputError
+from spd.errors import InputError, shown
 
 Channels = Literal["rgb", "bgr"]
 _ROUNDING = 1e-3  # tolerance around 0..1, for resampled floats
@@ -13,15 +13,8 @@ _ROUNDING = 1e-3  # tolerance around 0..1, for resampled floats
 
 def check_channels(channels: str) -> None:
     """Refuse an unknown channel order."""
-    if channels not in get_args(Channels):
-        raise InputError(f"channels must be 'rgb' or 'bgr' (OpenCV's order), got {channels!r}")
-
-
-def is_tensor(image: object) -> bool:
-    """True for a torch tensor; does not import torch."""
-    return any(
-        kind.__module__ == "torch" and kind.__name__ == "Tensor" for kind in type(image).mro()
-    )
+    if not isinstance(channels, str) or channels not in get_args(Channels):
+        raise InputError(f"channels must be 'rgb' or 'bgr' (OpenCV's order), got {shown(channels)}")
 
 
 def from_array(image: np.ndarray, channels: str = "rgb") -> UInt8[np.ndarray, "h w 3"]:
@@ -30,6 +23,7 @@ def from_array(image: np.ndarray, channels: str = "rgb") -> UInt8[np.ndarray, "h
     Raises:
         InputError: on another shape or dtype.
     """
+    image = np.asarray(image)  # a matrix has two dimensions, whatever is done to it
     if image.dtype != np.uint8:
         raise InputError(f"image arrays must be uint8 in 0..255, got {image.dtype}")
     if image.ndim == 2:
@@ -53,8 +47,14 @@ def from_tensor(image: Any, channels: str = "rgb") -> UInt8[np.ndarray, "h w 3"]
     elif not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3))):
         hint = "; encode one image at a time" if len(shape) == 4 else ""
         raise InputError(f"image tensors must be [3, H, W] or [H, W, 3], got {shape}{hint}")
-    image = image.detach().cpu()
-    values = (image.float() if image.is_floating_point() else image).numpy()
+    try:
+        image = image.detach().cpu()
+        values = (image.float() if image.is_floating_point() else image).numpy()
+    except Exception:  # one that is sparse, quantised or without data raises many types
+        raise InputError(
+            f"image tensors must be dense and hold data, got {shown(image)} ({image.layout}, "
+            f"{image.device})"
+        ) from None
     if values.ndim == 3 and values.shape[2] == 1:
         values = values[..., 0]
     if np.issubdtype(values.dtype, np.floating):

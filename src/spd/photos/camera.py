@@ -13,7 +13,7 @@ from spd.photos.focal import (
     check_focal,
     view_deg,
 )
-from spd.pixels import Intrinsics, Size, focal_from_fov
+from spd.pixels import Intrinsics, Size, as_number, focal_from_fov
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +41,13 @@ class CameraOptions:
             raise InputError(
                 f"pass only one of focal_px, fov_deg and intrinsics, got {' and '.join(given)}"
             )
+        for name, unit in (("focal_px", "pixels"), ("fov_deg", "degrees")):
+            value = getattr(self, name)
+            if value is not None:
+                number = as_number(value, f"{name} must be a positive number of {unit}")
+                object.__setattr__(self, name, number)
         if self.intrinsics is not None:
-            as_intrinsics(self.intrinsics)
+            object.__setattr__(self, "intrinsics", as_intrinsics(self.intrinsics))
         if self.distortion is not None and self.intrinsics is None:
             raise InputError(
                 "distortion requires intrinsics (fx, fy, cx, cy); camera calibration gives both"

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from spd.errors import InputError, PointError
-from spd.pixels import Intrinsics
+from spd.pixels import Intrinsics, as_number, as_numbers, as_points, check_outside
 
 MOST_ROUNDS = 200
 """Limit of the fixed-point iteration; ordinary lenses need ten to thirty rounds."""
@@ -33,6 +33,9 @@ class Distortion:
     k6: float = 0.0
 
     def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            number = as_number(getattr(self, field.name), f"{field.name} must be a number")
+            object.__setattr__(self, field.name, number)
         if not np.isfinite(dataclasses.astuple(self)).all():
             raise InputError(f"distortion coefficients must be finite, got {self}")
 
@@ -47,15 +50,12 @@ class Distortion:
             return cls()
         if isinstance(coefficients, Distortion):
             return coefficients
-        try:
-            values = [float(value) for value in np.ravel(np.asarray(coefficients, dtype=float))]
-        except (TypeError, ValueError):
-            values = []
+        expected = (
+            "distortion must be 4, 5 or 8 numbers in OpenCV's order, k1,k2,p1,p2[,k3[,k4,k5,k6]]"
+        )
+        values = as_numbers(coefficients, expected).ravel().tolist()
         if len(values) not in (4, 5, 8):
-            raise InputError(
-                "distortion must be 4, 5 or 8 numbers in OpenCV's order, "
-                f"k1,k2,p1,p2[,k3[,k4,k5,k6]], got {len(values)}"
-            )
+            raise InputError(f"{expected}, got {len(values)}")
         return cls(*values)
 
     @classmethod
@@ -115,13 +115,23 @@ def rays_at(
     points: Float[np.ndarray, "k 2"],
     intrinsics: Intrinsics,
     distortion: DistortionLike | None = None,
+    *,
+    outside: str = "raise",
 ) -> Float[np.ndarray, "k 2"]:
     """Ray `(x, y)` of each pixel at z = 1, x right and y down.
+
+    Args:
+        points: pixels `(u, v)`; one that is NaN has a ray of NaN.
+        intrinsics: the camera.
+        distortion: OpenCV's 4, 5 or 8 coefficients; by default none.
+        outside: "nan" answers NaN where the distortion cannot be undone, instead of raising.
 
     Raises:
         InputError: if distortion is not 4, 5 or 8 finite numbers.
         PointError: naming the first point whose distortion cannot be undone.
     """
+    check_outside(outside)
+    points = as_points(points)
     pinhole = (points - (intrinsics.cx, intrinsics.cy)) / (intrinsics.fx, intrinsics.fy)
     lens = Distortion.of(distortion)
     if lens == Distortion():
@@ -130,7 +140,8 @@ def rays_at(
     rays = np.full_like(pinhole, np.nan)
     within = UNDONE_WITHIN_PX / max(intrinsics.fx, intrinsics.fy)
     rays[known], found = lens.undo(pinhole[known], within)
-    if not found.all():
+    rays[np.flatnonzero(known)[~found]] = np.nan
+    if outside == "raise" and not found.all():
         index = int(np.flatnonzero(known)[np.argmin(found)])
         u, v = points[index]
         raise PointError(

@@ -7,11 +7,10 @@ import dataclasses
 import math
 from typing import Literal, TypeAlias
 
-import numpy as np
 from numpy.typing import ArrayLike
 
-from spd.errors import InputError
-from spd.pixels import Intrinsics, Size
+from spd.errors import InputError, shown
+from spd.pixels import Intrinsics, Size, as_number, as_numbers
 
 FocalSource = Literal["given", "fov", "intrinsics", "exif", "assumed", "predicted"]
 """Source: option `focal_px`, `fov_deg` or `intrinsics`; EXIF; training camera; the network."""
@@ -60,15 +59,15 @@ def as_intrinsics(intrinsics: IntrinsicsLike) -> Intrinsics:
         InputError: if the matrix has another form, or pixels are far from square.
     """
     if not isinstance(intrinsics, Intrinsics):
-        try:
-            matrix = np.asarray(intrinsics, dtype=np.float64)
-        except (TypeError, ValueError):
-            matrix = np.empty(0)
-        if matrix.shape != (3, 3) or matrix[1, 0] != 0 or list(matrix[2]) != [0, 0, 1]:
-            raise InputError(
-                "intrinsics must be an spd.pixels.Intrinsics or a 3x3 matrix "
-                "[[fx, 0, cx], [0, fy, cy], [0, 0, 1]]"
-            )
+        expected = (
+            "intrinsics must be an spd.pixels.Intrinsics or a 3x3 matrix "
+            "[[fx, 0, cx], [0, fy, cy], [0, 0, 1]]"
+        )
+        matrix = as_numbers(intrinsics, expected)
+        if matrix.shape != (3, 3):
+            raise InputError(f"{expected}, got {shown(intrinsics)}")
+        if matrix[1, 0] != 0 or list(matrix[2]) != [0, 0, 1]:
+            raise InputError(f"{expected}, got {matrix.tolist()}")
         fx, fy, cx, cy = (float(matrix[at]) for at in ((0, 0), (1, 1), (0, 2), (1, 2)))
         intrinsics = Intrinsics(fx, fy, cx, cy)
     if abs(intrinsics.fx / intrinsics.fy - 1) > LARGEST_SQUEEZE:
@@ -85,8 +84,10 @@ def check_focal(focal_px: float, size: Size) -> None:
     Raises:
         InputError: if it is not a positive number, or the field of view is over 170 degrees.
     """
+    expected = "focal_px must be a positive number of pixels"
+    focal_px = as_number(focal_px, expected)
     if not (math.isfinite(focal_px) and focal_px > 0):
-        raise InputError(f"focal_px must be a positive number of pixels, got {focal_px}")
+        raise InputError(f"{expected}, got {focal_px}")
     if view_deg(focal_px, size) > WIDEST_FOV_DEG:
         raise InputError(
             f"focal_px {focal_px:g} in an image of {max(size)} pixels gives a field of view of "

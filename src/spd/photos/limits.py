@@ -3,7 +3,7 @@
 import dataclasses
 
 from spd.errors import ConfigError, InputError
-from spd.pixels import MAX_INPUT_PIXELS, SMALLEST_INPUT_PIXELS
+from spd.pixels import MAX_INPUT_PIXELS, SMALLEST_INPUT_PIXELS, as_number
 
 MAX_PIXELS = 178_956_970
 """Largest number of pixels of a file by default: Pillow's limit against decompression bombs."""
@@ -64,8 +64,10 @@ DEFAULT_LIMITS = PhotoLimits()
 def _pixels(name: str, megapixels: float | None, default: int) -> int:
     if megapixels is None:
         return default
+    expected = f"{name} must be a positive number of megapixels"
+    megapixels = as_number(megapixels, expected, ConfigError)
     if not 0 < megapixels < 1e9:
-        raise ConfigError(f"{name} must be a positive number of megapixels, got {megapixels}")
+        raise ConfigError(f"{expected}, got {megapixels}")
     return round(megapixels * MEGA)
 
 

@@ -13,13 +13,14 @@ from PIL import Image
 from spd.errors import InputError
 from spd.memory import reserved
 from spd.photos.arrays import Channels as Channels
-from spd.photos.arrays import check_channels, from_array, from_tensor, is_tensor
+from spd.photos.arrays import check_channels, from_array, from_tensor
 from spd.photos.exif import focal_px_of, upright
 from spd.photos.limits import MAX_PIXELS as MAX_PIXELS
 from spd.photos.opening import FORMATS as FORMATS
 from spd.photos.opening import opened, ready, told
 from spd.photos.peaks import BLOCK_PIXELS
 from spd.photos.resampling import resample as resample
+from spd.pixels import is_tensor
 
 if TYPE_CHECKING:
     import torch
@@ -130,7 +131,7 @@ def read_mask_pixels(
 
 
 def _bytes_of(path: Path) -> bytes:
-    if not path.is_file():
+    if not os.path.isfile(path):  # `Path.is_file` raises for a name that is too long
         raise InputError(f"no image file {path}; check the path")
     try:
         with reserved(path.stat().st_size, f"{path}", "it is too large for a photo"):

@@ -3,7 +3,7 @@
 import torch
 
 from spd.checkpoints.checkpoint import default_device
-from spd.errors import ConfigError
+from spd.errors import ConfigError, shown
 
 
 def choose_device(name: str | torch.device | None) -> torch.device:
@@ -16,9 +16,10 @@ def choose_device(name: str | torch.device | None) -> torch.device:
         return default_device()
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError):
+        torch.empty(0, device=device).cpu()  # which a device without memory, "meta", cannot
+    except Exception:  # torch and the backends raise many types
+        given = repr(str(name)) if isinstance(name, str | torch.device) else shown(name)
         raise ConfigError(
-            f"no device {str(name)!r} on this machine; use cpu, or omit the device"
+            f"no device {given} on this machine; use cpu, or omit the device"
         ) from None
     return device

@@ -133,14 +133,14 @@ class ModelOptions:
         if self.runtime is None and not installed:
             require("onnxruntime")
         runtime = self.runtime or installed[0]
-        if self.device is not None and str(self.device) != "cpu":
+        if self.device is not None and not _is_cpu(self.device):
             device = str(self.device)
             raise ConfigError(f"{runtime} computes on the CPU only; omit device={device!r}")
         return ModelLocation(self, runtime, folder, export, None, calibration)
 
     def _on_cpu(self) -> bool:
         """True if torch would compute on the CPU."""
-        return str(self.device) == "cpu" if self.device is not None else not gpu_present()
+        return _is_cpu(self.device) if self.device is not None else not gpu_present()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -203,6 +203,10 @@ class ModelLocation:
         from spd.predictors.torch_predictor import open_torch
 
         return open_torch(Path(str(self.folder)), self.peer, options.name, options.device)
+
+
+def _is_cpu(device: "str | torch.device") -> bool:
+    return str(device) in ("cpu", "cpu:0")
 
 
 def gpu_present() -> bool:

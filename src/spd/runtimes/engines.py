@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol, get_args
 import numpy as np
 from jaxtyping import Float
 
-from spd.errors import CheckpointError, ConfigError, SPDError, require
+from spd.errors import CheckpointError, ConfigError, SPDError, require, shown
 from spd.memory import in_parts, memory_for
 from spd.processes import CORES
 from spd.runtimes.blocks import ask_in_blocks
@@ -63,10 +63,11 @@ def check_names(runtime: str | None, precision: str | None) -> None:
     """
     if runtime not in (None, "torch", *get_args(RuntimeName)):
         raise ConfigError(
-            f"unknown runtime {runtime!r}; use torch or, for an export, onnxruntime or openvino"
+            f"unknown runtime {shown(runtime)}; use torch or, for an export, onnxruntime or "
+            "openvino"
         )
     if precision not in (None, *get_args(Precision)):
-        raise ConfigError(f"unknown precision {precision!r}; use float32, bfloat16 or int8")
+        raise ConfigError(f"unknown precision {shown(precision)}; use float32, bfloat16 or int8")
 
 
 def open_engine(

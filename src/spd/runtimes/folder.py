@@ -69,7 +69,7 @@ class _About(Frozen):
 
 def is_export(source: str | Path | None) -> bool:
     """True for a folder that `spd export onnx` wrote, and for its `export.json`."""
-    if source is None:
+    if not isinstance(source, str | os.PathLike):
         return False
     path = Path(source)
     return path.name == EXPORT or os.path.isfile(path / EXPORT)  # False if it cannot be looked up

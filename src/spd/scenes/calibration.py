@@ -8,15 +8,16 @@ If the errors are not a constant factor, the leave-one-out error of the fit is l
 import dataclasses
 import json
 import math
-from collections.abc import Sequence
+import os
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 
-from spd.errors import InputError
+from spd.errors import InputError, shown
 from spd.files import read_json, write_text
-from spd.pixels import Intrinsics, as_points
+from spd.pixels import Intrinsics, as_numbers, as_points
 from spd.scenes.depth_kind import refuse_relative
 from spd.scenes.scene import PhotoScene
 
@@ -24,6 +25,7 @@ FITS_WITHIN = 0.10
 """Largest median leave-one-out error, relative, at which one factor fits."""
 
 _SMALLEST = 1e-6  # factor that a calibration may have
+_LARGEST = 1e300  # error of a fit: finite, also as a float
 _FORMAT = 1  # version of the file's format
 _ROUNDS = 50  # limit of reweighting, which converges in a few
 _HUBER = 1.345  # deviations beyond which a distance gets less weight
@@ -32,7 +34,11 @@ _FINEST = 0.005  # smallest deviation of logarithms: the accuracy of a tape meas
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Calibration:
-    """A factor for metres, and the errors of its fit."""
+    """A factor for metres, and the errors of its fit.
+
+    Raises:
+        InputError: on values that no fit has.
+    """
 
     scale: float
     """True metres per metre of the model."""
@@ -46,6 +52,13 @@ class Calibration:
     """True if the photo's focal length was known; the factor holds only for such photos."""
     model: str
     """Name of the calibrated model."""
+
+    def __post_init__(self) -> None:
+        if not self._is_valid():
+            raise InputError(
+                "a calibration must have a positive scale, errors of at least 0, one point or "
+                f"more, and the name of a model, got {shown(self)}"
+            )
 
     @property
     def fits(self) -> bool | None:
@@ -89,9 +102,9 @@ class Calibration:
         """Whether a file with these values may have been written by `write`."""
         numbers = (self.scale, self.spread, 0.0 if self.left_out is None else self.left_out)
         return (
-            all(isinstance(number, float | int) for number in numbers)
+            all(isinstance(number, float | int) and abs(number) < _LARGEST for number in numbers)
             and not any(isinstance(number, bool) for number in (*numbers, self.points))
-            and all(math.isfinite(number) and number >= 0 for number in numbers)
+            and all(number >= 0 for number in numbers)
             and _SMALLEST <= self.scale <= 1 / _SMALLEST
             and isinstance(self.points, int)
             and 0 < self.points < 2**63
@@ -106,6 +119,8 @@ class Calibration:
         Raises:
             InputError: if the file is missing or not a calibration.
         """
+        if not isinstance(path, str | os.PathLike):
+            raise InputError(f"a calibration must be the path of its file, got {shown(path)}")
         try:
             data = read_json(path)
         except OSError:
@@ -117,14 +132,11 @@ class Calibration:
         try:
             if data.pop("format") != _FORMAT:
                 raise ValueError
-            read = cls(**data)
-            if not read._is_valid():
-                raise ValueError
+            return cls(**data)
         except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
             raise InputError(
                 f"{path} is not a calibration file; create one with: spd calibrate"
             ) from None
-        return read
 
 
 class CalibratedScene(PhotoScene):
@@ -151,8 +163,8 @@ class CalibratedScene(PhotoScene):
 
 def calibrate(
     scene: PhotoScene,
-    points: Sequence[tuple[float, float]],
-    known_m: Sequence[float],
+    points: ArrayLike,
+    known_m: ArrayLike,
     *,
     model: str = "",
     along_axis: bool = False,
@@ -171,16 +183,22 @@ def calibrate(
             distances from the camera are given without any focal length.
     """
     refuse_relative(scene.kind)
-    known = np.asarray(known_m, dtype=np.float64)
-    if len(known) == 0 or known.shape != (len(points),):
+    expected = "measured distances must be positive, in metres"
+    known, asked = as_numbers(known_m, expected), as_points(points)
+    if known.ndim != 1:
+        raise InputError(f"{expected}, one per point, got {shown(known_m)}")
+    if len(known) == 0 or len(known) != len(asked):
         raise InputError(
-            f"expected one distance per point, got {len(known)} for {len(points)} points"
+            f"expected one distance per point, got {len(known)} for {len(asked)} points"
         )
-    if not (np.isfinite(known) & (known > 0)).all():
-        raise InputError(f"measured distances must be positive, in metres, got {known.tolist()}")
-    predicted_m = scene.depth_at(points).astype(np.float64)
+    wrong = known[~(np.isfinite(known) & (known > 0))]
+    if len(wrong):
+        raise InputError(f"{expected}, got {wrong[0]:g}")
+    if not isinstance(model, str):
+        raise InputError(f"model must be the name of a model, got {shown(model)}")
+    predicted_m = scene.depth_at(asked).astype(np.float64)
     if not along_axis:
-        predicted_m = predicted_m * _camera(scene).ray_lengths(as_points(points))
+        predicted_m = predicted_m * _camera(scene).ray_lengths(asked)
     return fit(predicted_m, known, focal_known=scene.focal_px is not None, model=model)
 
 

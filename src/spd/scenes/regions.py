@@ -13,10 +13,23 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike
 
-from spd.errors import InputError, PointError
+from spd.errors import InputError, PointError, shown
 from spd.photos.reading import MAX_PIXELS, read_mask_pixels
-from spd.pixels import Size, as_points, check_inside, inside_image, lattice, side_centres
+from spd.pixels import (
+    Size,
+    as_count,
+    as_mask,
+    as_number,
+    as_numbers,
+    as_points,
+    check_inside,
+    check_outside,
+    inside_image,
+    lattice,
+    side_centres,
+)
 from spd.scenes.depth_kind import refuse_relative
+from spd.scenes.space import Outside
 
 if TYPE_CHECKING:
     from spd.scenes.scene import PhotoScene
@@ -38,6 +51,9 @@ class Box:
     y1: float
 
     def __post_init__(self) -> None:
+        for name in ("x0", "y0", "x1", "y1"):
+            number = as_number(getattr(self, name), f"{name} of a box must be a number", PointError)
+            object.__setattr__(self, name, number)
         values = dataclasses.astuple(self)
         if not np.isfinite(values).all() or self.x0 >= self.x1 or self.y0 >= self.y1:
             raise PointError(
@@ -82,6 +98,15 @@ class Mask:
 
     pixels: Bool[np.ndarray, "h w"]
 
+    def __post_init__(self) -> None:
+        pixels = as_mask(self.pixels)
+        if pixels is None:
+            raise InputError(
+                f"a mask must be a boolean array [H, W], got {shown(self.pixels)}; convert a "
+                "numeric mask with mask > 0"
+            )
+        object.__setattr__(self, "pixels", pixels)
+
     def sample(self, size: Size, most: int = MOST_POINTS) -> Float[np.ndarray, "n 2"]:
         """Pixel centres, row by row; a random draw with a fixed seed above `most`.
 
@@ -111,6 +136,7 @@ class Line:
     points: Float[np.ndarray, "n 2"]
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "points", as_points(self.points))
         if len(self.points) < 2:
             raise PointError(f"a line needs at least two points, got {len(self.points)}")
 
@@ -163,7 +189,11 @@ class RegionStatistics:
 
 
 def region(
-    scene: "PhotoScene", where: RegionLike, *, most_points: int = MOST_POINTS
+    scene: "PhotoScene",
+    where: RegionLike,
+    *,
+    most_points: int = MOST_POINTS,
+    outside: Outside = "raise",
 ) -> RegionStatistics:
     """Depth quantiles of a part of a photo, in metres.
 
@@ -172,15 +202,36 @@ def region(
         where: a box `(x0, y0, x1, y1)`, a boolean array `[H, W]` or the path of a mask image, or
             `Line.through(points)`.
         most_points: largest number of points to query.
+        outside: "nan" answers NaN quantiles of no points for a box, or a line through a point,
+            that is not finite or outside the photo, instead of raising.
 
     Raises:
         InputError: if the region is malformed or outside the photo, or the model is relative.
     """
     refuse_relative(scene.kind)
-    if most_points < 1:
-        raise InputError(f"most_points must be at least 1, got {most_points}")
-    points = as_region(where).sample(scene.size, most_points)
+    check_outside(outside)
+    most = as_count(most_points, "most_points")
+    if outside == "nan" and not _is_finite(where):
+        return RegionStatistics.of(np.empty(0))
+    found = as_region(where)
+    try:
+        points = found.sample(scene.size, most)
+    except PointError:  # a sound region, but outside
+        if outside == "raise":
+            raise
+        return RegionStatistics.of(np.empty(0))
     return RegionStatistics.of(scene.depth_at(points, outside="nan"))
+
+
+def _is_finite(where: RegionLike) -> bool:
+    """False for the four numbers of a box if one of them is not finite."""
+    if isinstance(where, Box | Mask | Line | str | os.PathLike):
+        return True  # a line is checked when it is sampled
+    try:
+        values = as_numbers(where, "")
+    except InputError:
+        return True  # told by `as_region`
+    return values.shape != (4,) or bool(np.isfinite(values).all())
 
 
 def as_region(where: RegionLike) -> Region:
@@ -193,15 +244,17 @@ def as_region(where: RegionLike) -> Region:
         return where
     if isinstance(where, str | os.PathLike):
         return read_mask(where)
-    values = np.asarray(where)
-    if values.dtype == bool and values.ndim == 2:
-        return Mask(values)
-    if values.shape == (4,) and np.issubdtype(values.dtype, np.number):
-        return Box(*(float(value) for value in values))
-    raise InputError(
-        "a region must be a box x0,y0,x1,y1, a boolean array [H, W], the path of a mask or a Line, "
-        f"got a {values.dtype} array {values.shape}; convert a numeric mask with mask > 0"
+    pixels = as_mask(where)
+    if pixels is not None:
+        return Mask(pixels)
+    expected = (
+        "a region must be a box x0,y0,x1,y1, a boolean array [H, W] (convert a numeric mask with "
+        "mask > 0), the path of a mask or a Line"
     )
+    values = as_numbers(where, expected)
+    if values.shape != (4,):
+        raise InputError(f"{expected}, got {shown(where)}")
+    return Box(*values.tolist())
 
 
 def read_mask(image: str | os.PathLike[str] | bytes, *, max_pixels: int = MAX_PIXELS) -> Mask:
@@ -224,9 +277,12 @@ def grid(size: Size, columns: int, rows: int) -> Float[np.ndarray, "n 2"]:
     Raises:
         PointError: if columns or rows are below 1.
     """
-    if columns < 1 or rows < 1:
-        raise PointError(f"a grid needs at least one column and one row, got {columns}x{rows}")
-    height, width = size
+    columns = as_count(columns, "columns of a grid", PointError)
+    rows = as_count(rows, "rows of a grid", PointError)
+    try:
+        height, width = (as_count(side, "a side of a photo") for side in size)
+    except (TypeError, ValueError):
+        raise InputError(f"size must be (height, width), got {shown(size)}") from None
     return lattice(side_centres(columns, width), side_centres(rows, height))
 
 

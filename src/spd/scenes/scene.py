@@ -2,21 +2,21 @@
 
 import abc
 import contextlib
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
+from spd.errors import PointError, shown
 from spd.memory import reserved
 from spd.photos.distortion import DistortionLike, ray_lengths, rays_at
 from spd.photos.focal import Focal, IntrinsicsLike
 from spd.photos.peaks import map_bytes
 from spd.photos.plan import ImagePlan
-from spd.pixels import Intrinsics, Size, as_points, check_inside, check_outside, inside_image
+from spd.pixels import Intrinsics, Size, as_numbers, as_points, inside_or_nan
 from spd.scenes.depth_kind import DepthKind, refuse_relative
 from spd.scenes.regions import RegionLike, RegionStatistics, region
-from spd.scenes.space import camera_of, distances_m, points_3d
+from spd.scenes.space import Outside, camera_of, distances_m, points_3d
 
 _MAP_POINTS = 1 << 20  # of a map that are queried together; a multiple of every engine's parts
 
@@ -68,28 +68,22 @@ class PhotoScene(abc.ABC):
         """Pinhole camera in pixels of the photo; None where the focal length is not known."""
         return self.focal.intrinsics if self.focal is not None and self.focal.known else None
 
-    def depth_at(
-        self, points: ArrayLike, *, outside: Literal["raise", "nan"] = "raise"
-    ) -> Float[np.ndarray, " k"]:
+    def depth_at(self, points: ArrayLike, *, outside: Outside = "raise") -> Float[np.ndarray, " k"]:
         """Depth (camera z) in metres at `[K, 2]` points `(u, v)` of the photo.
 
         A relative model answers depth or inverse depth without a scale instead (`kind`).
 
         Args:
             points: pixels `(u, v)` = (column, row); integers are pixel centres.
-            outside: "nan" answers NaN for points outside the photo instead of raising.
+            outside: "nan" answers NaN for points that are not finite or outside the photo instead
+                of raising.
 
         Raises:
             PointError: on another shape, or naming the first point that is not finite or outside
                 the photo (unless `outside="nan"`).
         """
-        asked = as_points(points)
-        check_outside(outside)
-        inside: np.ndarray = np.ones(len(asked), dtype=bool)
-        if outside == "raise":
-            check_inside(asked, self.size)
-        else:
-            inside = inside_image(asked[:, 0], asked[:, 1], self.size)
+        asked = inside_or_nan(as_points(points), self.size, outside)
+        inside = np.isfinite(asked[:, 0])
         depth_m = np.full(len(asked), np.nan, dtype=np.float32)
         depth_m[inside] = self._ask(asked[inside])
         return depth_m
@@ -99,6 +93,8 @@ class PhotoScene(abc.ABC):
         points: ArrayLike,
         intrinsics: IntrinsicsLike | None = None,
         distortion: DistortionLike | None = None,
+        *,
+        outside: Outside = "raise",
     ) -> Float[np.ndarray, " k"]:
         """Distance in metres from the camera to each point, along its ray.
 
@@ -107,24 +103,29 @@ class PhotoScene(abc.ABC):
             intrinsics: camera of the photo or its 3x3 matrix; by default the one it was encoded
                 with, or its focal length with the principal point in the centre.
             distortion: OpenCV's 4, 5 or 8 coefficients; by default none.
+            outside: "nan" answers NaN for points that are not finite or outside the photo, or whose
+                distortion cannot be inverted, instead of raising.
 
         Raises:
             InputError: if no focal length is known, or the model is relative.
             PointError: as `depth_at`, or if distortion cannot be inverted at a point.
         """
         refuse_relative(self.kind)
-        camera, asked = camera_of(self, intrinsics), as_points(points)
-        lengths = ray_lengths(rays_at(asked, camera, distortion))
-        return (self.depth_at(asked) * lengths).astype(np.float32)
+        camera = camera_of(self, intrinsics)
+        asked = inside_or_nan(as_points(points), self.size, outside)
+        lengths = ray_lengths(rays_at(asked, camera, distortion, outside=outside))
+        return (self.depth_at(asked, outside=outside) * lengths).astype(np.float32)
 
     def points_3d(
         self,
         points: ArrayLike,
         intrinsics: IntrinsicsLike | None = None,
         distortion: DistortionLike | None = None,
+        *,
+        outside: Outside = "raise",
     ) -> Float[np.ndarray, "k 3"]:
         """`(x, y, z)` in metres of each pixel: right, down, forward (`spd.scenes.points_3d`)."""
-        return points_3d(self, points, intrinsics, distortion)
+        return points_3d(self, points, intrinsics, distortion, outside=outside)
 
     def distance_m(
         self,
@@ -132,13 +133,19 @@ class PhotoScene(abc.ABC):
         second: tuple[float, float],
         intrinsics: IntrinsicsLike | None = None,
         distortion: DistortionLike | None = None,
+        *,
+        outside: Outside = "raise",
     ) -> float:
         """Distance in metres between two pixels in space; for many use `spd.scenes.distances_m`."""
-        return float(distances_m(self, [[first, second]], intrinsics, distortion)[0])
+        ends = [as_numbers(end, "a pixel must be (u, v)", PointError) for end in (first, second)]
+        for given, end in zip((first, second), ends, strict=True):
+            if end.shape != (2,):
+                raise PointError(f"a pixel must be (u, v), got {shown(given)}")
+        return float(distances_m(self, [ends], intrinsics, distortion, outside=outside)[0])
 
-    def region(self, where: RegionLike) -> RegionStatistics:
+    def region(self, where: RegionLike, *, outside: Outside = "raise") -> RegionStatistics:
         """Depth quantiles of a box, a mask or a line in metres (`spd.scenes.region`)."""
-        return region(self, where)
+        return region(self, where, outside=outside)
 
     @abc.abstractmethod
     def depth_map(self, *, fast: bool = False) -> Float[np.ndarray, "h w"]:

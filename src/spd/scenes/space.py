@@ -4,7 +4,7 @@ z is the depth from `depth_at`; x and y are the pixel's ray times z. All of it s
 photo's focal length, so the focal length must be known.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -13,11 +13,14 @@ from numpy.typing import ArrayLike
 from spd.errors import InputError, PointError
 from spd.photos.distortion import DistortionLike, rays_at
 from spd.photos.focal import IntrinsicsLike, as_intrinsics
-from spd.pixels import Intrinsics, as_points
+from spd.pixels import Intrinsics, as_numbers, as_points, inside_or_nan
 from spd.scenes.depth_kind import refuse_relative
 
 if TYPE_CHECKING:
     from spd.scenes.scene import PhotoScene
+
+Outside = Literal["raise", "nan"]
+"""Answer for points that are not finite or outside the photo: an error, or NaN."""
 
 
 def points_3d(
@@ -25,6 +28,8 @@ def points_3d(
     points: ArrayLike,
     intrinsics: IntrinsicsLike | None = None,
     distortion: DistortionLike | None = None,
+    *,
+    outside: Outside = "raise",
 ) -> Float[np.ndarray, "k 3"]:
     """Position `(x, y, z)` in metres of each pixel.
 
@@ -33,14 +38,18 @@ def points_3d(
         points: `[K, 2]` of `(u, v)`, inside the photo.
         intrinsics: its camera or the 3x3 matrix; by default the one it was encoded with.
         distortion: OpenCV's 4, 5 or 8 coefficients; by default none.
+        outside: "nan" answers NaN for points that are not finite or outside the photo, or whose
+            distortion cannot be inverted, instead of raising.
 
     Raises:
         InputError: if no camera is known, or the model is relative.
         PointError: if a point is outside the photo, or its distortion cannot be inverted.
     """
     refuse_relative(scene.kind)
-    camera, asked = camera_of(scene, intrinsics), as_points(points)
-    return lift(asked, scene.depth_at(asked), camera, distortion)
+    camera = camera_of(scene, intrinsics)
+    asked = inside_or_nan(as_points(points), scene.size, outside)
+    depth_m = scene.depth_at(asked, outside=outside)
+    return lift(asked, depth_m, camera, distortion, outside=outside)
 
 
 def lift(
@@ -48,10 +57,12 @@ def lift(
     depth_m: Float[np.ndarray, " k"],
     camera: Intrinsics,
     distortion: DistortionLike | None = None,
+    *,
+    outside: Outside = "raise",
 ) -> Float[np.ndarray, "k 3"]:
-    """`(x, y, z)` in metres, float32, of pixels whose depth is known."""
-    rays = rays_at(points, camera, distortion)
-    ones = np.ones((len(points), 1))
+    """`(x, y, z)` in metres, float32, of pixels whose depth is known; NaN where none is a ray."""
+    rays = rays_at(points, camera, distortion, outside=outside)
+    ones = np.where(np.isnan(rays[:, :1]), np.nan, 1.0)
     return np.concatenate([rays, ones], axis=1).astype(np.float32) * depth_m[:, None]
 
 
@@ -60,17 +71,24 @@ def distances_m(
     pairs: ArrayLike,
     intrinsics: IntrinsicsLike | None = None,
     distortion: DistortionLike | None = None,
+    *,
+    outside: Outside = "raise",
 ) -> Float[np.ndarray, " n"]:
     """Straight-line distance in metres between the two pixels of each of `[N, 2, 2]` pairs.
+
+    N may be 0. `outside="nan"` answers NaN for a pair with a point that has no place in space; see
+    `points_3d`.
 
     Raises:
         InputError: if no camera is known, or the model is relative.
         PointError: on another shape, or a point outside the photo.
     """
-    asked = np.asarray(pairs, dtype=np.float64)
-    if asked.ndim != 3 or asked.shape[1:] != (2, 2):
-        raise PointError(f"pairs must be [N, 2, 2], two points (u, v) per pair, got {asked.shape}")
-    ends = points_3d(scene, asked.reshape(-1, 2), intrinsics, distortion).reshape(-1, 2, 3)
+    expected = "pairs must be [N, 2, 2], two points (u, v) per pair"
+    asked = as_numbers(pairs, expected, PointError)
+    if asked.size and (asked.ndim != 3 or asked.shape[1:] != (2, 2)):
+        raise PointError(f"{expected}, got {asked.shape}")
+    xyz = points_3d(scene, asked.reshape(-1, 2), intrinsics, distortion, outside=outside)
+    ends = xyz.reshape(-1, 2, 3)
     return apart_m(ends[:, 0], ends[:, 1])
 
 
@@ -86,8 +104,12 @@ def length_m(
     points: ArrayLike,
     intrinsics: IntrinsicsLike | None = None,
     distortion: DistortionLike | None = None,
+    *,
+    outside: Outside = "raise",
 ) -> float:
     """Length in metres of a polyline through the points' positions in space.
+
+    `outside="nan"` answers NaN if one of them has no place in space; see `points_3d`.
 
     Raises:
         InputError: if no camera is known, or the model is relative.
@@ -96,7 +118,7 @@ def length_m(
     asked = as_points(points)
     if len(asked) < 2:
         raise PointError(f"a line needs at least two points, got {len(asked)}")
-    xyz = points_3d(scene, asked, intrinsics, distortion)
+    xyz = points_3d(scene, asked, intrinsics, distortion, outside=outside)
     return float(apart_m(xyz[:-1], xyz[1:]).sum())
 
 

@@ -51,7 +51,7 @@ def answer(
     # `encode` stores maps with channels last, so this copies nothing.
     cells = [one.permute(0, 2, 3, 1).contiguous().numpy() for one in maps.maps]
     threads = torch.get_num_threads()
-    points_px = points.to(torch.float32).numpy()
+    points_px = points.detach().to(torch.float32).numpy()
     depth_m = ask(path.shape, weights.numpy(), cells, maps.image_size, points_px, threads)
     return torch.from_numpy(depth_m)
 

@@ -47,9 +47,11 @@ class Encoder(nn.Module):
         self.backbone = Dinov2Backbone(backbone_config(config))
         self.backbone.embeddings.mask_token.requires_grad_(False)
         for name, values in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)):
-            self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1), persistent=False)
+            exact = torch.tensor(values, dtype=torch.float32)  # whatever torch's default dtype is
+            self.register_buffer(name, exact.view(1, 3, 1, 1), persistent=False)
 
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Four maps `[B, hidden_size, H/14, W/14]`, shallow to deep, of images in 0..1."""
-        l1, l2, l3, l4 = self.backbone((images - self.mean) / self.std).feature_maps
+        mean, std = self.mean.to(images.dtype), self.std.to(images.dtype)
+        l1, l2, l3, l4 = self.backbone((images - mean) / std).feature_maps
         return l1, l2, l3, l4
