@@ -24,8 +24,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0, 2 after a wrong input, 130 after an interruption."""
     from spd.cli.streams import use_steady_streams
     from spd.memory import own_this_process
+    from spd.processes import use_usable_cpus, wait_passively
 
     own_this_process()
+    wait_passively()
+    use_usable_cpus()
     use_steady_streams()
     sys.exit(run(sys.argv[1:] if argv is None else argv))
 

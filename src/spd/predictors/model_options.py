@@ -16,6 +16,7 @@ from spd.memory import limit_memory
 from spd.peers.kinds import Peer, read_peer
 from spd.photos.limits import DEFAULT_LIMITS, PhotoLimits
 from spd.predictors.calibrated import CalibratedPredictor
+from spd.processes import limit_torch, threads_to_use
 from spd.runtimes.engines import check_names, installed_runtimes
 from spd.runtimes.folder import ExportFolder, file_sha256, is_export
 from spd.scenes.calibration import Calibration
@@ -46,7 +47,7 @@ class ModelOptions:
     calibration: "str | Path | Calibration | None" = None
     """Calibration that scales every depth, or its file."""
     threads: int | None = None
-    """Threads of an export's runtime; by default what the runtime chooses."""
+    """CPU threads; None: `OMP_NUM_THREADS`, or one per usable CPU. Torch's are of the process."""
     limits: PhotoLimits = DEFAULT_LIMITS
     """Largest photo, and largest input of the network."""
     memory: str | int | None = None
@@ -69,6 +70,7 @@ class ModelOptions:
             ConfigError: if the runtime or precision is not available for it.
         """
         check_names(self.runtime, self.precision)
+        threads_to_use(self.threads)
         calibration = self._read_calibration()
         if is_export(self.model):
             return self._exported(ExportFolder.read(str(self.model)), None, calibration)
@@ -184,6 +186,8 @@ class ModelLocation:
         """
         if self.options.memory is not None:
             limit_memory(self.options.memory)
+        if self.options.threads is not None and self.runtime == "torch":
+            limit_torch(self.options.threads)
         predictor = self._open()
         predictor.limits = self.options.limits
         return CalibratedPredictor(predictor, self.calibration) if self.calibration else predictor

@@ -147,7 +147,7 @@ def open_export(
         runtime: `onnxruntime` or `openvino`.
         precision: precision of the encoder: `float32`; `bfloat16` (OpenVINO, on CPUs that have it);
             `int8` where it was exported.
-        threads: number of CPU threads; by default the runtime chooses.
+        threads: number of CPU threads; by default `OMP_NUM_THREADS`, else one per usable CPU.
         source: name of the model, for messages and reports; by default the folder.
 
     Raises:
