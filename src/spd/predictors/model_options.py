@@ -18,10 +18,11 @@ from spd.photos.limits import DEFAULT_LIMITS, PhotoLimits
 from spd.predictors.calibrated import CalibratedPredictor
 from spd.processes import limit_torch, threads_to_use
 from spd.runtimes.engines import check_names, installed_runtimes
-from spd.runtimes.folder import ExportFolder, file_sha256, is_export
+from spd.runtimes.folder import EXPORT, ExportFolder, file_sha256, is_export
 from spd.scenes.calibration import Calibration
 from spd.scenes.depth_kind import refuse_relative
 from spd.scenes.photo_predictor import PhotoPredictor
+from spd.scenes.reloading import Source
 from spd.scenes.scene import PhotoScene
 
 if TYPE_CHECKING:  # at run time it is loaded only where torch computes
@@ -94,6 +95,12 @@ class ModelOptions:
             InputError: if the calibration cannot be read, or the model is relative.
         """
         return self.locate().load()
+
+    def elsewhere(self) -> "ModelOptions":
+        """Options that load the same model in a process with another current folder."""
+        local = self.model is not None and os.path.exists(self.model)
+        model = os.path.abspath(str(self.model)) if local else self.model
+        return dataclasses.replace(self, model=model, calibration=None)
 
     def _read_calibration(self) -> Calibration | None:
         given = self.calibration
@@ -189,6 +196,8 @@ class ModelLocation:
         if self.options.threads is not None and self.runtime == "torch":
             limit_torch(self.options.threads)
         predictor = self._open()
+        file = self.export.path / EXPORT if self.export else Path(str(self.folder)) / WEIGHTS
+        predictor.loaded_from(Source.of(self.options.elsewhere().load, file))
         predictor.limits = self.options.limits
         return CalibratedPredictor(predictor, self.calibration) if self.calibration else predictor
 

@@ -31,7 +31,7 @@ def threads_to_use(threads: int | None = None) -> int:
     """
     if threads is not None:
         if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
-            raise ConfigError(f"threads must be a whole number of at least 1, got {threads!r}")
+            raise ConfigError(f"threads must be at least 1, got {threads!r}; pass a whole number")
         return threads
     first = os.environ.get(THREADS, "").split(",")[0].strip()  # further ones are of nested teams
     return int(first) if first.isdecimal() and int(first) else usable_cpus()
