@@ -8,12 +8,20 @@ from spd.processes.cpus import (
     use_usable_cpus,
     wait_passively,
 )
-from spd.processes.forks import PerProcess, keep_in_forks, limit_torch, refuse_fork, torch_threads
+from spd.processes.forks import (
+    PerProcess,
+    SafeLock,
+    keep_in_forks,
+    limit_torch,
+    refuse_fork,
+    torch_threads,
+)
 from spd.processes.pools import on_threads, process_pool
 
 __all__ = [
     "THREADS",
     "PerProcess",
+    "SafeLock",
     "keep_in_forks",
     "limit_torch",
     "on_threads",

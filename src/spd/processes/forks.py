@@ -8,6 +8,7 @@ and none of its threads, so work that is handed to a pool never ends. Here the p
 import ctypes
 import os
 import sys
+import threading
 import weakref
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
@@ -18,6 +19,7 @@ T = TypeVar("T")
 
 _torch_was_loaded = False
 _kept: "weakref.WeakSet[Any]" = weakref.WeakSet()
+_locks: "weakref.WeakSet[SafeLock]" = weakref.WeakSet()
 
 
 class ForkError(SPDError):
@@ -56,6 +58,24 @@ def keep_in_forks(holder: object) -> None:
     _kept.add(holder)
 
 
+class SafeLock:
+    """A lock that is free in a forked process, whichever thread of the parent held it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        _locks.add(self)
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.release()
+
+    def renew(self) -> None:
+        """Replace the lock by a free one."""
+        self._lock = threading.Lock()
+
+
 def torch_threads(threads: int) -> int:
     """The number of threads that torch can use here: one if it was loaded before a fork."""
     return 1 if _torch_was_loaded else threads
@@ -88,6 +108,8 @@ def refuse_fork(process: int, what: str) -> None:
 
 def _after_fork() -> None:
     global _torch_was_loaded
+    for lock in list(_locks):
+        lock.renew()
     for holder in list(_kept):
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(holder))
     torch = sys.modules.get("torch")

@@ -18,7 +18,7 @@ from jaxtyping import Float
 
 from spd.errors import CheckpointError, ConfigError, SPDError, require
 from spd.memory import in_parts, memory_for
-from spd.processes import keep_in_forks, refuse_fork, threads_to_use
+from spd.processes import SafeLock, keep_in_forks, refuse_fork, threads_to_use
 from spd.runtimes.blocks import ask_in_blocks
 from spd.runtimes.folder import ENCODE, ENCODE_INT8, MAP_NAMES, QUERY, ExportFolder
 from spd.runtimes.onnx_runtime import OnnxRuntimeGraph, import_onnxruntime, session_options
@@ -31,7 +31,7 @@ Maps = tuple[np.ndarray, np.ndarray, np.ndarray]
 QUERY_CHUNK = 16_384
 """Points that a graph answers together; fewer where memory does not suffice."""
 
-_ONE_CORE = threading.Lock()  # `functools.cache` alone lets two threads make one each
+_ONE_CORE = SafeLock()  # `functools.cache` alone lets two threads make one each
 _REASON = 160  # last characters of a runtime's message, which hold the cause
 
 
