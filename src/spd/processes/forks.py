@@ -1,4 +1,4 @@
-"""What a fork leaves behind: the threads of the parent are gone, the locks they held are not.
+"""Repairs after a fork: the threads of the parent are gone, the locks they held are not.
 
 A forked process (Linux's default start method before Python 3.14) has a copy of every thread pool
 and none of its threads, so work that is handed to a pool never ends. Here the pools are made again
