@@ -1,4 +1,4 @@
-"""`python -m research.busy`: what waiting threads cost beside one busy process, and after an encode.
+"""`python -m research.busy`: the cost of waiting threads beside one busy process.
 
 Each run measures, in a process of its own with the settings of the command line: a training step
 and an encode (of torch, and of the shipped model's runtime), idle and beside one busy process; and
