@@ -23,6 +23,7 @@ from spd.runtimes.engines import (
     openvino_hint,
 )
 from spd.runtimes.folder import ENCODE_INT8
+from spd.runtimes.onnx_runtime import import_onnxruntime, session_options
 
 _PHOTOS = 2  # of noise; the time of an int8 product does not depend on its ranges
 EXPORT = "spd"
@@ -122,11 +123,8 @@ def open_graph(path: Path, runtime: Runtime, threads: int) -> Callable[[np.ndarr
         }
         compiled = core.compile_model(str(path), "CPU", settings)
         return lambda image: compiled([image], share_inputs=True)[0]
-    import onnxruntime as ort
-
-    options = ort.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = threads
+    ort = import_onnxruntime()
+    options = session_options(ort, threads)
     session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     return lambda image: session.run(None, {"image": image})[0]
 

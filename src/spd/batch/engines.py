@@ -9,11 +9,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 
 from spd.batch.grouping import PhotoPoints
-from spd.batch.tasks import Task, TaskAnswer, answer_task, limit_threads, limited_threads
+from spd.batch.tasks import Task, TaskAnswer, answer_task, limited_threads
 from spd.errors import BatchError, SPDError
 from spd.memory import SMALLEST_LIMIT, available_bytes, limit_this_process
 from spd.predictors.model_options import AnyPredictor, ModelLocation
-from spd.processes import process_pool
+from spd.processes import process_pool, threads_to_use, use_threads
 from spd.terminal import interrupts_held
 
 _AHEAD = 3  # tasks queued for each process, so that it never waits
@@ -60,14 +60,13 @@ def answers_of_processes(
 
 
 def _share(location: ModelLocation, workers: int) -> ModelLocation:
-    """The location with a worker's share of the memory as its limit."""
-    left = available_bytes()
-    if left is None:
-        return location
-    memory = max(SMALLEST_LIMIT, left // workers)
-    return dataclasses.replace(
-        location, options=dataclasses.replace(location.options, memory=memory)
-    )
+    """The location with a worker's share of the threads, and of the memory as its limit."""
+    options, left = location.options, available_bytes()
+    if options.threads is None:
+        options = dataclasses.replace(options, threads=max(1, threads_to_use() // workers))
+    if left is not None:
+        options = dataclasses.replace(options, memory=max(SMALLEST_LIMIT, left // workers))
+    return dataclasses.replace(location, options=options)
 
 
 _predictor: AnyPredictor | SPDError
@@ -76,7 +75,7 @@ _predictor: AnyPredictor | SPDError
 def _start(location: ModelLocation) -> None:
     """Load the network once."""
     global _predictor
-    limit_threads(location)
+    use_threads(location.options.threads)
     limit_this_process(location.options.memory)
     try:
         _predictor = location.load()

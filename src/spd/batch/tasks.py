@@ -12,15 +12,14 @@ from spd.errors import InputError, SPDError
 from spd.files import storable
 from spd.pixels import inside_image, outside_error
 from spd.predictors.model_options import AnyPredictor, ModelLocation
+from spd.processes import limit_torch
 
 
 def limit_threads(location: ModelLocation) -> None:
     """Set the number of torch's threads in this process; an export has a setting of its own."""
     threads = location.options.threads
     if threads is not None and location.runtime == "torch":
-        import torch
-
-        torch.set_num_threads(threads)
+        limit_torch(threads)
 
 
 @contextlib.contextmanager

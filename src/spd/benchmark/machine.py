@@ -7,14 +7,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from spd._version import __version__
-from spd.processes import CORES
+from spd.processes import usable_cpus
 
 
 def machine() -> dict[str, str | int]:
     """Processor, cores, load and versions; with torch loaded also its threads and the GPU."""
     about: dict[str, str | int] = {
         "processor": _processor(),
-        "cores": CORES,
+        "cores": usable_cpus(),
         "load_average": f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown",
         "python": platform.python_version(),
         "spd": __version__,

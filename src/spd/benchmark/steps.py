@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import importlib.util
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ from spd.config import PATCH
 from spd.errors import SPDError, require
 from spd.pixels import Size
 from spd.predictors.model_options import ModelOptions
-from spd.processes import CORES
+from spd.processes import limit_torch, threads_to_use
 from spd.runtimes.engines import installed_runtimes
 
 POINTS = (1, 256, 1024, 16384)
@@ -38,7 +37,7 @@ class Benchmark:
     size: Size | None = None
     """(height, width) of the photo in pixels; None: the model's training crop."""
     threads: int | None = None
-    """Threads of every runtime; None: the number that torch takes, or all cores without torch."""
+    """Threads of every runtime; None: `OMP_NUM_THREADS`, or one per usable CPU."""
     device: str = "cpu"
     """Device of torch: cpu, cuda or mps; on another one than cpu, torch alone is timed."""
     seconds: float = 0.5
@@ -57,7 +56,7 @@ class Benchmark:
         Raises:
             CheckpointError: if the model does not exist.
         """
-        threads = self.threads or _default_threads()
+        threads = threads_to_use(self.threads)
         rows: list[dict[str, Any]] = []
         names, skipped = self._runtimes()
         total = len(names) * (len(POINTS) + 2) + 1
@@ -108,9 +107,7 @@ class Benchmark:
     def _open(self, runtime: str, threads: int) -> Any:
         """A predictor in one runtime with that many threads."""
         if runtime == "torch":
-            import torch
-
-            torch.set_num_threads(threads)
+            limit_torch(threads)
         return ModelOptions(
             model=self.model, runtime=runtime, device=self.device, threads=threads
         ).load()
@@ -118,14 +115,6 @@ class Benchmark:
 
 def _row(runtime: str, step: str, timing: Timing) -> dict[str, Any]:
     return {"runtime": runtime, "step": step} | dataclasses.asdict(timing)
-
-
-def _default_threads() -> int:
-    if importlib.util.find_spec("torch") is None:
-        return CORES
-    import torch
-
-    return torch.get_num_threads()
 
 
 def _inference_steps(predictor: Any, size: Size) -> Iterator[tuple[str, Call]]:

@@ -28,9 +28,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     """
     from spd.cli.streams import use_steady_streams
     from spd.memory import own_this_process
+    from spd.processes import use_usable_cpus, wait_passively
     from spd.terminal import end_by_signals
 
     own_this_process()
+    wait_passively()
+    use_usable_cpus()
     use_steady_streams()
     warnings.formatwarning = lambda message, *_: f"spd: warning: {message}\n"
     ended = end_by_signals()

@@ -70,7 +70,12 @@ def batch(
         int, typer.Option("--workers", min=1, help="Number of processes; each loads the model.")
     ] = 1,
     threads: Annotated[
-        int | None, typer.Option("--threads", min=1, help="CPU threads per process.")
+        int | None,
+        typer.Option(
+            "--threads",
+            min=1,
+            help="CPU threads per process. Default: all of `spd query`, divided by --workers.",
+        ),
     ] = None,
     photos_per_part: Annotated[
         int,
@@ -110,6 +115,7 @@ def batch(
     from spd.memory import limit_this_process
     from spd.photos.limits import PhotoLimits
     from spd.predictors.model_options import ModelOptions
+    from spd.processes import use_threads
 
     if points and grid:
         raise typer.BadParameter("--points and --grid cannot be combined")
@@ -129,6 +135,7 @@ def batch(
         memory=memory,
     )
     if engine == "local":
+        use_threads(threads)
         limit_this_process(memory)
     settings = BatchSettings(
         out=out,

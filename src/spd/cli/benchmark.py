@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from spd.cli.guard import Reads, Writes
-from spd.cli.options import MODEL_HELP, read_size
+from spd.cli.options import MODEL_HELP, Threads, read_size
 
 
 def benchmark(
@@ -17,10 +17,7 @@ def benchmark(
             "--size", help="Image size HEIGHTxWIDTH in pixels; default: the training crop."
         ),
     ] = None,
-    threads: Annotated[
-        int | None,
-        typer.Option("--threads", min=1, help="Threads for each runtime; default: torch's choice."),
-    ] = None,
+    threads: Threads = None,
     device: Annotated[
         str, typer.Option("--device", help="Device for torch: cpu, cuda or mps.")
     ] = "cpu",
@@ -40,8 +37,10 @@ def benchmark(
     from spd.benchmark.table import format_result
     from spd.cli.photo import tell
     from spd.files import check_writable, write_text
+    from spd.processes import use_threads
     from spd.terminal import progress_bar
 
+    use_threads(threads)
     if out is not None:
         check_writable(out, ".json")
     settings = Benchmark(

@@ -18,6 +18,7 @@ from spd.cli.options import (
     Memory,
     Model,
     Overwrite,
+    Threads,
 )
 
 if TYPE_CHECKING:  # imported when the command runs, so that `spd --help` stays quick
@@ -51,6 +52,7 @@ def calibrate(
     device: Device = None,
     max_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
     max_input_megapixels: MaxInputMegapixels = DEFAULT_INPUT_MEGAPIXELS,
+    threads: Threads = None,
     memory: Memory = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -62,8 +64,10 @@ def calibrate(
     from spd.photos.camera import CameraOptions
     from spd.photos.limits import PhotoLimits
     from spd.predictors.model_options import ModelOptions
+    from spd.processes import use_threads
 
     limits = PhotoLimits.of(max_megapixels, max_input_megapixels)
+    use_threads(threads)
     limit_this_process(memory)
     calibrate_photo(
         image,

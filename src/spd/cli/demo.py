@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from spd.cli.guard import Writes
-from spd.cli.options import Overwrite
+from spd.cli.options import Overwrite, Threads
 
 ROOM, PICTURE, TABLE = "room.png", "points.png", "points.csv"
 POINTS = ((60, 150), (330, 140), (560, 200), (150, 360), (330, 330), (480, 420))
@@ -20,6 +20,7 @@ def demo(
         Writes(files=(ROOM, PICTURE, TABLE)),
     ] = Path(),
     overwrite: Overwrite = False,
+    threads: Threads = None,
 ) -> None:
     """Query six points in a synthetic room with exactly known depth, and draw the depth map.
 
@@ -33,7 +34,9 @@ def demo(
     from spd.photos.example import EXAMPLE_FOCAL_PX, example_depth_m, example_photo
     from spd.photos.reading import read_image
     from spd.predictors.loading import load
+    from spd.processes import use_threads
 
+    use_threads(threads)
     room, picture, table = out / ROOM, out / PICTURE, out / TABLE
     for path in (room, picture, table):
         check_writable(path)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from spd.cli.guard import Reads, Writes
-from spd.cli.options import MODEL_HELP, Device
+from spd.cli.options import MODEL_HELP, Device, Threads
 
 if TYPE_CHECKING:  # at run time this loads numpy, which --help does not need
     from spd.evaluate import EvaluationReport
@@ -68,6 +68,7 @@ def evaluate(
         ),
     ] = "whole",
     device: Device = None,
+    threads: Threads = None,
 ) -> None:
     """Score a model's point queries and dense map at the native resolution of the truth.
 
@@ -76,7 +77,9 @@ def evaluate(
     from spd.cli.early import check_sources
     from spd.evaluation.protocols import protocols_named
     from spd.files import check_folder
+    from spd.processes import use_threads
 
+    use_threads(threads)
     names = protocol or []
     protocols_named(names)
     check_sources([*data, *(training_data or [])])

@@ -69,6 +69,14 @@ Memory = Annotated[
         "what the machine or container leaves.",
     ),
 ]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads",
+        min=1,
+        help="CPU threads. Default: $OMP_NUM_THREADS, else one per CPU that the process may use.",
+    ),
+]
 DEFAULT_MEGAPIXELS = 178.95697
 DEFAULT_INPUT_MEGAPIXELS = 1.0
 

@@ -18,6 +18,7 @@ from spd.cli.options import (
     Model,
     Precision,
     Runtime,
+    Threads,
 )
 
 if TYPE_CHECKING:  # imported when the command runs, so that `spd --help` stays quick
@@ -148,6 +149,7 @@ def query(
     precision: Precision = None,
     max_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
     max_input_megapixels: MaxInputMegapixels = DEFAULT_INPUT_MEGAPIXELS,
+    threads: Threads = None,
     memory: Memory = None,
 ) -> None:
     """Query depth in metres at points, regions or lines of a photo, or at every pixel.
@@ -160,6 +162,7 @@ def query(
     from spd.memory import limit_this_process
     from spd.photos.limits import PhotoLimits
     from spd.predictors.model_options import ModelOptions
+    from spd.processes import use_threads
 
     if as_json and as_csv:
         raise typer.BadParameter("--json and --csv cannot be combined")
@@ -189,6 +192,7 @@ def query(
         calibration=calibration,
         limits=PhotoLimits.of(max_megapixels, max_input_megapixels),
     )
+    use_threads(threads)
     limit_this_process(memory)
     camera = parse_camera(focal_px, fov_deg, intrinsics, distortion)
     query_photo(image, options.question(), loaded, camera, outputs)

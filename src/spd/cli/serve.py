@@ -16,11 +16,13 @@ from spd.cli.options import (
     Model,
     Precision,
     Runtime,
+    Threads,
 )
 from spd.errors import require
 
 if TYPE_CHECKING:
     from spd.predictors.model_options import ModelOptions
+    from spd.processes import use_threads
     from spd.serve.config import ServeConfig
 
 
@@ -90,6 +92,7 @@ def serve(
     runtime: Runtime = None,
     precision: Precision = None,
     max_input_megapixels: MaxInputMegapixels = DEFAULT_INPUT_MEGAPIXELS,
+    threads: Threads = None,
     memory: Memory = None,
 ) -> None:
     """Serve depth over HTTP: upload a photo once, query it many times; includes a web page.
@@ -103,6 +106,7 @@ def serve(
     from spd.serve.config import ServeConfig
     from spd.serve.security import read_token
 
+    use_threads(threads)
     limit_this_process(memory)
     config = ServeConfig(
         max_megabytes=max_megabytes,

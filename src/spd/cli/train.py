@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spd.cli.guard import Reads, Writes
-from spd.cli.options import Device
+from spd.cli.options import Device, Threads
 
 if TYPE_CHECKING:
     from spd.data.sources import Samples
@@ -68,11 +68,15 @@ def train(
         typer.Option("--plan", help="Print data, steps, learning rates and memory use, then exit."),
     ] = False,
     device: Device = None,
+    threads: Threads = None,
 ) -> None:
     """Train a model; Ctrl-C saves it and prints the command that resumes training.
 
     Example: `spd train --recipe rooms_tiny --data rooms:train --val rooms:val --out runs/mine`
     """
+    from spd.processes import use_threads
+
+    use_threads(threads)
     if resume is not None:
         if recipe or data or val or overrides or overfit or plan or out is not None:
             raise typer.BadParameter(

@@ -15,7 +15,7 @@ from spd.data.resumable import claim_folder
 from spd.data.rooms import RoomFrame, render_room
 from spd.data.rooms.render import NYU_FOCAL_SHARE
 from spd.pixels import Intrinsics, Size
-from spd.processes import CORES, process_pool
+from spd.processes import process_pool, usable_cpus
 from spd.terminal import interrupts_held
 
 SETTINGS = "rooms.json"
@@ -80,7 +80,7 @@ def make_rooms(
     done = len(jobs) - len(todo)
     progress(done, len(jobs))
     render = functools.partial(_render, folder, size=size, focal_px=focal_px, points=points)
-    for _ in _run(render, todo, workers or CORES):
+    for _ in _run(render, todo, workers or usable_cpus()):
         done += 1
         progress(done, len(jobs))
     entries = []

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from spd.data.source import Source
 from spd.errors import DataError, SPDError
-from spd.processes import CORES, process_pool
+from spd.processes import process_pool, usable_cpus
 from spd.terminal import interrupts_held
 
 Result = TypeVar("Result")
@@ -32,7 +32,7 @@ def map_frames(
     Raises:
         DataError: if a process is killed, as happens when memory runs out.
     """
-    workers = workers or CORES
+    workers = workers or usable_cpus()
     if workers == 1 or len(numbers) <= 2 * CHUNK:  # starting processes costs more than it saves
         yield from (_attempt(source, work, number) for number in numbers)
         return

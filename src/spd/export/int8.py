@@ -22,6 +22,7 @@ from spd.export.scoring import EngineScore, score_engine, working_plan
 from spd.runtimes.engines import installed_runtimes, open_engine
 from spd.runtimes.export_predictor import network_input
 from spd.runtimes.folder import ENCODE, ENCODE_INT8, ExportFolder
+from spd.runtimes.onnx_runtime import import_onnxruntime
 from spd.terminal import quiet_loggers
 
 if TYPE_CHECKING:
@@ -106,6 +107,8 @@ def quantise_graph(source: Path, out: Path, images: Iterable[np.ndarray], runtim
     """
     require("onnx", "onnxruntime")
     import onnx
+
+    import_onnxruntime()  # without telemetry
     from onnxruntime import quantization as q
 
     symmetric = runtime == "openvino"

@@ -40,6 +40,16 @@ def _machine() -> Iterator[int]:
 
 def _cgroups() -> Iterator[int]:
     """Memory that each control group of this process leaves; its page cache counts as free."""
+    for folder, version in cgroup_folders("memory"):
+        yield from _left_in(folder, *(_V2 if version == 2 else _V1))
+
+
+def cgroup_folders(controller: str) -> Iterator[tuple[Path, int]]:
+    """Folders of the control groups above this process, innermost first, each with its version.
+
+    Args:
+        controller: name of the controller, such as `memory` or `cpu`.
+    """
     try:
         lines = (PROC / "self" / "cgroup").read_text().splitlines()
     except OSError:
@@ -47,16 +57,16 @@ def _cgroups() -> Iterator[int]:
     for line in lines:
         _, controllers, path = line.split(":", 2)
         if controllers == "":
-            mounts, names = (CGROUPS, CGROUPS / "unified"), _V2
-        elif "memory" in controllers.split(","):
-            mounts, names = (CGROUPS / "memory", CGROUPS / controllers), _V1
+            mounts, version = (CGROUPS, CGROUPS / "unified"), 2
+        elif controller in controllers.split(","):
+            mounts, version = (CGROUPS / controller, CGROUPS / controllers), 1
         else:
             continue
         for mount in mounts:
             below = mount / path.strip("/")
             for folder in (below, *below.parents):  # a container may see its own group as the root
                 if folder.is_relative_to(mount):
-                    yield from _left_in(folder, *names)
+                    yield folder, version
 
 
 def _left_in(folder: Path, limit: str, usage: str, cache: str) -> Iterator[int]:

@@ -6,12 +6,11 @@ its wheels contain a GPL-licensed encoder; `pi-heif` 1.4, which has none, crashe
 some damaged files.
 """
 
-import threading
-
 from spd.errors import InputError
+from spd.processes import SafeLock
 
 _BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1", b"heif"}
-_lock = threading.Lock()
+_lock = SafeLock()
 
 
 def is_heif(head: bytes) -> bool:

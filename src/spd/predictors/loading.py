@@ -23,6 +23,7 @@ def load(
     max_megapixels: float | None = None,
     max_input_megapixels: float | None = None,
     memory: str | int | None = None,
+    threads: int | None = None,
 ) -> AnyPredictor:
     """Load a predictor from a checkpoint, a training run, a hub id or an exported model.
 
@@ -46,6 +47,8 @@ def load(
             larger one is scaled down further, and its depth corrected for that.
         memory: most memory of this whole process, in bytes or as text such as "2GB": work that is
             predicted to exceed it is refused. By default what the machine or container leaves.
+        threads: CPU threads; by default `OMP_NUM_THREADS`, else one per CPU that this process may
+            use. Torch's number of threads is changed for the whole process (`docs/parallel.md`).
 
     Raises:
         CheckpointError: if no usable model is found.
@@ -60,5 +63,6 @@ def load(
         calibration=calibration,
         limits=PhotoLimits.of(max_megapixels, max_input_megapixels),
         memory=memory,
+        threads=threads,
     )
     return options.load()

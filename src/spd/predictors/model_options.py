@@ -16,11 +16,13 @@ from spd.memory import limit_memory
 from spd.peers.kinds import Peer, read_peer
 from spd.photos.limits import DEFAULT_LIMITS, PhotoLimits
 from spd.predictors.calibrated import CalibratedPredictor
+from spd.processes import limit_torch, threads_to_use
 from spd.runtimes.engines import check_names, installed_runtimes
-from spd.runtimes.folder import ExportFolder, file_sha256, is_export
+from spd.runtimes.folder import EXPORT, ExportFolder, file_sha256, is_export
 from spd.scenes.calibration import Calibration
 from spd.scenes.depth_kind import refuse_relative
 from spd.scenes.photo_predictor import PhotoPredictor
+from spd.scenes.reloading import Source
 from spd.scenes.scene import PhotoScene
 
 if TYPE_CHECKING:  # at run time it is loaded only where torch computes
@@ -46,7 +48,7 @@ class ModelOptions:
     calibration: "str | Path | Calibration | None" = None
     """Calibration that scales every depth, or its file."""
     threads: int | None = None
-    """Threads of an export's runtime; by default what the runtime chooses."""
+    """CPU threads; None: `OMP_NUM_THREADS`, or one per usable CPU. Torch's are of the process."""
     limits: PhotoLimits = DEFAULT_LIMITS
     """Largest photo, and largest input of the network."""
     memory: str | int | None = None
@@ -69,6 +71,7 @@ class ModelOptions:
             ConfigError: if the runtime or precision is not available for it.
         """
         check_names(self.runtime, self.precision)
+        threads_to_use(self.threads)
         calibration = self._read_calibration()
         if is_export(self.model):
             return self._exported(ExportFolder.read(str(self.model)), None, calibration)
@@ -92,6 +95,12 @@ class ModelOptions:
             InputError: if the calibration cannot be read, or the model is relative.
         """
         return self.locate().load()
+
+    def elsewhere(self) -> "ModelOptions":
+        """Options that load the same model in a process with another current folder."""
+        local = self.model is not None and os.path.exists(self.model)
+        model = os.path.abspath(str(self.model)) if local else self.model
+        return dataclasses.replace(self, model=model, calibration=None)
 
     def _read_calibration(self) -> Calibration | None:
         given = self.calibration
@@ -184,7 +193,11 @@ class ModelLocation:
         """
         if self.options.memory is not None:
             limit_memory(self.options.memory)
+        if self.options.threads is not None and self.runtime == "torch":
+            limit_torch(self.options.threads)
         predictor = self._open()
+        file = self.export.path / EXPORT if self.export else Path(str(self.folder)) / WEIGHTS
+        predictor.loaded_from(Source.of(self.options.elsewhere().load, file))
         predictor.limits = self.options.limits
         return CalibratedPredictor(predictor, self.calibration) if self.calibration else predictor
 

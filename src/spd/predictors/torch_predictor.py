@@ -8,7 +8,7 @@ scene.depth_map()                               # [H, W] metres
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from spd.photos.plan import ImagePlan as ImagePlan
 from spd.pixels import Size, read_lattice
 from spd.predictors.devices import choose_device
 from spd.scenes.photo_predictor import NetworkPhoto, PlannedPredictor, plans_of
+from spd.scenes.reloading import Source
 from spd.scenes.scene import PhotoScene
 
 if TYPE_CHECKING:  # at run time it imports other models of transformers
@@ -40,6 +41,17 @@ class Scene(PhotoScene):
         self._plan = plan
         self._model = model
         self._maps = maps
+        self._encoded_by: Predictor | None = None
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Pickle the encoded photo and the model's source, not the loaded model."""
+        if self._encoded_by is None or self._encoded_by.origin is None:
+            return super().__reduce_ex__(protocol)
+        # As arrays: tensors would be sent through files that end with this process.
+        maps = [one.float().cpu().numpy() for one in self._maps.maps]
+        return Predictor.scene_again, (
+            self._encoded_by.origin, maps, self._maps.image_size, self._plan,
+        )  # fmt: skip
 
     @property
     def nbytes(self) -> int:
@@ -107,10 +119,22 @@ class Predictor(PlannedPredictor[Scene]):
         with self._memory_for(photos, "torch"), torch.inference_mode(), memory_for(what, advice):
             tensor = torch.from_numpy(pixels).to(self.device).permute(0, 3, 1, 2)
             maps = self._model.encode(tensor.to(self._model.dtype) / 255)
-            return [
-                Scene(self._model, maps.of_image(n), plan.photo_size, plan)
-                for n, plan in enumerate(plans_of(photos))
-            ]
+            return [self._scene(maps.of_image(n), plan) for n, plan in enumerate(plans_of(photos))]
+
+    @staticmethod
+    def scene_again(
+        source: Source, arrays: Sequence[np.ndarray], image_size: Size, plan: ImagePlan
+    ) -> Scene:
+        """A scene that was pickled, answered by the model of that source."""
+        predictor: Predictor = source.living()
+        model = predictor._model
+        s8, l2, l1 = (torch.from_numpy(one).to(predictor.device, model.dtype) for one in arrays)
+        return predictor._scene(FeatureMaps(s8, l2, l1, image_size).cells_together(), plan)
+
+    def _scene(self, maps: FeatureMaps, plan: ImagePlan) -> Scene:
+        scene = Scene(self._model, maps, plan.photo_size, plan)
+        scene._encoded_by = self
+        return scene
 
 
 def open_torch(

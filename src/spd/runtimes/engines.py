@@ -6,6 +6,7 @@ by 1.6 cm at 2 to 4 m and the query takes a small part of the time.
 
 import contextlib
 import functools
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -17,9 +18,10 @@ from jaxtyping import Float
 
 from spd.errors import CheckpointError, ConfigError, SPDError, require, shown
 from spd.memory import in_parts, memory_for
-from spd.processes import CORES
+from spd.processes import SafeLock, keep_in_forks, refuse_fork, threads_to_use
 from spd.runtimes.blocks import ask_in_blocks
 from spd.runtimes.folder import ENCODE, ENCODE_INT8, MAP_NAMES, QUERY, ExportFolder
+from spd.runtimes.onnx_runtime import OnnxRuntimeGraph, import_onnxruntime, session_options
 
 RuntimeName = Literal["onnxruntime", "openvino"]
 Precision = Literal["float32", "bfloat16", "int8"]
@@ -29,7 +31,7 @@ Maps = tuple[np.ndarray, np.ndarray, np.ndarray]
 QUERY_CHUNK = 16_384
 """Points that a graph answers together; fewer where memory does not suffice."""
 
-_ONE_CORE = threading.Lock()  # `functools.cache` alone lets two threads make one each
+_ONE_CORE = SafeLock()  # `functools.cache` alone lets two threads make one each
 _REASON = 160  # last characters of a runtime's message, which hold the cause
 
 
@@ -86,8 +88,7 @@ def open_engine(
             f"{folder.path} has no int8 encoder for {runtime}; create one with: spd export "
             "onnx MODEL -o FOLDER --int8 --calibrate DATA"
         )
-    if threads is not None and threads < 1:
-        raise ConfigError(f"threads must be at least 1, got {threads}")
+    threads = threads_to_use(threads)
     # Check that both are whole before loading either.
     encode = folder.graph(ENCODE_INT8[runtime] if precision == "int8" else ENCODE)
     query = folder.graph(QUERY)
@@ -138,29 +139,25 @@ class _GraphEngine:
 class OnnxRuntimeEngine(_GraphEngine):
     """ONNX Runtime on the CPU."""
 
-    def __init__(self, encode: Path, query: Path, precision: str, threads: int | None) -> None:
+    def __init__(self, encode: Path, query: Path, precision: str, threads: int) -> None:
         if precision == "bfloat16":
             raise ConfigError(
                 "onnxruntime does not support bfloat16 on a CPU; use --runtime openvino, or float32"
             )
         require("onnxruntime")
-        import onnxruntime as ort
-
+        ort = import_onnxruntime()
         self._files = ("onnxruntime", encode, query)
 
-        def load(path: Path, threads: int | None) -> Any:
-            options = ort.SessionOptions()
-            options.log_severity_level = 4  # errors are raised; warnings do not concern the user
-            options.enable_cpu_mem_arena = False  # it would keep the peak of the largest photo
-            if threads is not None:
-                options.intra_op_num_threads = threads
+        def load(path: Path, threads: int) -> Any:
+            options = session_options(ort, threads)
             try:
                 return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
             except Exception as error:  # runtimes raise many types, none of them public
                 raise _refused(path, "onnxruntime", error) from None
 
-        self._encode, self._query = load(encode, threads), load(query, 1)
-        self._threads = threads or CORES
+        self._encode = OnnxRuntimeGraph(lambda: load(encode, threads))
+        self._query = OnnxRuntimeGraph(lambda: load(query, 1))
+        self._threads = threads
 
     def encode(self, images: Float[np.ndarray, "b 3 h w"]) -> Maps:
         """Encode RGB images in 0..1; runs once per photo."""
@@ -175,18 +172,20 @@ class OpenVINOEngine(_GraphEngine):
     On such a CPU the floating-point part of an int8 encoder also computes in bfloat16.
     """
 
-    def __init__(self, encode: Path, query: Path, precision: str, threads: int | None) -> None:
+    def __init__(self, encode: Path, query: Path, precision: str, threads: int) -> None:
         core = openvino_core()
         capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if precision == "bfloat16":
             check_bfloat16(capabilities)
         self._files = ("openvino", encode, query)
+        self._process = os.getpid()
         self._lock = threading.Lock()  # a compiled model answers one call at a time
 
-        def load(path: Path, hint: str, threads: int | None) -> Any:
-            settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": hint}
-            if threads is not None:
-                settings["INFERENCE_NUM_THREADS"] = threads
+        def load(path: Path, hint: str, threads: int) -> Any:
+            settings: dict[str, Any] = {
+                "INFERENCE_PRECISION_HINT": hint,
+                "INFERENCE_NUM_THREADS": threads,
+            }
             if threads == 1:  # several single-threaded models would share a core
                 settings["ENABLE_CPU_PINNING"] = False
             try:
@@ -196,11 +195,12 @@ class OpenVINOEngine(_GraphEngine):
 
         hint = openvino_hint(precision, capabilities)
         self._encode = _OpenVINOGraph(lambda: load(encode, hint, threads))
-        self._threads = threads or CORES
+        self._threads = threads
         self._query = _OpenVINOGraphs(lambda: load(query, "f32", 1), self._threads)
 
     def encode(self, images: Float[np.ndarray, "b 3 h w"]) -> Maps:
         """Encode RGB images in 0..1; runs once per photo."""
+        refuse_fork(self._process, "openvino")  # the lock may be held for ever
         with self._lock, _run_of(*self._files[:2]), _memory_for_images(images):
             s8, l2, l1 = self._encode.run(MAP_NAMES, {"image": images})
         return s8, l2, l1
@@ -215,6 +215,8 @@ class _OpenVINOGraph:
     def __init__(self, load: Callable[[], Any]) -> None:
         self._load = load
         self._request: Any = load()
+        self._process = os.getpid()
+        keep_in_forks(self)
 
     def run(self, names: Sequence[str], given: dict[str, np.ndarray]) -> list[np.ndarray]:
         """Outputs, copied because the next call overwrites them.
@@ -222,6 +224,7 @@ class _OpenVINOGraph:
         `infer` is not used: if an operation fails, such as for lack of memory, it returns the
         outputs of the previous call without an error (OpenVINO 2026.4). `wait` raises.
         """
+        refuse_fork(self._process, "openvino")
         request = self._load() if self._request is None else self._request
         self._request = None
         request.start_async(given, share_inputs=True)
@@ -256,8 +259,8 @@ class _OpenVINOGraphs:
 
 
 @functools.cache
-def _only_core(openvino: ModuleType) -> Any:
-    return openvino.Core()
+def _only_core(openvino: ModuleType) -> tuple[Any, int]:
+    return openvino.Core(), os.getpid()
 
 
 def openvino_core() -> Any:
@@ -269,12 +272,15 @@ def openvino_core() -> Any:
 
     Raises:
         MissingExtraError: if OpenVINO is not installed.
+        ForkError: in a process forked from the one that made it.
     """
     require("openvino")
     import openvino
 
     with _ONE_CORE:
-        return _only_core(openvino)
+        core, process = _only_core(openvino)
+    refuse_fork(process, "openvino")
+    return core
 
 
 def check_bfloat16(capabilities: list[str]) -> None:

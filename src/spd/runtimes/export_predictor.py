@@ -5,8 +5,10 @@ for one size pads smaller photos to it.
 """
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -18,9 +20,10 @@ from spd.photos.plan import ImagePlan
 from spd.photos.reading import RGBImage, resample
 from spd.pixels import MAX_INPUT_PIXELS, Size, lattice, read_lattice, side_centres
 from spd.runtimes.engines import Engine, Maps, open_engine
-from spd.runtimes.folder import MAP_NAMES, ExportFolder
+from spd.runtimes.folder import EXPORT, MAP_NAMES, ExportFolder
 from spd.runtimes.kernel_engine import with_kernel
 from spd.scenes.photo_predictor import NetworkPhoto, PlannedPredictor, plans_of
+from spd.scenes.reloading import Source
 from spd.scenes.scene import PhotoScene
 
 
@@ -32,6 +35,13 @@ class RuntimeScene(PhotoScene):
         self._plan = plan
         self._engine = engine
         self._maps = maps
+        self._encoded_by: RuntimePredictor | None = None
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Pickle the encoded photo and the model's source, not the loaded model."""
+        if self._encoded_by is None or self._encoded_by.origin is None:
+            return super().__reduce_ex__(protocol)
+        return RuntimePredictor.scene_again, (self._encoded_by.origin, self._maps, self._plan)
 
     @property
     def nbytes(self) -> int:
@@ -113,10 +123,18 @@ class RuntimePredictor(PlannedPredictor[RuntimeScene]):
             images = np.concatenate([as_input(photo.pixels) for photo in photos])
             maps = self._engine.encode(images)
         self._check_maps(maps, images)
-        return [
-            RuntimeScene(self._engine, _one_of(maps, n), plan.photo_size, plan)
-            for n, plan in enumerate(plans_of(photos))
-        ]
+        return [self._scene(_one_of(maps, n), plan) for n, plan in enumerate(plans_of(photos))]
+
+    @staticmethod
+    def scene_again(source: Source, maps: Maps, plan: ImagePlan) -> RuntimeScene:
+        """A scene that was pickled, answered by the model of that source."""
+        predictor: RuntimePredictor = source.living()
+        return predictor._scene(maps, plan)
+
+    def _scene(self, maps: Maps, plan: ImagePlan) -> RuntimeScene:
+        scene = RuntimeScene(self._engine, maps, plan.photo_size, plan)
+        scene._encoded_by = self
+        return scene
 
     def _check_maps(self, maps: Maps, images: Float[np.ndarray, "b 3 h w"]) -> None:
         count, _, height, width = images.shape
@@ -147,7 +165,7 @@ def open_export(
         runtime: `onnxruntime` or `openvino`.
         precision: precision of the encoder: `float32`; `bfloat16` (OpenVINO, on CPUs that have it);
             `int8` where it was exported.
-        threads: number of CPU threads; by default the runtime chooses.
+        threads: number of CPU threads; by default `OMP_NUM_THREADS`, else one per usable CPU.
         source: name of the model, for messages and reports; by default the folder.
 
     Raises:
@@ -158,7 +176,11 @@ def open_export(
     export = folder if isinstance(folder, ExportFolder) else ExportFolder.read(folder)
     engine = with_kernel(open_engine(export, runtime, precision, threads), export, threads)
     device = f"cpu, {runtime} {precision}"
-    return RuntimePredictor(export, engine, device, source or str(export.path), runtime)
+    predictor = RuntimePredictor(export, engine, device, source or str(export.path), runtime)
+    path = export.path.absolute()
+    load = functools.partial(open_export, path, runtime, precision, threads, predictor.source)
+    predictor.loaded_from(Source.of(load, path / EXPORT))
+    return predictor
 
 
 def plan_for(

@@ -11,7 +11,7 @@ from spd.errors import CheckpointError
 from spd.models.kernel.ask import ask
 from spd.models.kernel.build import kernel, shape_of, weight_count
 from spd.pixels import Size, inside_image
-from spd.processes import CORES
+from spd.processes import threads_to_use
 from spd.runtimes.engines import Engine, Maps
 from spd.runtimes.folder import QUERY_WEIGHTS, ExportFolder
 
@@ -63,4 +63,4 @@ def with_kernel(engine: Engine, folder: ExportFolder, threads: int | None = None
         )
     if not np.isfinite(weights).all():
         raise CheckpointError(f"{path} contains non-finite numbers; export the model again")
-    return KernelEngine(engine, folder, weights, threads or CORES)
+    return KernelEngine(engine, folder, weights, threads_to_use(threads))

@@ -21,6 +21,7 @@ from spd.photos.reading import Channels, ImageLike, Photo, RGBImage, read_photo
 from spd.photos.resampling import padded_pixels, resample
 from spd.pixels import Size
 from spd.scenes.depth_kind import DepthKind
+from spd.scenes.reloading import Source, loaded_again
 from spd.scenes.scene import PhotoScene
 
 SceneT = TypeVar("SceneT", bound=PhotoScene, covariant=True)
@@ -67,9 +68,22 @@ class PhotoPredictor(abc.ABC, Generic[SceneT]):
     """Device that computes: a `torch.device`, or text for an export."""
     limits: PhotoLimits = DEFAULT_LIMITS
     """Largest photo, and largest input of the network."""
+    origin: Source | None = None
+    """How the predictor is loaded again; None for a network that was not loaded."""
 
     def __init__(self) -> None:
         self._warned: set[str] = set()
+
+    def loaded_from(self, origin: Source) -> None:
+        """Tell how the predictor is loaded, so that other processes can load it from there."""
+        self.origin = origin
+        origin.remember(self)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Pickle the source, not the network; without a source everything is pickled."""
+        if self.origin is None:
+            return super().__reduce_ex__(protocol)
+        return loaded_again, (self.origin, self.limits)
 
     @property
     @abc.abstractmethod

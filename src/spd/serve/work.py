@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from spd.processes import CORES
+from spd.processes import usable_cpus
 from spd.scenes.scene import PhotoScene
 from spd.serve.config import ServeConfig
 from spd.serve.encoding import EncodeQueue
@@ -44,7 +44,7 @@ class Workers:
         )
         self._seconds = config.request_seconds
         self._closed = threading.Event()
-        self._askers = _pool(min(32, CORES + 4), "ask")
+        self._askers = _pool(min(32, usable_cpus() + 4), "ask")
         self._readers = _pool(_READERS, "read")
         self._drawers = _pool(_DRAWERS, "draw")
         self.encodes.start()

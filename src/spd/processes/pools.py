@@ -1,4 +1,4 @@
-"""Worker processes and threads, for whatever shares work among them."""
+"""Pools of processes and threads, for whatever shares work among them."""
 
 import concurrent.futures
 import contextlib
@@ -13,9 +13,6 @@ from spd.terminal import interrupts_held
 
 Part = TypeVar("Part")
 Answer = TypeVar("Answer")
-
-CORES = os.cpu_count() or 1
-"""Cores of this machine: the number of workers where none is given."""
 
 
 @contextlib.contextmanager
@@ -76,7 +73,7 @@ def on_threads(
             with lock:
                 list(waiting)  # none are left, after an error too
 
-    others = [_pool(os.getpid()).submit(work) for _ in range(threads - 1)]
+    others = [_pool().submit(work) for _ in range(threads - 1)]
     try:
         work()
     finally:
@@ -88,6 +85,10 @@ def on_threads(
 
 
 @functools.cache
-def _pool(process: int) -> concurrent.futures.ThreadPoolExecutor:
-    """The other threads of a process; a forked one has none of its parent's."""
-    return concurrent.futures.ThreadPoolExecutor(CORES, "spd-share")
+def _pool() -> concurrent.futures.ThreadPoolExecutor:
+    """The other threads; as many as the machine has CPUs, because callers may ask for more."""
+    return concurrent.futures.ThreadPoolExecutor(os.cpu_count(), "spd-share")
+
+
+if hasattr(os, "register_at_fork"):  # a forked process has none of its parent's threads
+    os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -1,0 +1,98 @@
+"""The CPUs that this process may use, and the number of threads that follows from them."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from spd.errors import ConfigError
+from spd.memory.machine import cgroup_folders
+from spd.processes.forks import limit_torch
+
+THREADS = "OMP_NUM_THREADS"
+"""Environment variable with the number of threads of all numeric libraries."""
+
+_ACTIVE = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "KMP_LIBRARY")
+
+
+def usable_cpus() -> int:
+    """CPUs that this process may use: its affinity and the CPU quotas of its control groups.
+
+    A quota of one and a half CPUs counts as one: more threads would be stopped by turns.
+    """
+    return max(1, min((_allowed(), *(int(cpus) for cpus in _quotas()))))
+
+
+def threads_to_use(threads: int | None = None) -> int:
+    """Number of threads: the given one, else `OMP_NUM_THREADS`, else one per usable CPU.
+
+    Raises:
+        ConfigError: if the given one is not a whole number of at least 1.
+    """
+    if threads is not None:
+        if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+            raise ConfigError(f"threads must be at least 1, got {threads!r}; pass a whole number")
+        return threads
+    first = os.environ.get(THREADS, "").split(",")[0].strip()  # further ones are of nested teams
+    return int(first) if first.isdecimal() and int(first) else usable_cpus()
+
+
+def use_threads(threads: int | None) -> None:
+    """Set the number of threads of this process and of those it starts; None: no change.
+
+    Raises:
+        ConfigError: if it is not a whole number of at least 1.
+    """
+    if threads is None:
+        return
+    os.environ[THREADS] = str(threads_to_use(threads))
+    if "torch" in sys.modules:
+        limit_torch(threads)
+
+
+def use_usable_cpus() -> None:
+    """Let numeric libraries use as many threads as CPUs, unless the user has set their number.
+
+    Of themselves they know the affinity, but not the quota of a container.
+    """
+    if usable_cpus() < _allowed():
+        os.environ.setdefault(THREADS, str(usable_cpus()))
+
+
+def wait_passively() -> None:
+    """Let the threads of OpenMP sleep while they wait, unless the user has set how they wait.
+
+    Spinning threads take the CPUs of other work: a training step beside one busy process took 28
+    times as long. OpenMP reads this when torch is imported, so it comes before.
+    """
+    if not any(name in os.environ for name in _ACTIVE):
+        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+        os.environ["KMP_BLOCKTIME"] = "0"  # Intel's OpenMP, which some builds of torch use
+
+
+def _allowed() -> int:
+    """CPUs of the affinity; of the machine where the system has none."""
+    if hasattr(os, "process_cpu_count"):  # Python 3.13; also obeys PYTHON_CPU_COUNT
+        return os.process_cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _quotas() -> Iterator[float]:
+    """CPUs that each control group of this process allows, in versions 1 and 2."""
+    for folder, version in cgroup_folders("cpu"):
+        if version == 2:
+            words = _text(folder / "cpu.max").split()
+        else:
+            words = [_text(folder / f"cpu.cfs_{name}_us").strip() for name in ("quota", "period")]
+        # "max" and -1 mean no limit
+        if len(words) == 2 and all(word.isdecimal() and int(word) for word in words):
+            yield int(words[0]) / int(words[1])
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, ValueError):
+        return ""

@@ -1,0 +1,150 @@
+"""Threads follow the CPUs that a process may use, and sleep while they wait."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+import spd
+from spd.errors import ConfigError
+from spd.memory import machine
+from spd.processes import THREADS, cpus, threads_to_use, usable_cpus, use_threads, wait_passively
+
+
+@pytest.fixture
+def groups(tmp_path, monkeypatch):
+    """Eight CPUs, and files of control groups in place of the system's."""
+    monkeypatch.setattr(machine, "PROC", tmp_path / "proc")
+    monkeypatch.setattr(machine, "CGROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr(cpus, "_allowed", lambda: 8)
+
+    def write(cgroup: str, **files: str) -> None:
+        (tmp_path / "proc/self").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "proc/self/cgroup").write_text(cgroup)
+        for name, text in files.items():
+            path = tmp_path / "cgroup" / name.replace("__", "/").replace("_DOT_", ".")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "files", "expected"),
+    [
+        ("0::/\n", {}, 8),
+        ("0::/\n", {"cpu_DOT_max": "200000 100000\n"}, 2),
+        ("0::/\n", {"cpu_DOT_max": "max 100000\n"}, 8),
+        ("0::/a/b\n", {"a__cpu_DOT_max": "350000 100000", "a__b__cpu_DOT_max": "max 100000"}, 3),
+        ("0::/\n", {"cpu_DOT_max": "50000 100000"}, 1),
+        ("0::/\n", {"cpu_DOT_max": "9900000 100000"}, 8),
+        ("0::/\n", {"cpu_DOT_max": "damaged"}, 8),
+        ("0::/\n", {"cpu_DOT_max": "100000 0"}, 8),
+        ("0::/../outside\n", {"cpu_DOT_max": "100000 100000"}, 1),
+        (
+            "4:cpu,cpuacct:/x\n0::/\n",
+            {
+                "cpu__x__cpu_DOT_cfs_quota_us": "400000",
+                "cpu__x__cpu_DOT_cfs_period_us": "100000",
+            },
+            4,
+        ),
+        (
+            "4:cpuacct,cpu:/\n",
+            {"cpu__cpu_DOT_cfs_quota_us": "-1", "cpu__cpu_DOT_cfs_period_us": "100000"},
+            8,
+        ),
+        ("", {}, 8),
+    ],
+)
+def test_quotas_of_all_groups_bound_the_cpus(groups, cgroup, files, expected):
+    groups(cgroup, **files)
+    assert usable_cpus() == expected
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system has no affinity")
+def test_affinity_bounds_the_cpus():
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(before)})
+        assert usable_cpus() == 1
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [("3", 3), ("4,2", 4), ("", 8), ("0", 8), ("many", 8), (" 2 ", 2)]
+)
+def test_the_users_number_comes_first(groups, monkeypatch, value, expected):
+    groups("")
+    monkeypatch.setenv(THREADS, value)
+    assert threads_to_use() == expected
+    assert threads_to_use(5) == 5
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1.5, "2", True])
+def test_impossible_numbers_are_refused(threads):
+    with pytest.raises(ConfigError, match="threads must be at least 1, got"):
+        spd.load(threads=threads)
+
+
+def test_threads_of_a_command_reach_torch_and_child_processes(monkeypatch):
+    import torch
+
+    monkeypatch.setenv(THREADS, "1")
+    before = torch.get_num_threads()
+    try:
+        use_threads(2)
+        assert (os.environ[THREADS], torch.get_num_threads()) == ("2", 2)
+        use_threads(None)
+        assert os.environ[THREADS] == "2"
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_load_sets_the_threads_of_torch():
+    import torch
+
+    before = torch.get_num_threads()
+    try:
+        spd.load(runtime="torch", threads=before + 1)
+        assert torch.get_num_threads() == before + 1
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("OMP_WAIT_POLICY", "ACTIVE"), ("GOMP_SPINCOUNT", "9"), ("KMP_BLOCKTIME", "200")],
+)
+def test_how_the_user_lets_threads_wait_is_kept(monkeypatch, name, value):
+    for other in cpus._ACTIVE:
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv(name, value)
+    before = dict(os.environ)
+    wait_passively()
+    assert dict(os.environ) == before
+
+
+def test_the_command_line_lets_threads_sleep(monkeypatch):
+    code = (
+        "import sys, os; sys.argv = ['spd', '--version']\n"
+        "from spd.cli import main\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "print(os.environ['OMP_WAIT_POLICY'], os.environ['KMP_BLOCKTIME'], 'torch' in sys.modules)"
+    )
+    for name in cpus._ACTIVE:
+        monkeypatch.delenv(name, raising=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "PASSIVE 0 False"
+
+
+def test_every_command_that_computes_takes_threads():
+    import typer.main
+
+    from spd.cli.commands import app
+
+    commands = typer.main.get_command(app).commands
+    for name in ("query", "calibrate", "batch", "serve", "evaluate", "train", "benchmark", "demo"):
+        assert any("--threads" in option.opts for option in commands[name].params), name
