@@ -218,7 +218,7 @@ SIGNATURES = {
     "example_photo": "()",
     "load": (
         "(source=None, *, device=None, runtime=None, precision=None, calibration=None, "
-        "max_megapixels=None, max_input_megapixels=None, memory=None)"
+        "max_megapixels=None, max_input_megapixels=None, memory=None, threads=None)"
     ),
     "pipeline": "(model=None, *, steps_per_metre=1000, **loaded)",
     "Predictor.encode": (
