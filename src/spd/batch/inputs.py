@@ -154,17 +154,18 @@ def _read(source: _Source, root: Path | None) -> tuple[dict[str, Column], Path, 
 
 
 def _read_parquet(path: Path) -> dict[str, Column]:
-    import pyarrow as pa
     from pyarrow import parquet
 
     try:
         table = parquet.ParquetFile(path).read()
-    except (pa.ArrowException, OSError) as error:
-        raise _unreadable(path, str(error)) from None
+        _check_names(path, table.column_names)
+        return {name: table[name] for name in table.column_names}
+    except (DataError, MemoryError):
+        raise
     except UnicodeEncodeError:
         raise _unreadable(path, "its path is not UTF-8; rename it") from None
-    _check_names(path, table.column_names)
-    return {name: table[name] for name in table.column_names}
+    except Exception as error:  # a damaged file raises many types
+        raise _unreadable(path, str(error)) from None
 
 
 def _read_csv(path: Path) -> dict[str, Column]:

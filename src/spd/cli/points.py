@@ -187,7 +187,8 @@ def _from_parquet(path: Path, data: bytes) -> list[PhotoPoint]:
         table = pq.ParquetFile(pa.BufferReader(data))
         names = table.schema_arrow.names
         if names.count("u") == names.count("v") == 1:
-            u_cells, v_cells = (table.read([axis])[axis].to_pylist() for axis in ("u", "v"))
+            columns = table.read(["u", "v"])  # which checks that both are equally long
+            u_cells, v_cells = (columns[axis].to_pylist() for axis in ("u", "v"))
     except MemoryError:
         raise
     except Exception:  # a damaged file raises many types
