@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from spd._version import __version__
 from spd.batch.grouping import BatchPlan
@@ -52,28 +52,29 @@ def manifest(
         "photos_per_part": photos_per_part,
         "parts": plan.parts,
         "maps": maps,
-        "table_form": form,
+        "format": form,
         "columns": columns,
     }
 
 
-def check_batch_folder(folder: Path) -> None:
-    """Refuse a folder that has files but no batch in it.
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """The manifest in a folder; None without a batch.
 
     Raises:
-        BatchError: if it has.
+        BatchError: if the folder holds other files, or the manifest is damaged.
     """
-    if not (folder / BATCH).exists() and is_taken(folder):
-        raise BatchError(f"{folder} exists and is not empty; choose a different --out")
-
-
-def stored_form(folder: Path) -> TableForm | None:
-    """Format of the parts in a folder; None without a batch, or with a damaged manifest."""
-    try:
-        found = json.loads((folder / BATCH).read_text(encoding="utf-8"))
-        return "csv" if found["table_form"] == "csv" else "parquet"
-    except (OSError, ValueError, LookupError, TypeError):
+    path = folder / BATCH
+    if not path.exists():
+        if is_taken(folder):
+            raise BatchError(f"{folder} exists and is not empty; choose a different --out")
         return None
+    try:  # a batch of a version that wrote Parquet only names no format
+        found = {"format": "parquet", **json.loads(path.read_text(encoding="utf-8"))}
+    except (OSError, ValueError, TypeError):
+        found = {}
+    if found.get("format") not in get_args(TableForm):
+        raise BatchError(f"{path} is damaged; delete {folder} and start again")
+    return found
 
 
 def write_or_compare(folder: Path, wanted: dict[str, Any]) -> None:
@@ -82,16 +83,11 @@ def write_or_compare(folder: Path, wanted: dict[str, Any]) -> None:
     Raises:
         BatchError: if the folder holds other files, or a batch with other options or input.
     """
-    path = folder / BATCH
-    check_batch_folder(folder)
-    if not path.exists():
-        write_text(path, json.dumps({**wanted, "spd": __version__}, indent=1) + "\n")
+    found = read_manifest(folder)
+    if found is None:
+        write_text(folder / BATCH, json.dumps({**wanted, "spd": __version__}, indent=1) + "\n")
         return
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        changed = [key for key in wanted if found.get(key) != wanted[key]]
-    except (OSError, ValueError, AttributeError):
-        raise BatchError(f"{path} is damaged; delete {folder} and start again") from None
+    changed = [key for key in wanted if found.get(key) != wanted[key]]
     if changed:
         raise BatchError(
             f"{folder} contains a batch with different settings: "

@@ -2,7 +2,6 @@
 
 import collections
 import csv
-import importlib.util
 import io
 import json
 from pathlib import Path
@@ -11,11 +10,6 @@ from typing import Any, Literal
 from spd.batch.columns import Column, as_arrow, as_list
 
 TableForm = Literal["parquet", "csv"]
-
-
-def default_form() -> TableForm:
-    """Parquet where pyarrow is installed, otherwise CSV."""
-    return "csv" if importlib.util.find_spec("pyarrow") is None else "parquet"
 
 
 def table_bytes(columns: dict[str, Column], form: TableForm) -> bytes:
@@ -59,26 +53,28 @@ def count_rows(path: Path) -> int:
     """Number of rows in a file; -1 if it is damaged."""
     if path.suffix == ".csv":
         try:
-            with path.open(encoding="utf-8", newline="") as file:
-                return sum(1 for _ in csv.reader(file)) - 1
+            return len(_read_csv(path))
         except (OSError, UnicodeDecodeError, csv.Error):
             return -1
     from pyarrow import ArrowException, parquet
 
     try:
-        rows: int = parquet.read_metadata(path).num_rows
+        return int(parquet.read_metadata(path).num_rows)
     except (ArrowException, OSError):
         return -1
-    return rows
 
 
 def read_errors(path: Path) -> collections.Counter[str]:
     """Number of rows with each error."""
     if path.suffix == ".csv":
-        with path.open(encoding="utf-8", newline="") as file:
-            errors = [row["error"] for row in csv.DictReader(file)]
+        errors = [row["error"] for row in _read_csv(path)]
     else:
         from pyarrow import parquet
 
         errors = parquet.read_table(path, columns=["error"])["error"].to_pylist()
     return collections.Counter(error for error in errors if error)
+
+
+def _read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))

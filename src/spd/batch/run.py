@@ -3,6 +3,7 @@
 import collections
 import contextlib
 import dataclasses
+import importlib.util
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
@@ -14,9 +15,9 @@ from spd.batch.cells import storable
 from spd.batch.engines import answers_here, answers_of_processes
 from spd.batch.grouping import BatchPlan, plan_rows
 from spd.batch.inputs import BatchInput, Rows, read_rows
-from spd.batch.manifest import check_batch_folder, manifest, stored_form, write_or_compare
+from spd.batch.manifest import manifest, read_manifest, write_or_compare
 from spd.batch.maps import MAPS, MapFiles, MapForm
-from spd.batch.part_files import TableForm, default_form
+from spd.batch.part_files import TableForm
 from spd.batch.parts import columns_of, count_errors, existing_parts, write_part
 from spd.batch.ray_engine import answers_of_ray
 from spd.batch.tasks import TaskAnswer
@@ -43,12 +44,26 @@ class BatchSettings:
     table_form: TableForm | None = None
     """Format of the parts; None: that of the batch to resume, else Parquet if pyarrow is there."""
 
+    def form(self) -> TableForm:
+        """The format of the parts, which can be written here.
+
+        Raises:
+            BatchError: if the folder holds other files than a batch.
+            MissingExtraError: if pyarrow is missing for Parquet.
+        """
+        stored: TableForm | None = (read_manifest(self.out) or {}).get("format")
+        usual: TableForm = "csv" if importlib.util.find_spec("pyarrow") is None else "parquet"
+        form = self.table_form or stored or usual
+        if form == "parquet":
+            require("pyarrow")
+        return form
+
     def check(self) -> None:
         """Check everything that can be checked before the inputs are read.
 
         Raises:
             ConfigError: on a number below 1, or a folder whose name is not UTF-8.
-            MissingExtraError: if Ray is not installed.
+            MissingExtraError: if Ray, or pyarrow for Parquet, is not installed.
             DataError: if the folder cannot be written.
             BatchError: if the folder holds other files than a batch.
         """
@@ -60,7 +75,7 @@ class BatchSettings:
         if self.engine == "ray":
             require("ray")
         check_folder(self.out)
-        check_batch_folder(self.out)  # before the inputs are read, which leave files below it out
+        self.form()  # before the inputs are read, which leave files below the folder out
         if storable(str(self.out)) != str(self.out):  # pyarrow could not read the parts again
             raise ConfigError(
                 f"--out {storable(str(self.out))} is not valid UTF-8; choose a different one"
@@ -108,7 +123,7 @@ def run_batch(
     began = time.monotonic()
     settings.check()
     location = settings.model.locate()
-    form = settings.table_form or stored_form(settings.out) or default_form()
+    form = settings.form()
     rows, digest = read_rows(batch_input, settings.out)
     maps = MapFiles(settings.out.absolute(), settings.maps) if settings.maps is not None else None
     in_fractions = batch_input.grid is not None
@@ -155,8 +170,6 @@ def run_batch(
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Lock the folder against a second batch."""
-    if folder.exists() and not folder.is_dir():
-        raise BatchError(f"{folder} is a file; choose a different --out")
     folder.mkdir(parents=True, exist_ok=True)
     try:
         lock = filelock.FileLock(folder / LOCK).acquire(timeout=0)
