@@ -24,7 +24,7 @@ from helpers.hostile import SOAK, TEXTS, VALUES, mutated, mutated_json, refusal
 from spd.batch.cells import point_lists
 from spd.batch.columns import text_column
 from spd.batch.inputs import BatchInput, read_rows
-from spd.batch.manifest import BATCH, check_settings, stored_form
+from spd.batch.manifest import BATCH, check_settings
 from spd.cli.points import read_points
 from spd.errors import BatchError, InputError, PointError
 from spd.scenes.calibration import Calibration
@@ -57,7 +57,6 @@ def rows_of(path: Path) -> object:
 
 
 def settings_of(path: Path) -> object:
-    stored_form(path.parent)
     return check_settings(path.parent, MANIFEST)
 
 
@@ -164,7 +163,6 @@ def test_a_cell_that_holds_no_points_is_an_error_of_its_row_alone(cell):
 def test_a_damaged_manifest_is_told(tmp_path):
     for text in ("[" * 100_000, "9" * 5000, "[]"):
         (tmp_path / BATCH).write_text(text)
-        assert stored_form(tmp_path) is None
         with pytest.raises(BatchError, match="is damaged"):
             check_settings(tmp_path, MANIFEST)
 

@@ -23,14 +23,18 @@ sys.exit(run(sys.argv[2:]))
 """
 
 
-def batch(folder, hidden, *words):
-    done = subprocess.run(
+def run_hidden(folder, hidden, *words):
+    return subprocess.run(
         [sys.executable, "-c", PROGRAM, hidden, "batch", *words, "--threads", "1"],
         cwd=folder,
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def batch(folder, hidden, *words):
+    done = run_hidden(folder, hidden, *words)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -61,7 +65,7 @@ def test_csv_parts_hold_the_values_of_parquet_parts_and_resume_without_pyarrow(t
     batch(tmp_path, "torch,transformers,pyarrow", *words, "csv", "--maps", "npy")
     batch(tmp_path, "torch,transformers", *words, "parquet", "--maps", "npy")
     manifest = json.loads((tmp_path / "csv" / "batch.json").read_text())
-    assert manifest["table_form"] == "csv"
+    assert manifest["format"] == "csv"
     for part in range(3):
         file = tmp_path / "csv" / f"part-{part:06d}.csv"
         rows = read(file)
@@ -89,3 +93,34 @@ def test_columns_of_a_parquet_input_are_written_as_csv(tmp_path):
     rows = read(tmp_path / "out" / "part-000000.csv")
     assert [row["box"] for row in rows] == ["[1, 2]", ""]
     assert [float(row["depth_m"]) > 0 for row in rows] == [True, True]
+
+
+def test_parquet_without_pyarrow_is_refused_before_a_photo_is_encoded(tmp_path):
+    write_photos(tmp_path / "photos", 1)
+    words = ("photos", "--points", "3,4", "-o", "out", "--format", "parquet")
+    done = run_hidden(tmp_path, "torch,transformers,pyarrow", *words)
+    assert done.returncode == 2
+    assert 'pyarrow, which is not installed; install it with: pip install "spd[parquet]"' in (
+        done.stderr
+    )
+    assert not list((tmp_path / "out").glob("*"))
+
+
+def test_a_batch_of_a_version_that_wrote_only_parquet_resumes(tmp_path):
+    write_photos(tmp_path / "photos", 2)
+    words = ("photos", "--points", "3,4", "-o", "out", "--photos-per-part", "1")
+    batch(tmp_path, "torch", *words)
+    manifest = tmp_path / "out" / "batch.json"
+    stored = json.loads(manifest.read_text())
+    assert stored.pop("format") == "parquet"
+    manifest.write_text(json.dumps(stored))
+    assert "all rows were already finished" in batch(tmp_path, "torch", *words)
+
+
+def test_another_format_is_refused_under_the_name_of_its_option(tmp_path):
+    write_photos(tmp_path / "photos", 1)
+    words = ("photos", "--points", "3,4", "-o", "out")
+    batch(tmp_path, "torch", *words, "--format", "csv")
+    done = run_hidden(tmp_path, "torch", *words, "--format", "parquet")
+    assert done.returncode == 2
+    assert "format was csv and is now parquet; run it with the same settings" in done.stderr

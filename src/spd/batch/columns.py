@@ -53,20 +53,17 @@ def as_arrow(column: Column) -> Any:
 
 
 def concatenate(tables: Sequence[Mapping[str, Column]]) -> dict[str, Column]:
-    """The rows of several tables; a column that a table lacks is unknown there.
+    """The rows of several tables with an `image`; a column that a table lacks is unknown there.
 
     Raises:
         DataError: if columns of the same name differ in type.
     """
     names = list(dict.fromkeys(name for table in tables for name in table))
     if all(isinstance(column, np.ndarray) for table in tables for column in table.values()):
-        blank = {
-            id(table): text_column([None] * len(next(iter(table.values())))) for table in tables
-        }
-        return {
-            name: np.concatenate([table.get(name, blank[id(table)]) for table in tables])
-            for name in names
-        }
+        counts = [len(table["image"]) for table in tables]
+        blanks = [dict.fromkeys(names, text_column([None] * count)) for count in counts]
+        full = [{**blank, **table} for blank, table in zip(blanks, tables, strict=True)]
+        return {name: np.concatenate([table[name] for table in full]) for name in names}
     import pyarrow as pa
 
     arrow = [pa.table({name: as_arrow(table[name]) for name in table}) for table in tables]

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from spd._version import __version__
 from spd.batch.grouping import BatchPlan
@@ -56,28 +56,29 @@ def manifest(
         "parts": plan.parts,
         "max_input_pixels": None if input_pixels == MAX_INPUT_PIXELS else input_pixels,
         "maps": maps,
-        "table_form": form,
+        "format": form,
         "columns": columns,
     }
 
 
-def check_batch_folder(folder: Path) -> None:
-    """Refuse a folder that has files but no batch in it.
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """The manifest in a folder; None without a batch.
 
     Raises:
-        BatchError: if it has.
+        BatchError: if the folder holds other files, or the manifest is damaged.
     """
-    if not (folder / BATCH).exists() and is_taken(folder):
-        raise BatchError(f"{folder} exists and is not empty; choose a different --out")
-
-
-def stored_form(folder: Path) -> TableForm | None:
-    """Format of the parts in a folder; None without a batch, or with a damaged manifest."""
-    try:
-        found = read_json(folder / BATCH)
-        return "csv" if found["table_form"] == "csv" else "parquet"
-    except (OSError, ValueError, LookupError, TypeError):
+    path = folder / BATCH
+    if not path.exists():
+        if is_taken(folder):
+            raise BatchError(f"{folder} exists and is not empty; choose a different --out")
         return None
+    try:  # a batch of a version that wrote Parquet only names no format
+        found = {"format": "parquet", **read_json(path)}
+    except (OSError, ValueError, TypeError):
+        found = {}
+    if found.get("format") not in get_args(TableForm):
+        raise BatchError(f"{path} is damaged; delete {folder} and start again")
+    return found
 
 
 def check_settings(folder: Path, wanted: dict[str, Any]) -> None:
@@ -86,15 +87,10 @@ def check_settings(folder: Path, wanted: dict[str, Any]) -> None:
     Raises:
         BatchError: if the folder holds other files, or a batch with other settings.
     """
-    path = folder / BATCH
-    check_batch_folder(folder)
-    if not path.exists():
+    found = read_manifest(folder)
+    if found is None:
         return
-    try:
-        found = read_json(path)
-        changed = [key for key in wanted if key not in _COUNTS and found.get(key) != wanted[key]]
-    except (OSError, ValueError, AttributeError):
-        raise BatchError(f"{path} is damaged; delete {folder} and start again") from None
+    changed = [key for key in wanted if key not in _COUNTS and found.get(key) != wanted[key]]
     if changed:
         raise BatchError(
             f"{folder} contains a batch with different settings: "

@@ -2,7 +2,6 @@
 
 import collections
 import csv
-import importlib.util
 import io
 import json
 from pathlib import Path
@@ -13,11 +12,6 @@ import numpy as np
 from spd.batch.columns import Column, as_arrow, as_list
 
 TableForm = Literal["parquet", "csv"]
-
-
-def default_form() -> TableForm:
-    """Parquet where pyarrow is installed, otherwise CSV."""
-    return "csv" if importlib.util.find_spec("pyarrow") is None else "parquet"
 
 
 def table_bytes(columns: dict[str, Column], form: TableForm) -> bytes:
@@ -62,8 +56,7 @@ def read_answers(path: Path) -> dict[str, Any]:
     """Columns `u`, `v` (float64), `depth_m`, `range_m` (float32) and `error` (list) of a file."""
     names = ("u", "v", "depth_m", "range_m", "error")
     if path.suffix == ".csv":
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
+        rows = _read_csv(path)
         columns = {name: [row[name] or None for row in rows] for name in names}
     else:
         from pyarrow import parquet
@@ -80,10 +73,14 @@ def read_answers(path: Path) -> dict[str, Any]:
 def read_errors(path: Path) -> collections.Counter[str]:
     """Number of rows with each error."""
     if path.suffix == ".csv":
-        with path.open(encoding="utf-8", newline="") as file:
-            errors = [row["error"] for row in csv.DictReader(file)]
+        errors = [row["error"] for row in _read_csv(path)]
     else:
         from pyarrow import parquet
 
         errors = parquet.read_table(path, columns=["error"])["error"].to_pylist()
     return collections.Counter(error for error in errors if error)
+
+
+def _read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import importlib.util
 import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -12,15 +13,9 @@ import filelock
 from spd.batch.engines import answers_here, answers_of_processes
 from spd.batch.grouping import BatchPlan, plan_rows
 from spd.batch.inputs import BatchInput, points_sha256, read_rows
-from spd.batch.manifest import (
-    check_batch_folder,
-    check_settings,
-    manifest,
-    stored_form,
-    write_manifest,
-)
+from spd.batch.manifest import check_settings, manifest, read_manifest, write_manifest
 from spd.batch.maps import MAPS, MapFiles, MapForm
-from spd.batch.part_files import TableForm, default_form
+from spd.batch.part_files import TableForm
 from spd.batch.parts import columns_of, count_errors
 from spd.batch.ray_engine import answers_of_ray
 from spd.batch.resume import find_finished, photo_keys
@@ -48,12 +43,26 @@ class BatchSettings:
     """Format of the parts; None: that of the batch to resume, or else Parquet if pyarrow is
     installed."""
 
+    def form(self) -> TableForm:
+        """The format of the parts, which can be written here.
+
+        Raises:
+            BatchError: if the folder holds other files than a batch.
+            MissingExtraError: if pyarrow is missing for Parquet.
+        """
+        stored: TableForm | None = (read_manifest(self.out) or {}).get("format")
+        usual: TableForm = "csv" if importlib.util.find_spec("pyarrow") is None else "parquet"
+        form = self.table_form or stored or usual
+        if form == "parquet":
+            require("pyarrow")
+        return form
+
     def check(self) -> None:
         """Check everything that can be checked before the inputs are read.
 
         Raises:
             ConfigError: on a number below 1, or a folder whose name is not UTF-8.
-            MissingExtraError: if Ray is not installed.
+            MissingExtraError: if Ray, or pyarrow for Parquet, is not installed.
             DataError: if the folder cannot be written.
             BatchError: if the folder holds other files than a batch.
         """
@@ -65,7 +74,7 @@ class BatchSettings:
         if self.engine == "ray":
             require("ray")
         check_folder(self.out)
-        check_batch_folder(self.out)  # before the inputs are read, which leave files below it out
+        self.form()  # before the inputs are read, which leave files below the folder out
         if storable(str(self.out)) != str(self.out):  # pyarrow could not read the parts again
             raise ConfigError(
                 f"--out {storable(str(self.out))} is not valid UTF-8; choose a different one"
@@ -121,7 +130,7 @@ def run_batch(
     began = time.monotonic()
     settings.check()
     location = settings.model.locate()
-    form = settings.table_form or stored_form(settings.out) or default_form()
+    form = settings.form()
     rows, digest = read_rows(batch_input, settings.out)
     maps = MapFiles(settings.out.absolute(), settings.maps) if settings.maps is not None else None
     in_fractions = batch_input.grid is not None

@@ -20,7 +20,7 @@ def machine() -> dict[str, str | int]:
         "spd": __version__,
         "torch": package_version("torch"),
     }
-    if "torch" in sys.modules:
+    if sys.modules.get("torch") is not None:
         import torch
 
         about |= {

@@ -46,7 +46,7 @@ def use_threads(threads: int | None) -> None:
     if threads is None:
         return
     os.environ[THREADS] = str(threads_to_use(threads))
-    if "torch" in sys.modules:
+    if sys.modules.get("torch") is not None:
         limit_torch(threads)
 
 
