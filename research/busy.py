@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from research.command import run
-from spd.processes import use_usable_cpus, wait_passively
+from spd.processes import usable_cpus, use_usable_cpus, wait_passively
 
 RUNS = 5
 LIMITS = {"training step": 2.5, "encode, torch": 2.5, "encode": 2.5, "1,024 points": 1.3}
@@ -56,7 +56,7 @@ def _measure_or_report(options: argparse.Namespace) -> None:
         shown = ", ".join(f"{ratio:.2f}" for ratio in ratios)
         print(f"{name}: {shown}; median {summary[name]['median']:.2f}, at most {limit} in {kept}")
     policy = {name: os.environ.get(name) for name in ("OMP_WAIT_POLICY", "OMP_NUM_THREADS")}
-    result = {"cpus": os.cpu_count(), "environment": policy, "summary": summary, "runs": runs}
+    result = {"cpus": usable_cpus(), "environment": policy, "summary": summary, "runs": runs}
     options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 

@@ -11,7 +11,6 @@ import concurrent.futures
 import dataclasses
 import functools
 import json
-import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from research.command import Progress, run, stage, unreported
 from spd.files import check_writable, write_text
 from spd.outputs.tables import markdown_table
 from spd.pixels import Size
+from spd.processes import usable_cpus
 
 if TYPE_CHECKING:
     from spd.predictors.model_options import AnyPredictor
@@ -71,7 +71,7 @@ def focal_table(
 ) -> list[FocalRow]:
     """Score a predictor on held-out rooms at each focal length; `factors` must contain 1.
 
-    Rooms are rendered and scored in as many threads as there are cores.
+    Rooms are rendered and scored in as many threads as the process may use CPUs.
     """
     from spd.data.rooms.render import NYU_FOCAL_SHARE
     from spd.photos.focal import view_deg
@@ -79,7 +79,7 @@ def focal_table(
     training_px = NYU_FOCAL_SHARE * size[1]
     focal_px = {factor: training_px * factor for factor in factors}
     scores = {}
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool, warnings.catch_warnings():
+    with concurrent.futures.ThreadPoolExecutor(usable_cpus()) as pool, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the focal length is unknown or far off on purpose
         for number, factor in enumerate(factors):
             score = functools.partial(_score, predictor, size, training_px, focal_px[factor])

@@ -14,7 +14,6 @@ import concurrent.futures
 import dataclasses
 import json
 import multiprocessing
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -40,6 +39,7 @@ from spd.models.decoder.local_path import LocalPath
 from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
 from spd.outputs.tables import markdown_table
+from spd.processes import usable_cpus
 
 CELL_PX = 3.5
 """Side of a cell of L1 in pixels of the model's input: four cells to a patch of 14."""
@@ -247,7 +247,7 @@ def study(folder: Path, points: int = 4000) -> str:
     seeds = Experiment.open(folder).config.seeds
     (folder / "study").mkdir(exist_ok=True)
     context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
+    with concurrent.futures.ProcessPoolExecutor(usable_cpus(), mp_context=context) as pool:
         for job in [pool.submit(do_seed, folder, seed, points) for seed in range(seeds)]:
             job.result()
     return results(folder / "study", seeds)

@@ -13,7 +13,6 @@ import concurrent.futures
 import dataclasses
 import json
 import multiprocessing
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,6 +41,7 @@ from spd.errors import ConfigError, DataError
 from spd.evaluation.baselines import ConstantDepth, median_of_training_data
 from spd.files import UNFINISHED, remove_unfinished, write_text
 from spd.models.spd import SPD
+from spd.processes import usable_cpus
 from spd.terminal import interrupts_held
 
 CONFIG = "experiment.json"
@@ -168,7 +168,7 @@ class Experiment:
         context = multiprocessing.get_context("spawn")  # threads of torch do not survive a fork
         with (
             stage("training and scoring heads") as progress,
-            concurrent.futures.ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool,
+            concurrent.futures.ProcessPoolExecutor(usable_cpus(), mp_context=context) as pool,
         ):
             progress(0, len(todo))
             others = set(multiprocessing.active_children())

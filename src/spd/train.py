@@ -1,6 +1,7 @@
 """The training loop (specification, section 7), in one process or many."""
 
 import contextlib
+import math
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -76,7 +77,8 @@ class Trainer:
             TrainingError: if the loss or its gradient is not finite; the weights stay unchanged.
         """
         self.optimizer.zero_grad(set_to_none=True)
-        totals = torch.zeros(3, device=self.device)  # loss, images without a reading, stop
+        # The loss, images without a reading, stop.
+        totals = torch.zeros(3, dtype=self.model.dtype, device=self.device)
         totals[2] = stop
         for number, part in enumerate(parts, start=1):
             is_last = number == len(parts)  # only its backward pass exchanges gradients
@@ -288,8 +290,7 @@ class Trainer:
         is an error only once the scale is at its lowest.
         """
         can_rescale = self.scaler.is_enabled() and self.scaler.get_scale() > LOWEST_LOSS_SCALE
-        loss, norm = torch.tensor([result.loss, result.grad_norm]).isfinite().tolist()
-        if loss and (norm or can_rescale):
+        if math.isfinite(result.loss) and (math.isfinite(result.grad_norm) or can_rescale):
             return
         names = ", ".join(self.parallel.gather([name for part in parts for name in part["names"]]))
         if all(bool(torch.isfinite(p).all()) for p in self.objective.parameters()):

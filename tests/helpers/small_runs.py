@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import torch
 from safetensors.torch import load_file
 
+import spd.train
 from spd.checkpoints.folder import checkpoints_of_run
 from spd.config import ModelConfig
 from spd.recipes import Recipe, TrainConfig
@@ -45,9 +46,20 @@ def same_weights(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -
 
 @contextlib.contextmanager
 def float64() -> Iterator[None]:
-    """New tensors and modules are float64, so that only exact mistakes show."""
+    """New trainers compute in float64, so that only exact mistakes show."""
+    before = spd.train.Objective
+    spd.train.Objective = lambda model, config: before(model, config).double()
+    try:
+        yield
+    finally:
+        spd.train.Objective = before
+
+
+@contextlib.contextmanager
+def default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    """Torch's default dtype, as another library of the program may set it."""
     before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
+    torch.set_default_dtype(dtype)
     try:
         yield
     finally:

@@ -1,27 +1,16 @@
 """Metres do not depend on torch's default dtype, which other libraries of a program may set."""
 
-import contextlib
-
 import numpy as np
 import pytest
 import torch
 
 from helpers import exports, tiny_peers
 from helpers.checkpoints import save_checkpoint
+from helpers.small_runs import default_dtype
 from spd.predictors.loading import load
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
 POINTS = [(0, 0), (79.5, 59.5), (40.3, 20.7), (11, 12)]
-
-
-@contextlib.contextmanager
-def default_dtype(dtype):
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
 
 
 def answers(predictor):

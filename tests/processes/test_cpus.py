@@ -7,6 +7,7 @@ import sys
 import pytest
 
 import spd
+from helpers.paths import ROOT
 from spd.errors import ConfigError
 from spd.memory import machine
 from spd.processes import THREADS, cpus, threads_to_use, usable_cpus, use_threads, wait_passively
@@ -71,6 +72,12 @@ def test_affinity_bounds_the_cpus():
         assert usable_cpus() == 1
     finally:
         os.sched_setaffinity(0, before)
+
+
+def test_pools_are_not_as_large_as_the_machine():
+    for path in (*ROOT.glob("src/spd/**/*.py"), *ROOT.glob("research/**/*.py")):
+        if path.parent.name != "processes":
+            assert "cpu_count" not in path.read_text(encoding="utf-8"), path
 
 
 @pytest.mark.parametrize(

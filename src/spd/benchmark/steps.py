@@ -149,10 +149,11 @@ def _training_step(model: str | Path, size: Size, device: str) -> Call:
     network = network.to(device).float().train()
     objective, optimizer = Objective(network, config), make_optimizer(network, config)
     height, width = (max(2, side // PATCH) * PATCH for side in size)
-    depth_m = 1 + 4 * torch.rand(TRAINING_IMAGES, 1, height, width, device=device)
-    points = torch.rand(TRAINING_IMAGES, config.points_per_image, 2, device=device)
+    noise = functools.partial(torch.rand, dtype=torch.float32, device=device)
+    depth_m = 1 + 4 * noise(TRAINING_IMAGES, 1, height, width)
+    points = noise(TRAINING_IMAGES, config.points_per_image, 2)
     batch = {
-        "image": torch.rand(TRAINING_IMAGES, 3, height, width, device=device),
+        "image": noise(TRAINING_IMAGES, 3, height, width),
         "depth_m": depth_m,
         "valid": torch.ones_like(depth_m, dtype=torch.bool),
         "points": points,

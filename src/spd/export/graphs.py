@@ -17,6 +17,7 @@ from torch.export import Dim
 from spd.config import PATCH
 from spd.errors import ConfigError
 from spd.export.query_graph import COARSE_CELLS, FINE_CELLS, QueryGraph
+from spd.models.default_dtype import float32_by_default
 from spd.models.spd import SPD
 from spd.pixels import MAX_SIDE_PX, Size
 from spd.runtimes.folder import MAP_NAMES
@@ -56,6 +57,7 @@ def check_exportable(model: SPD) -> None:
         )
 
 
+@float32_by_default()
 def encode_graph(model: SPD, size: Size | None) -> Any:
     """Make `encode.onnx` (an `onnx.ModelProto`), for one image size or (None) for any."""
     example = torch.rand(_BATCH, 3, *(size or (_ROWS * PATCH, _COLUMNS * PATCH)))
@@ -68,6 +70,7 @@ def encode_graph(model: SPD, size: Size | None) -> Any:
         return _export(EncodeGraph(model), (example,), (dims,), ["image"], list(MAP_NAMES))
 
 
+@float32_by_default()
 def query_graph(model: SPD) -> Any:
     """Make `query.onnx` (an `onnx.ModelProto`), for maps of any size."""
     graph = QueryGraph(model.config, model.local_path.state_dict())

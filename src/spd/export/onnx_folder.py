@@ -16,6 +16,7 @@ from spd.export.half_weights import narrow_weights
 from spd.export.int8 import CalibrationFrames, quantise_encoder
 from spd.files import atomic_path
 from spd.models.decoder.local_attn import CrossAttentionPath
+from spd.models.default_dtype import float32_by_default
 from spd.models.spd import SPD
 from spd.pixels import Size, check_image_size
 from spd.runtimes.engines import installed_runtimes, open_engine
@@ -151,6 +152,7 @@ def check_parity(model: SPD, folder: ExportFolder, threads: int | None = None) -
     return found
 
 
+@float32_by_default()
 def random_question(size: Size, batch: int = 2) -> tuple[Tensor, Tensor]:
     """Images of noise, and points with some on the borders and in the corners."""
     generator = torch.Generator().manual_seed(0)

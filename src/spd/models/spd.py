@@ -16,6 +16,7 @@ from spd.geometry import cell_centres, check_points, points_inside, resize_bilin
 from spd.memory import in_parts, memory_for
 from spd.models.decoder.global_dpt import GlobalPath
 from spd.models.decoder.local_paths import build_local_path
+from spd.models.default_dtype import float32_by_default
 from spd.models.encoder_vits.pyramid_neck import PyramidNeck
 from spd.models.encoder_vits.vit_s import Encoder
 from spd.models.feature_maps import FeatureMaps
@@ -35,10 +36,11 @@ class SPD(nn.Module):
         L3, L4 -> global path -> stride-8 map
         stride-8 map, L2, L1 + a point -> local path -> metres
 
-    The constructor gives random weights and never downloads; `spd.checkpoints.checkpoint` loads
-    trained ones.
+    The constructor gives random float32 weights and never downloads; `spd.checkpoints.checkpoint`
+    loads trained ones.
     """
 
+    @float32_by_default()
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config

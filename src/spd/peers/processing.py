@@ -121,8 +121,8 @@ class _DepthPro:
         self._size: Size = (int(size["height"]), int(size["width"]))
         per_unit = 1.0 / settings.get("rescale_factor", 1 / 255)
         mean, deviation = (settings.get(key, [0.5] * 3) for key in ("image_mean", "image_std"))
-        self._mean = torch.tensor(mean)[:, None, None] * per_unit
-        self._deviation = torch.tensor(deviation)[:, None, None] * per_unit
+        self._mean = torch.tensor(mean, dtype=torch.float32)[:, None, None] * per_unit
+        self._deviation = torch.tensor(deviation, dtype=torch.float32)[:, None, None] * per_unit
 
     def prepare(self, pixels: RGBImage) -> NetworkInput:
         size = (pixels.shape[0], pixels.shape[1])

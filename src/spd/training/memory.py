@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from spd.models.default_dtype import float32_by_default
 from spd.models.spd import SPD
 from spd.recipes import Recipe
 from spd.training.objective import Objective
@@ -80,6 +81,7 @@ def _make_fake(model: nn.Module, fake: FakeTensorMode) -> None:
                 module._buffers[name] = fake.from_tensor(buffer)
 
 
+@float32_by_default()
 def _batch(recipe: Recipe, images: int) -> dict[str, Tensor]:
     height, width = recipe.model.camera.crop_size
     points = recipe.train.points_per_image

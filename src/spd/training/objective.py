@@ -9,6 +9,7 @@ from spd.geometry import resize_bilinear
 from spd.losses import silog
 from spd.models.decoder.local_path import LocalPath
 from spd.models.decoder.local_paths import build_local_path
+from spd.models.default_dtype import float32_by_default
 from spd.models.feature_maps import FeatureMaps
 from spd.models.spd import SPD
 from spd.recipes import SILOG_LAMBDA, TrainConfig
@@ -27,6 +28,7 @@ class Objective(nn.Module):
     with one encoding of the image. Each `beside` local path adds its own `query` loss.
     """
 
+    @float32_by_default()
     def __init__(self, model: SPD, config: TrainConfig) -> None:
         super().__init__()
         self.model = model
