@@ -5,7 +5,8 @@ import json
 import os
 import random
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from spd.errors import SPDError
@@ -27,6 +28,23 @@ TEXTS = (
     b"PK\x03\x04", b"\x80\x02cos\nsystem\n(S'true'\ntR.",
 )  # fmt: skip
 """Whole files that take the place of one."""
+
+
+def replacements(path: Path) -> Iterator[str]:
+    """Put other contents, and at last a folder, at the place of a file; yield what each is."""
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    yield "cut in half"
+    path.write_bytes(whole.replace(b"1", b"NaN"))
+    yield "NaN"
+    path.write_bytes(b"\xfc" + whole)
+    yield "not UTF-8"
+    for text in TEXTS:
+        path.write_bytes(text)
+        yield repr(text[:20])
+    path.unlink(missing_ok=True)
+    path.mkdir()
+    yield "a folder"
 
 
 def mutated(data: bytes, rng: random.Random) -> bytes:

@@ -3,15 +3,16 @@
 Frames in archives and tables are slow to read in random order, or cannot be; a folder is fast.
 """
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
 import json
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from PIL import Image
@@ -21,13 +22,13 @@ from spd.data.depth_png import write_depth_png
 from spd.data.evidence import FrameEvidence, evenly_spread, problems, read_evidence
 from spd.data.folder import frame_entry, write_index, write_points
 from spd.data.formats import open_source
-from spd.data.frame_index import INDEX
+from spd.data.frame_index import INDEX, FrameEntry
 from spd.data.parallel import Progress, map_frames
 from spd.data.resumable import claim_folder
 from spd.data.sample import RGBDSample, valid_depth
 from spd.data.source import Source, listed
-from spd.errors import DataError, SPDError
-from spd.files import atomic_path
+from spd.errors import ConfigError, DataError, SPDError
+from spd.files import LISTED_BYTES, atomic_path, parse_json, read_json
 
 SETTINGS = "convert.json"
 """File with the source of a conversion, so that no other source is mixed into the folder."""
@@ -88,7 +89,7 @@ def convert(
     progress(kept, len(source))
     broken: list[tuple[str, str]] = []
     work = functools.partial(_write, folder=folder, names=names, split=split)
-    with (folder / JOURNAL).open("a", encoding="utf-8") as journal:
+    with _journal(folder / JOURNAL) as journal:
         for number, result in zip(todo, map_frames(source, todo, work, workers), strict=True):
             if isinstance(result, SPDError):
                 broken.append((source.frames[number].name, str(result)))
@@ -105,6 +106,17 @@ def convert(
     write_index([entries[name] for name in names if name in entries], folder)
     (folder / JOURNAL).unlink()
     return Conversion(len(entries) - kept, kept, broken)
+
+
+@contextlib.contextmanager
+def _journal(path: Path) -> Iterator[TextIO]:
+    """The journal, to append entries to; a full disk is one error."""
+    try:
+        with path.open("a", encoding="utf-8") as journal:
+            yield journal
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise DataError(f"cannot write {path}: {reason}; finished frames are kept") from None
 
 
 def _check_depth(source: Source) -> None:
@@ -146,25 +158,36 @@ def _names(source: Source, split: str | None) -> list[str]:
 def _finished(folder: Path, names: Sequence[str]) -> dict[str, Entry]:
     """Entries of the frames that earlier calls wrote, from the index or the journal."""
     entries: list[Any] = []
-    if (folder / INDEX).is_file():
-        entries += _json((folder / INDEX).read_text(encoding="utf-8")) or []
+    with contextlib.suppress(OSError, ValueError):  # none, or damaged: written again
+        listed = read_json(folder / INDEX, LISTED_BYTES)
+        entries += listed if isinstance(listed, list) else []
     if (folder / JOURNAL).is_file():  # its last line may be cut off
         lines = (folder / JOURNAL).read_text(encoding="utf-8", errors="replace").splitlines()
-        entries += [_json(line) for line in lines]
-    there = {
-        str(entry.get("depth")).removesuffix(DEPTH): entry
-        for entry in entries
-        if isinstance(entry, dict)
-        and all((folder / str(entry.get(key))).is_file() for key in ("image", "depth"))
+        for line in lines:
+            with contextlib.suppress(ValueError):
+                entries.append(parse_json(line))
+    there = {entry["depth"].removesuffix(DEPTH): entry for entry in entries if _is_entry(entry)}
+    # Names of the files that were written, whatever an entry of another frame says.
+    return {
+        name: there[name]
+        for name in names
+        if name in there and all(_is_file(folder / there[name][key]) for key in ("image", "depth"))
     }
-    return {name: there[name] for name in names if name in there}
 
 
-def _json(text: str) -> Any:
+def _is_entry(entry: Any) -> bool:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
+        FrameEntry.from_dict(entry)
+    except ConfigError:
+        return False
+    return True
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a damaged name may be too long
+        return False
 
 
 def _write(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from spd.data.depth_units import Unit, to_metres
 from spd.errors import DataError
@@ -25,7 +25,9 @@ def read_depth_png(path: Path, unit: Unit = "millimetre") -> Float[np.ndarray, "
         with Image.open(path) as opened:
             mode = opened.mode
             stored = np.asarray(opened)
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
+    except MemoryError:
+        raise
+    except Exception:  # a damaged file raises many types
         raise DataError(f"{path} is not a readable PNG; is the file complete?") from None
     if not mode.startswith("I") or stored.ndim != 2:
         raise DataError(

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Literal
 
 from spd.data.formats.tar_index import ends_at
-from spd.errors import DataError
+from spd.errors import DataError, SPDError, reason_of, shortened
 from spd.files import atomic_path
 
 REPOSITORY = "sayakpaul/nyu_depth_v2"
@@ -215,8 +215,10 @@ def _members(archive: Path) -> Iterator[tuple[str, int, IO[bytes], int]]:
                 yield member.name, member.size, stream, member.offset_data + member.size
                 last = member.name
             end = opened.offset
-    except tarfile.ReadError as error:
-        raise _damaged(archive, last, str(error)) from None
+    except SPDError:
+        raise
+    except Exception as error:  # a damaged header raises many types
+        raise _damaged(archive, shortened(last), reason_of(error)) from None
     if not ends_at(archive, end, _MAX_PADDING):
         raise _damaged(archive, last, "the end of the file is missing")
 

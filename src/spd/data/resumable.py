@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from spd.errors import DataError
+from spd.errors import DataError, shortened
 from spd.files import read_json, write_text
 
 
@@ -31,7 +31,8 @@ def claim_folder(
         found = {}
     for key, wanted in settings.items():
         if found.get(key) != wanted:
+            given = shortened(repr(found.get(key)))
             raise DataError(
-                f"{folder} was written with {key} {found.get(key)!r}, but this command uses "
+                f"{folder} was written with {key} {given}, but this command uses "
                 f"{wanted!r}; choose a different folder"
             )

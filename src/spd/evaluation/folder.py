@@ -129,6 +129,9 @@ class PredictionFolder:
             )
         try:
             listed = read_json(self.images_path, LISTED_BYTES)
-            return list(listed["scored"]), dict(listed["skipped"])
+            scored, skipped = list(listed["scored"]), dict(listed["skipped"])
+            if not all(isinstance(one, str) for one in (*scored, *skipped, *skipped.values())):
+                raise TypeError("names and reasons are texts")
+            return scored, skipped
         except (OSError, ValueError, KeyError, TypeError):
             raise DataError(f"{self.images_path} is damaged; run the evaluation again") from None

@@ -11,7 +11,7 @@ from typing import Any, Self, get_args
 import numpy as np
 
 from spd._version import __version__
-from spd.errors import DataError, InputError
+from spd.errors import DataError, InputError, shortened
 from spd.evaluation.metrics.alignment import Kind
 from spd.evaluation.protocols import View, camera_of
 from spd.files import read_json
@@ -145,7 +145,7 @@ def written_by(settings: Path) -> str:
         version = read_json(settings)["versions"]["spd"]
     except (OSError, ValueError, KeyError, TypeError):
         return ""
-    return f" (SPD {version} wrote it, this is {__version__})"
+    return f" (SPD {shortened(str(version))} wrote it, this is {__version__})"
 
 
 def _weights_digest(source: str) -> str | None:

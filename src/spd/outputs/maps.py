@@ -56,7 +56,9 @@ def read_png_depth(path: str | os.PathLike[str]) -> Float[np.ndarray, "h w"]:
     try:
         with Image.open(Path(path), formats=["PNG"]) as image:
             steps, scale = np.asarray(image), float(image.info[SCALE_KEY])
-    except (OSError, KeyError, ValueError, AttributeError):
+    except MemoryError:
+        raise
+    except Exception:  # a damaged file raises many types
         raise InputError(
             f"{path} is not a 16-bit depth PNG with the text entry {SCALE_KEY}"
         ) from None

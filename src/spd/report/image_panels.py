@@ -94,14 +94,16 @@ def _photo(name: str, several: Sequence[StoredEvaluation]) -> Picture | None:
     path = next((path for path in paths if path.is_file()), None)
     if path is None:
         return None
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     try:
         with Image.open(path, formats=["PNG"]) as opened:
             opened.load()
             size = (opened.height, opened.width)
         png = path.read_bytes()
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError):
+    except MemoryError:
+        raise
+    except Exception:  # a damaged file raises many types
         raise DataError(
             f"{path} is damaged; delete it, or score the folder again with --data"
         ) from None

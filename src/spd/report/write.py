@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from spd.errors import DataError, InputError
+from spd.errors import DataError, InputError, SPDError, reason_of
 from spd.files import check_writable, write_text
 from spd.report.evaluation_page import evaluation_page
 
@@ -43,7 +43,17 @@ def write_report(
             raise DataError(f"{path} contains no evaluation; pass a folder that spd evaluate wrote")
     target = Path(out) if out is not None else default_page(paths)
     check_writable(target, ".html")
-    write_text(target, evaluation_page(paths, progress))
+    try:
+        page = evaluation_page(paths, progress)
+    except (SPDError, MemoryError, OSError):
+        raise
+    except Exception as error:  # a stored number is missing, or something else is at its place
+        named = ", ".join(f"{path}" for path in paths)
+        raise DataError(
+            f"the evaluation in {named} is damaged ({type(error).__name__}: {reason_of(error)}); "
+            f"run spd score {named}"
+        ) from error
+    write_text(target, page)
     return target
 
 

@@ -6,11 +6,13 @@ import os
 from pathlib import Path
 
 from spd.errors import ConfigError
+from spd.files import read_stream
 from spd.serve.refusals import need_token
 
 TOKEN_VARIABLE = "SPD_TOKEN"
 SHORTEST_TOKEN = 16
 """Characters; a shorter token could be guessed by trying."""
+_TOKEN_BYTES = 2**16
 
 
 def read_token(file: Path | None) -> str | None:
@@ -21,10 +23,13 @@ def read_token(file: Path | None) -> str | None:
     """
     if file is not None:
         try:
-            return _checked(file.read_text(encoding="ascii"), str(file))
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not ASCII text"
+            text = read_stream(file, _TOKEN_BYTES).decode("ascii")
+        except UnicodeDecodeError:
+            raise ConfigError(f"--token-file {file} cannot be read: it is not ASCII text") from None
+        except (OSError, ValueError) as error:
+            reason = (isinstance(error, OSError) and error.strerror) or error
             raise ConfigError(f"--token-file {file} cannot be read: {reason}") from None
+        return _checked(text, str(file))
     given = os.environ.get(TOKEN_VARIABLE)
     return None if given is None else _checked(given, TOKEN_VARIABLE)
 

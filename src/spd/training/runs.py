@@ -43,6 +43,7 @@ from spd.files import (
     LOCK,
     atomic_path,
     make_folder,
+    parse_json,
     read_json,
     remove_folder,
     remove_unfinished,
@@ -256,15 +257,16 @@ class Run:
         """All lines of the log, without an unfinished last line of a killed process."""
         path = self.folder / LOG
         # A damaged byte makes its line unreadable, not the file.
-        text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        try:
+            text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        except OSError as error:
+            raise TrainingError(f"cannot read {path}: {reason_of(error)}") from None
         lines = text.splitlines()
         rows = []
         for number, line in enumerate(lines):
             try:
-                row = json.loads(line)
-                row["step"] = int(row["step"])
-                rows.append(row)
-            except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+                rows.append(_log_row(line))
+            except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
                 if number < len(lines) - 1:
                     raise TrainingError(f"{path} is damaged at line {number + 1}") from None
         return rows
@@ -315,6 +317,15 @@ class Run:
             }  # fmt: skip
         except (OSError, ValueError, KeyError, TypeError, OverflowError):
             raise CheckpointError(f"{path} is damaged; delete it") from None
+
+
+def _log_row(line: str) -> dict[str, Any]:
+    """One line of the log, whose values are all numbers."""
+    row: dict[str, Any] = parse_json(line)
+    if not all(isinstance(value, int | float) for value in row.values()):
+        raise TypeError("values must be numbers")
+    _ = [float(value) for value in row.values()]  # none is too large
+    return row | {"step": int(row["step"])}
 
 
 def _texts(given: Any) -> tuple[str, ...]:

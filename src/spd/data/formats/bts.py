@@ -16,7 +16,7 @@ from spd.data.formats.decoding import read_image_file
 from spd.data.formats.nyu_source import NyuSource
 from spd.data.sample import RGBDSample
 from spd.data.source import Frame, no_such_split, refuse_missing_files, refuse_options
-from spd.errors import DataError
+from spd.errors import DataError, reason_of
 from spd.pixels import Intrinsics
 
 IMAGE = re.compile(r"rgb_(\d+)\.(?:jpg|jpeg|png)")
@@ -182,8 +182,8 @@ def _read_list(path: Path, root: str | None) -> list[_Pair]:
         raise DataError(f"no file or folder {path}")
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not a text file ({error})") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is not a readable text file ({reason_of(error)})") from None
     rows = [(number, line.split()) for number, line in enumerate(lines, 1) if line.strip()]
     without = [number for number, columns in rows if columns[1:2] == ["None"]]
     if without:

@@ -39,7 +39,9 @@ def decode_image(data: bytes, name: str) -> RGBImage:
             return read_image(opened)
     except InputError as error:
         raise DataError(f"{name}: {error}") from None
-    except (OSError, Image.DecompressionBombError):
+    except MemoryError:
+        raise
+    except Exception:  # a damaged file raises many types
         raise DataError(f"{name} is not a readable image") from None
 
 
@@ -108,7 +110,9 @@ def _decode_image(data: bytes, name: str) -> tuple[np.ndarray, str]:
             Image.open(io.BytesIO(data)) as opened,
         ):
             return np.asarray(opened), str(opened.format)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except MemoryError:
+        raise
+    except Exception:  # a damaged file raises many types
         raise DataError(
             f"{name} is not a readable depth file; is the file complete? {EXPECTED}"
         ) from None

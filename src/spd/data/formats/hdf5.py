@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spd.errors import DataError
+from spd.errors import DataError, SPDError, reason_of
 
 if TYPE_CHECKING:
     import h5py
@@ -24,9 +24,12 @@ def open_hdf5(file: Path | io.BytesIO, name: str) -> Iterator["h5py.File"]:
     try:
         with h5py.File(file, "r") as opened:
             yield opened
-    except (OSError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise DataError(f"{name} is damaged, truncated or not an HDF5 file ({reason})") from None
+    except SPDError:
+        raise
+    except Exception as error:  # a damaged file raises many types
+        raise DataError(
+            f"{name} is damaged, truncated or not an HDF5 file ({reason_of(error)})"
+        ) from None
 
 
 def dataset(file: "h5py.File", key: str, name: str) -> "h5py.Dataset":

@@ -17,7 +17,7 @@ from spd.data.formats.general import SPLITS, canonical_split
 from spd.data.formats.timestamps import FURTHEST_PAIR_US, nearest, timestamp_us
 from spd.data.frame_index import INDEX
 from spd.data.source import Frame, listed, no_such_split
-from spd.errors import DataError
+from spd.errors import DataError, reason_of, shortened
 
 IMAGE_FOLDERS = ("image", "images", "rgb", "color", "colour")
 DEPTH_FOLDERS = ("depth", "depths")
@@ -188,7 +188,12 @@ def _yaml_unit(path: Path) -> float | None:
     """Stored units per metre from `depth_scale:` in a YAML file beside the folders."""
     found: dict[float, Path] = {}
     for file in sorted((*path.glob("*.yaml"), *path.glob("*.yml"))):
-        text = file.read_text(encoding="utf-8", errors="replace")
+        if not file.is_file():  # reading a named pipe would wait forever
+            continue
+        try:
+            text = file.read_text(encoding="utf-8", errors="replace")
+        except OSError as error:
+            raise DataError(f"cannot read {file}: {reason_of(error)}") from None
         for value in re.findall(r"(?m)^depth_scale[ \t]*:[ \t]*([^#\r\n]*)", text):
             found[_scale(value.strip(), file)] = file
     if len(found) > 1:
@@ -203,5 +208,7 @@ def _scale(text: str, file: Path) -> float:
     except ValueError:
         scale = 0.0
     if not 0 < scale < float("inf"):
-        raise DataError(f"{file}: depth_scale is {text!r}; expected units per metre, such as 1000")
+        raise DataError(
+            f"{file}: depth_scale is {shortened(text)!r}; expected units per metre, such as 1000"
+        )
     return scale

@@ -9,7 +9,7 @@ from spd.data.formats.hdf5 import dataset, keys_of, open_hdf5
 from spd.data.formats.nyu_source import NyuSource
 from spd.data.sample import RGBDSample
 from spd.data.source import Frame, no_such_split
-from spd.errors import DataError
+from spd.errors import DataError, reason_of
 
 if TYPE_CHECKING:
     import h5py
@@ -164,15 +164,11 @@ def _read_splits(path: Path, file: Path, count: int) -> dict[int, str]:
 
 def _load_mat(path: Path) -> dict[str, Any]:
     """Arrays of a .mat file before version 7.3, which is not HDF5."""
-    import zlib
-
     from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
 
     try:
         return loadmat(path)
-    except (MatReadError, OSError, ValueError, TypeError, NotImplementedError, zlib.error) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except Exception as error:  # a damaged file raises many types
         raise DataError(
-            f"{path} is damaged, or not a MATLAB file older than version 7.3 ({reason})"
+            f"{path} is damaged, or not a MATLAB file older than version 7.3 ({reason_of(error)})"
         ) from None

@@ -6,7 +6,7 @@ import posixpath
 import tarfile
 from pathlib import Path
 
-from spd.errors import DataError
+from spd.errors import DataError, reason_of, shortened
 
 BLOCK = 512  # bytes; a block of zeros in place of a header ends the archive
 MAX_PADDING = 1 << 20  # zeros behind the last member; tar itself pads to 10 KiB
@@ -64,8 +64,8 @@ def index_tar(path: Path, suffix: str) -> list[TarMember]:
                 if member.isfile() and _is_wanted(name, suffix):
                     found[name] = TarMember(path, name, member.offset_data, member.size)
             end = archive.offset
-    except (tarfile.TarError, OSError) as error:
-        raise _unreadable(path, last, str(error)) from None
+    except Exception as error:  # a damaged header raises many types
+        raise _unreadable(path, shortened(last), reason_of(error)) from None
     if not ends_at(path, end):
         raise _unreadable(path, last, "the end-of-archive marker is missing")
     return [found[name] for name in sorted(found)]
@@ -78,7 +78,7 @@ def first_member(path: Path, suffix: str) -> str | None:
             members = itertools.islice(archive, 100)
             names = (posixpath.normpath(member.name) for member in members if member.isfile())
             return next((name for name in names if _is_wanted(name, suffix)), None)
-    except (tarfile.TarError, OSError):
+    except Exception:  # a damaged header raises many types
         return None
 
 
