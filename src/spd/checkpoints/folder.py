@@ -3,6 +3,7 @@
 import os
 import warnings
 from pathlib import Path
+from typing import Any
 
 from spd.checkpoints.checksums import damage
 from spd.checkpoints.hub_errors import hub_reason
@@ -99,11 +100,25 @@ def _noted_best(run: Path, complete: list[Path]) -> Path | None:
     best = run / BEST
     if best.is_file():
         try:
-            name = read_json(best)["checkpoint"]
-        except (OSError, ValueError, KeyError, TypeError):
-            raise CheckpointError(f"{best} is damaged; delete it") from None
-        return next((folder for folder in complete if folder.name == name), None)
+            noted = read_json(best)
+            named = next((one for one in complete if one.name == noted["checkpoint"]), None)
+            # Both say again what a checkpoint's name or configuration says: a damaged byte shows.
+            whole = noted["checkpoint"] == f"{STEP}{noted['step']:08d}" if "step" in noted else True
+            if whole and named is not None and "val_abs_rel" in noted:
+                whole = _val_abs_rel(named) in (None, noted["val_abs_rel"])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            whole = False
+        if not whole:
+            raise CheckpointError(f"{best} is damaged; delete it")
+        return named
     return None
+
+
+def _val_abs_rel(folder: Path) -> Any:
+    """The error on the validation set that a checkpoint states; None if it is damaged."""
+    if damage(folder, (CONFIG,)):
+        return None
+    return read_json(folder / CONFIG).get("about", {}).get("val_abs_rel")
 
 
 def _from_hub(name: str) -> Path:

@@ -13,6 +13,7 @@ recomputes best.json and drops log lines newer than the last checkpoint.
 
 import contextlib
 import dataclasses
+import hashlib
 import io
 import json
 import os
@@ -98,6 +99,7 @@ class Run:
             "validation": list(self.validation),
             "overfit": self.overfit,
         }
+        about["sha256"] = _digest(about)
         write_text(self.folder / RUN, json.dumps(about, indent=1) + "\n")
 
     @classmethod
@@ -111,6 +113,11 @@ class Run:
         path = folder / RUN
         try:
             about = read_json(path)
+            if about.get("sha256", _digest(about)) != _digest(about):  # earlier versions had none
+                raise TrainingError(
+                    f"{path} is damaged: it does not match its checksum; restore it from a copy "
+                    "(if you changed it yourself, delete its entry sha256)"
+                )
             return cls(
                 folder,
                 Recipe.from_dict(about["recipe"]),
@@ -120,7 +127,7 @@ class Run:
             )
         except ConfigError as error:
             raise TrainingError(f"{path}: {error}") from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise TrainingError(f"{path} is damaged ({reason_of(error)})") from None
 
     @contextlib.contextmanager
@@ -317,6 +324,12 @@ class Run:
             }  # fmt: skip
         except (OSError, ValueError, KeyError, TypeError, OverflowError):
             raise CheckpointError(f"{path} is damaged; delete it") from None
+
+
+def _digest(about: dict[str, Any]) -> str:
+    """SHA-256 of what `run.json` says, whatever its spaces."""
+    said = {key: value for key, value in about.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 def _log_row(line: str) -> dict[str, Any]:
