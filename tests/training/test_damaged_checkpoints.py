@@ -68,7 +68,7 @@ def test_a_flipped_bit_in_the_last_checkpoint_falls_back(
 
 
 @pytest.mark.parametrize(
-    "kind", ["truncated", "empty", "missing", "longer", "swapped", "checksums"]
+    "kind", ["truncated", "empty", "missing", "longer", "swapped", "checksums", "folder"]
 )
 def test_other_damage_falls_back_too(run, kind):
     first, last = checkpoints_of_run(run.folder)
@@ -83,6 +83,9 @@ def test_other_damage_falls_back_too(run, kind):
         state.write_bytes(state.read_bytes() + b"\0")
     elif kind == "swapped":
         shutil.copy(first / "state.pt", state)
+    elif kind == "folder":
+        (last / CHECKSUMS).unlink()
+        (last / CHECKSUMS).mkdir()
     else:
         (last / CHECKSUMS).write_text("[]")
     trainer = Trainer(run, CPU)

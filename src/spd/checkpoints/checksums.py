@@ -36,7 +36,7 @@ def damage(folder: Path, names: Sequence[str] | None = None) -> str | None:
             checked.
     """
     path = folder / CHECKSUMS
-    if not path.is_file():
+    if not path.exists():
         return None
     try:
         digests = dict(read_json(path)["sha256"])
