@@ -21,7 +21,7 @@ _DEEPEST = 4  # a number in a point in a pair in a list
 def is_tensor(value: object) -> bool:
     """True for a torch tensor; does not import torch."""
     return any(
-        kind.__module__ == "torch" and kind.__name__ == "Tensor" for kind in type(value).mro()
+        kind.__module__ == "torch" and kind.__name__ == "Tensor" for kind in type(value).__mro__
     )
 
 
