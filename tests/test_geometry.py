@@ -86,7 +86,8 @@ def is_coordinate_rule(node: ast.AST) -> bool:
 
 def rules_in(path: Path) -> list[str]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    return [f"{path.name}:{n.lineno}" for n in ast.walk(tree) if is_coordinate_rule(n)]
+    name = f"{path.parent.name}/{path.name}"
+    return [f"{name}:{n.lineno}" for n in ast.walk(tree) if is_coordinate_rule(n)]
 
 
 def test_convention_the_coordinate_rule_is_written_once():
@@ -95,7 +96,7 @@ def test_convention_the_coordinate_rule_is_written_once():
     files = [path for path in package.rglob("*.py") if path.name != "layout.py"]
     found = [place for path in files for place in rules_in(path)]
     assert len(found) == 1, f"use spd.pixels.rescale: {found}"
-    assert found[0].startswith("pixels.py")
+    assert found[0].startswith("pixels/__init__.py")
 
 
 @pytest.mark.parametrize(

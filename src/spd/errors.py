@@ -94,19 +94,35 @@ def shortened(text: str) -> str:
 
 def shown(value: object) -> str:
     """A given value and its type in a few words, for a message in one line."""
-    shape = getattr(value, "shape", None)
-    if isinstance(shape, tuple) and len(shape):
-        dtype = str(getattr(value, "dtype", "")).rpartition(".")[2]
-        words = ("a", dtype, type(value).__name__, "of shape", str(tuple(shape)))
-        return " ".join(word for word in words if word)
     if value is None:
         return "None"
     try:
+        text = _array_shown(value)
+        if text:
+            return text
         text = " ".join(reprlib.repr(value).split())
     except Exception:  # whatever the given object raises
         text = "one"
     text = text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
     return f"{text} ({type(value).__name__})"
+
+
+def _array_shown(value: object) -> str:
+    """Kind and shape of an array; empty for everything else."""
+    shape = getattr(value, "shape", None)
+    if not isinstance(shape, tuple) or not shape:
+        return ""
+    dtype, layout, device = (getattr(value, name, "") for name in ("dtype", "layout", "device"))
+    words = (
+        "a",
+        getattr(dtype, "name", str(dtype).rpartition(".")[2]),
+        str(layout).rpartition(".")[2].replace("strided", ""),
+        type(value).__name__,
+        "of shape",
+        str(tuple(shape)),
+        "without data" if str(device) == "meta" else "",
+    )
+    return shortened(" ".join(word for word in words if word))
 
 
 def check_docstrings() -> None:

@@ -164,3 +164,9 @@ def test_the_same_view_at_another_resolution_gets_nearly_the_same_metres(predict
     expected = scenes[0].depth_at((places + 0.5) * 4 - 0.5)
     # The network is random, and smooth pictures differ a little after shrinking by 4.
     assert found == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize("focal_px", [1e10, 1e300, np.float64(1e12)])
+def test_an_impossibly_long_focal_length_is_refused(focal_px):
+    with pytest.raises(InputError, match=r"focal_px .* gives a field of view below 0\.001 degrees"):
+        CameraOptions.of(focal_px=focal_px).focal((480, 640))

@@ -176,6 +176,54 @@ def test_what_is_no_photo_is_refused_in_one_line(image, said):
     assert "\n" not in str(caught.value)
 
 
+class File:
+    """A file whose `read` answers, or raises, something."""
+
+    def __init__(self, data):
+        self.data = data
+
+    def read(self):
+        if isinstance(self.data, Exception):
+            raise self.data
+        return self.data
+
+
+class BrokenPath:
+    def __fspath__(self):
+        raise RuntimeError("no path")
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        (File(RuntimeError("the connection ended")), "cannot be read: the connection ended"),
+        (File("text"), "open in text mode"),
+        (File(None), "expected bytes, got None"),
+        (File([1, 2]), "expected bytes, got"),
+        (BrokenPath(), "a path must be text, got"),
+        ("https://example.com/a.jpg", r"https://example\.com/a\.jpg; download it"),
+        ("", "no image file ''"),
+        ("two\nlines", "no image file 'two"),
+        (Image.new("RGB", (0, 5)), "has 0x5 pixels; a photo has at least one"),
+        (Image.Image, "got type"),
+    ],
+)
+def test_odd_files_and_paths_are_one_error(image, said):
+    with pytest.raises(InputError, match=said) as caught:
+        read_image(image)
+    assert "\n" not in str(caught.value)
+
+
+def test_files_may_read_any_bytes_and_tensors_may_be_views():
+    whole = io.BytesIO()
+    Image.fromarray(PIXELS).save(whole, "PNG")
+    for data in (bytearray(whole.getvalue()), memoryview(whole.getvalue())):
+        assert (read_image(File(data)) == PIXELS).all()
+    pixels = torch.from_numpy(PIXELS).permute(2, 0, 1) / 255
+    assert (read_image(torch._neg_view(-pixels)) == PIXELS).all()
+    assert read_image(Image.fromarray(PIXELS).convert("LA").convert("La")).shape == PIXELS.shape
+
+
 def test_a_folder_and_an_unreadable_file_are_named(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="no image file"):
         read_image(tmp_path)

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import spd
@@ -22,7 +23,7 @@ def groups(tmp_path, monkeypatch):
 
     def write(cgroup: str, **files: str) -> None:
         (tmp_path / "proc/self").mkdir(parents=True, exist_ok=True)
-        (tmp_path / "proc/self/cgroup").write_text(cgroup)
+        (tmp_path / "proc/self/cgroup").write_text(cgroup, errors="surrogateescape")
         for name, text in files.items():
             path = tmp_path / "cgroup" / name.replace("__", "/").replace("_DOT_", ".")
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,6 +58,8 @@ def groups(tmp_path, monkeypatch):
             8,
         ),
         ("", {}, 8),
+        ("no group\n0::/\n", {"cpu_DOT_max": "300000 100000"}, 3),
+        ("0::/\udcff\n", {"cpu_DOT_max": "300000 100000"}, 3),
     ],
 )
 def test_quotas_of_all_groups_bound_the_cpus(groups, cgroup, files, expected):
@@ -81,7 +84,19 @@ def test_pools_are_not_as_large_as_the_machine():
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [("3", 3), ("4,2", 4), ("", 8), ("0", 8), ("many", 8), (" 2 ", 2)]
+    ("value", "expected"),
+    [
+        ("3", 3),
+        ("4,2", 4),
+        ("", 8),
+        ("0", 8),
+        ("many", 8),
+        (" 2 ", 2),
+        ("-3", 8),
+        ("2.5", 8),
+        ("9" * 5000, 8),
+        ("99999", 1024),
+    ],
 )
 def test_the_users_number_comes_first(groups, monkeypatch, value, expected):
     groups("")
@@ -90,9 +105,9 @@ def test_the_users_number_comes_first(groups, monkeypatch, value, expected):
     assert threads_to_use(5) == 5
 
 
-@pytest.mark.parametrize("threads", [0, -1, 1.5, "2", True])
+@pytest.mark.parametrize("threads", [0, -1, 1.5, "2", True, 1025, 10**400, [2], b"2"])
 def test_impossible_numbers_are_refused(threads):
-    with pytest.raises(ConfigError, match="threads must be at least 1, got"):
+    with pytest.raises(ConfigError, match="threads must be a whole number from 1 to 1024, got"):
         spd.load(threads=threads)
 
 
@@ -106,6 +121,21 @@ def test_threads_of_a_command_reach_torch_and_child_processes(monkeypatch):
         assert (os.environ[THREADS], torch.get_num_threads()) == ("2", 2)
         use_threads(None)
         assert os.environ[THREADS] == "2"
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_load_changes_the_threads_of_torch_only_if_it_is_asked_to():
+    import torch
+
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        spd.load(runtime="torch")
+        spd.load(threads=2)  # of ONNX Runtime
+        assert torch.get_num_threads() == 3
+        spd.load(runtime="torch", threads=np.int64(2))
+        assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
 

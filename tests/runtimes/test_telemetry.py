@@ -37,6 +37,19 @@ def test_the_users_choice_stays(tmp_path, value):
     assert found == value
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"ORT_DISABLE_TELEMETRY": ""},
+        {"ORT_TELEMETRY_DISABLED": "1"},
+        {"ORT_DISABLE_TELEMETRY": "y"},
+    ],
+)
+def test_only_a_no_to_its_absence_turns_it_on(tmp_path, given):
+    code = "from spd.runtimes.onnx_runtime import import_onnxruntime; import_onnxruntime()"
+    assert _variables(tmp_path, code, **given) == ([], "1")
+
+
 def test_quantising_is_as_quiet(tmp_path):
     code = (
         "from spd.runtimes.onnx_runtime import import_onnxruntime; import_onnxruntime()\n"

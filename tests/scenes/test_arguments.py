@@ -1,9 +1,11 @@
 """Every argument of the Python interface works, or raises one error that names it."""
 
+import collections
 import decimal
 import fractions
 
 import numpy as np
+import pandas
 import pytest
 import torch
 
@@ -35,6 +37,24 @@ class Unfriendly:
         raise RuntimeError("no text")
 
 
+class Shared:
+    """An array of another library: it is shared by DLPack alone."""
+
+    def __dlpack__(self, **named):
+        return np.array([[3.0, 4.0], [5.0, 6.0]]).__dlpack__(**named)
+
+    def __dlpack_device__(self):
+        return np.zeros(1).__dlpack_device__()
+
+
+class Shapeless:
+    """An object without a readable shape."""
+
+    @property
+    def shape(self):
+        raise RuntimeError("no shape")
+
+
 LEARNED = torch.tensor([[3.0, 4.0], [5.0, 6.0]], requires_grad=True)
 POINTS = {
     "requires grad": LEARNED,
@@ -47,6 +67,10 @@ POINTS = {
     "objects": np.array([[3, fractions.Fraction(4)], [decimal.Decimal(5), 6]], dtype=object),
     "masked": np.ma.array([[3, 4], [5, 6]], mask=[[0, 0], [0, 0]]),
     "mixed": [(np.int8(3), np.float32(4)), (5, 6.0)],
+    "negated": torch._neg_view(-LEARNED),
+    "DLPack": Shared(),
+    "queue": collections.deque([(3, 4), (5, 6)]),
+    "frame": pandas.DataFrame({"u": [3, 5], "v": [4, 6]}, dtype="Int64"),
 }
 NO_POINTS = {
     "text": "3,4",
@@ -55,6 +79,15 @@ NO_POINTS = {
     "number": 5,
     "none": None,
     "booleans": [[True, False]],
+    "a boolean among numbers": [(3, 4), (True, 2.5)],
+    "a boolean array among arrays": [np.array([True, False]), np.array([1.0, 2.0])],
+    "boolean tensors": [(torch.tensor(True), torch.tensor(3))],
+    "masked booleans": np.ma.array([[True, False]]),
+    "masked text": np.ma.array([["3", "4"]]),
+    "masked complex": np.ma.array([[1 + 2j, 3]]),
+    "changeable bytes": bytearray(b"34"),
+    "one field": np.zeros((1, 2), dtype=[("u", float)]),
+    "shapeless": Shapeless(),
     "set": {(1, 2)},
     "mapping": {1: 2},
     "iterator": iter([(1, 2)]),
@@ -80,6 +113,7 @@ NO_NUMBERS = {
     "array": np.array([500.0]),
     "complex": 3 + 4j,
     "unfriendly": Unfriendly(),
+    "shapeless": Shapeless(),
 }
 
 
@@ -120,10 +154,38 @@ def test_what_is_no_list_of_points_is_one_error(kind, outside):
     if kind != "four corners":
         with pytest.raises(PointError, match=r"pairs must be .* got"):
             distances_m(scene, given, outside=outside)
-        if kind not in ("booleans", "mapping"):
+        if kind not in ("booleans", "masked booleans", "mapping"):
             with pytest.raises(SPDError) as told:
                 scene.region(given, outside=outside)
             one_line(told)
+
+
+def test_what_is_missing_is_nan_also_in_lists():
+    rows = np.ma.array([[3.0, 4.0], [5.0, 6.0]], mask=[[0, 0], [1, 0]])
+    for given in (
+        rows,
+        rows.astype(int),
+        [rows[0], rows[1]],
+        [(3, 4), (None, 6)],
+        [(3, 4), (pandas.NA, 6)],
+        pandas.DataFrame({"u": pandas.array([3, None], dtype="Int64"), "v": [4, 6]}),
+    ):
+        depth_m = ramp().depth_at(given, outside="nan")
+        assert depth_m[0] == ramp().depth_at([(3, 4)])[0]
+        assert np.isnan(depth_m).tolist() == [False, True]
+        with pytest.raises(PointError, match="point 1 is"):
+            ramp().depth_at(given)
+
+
+def test_messages_say_what_tensors_lack():
+    for given, words in (
+        (torch.eye(2).to_sparse(), "float32 sparse_coo Tensor"),
+        (torch.zeros(2, 2, device="meta"), "without data"),
+        (np.zeros((1, 2), dtype=[(f"{n}", float) for n in range(1000)]), "void64000 ndarray"),
+    ):
+        with pytest.raises(PointError, match=words) as told:
+            wall().depth_at(given)
+        one_line(told)
 
 
 def test_every_question_takes_no_points():
@@ -156,8 +218,8 @@ def test_what_is_no_number_is_one_error_that_names_the_argument(kind):
     }
     if kind in ("list", "array"):
         del asks["measured distances"]  # of which they are a list
-    if kind in ("list", "array", "boolean"):
-        del asks["distortion"], asks["a region"]  # NumPy makes a number of them in a list
+    if kind in ("list", "array"):
+        del asks["distortion"], asks["a region"]
     for name, ask in asks.items():
         with pytest.raises(SPDError, match=rf"^{name} .*got") as told:
             ask()
@@ -205,7 +267,8 @@ def test_a_device_that_is_missing_is_named():
 def test_masks_and_images_are_arrays_of_any_kind():
     inside = np.zeros((40, 60), dtype=bool)
     inside[3, 4] = True
-    for given in (inside.view(np.matrix), torch.tensor(inside), inside.tolist()):
+    masked = np.ma.array(inside)
+    for given in (inside.view(np.matrix), torch.tensor(inside), inside.tolist(), masked):
         assert wall().region(given).count == 1
         assert Mask(given).sample((40, 60)).tolist() == [[4, 3]]
     with pytest.raises(InputError, match=r"a boolean array \[H, W\], got .*uint8"):

@@ -6,7 +6,7 @@ import pytest
 from helpers.formula_scenes import ramp, wall
 from spd.errors import InputError, PointError
 from spd.scenes import Distortion, Line, ask_table, distances_m, length_m, points_3d
-from spd.scenes.calibration import Calibration
+from spd.scenes.calibration import Calibration, calibrate
 
 GOOD = [(3.0, 4.0), (59.5, 39.5), (-0.5, -0.5), (30.25, 20.75)]
 BAD = [
@@ -99,6 +99,20 @@ def test_rows_of_a_table_outside_their_photo_are_nan():
     assert got.tolist() == pytest.approx([1.0, np.nan, np.nan], nan_ok=True)
 
 
+def test_a_calibration_leaves_bad_points_and_missing_distances_out():
+    points, known = [(3, 4), BAD[0], (30, 20), BAD[4], (5, 6)], [4.0, 1.0, None, 1.0, 6.0]
+    found = calibrate(wall(2.0), points, known, along_axis=True, outside="nan")
+    assert found == calibrate(wall(2.0), [(3, 4), (5, 6)], [4.0, 6.0], along_axis=True)
+    assert found.points == 2
+    with pytest.raises(PointError, match="point 1 is"):
+        calibrate(wall(2.0), points, [1.0] * 5)
+    with pytest.raises(InputError, match="no point inside the photo has a measured distance"):
+        calibrate(wall(2.0), BAD[:2], [1.0, 2.0], outside="nan")
+    for impossible in (5e-324, 1e300):
+        with pytest.raises(InputError, match="measured distances must be positive, in metres, got"):
+            calibrate(wall(2.0), [(3, 4)], [impossible])
+
+
 @pytest.mark.parametrize("given", ["NaN", "", None, True, 0, np.array(["nan", "raise"])])
 def test_other_values_are_refused(given):
     for ask in (
@@ -108,6 +122,7 @@ def test_other_values_are_refused(given):
         lambda: distances_m(wall(), [], outside=given),
         lambda: wall().region((1, 1, 2, 2), outside=given),
         lambda: ask_table(None, [], [], outside=given),
+        lambda: calibrate(wall(), [(1, 1)], [1.0], outside=given),
     ):
         with pytest.raises(InputError, match="outside must be 'raise' or 'nan', got"):
             ask()

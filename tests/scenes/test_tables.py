@@ -51,3 +51,9 @@ def test_a_row_outside_its_photo_is_named():
     with pytest.raises(InputError, match="got 1 points for 2 images"):
         ask_table(Walls(), ["2.png", "3.png"], [(1, 1)])
     assert ask_table(Walls(), [], []).shape == (0,)
+
+
+@pytest.mark.parametrize("images", [{"a.png"}, {"a.png": 1}, np.array("a.png"), "a", b"a", None, 3])
+def test_what_is_no_list_of_photos_is_refused(images):
+    with pytest.raises(InputError, match="images must be a list of paths, got"):
+        ask_table(None, images, [(1, 1)])

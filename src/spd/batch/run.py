@@ -69,8 +69,6 @@ class BatchSettings:
         for name in ("workers", "photos_per_part"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.model.threads is not None and self.model.threads < 1:
-            raise ConfigError(f"threads must be at least 1, got {self.model.threads}")
         if self.engine == "ray":
             require("ray")
         check_folder(self.out)

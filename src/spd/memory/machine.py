@@ -51,10 +51,12 @@ def cgroup_folders(controller: str) -> Iterator[tuple[Path, int]]:
         controller: name of the controller, such as `memory` or `cpu`.
     """
     try:
-        lines = (PROC / "self" / "cgroup").read_text().splitlines()
+        lines = (PROC / "self" / "cgroup").read_text(errors="surrogateescape").splitlines()
     except OSError:
         return
     for line in lines:
+        if line.count(":") < 2:  # written by no kernel, but by some sandboxes
+            continue
         _, controllers, path = line.split(":", 2)
         if controllers == "":
             mounts, version = (CGROUPS, CGROUPS / "unified"), 2

@@ -41,19 +41,23 @@ def from_tensor(image: Any, channels: str = "rgb") -> UInt8[np.ndarray, "h w 3"]
     Raises:
         InputError: on another shape, dtype or range.
     """
-    shape = tuple(image.shape)
+    try:
+        shape = tuple(image.shape)
+    except Exception:  # a nested one has none
+        raise InputError(
+            f"image tensors must be [3, H, W] or [H, W, 3], got {shown(image)}"
+        ) from None
     if len(shape) == 3 and shape[0] in (1, 3):
         image = image.permute(1, 2, 0)
     elif not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3))):
         hint = "; encode one image at a time" if len(shape) == 4 else ""
         raise InputError(f"image tensors must be [3, H, W] or [H, W, 3], got {shape}{hint}")
     try:
-        image = image.detach().cpu()
+        image = image.detach().cpu().resolve_neg()
         values = (image.float() if image.is_floating_point() else image).numpy()
     except Exception:  # one that is sparse, quantised or without data raises many types
         raise InputError(
-            f"image tensors must be dense and hold data, got {shown(image)} ({image.layout}, "
-            f"{image.device})"
+            f"image tensors must be dense and hold data, got {shown(image)} on {image.device}"
         ) from None
     if values.ndim == 3 and values.shape[2] == 1:
         values = values[..., 0]

@@ -82,7 +82,8 @@ def check_focal(focal_px: float, size: Size) -> None:
     """Refuse a focal length in pixels that is impossible for a photo of `size`.
 
     Raises:
-        InputError: if it is not a positive number, or the field of view is over 170 degrees.
+        InputError: if it is not a positive number, or the field of view is below 0.001 or over 170
+            degrees.
     """
     expected = "focal_px must be a positive number of pixels"
     focal_px = as_number(focal_px, expected)
@@ -93,6 +94,11 @@ def check_focal(focal_px: float, size: Size) -> None:
             f"focal_px {focal_px:g} in an image of {max(size)} pixels gives a field of view of "
             f"{view_deg(focal_px, size):.0f} degrees; is it in pixels of this image, rather than "
             "in millimetres?"
+        )
+    if view_deg(focal_px, size) < NARROWEST_FOV_DEG:
+        raise InputError(
+            f"focal_px {focal_px:g} in an image of {max(size)} pixels gives a field of view below "
+            f"{NARROWEST_FOV_DEG:g} degrees; is it in pixels of this image?"
         )
 
 

@@ -76,7 +76,10 @@ def check_pixels(width: int, height: int, most: int, name: str) -> None:
 
     Raises:
         PhotoTooLargeError: naming its size, the limit and the ways out.
+        InputError: if it has none.
     """
+    if width < 1 or height < 1:
+        raise InputError(f"{name} has {width}x{height} pixels; a photo has at least one")
     if width * height > most:
         raise PhotoTooLargeError(
             f"{name} has too many pixels to be opened safely: {width}x{height} pixels, and the "

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 from PIL import Image
 
-from spd.errors import InputError
+from spd.errors import InputError, reason_of, shown
 from spd.memory import reserved
 from spd.photos.arrays import Channels as Channels
 from spd.photos.arrays import check_channels, from_array, from_tensor
@@ -101,8 +101,8 @@ def read_photo(
     if isinstance(image, bytes | bytearray | memoryview):
         return decode(bytes(image), "the image")
     if isinstance(image, str | os.PathLike):
-        return decode(_bytes_of(Path(image)), str(Path(image)))
-    if hasattr(image, "read"):
+        return decode(*_from_path(image))
+    if callable(getattr(image, "read", None)):
         return decode(*_from_file(image))  # type: ignore[arg-type]  # not a tensor: see above
     raise InputError(
         "a photo must be a path, bytes, a binary file, a PIL image, an array or a tensor, got "
@@ -123,33 +123,46 @@ def read_mask_pixels(
         InputError: if it is missing, not an image, or a JPEG (lossy: black becomes almost black).
         OutOfMemoryError: if decoding it needs more memory than is left.
     """
-    data, name = (
-        (image, "the mask") if isinstance(image, bytes) else (_bytes_of(Path(image)), str(image))
-    )
+    data, name = (image, "the mask") if isinstance(image, bytes) else _from_path(image)
     with opened(data, name, max_pixels) as found:
         return _inside(found, name)
 
 
-def _bytes_of(path: Path) -> bytes:
-    if not os.path.isfile(path):  # `Path.is_file` raises for a name that is too long
-        raise InputError(f"no image file {path}; check the path")
+def _from_path(path: str | os.PathLike[str]) -> tuple[bytes, str]:
     try:
-        with reserved(path.stat().st_size, f"{path}", "it is too large for a photo"):
-            return path.read_bytes()
+        name = os.fsdecode(path)
+    except Exception:  # whatever the given object raises
+        raise InputError(f"a path must be text, got {shown(path)}") from None
+    if not os.path.isfile(name):  # `Path.is_file` raises for a name that is too long
+        advice = "download it, URLs are not fetched" if "://" in name else "check the path"
+        raise InputError(f"no image file {_short(name)}; {advice}")
+    try:
+        with reserved(os.stat(name).st_size, name, "it is too large for a photo"):
+            return Path(name).read_bytes(), name
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise InputError(f"{path} cannot be read: {reason}") from None
+        raise InputError(f"{name} cannot be read: {reason}") from None
+
+
+def _short(name: str) -> str:
+    """A path that may be no path at all, such as all the text of a page."""
+    plain = all(one.isprintable() or "\ud800" <= one <= "\udfff" for one in name)
+    return name if plain and 0 < len(name) <= 300 else shown(name)
 
 
 def _from_file(file: "IO[bytes]") -> tuple[bytes, str]:
     name = str(getattr(file, "name", "the image"))
     try:
-        data = file.read()
-    except (OSError, ValueError) as error:
-        raise InputError(f"{name} cannot be read: {error}") from None
-    if not isinstance(data, bytes):
+        data: object = file.read()
+    except MemoryError:
+        raise
+    except Exception as error:  # downloads and archives raise many types
+        raise InputError(f"{name} cannot be read: {reason_of(error)}") from None
+    if isinstance(data, bytes | bytearray | memoryview):
+        return bytes(data), name
+    if isinstance(data, str):
         raise InputError(f"{name} is open in text mode; open it in mode 'rb'")
-    return data, name
+    raise InputError(f"{name} cannot be read: expected bytes, got {shown(data)}")
 
 
 def _decoded(image: Image.Image, name: str) -> Photo:
@@ -202,6 +215,8 @@ def _rgb(image: Image.Image, name: str) -> RGBImage:
         raise InputError(
             f"{name} has floating-point pixels of unknown range; save it with 8 or 16 bits"
         )
+    if image.mode == "La":  # Pillow converts it to this alone
+        image = image.convert("LA")
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         image = Image.new("RGBA", image.size, "white")

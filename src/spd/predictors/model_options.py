@@ -35,7 +35,11 @@ EXPORT_FOLDER = "onnx"  # an export in this folder of a checkpoint belongs to it
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ModelOptions:
-    """A model, and the device, runtime and precision to compute it with; None is the default."""
+    """A model, and the device, runtime and precision to compute it with; None is the default.
+
+    Raises:
+        ConfigError: if `threads` is not a whole number from 1 to 1,024.
+    """
 
     model: str | Path | None = None
     """Checkpoint, training run, export or hub id; None is the shipped model."""
@@ -54,6 +58,10 @@ class ModelOptions:
     memory: str | int | None = None
     """Most memory of the process that loads it, as `limit_memory` takes it; None: no change."""
 
+    def __post_init__(self) -> None:
+        if self.threads is not None:
+            object.__setattr__(self, "threads", threads_to_use(self.threads))
+
     @property
     def name(self) -> str:
         """Name of the model for messages and reports."""
@@ -71,7 +79,6 @@ class ModelOptions:
             ConfigError: if the runtime or precision is not available for it.
         """
         check_names(self.runtime, self.precision)
-        threads_to_use(self.threads)
         calibration = self._read_calibration()
         if is_export(self.model):
             return self._exported(ExportFolder.read(str(self.model)), None, calibration)

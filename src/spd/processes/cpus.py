@@ -1,16 +1,20 @@
 """The CPUs that this process may use, and the number of threads that follows from them."""
 
+import operator
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from spd.errors import ConfigError
+from spd.errors import ConfigError, shown
 from spd.memory.machine import cgroup_folders
 from spd.processes.forks import limit_torch
 
 THREADS = "OMP_NUM_THREADS"
 """Environment variable with the number of threads of all numeric libraries."""
+
+MOST_THREADS = 1024
+"""More threads than any machine has CPUs; starting a million would end the process."""
 
 _ACTIVE = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "KMP_LIBRARY")
 
@@ -27,25 +31,25 @@ def threads_to_use(threads: int | None = None) -> int:
     """Number of threads: the given one, else `OMP_NUM_THREADS`, else one per usable CPU.
 
     Raises:
-        ConfigError: if the given one is not a whole number of at least 1.
+        ConfigError: if the given one is not a whole number from 1 to 1,024.
     """
     if threads is not None:
-        if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
-            raise ConfigError(f"threads must be at least 1, got {threads!r}; pass a whole number")
-        return threads
+        return _checked(threads)
     first = os.environ.get(THREADS, "").split(",")[0].strip()  # further ones are of nested teams
-    return int(first) if first.isdecimal() and int(first) else usable_cpus()
+    known = first.isdecimal() and len(first) < 10 and int(first) > 0
+    return min(int(first), MOST_THREADS) if known else usable_cpus()
 
 
 def use_threads(threads: int | None) -> None:
     """Set the number of threads of this process and of those it starts; None: no change.
 
     Raises:
-        ConfigError: if it is not a whole number of at least 1.
+        ConfigError: if it is not a whole number from 1 to 1,024.
     """
     if threads is None:
         return
-    os.environ[THREADS] = str(threads_to_use(threads))
+    threads = _checked(threads)
+    os.environ[THREADS] = str(threads)
     if sys.modules.get("torch") is not None:
         limit_torch(threads)
 
@@ -68,6 +72,18 @@ def wait_passively() -> None:
     if not any(name in os.environ for name in _ACTIVE):
         os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
         os.environ["KMP_BLOCKTIME"] = "0"  # Intel's OpenMP, which some builds of torch use
+
+
+def _checked(threads: int) -> int:
+    try:
+        count = 0 if isinstance(threads, bool) else operator.index(threads)
+    except Exception:  # whatever the given object raises
+        count = 0
+    if not 1 <= count <= MOST_THREADS:
+        raise ConfigError(
+            f"threads must be a whole number from 1 to {MOST_THREADS}, got {shown(threads)}"
+        )
+    return count
 
 
 def _allowed() -> int:

@@ -10,10 +10,11 @@ from spd.processes import PerProcess
 
 TELEMETRY_OFF = ("ORT_DISABLE_TELEMETRY", "ORT_TELEMETRY_DISABLED")
 """Variables that ONNX Runtime reads when it is loaded; its versions name them differently."""
+_NO = ("0", "false", "no", "off")
 
 
 def import_onnxruntime() -> Any:
-    """The module `onnxruntime`, with telemetry off unless the user has set it.
+    """The module `onnxruntime`, with telemetry off unless the user wants it.
 
     ONNX Runtime 1.32 writes a device id and a database of events into the user's cache when it is
     loaded, and sends them. `ORT_DISABLE_TELEMETRY=0` in the environment allows that.
@@ -21,12 +22,13 @@ def import_onnxruntime() -> Any:
     Raises:
         ModuleNotFoundError: if it is not installed.
     """
-    chosen = any(name in os.environ for name in TELEMETRY_OFF)
-    if not chosen:
+    values = [os.environ.get(name, "").strip().lower() for name in TELEMETRY_OFF]
+    wanted = any(value in _NO for value in values)
+    if not wanted:  # a version may read the one that is not set, or is empty
         os.environ.update(dict.fromkeys(TELEMETRY_OFF, "1"))
     import onnxruntime
 
-    if not chosen:  # Windows reads no variable, and another library may have loaded it before
+    if not wanted:  # Windows reads no variable, and another library may have loaded it before
         getattr(onnxruntime, "disable_telemetry_events", lambda: None)()
     return onnxruntime
 

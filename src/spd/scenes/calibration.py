@@ -17,9 +17,10 @@ from numpy.typing import ArrayLike
 
 from spd.errors import InputError, shown
 from spd.files import read_json, write_text
-from spd.pixels import Intrinsics, as_numbers, as_points
+from spd.pixels import Intrinsics, as_numbers, as_points, check_outside, inside_image
 from spd.scenes.depth_kind import refuse_relative
 from spd.scenes.scene import PhotoScene
+from spd.scenes.space import Outside
 
 FITS_WITHIN = 0.10
 """Largest median leave-one-out error, relative, at which one factor fits."""
@@ -27,6 +28,7 @@ FITS_WITHIN = 0.10
 _SMALLEST = 1e-6  # factor that a calibration may have
 _LARGEST = 1e300  # error of a fit: finite, also as a float
 _FORMAT = 1  # version of the file's format
+_NEAREST_M, _FARTHEST_M = 1e-6, 1e9  # of a measured distance
 _ROUNDS = 50  # limit of reweighting, which converges in a few
 _HUBER = 1.345  # deviations beyond which a distance gets less weight
 _FINEST = 0.005  # smallest deviation of logarithms: the accuracy of a tape measure
@@ -168,6 +170,7 @@ def calibrate(
     *,
     model: str = "",
     along_axis: bool = False,
+    outside: Outside = "raise",
 ) -> Calibration:
     """Fit one factor to measured distances.
 
@@ -177,6 +180,8 @@ def calibrate(
         known_m: measured distance of each from the camera, in metres.
         model: name of the model, for the record.
         along_axis: `known_m` are depths (camera z) instead.
+        outside: "nan" leaves out points that are not finite or outside the photo, and those whose
+            distance is NaN, instead of raising.
 
     Raises:
         InputError: if points are missing, a distance is not positive, the model is relative, or
@@ -191,7 +196,13 @@ def calibrate(
         raise InputError(
             f"expected one distance per point, got {len(known)} for {len(asked)} points"
         )
-    wrong = known[~(np.isfinite(known) & (known > 0))]
+    check_outside(outside)
+    if outside == "nan":
+        usable = inside_image(asked[:, 0], asked[:, 1], scene.size) & ~np.isnan(known)
+        known, asked = known[usable], asked[usable]
+        if not len(known):
+            raise InputError("no point inside the photo has a measured distance")
+    wrong = known[~((known >= _NEAREST_M) & (known <= _FARTHEST_M))]
     if len(wrong):
         raise InputError(f"{expected}, got {wrong[0]:g}")
     if not isinstance(model, str):

@@ -43,8 +43,12 @@ def ask_table(
     """
     asked = as_points(points)
     check_outside(outside)
-    if isinstance(images, str | bytes | os.PathLike) or not hasattr(images, "__len__"):
-        raise InputError(f"images must be a list of paths, got {shown(images)}")
+    try:
+        if isinstance(images, str | bytes | Mapping) or not hasattr(images, "__getitem__"):
+            raise TypeError
+        images = list(images)
+    except TypeError:  # as a single number in an array
+        raise InputError(f"images must be a list of paths, got {shown(images)}") from None
     if len(asked) != len(images):
         raise InputError(
             f"expected one point per image, got {len(asked)} points for {len(images)} images"

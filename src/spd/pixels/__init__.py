@@ -13,16 +13,20 @@ are (height, width).
 
 import dataclasses
 import math
-import operator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from spd.config import PATCH
-from spd.errors import InputError, PointError, SPDError, shown
+from spd.errors import InputError, PointError, shown
+from spd.pixels.numeric import as_count as as_count
+from spd.pixels.numeric import as_mask as as_mask
+from spd.pixels.numeric import as_number as as_number
+from spd.pixels.numeric import as_numbers as as_numbers
+from spd.pixels.numeric import is_tensor as is_tensor
 
 Size = tuple[int, int]  # (height, width)
 MAX_SIDE_PX = 1400
@@ -108,98 +112,6 @@ def outside_error(index: int, u: float, v: float, image_size: Size) -> PointErro
         f"point {index} is ({u:g}, {v:g}), outside the image of {width} columns and "
         f"{height} rows: u must be in [-0.5, {width - 0.5}] and v in [-0.5, {height - 0.5}]"
     )
-
-
-def is_tensor(value: object) -> bool:
-    """True for a torch tensor; does not import torch."""
-    return any(
-        kind.__module__ == "torch" and kind.__name__ == "Tensor" for kind in type(value).mro()
-    )
-
-
-def as_numbers(
-    values: Any, expected: str, error: type[SPDError] = InputError
-) -> Float[np.ndarray, "..."]:
-    """Convert numbers from anywhere to a float64 array of their shape.
-
-    Lists, arrays of any real type, masked arrays (NaN where masked), data frames, and tensors of
-    any real type and device, also such that require gradients. None becomes NaN.
-
-    Raises:
-        SPDError: `error`, if they are something else, such as text, booleans or ragged lists; it
-            begins with `expected`.
-    """
-    try:
-        try:
-            array = _as_array(values)
-        except Exception:  # tensors in lists raise many types
-            array = np.asarray(_without_tensors(values))
-        if array.size and array.dtype.kind not in "iufOV":
-            raise TypeError
-        if array.dtype.kind == "O" and any(isinstance(one, _NOT_NUMBERS) for one in array.flat):
-            raise TypeError
-        return array.astype(np.float64)
-    except MemoryError:
-        raise
-    except Exception:  # whatever the given object raises
-        raise error(f"{expected}, got {shown(values)}") from None
-
-
-def as_number(value: Any, expected: str, error: type[SPDError] = InputError) -> float:
-    """Convert one number from anywhere to a float; it may be infinite or NaN.
-
-    Raises:
-        SPDError: `error`, if it is something else, such as text; it begins with `expected`.
-    """
-    number = value if type(value) is float else as_numbers(value, expected, error)
-    if value is None or np.ndim(number) != 0:
-        raise error(f"{expected}, got {shown(value)}")
-    return float(number)
-
-
-def as_mask(values: Any) -> Bool[np.ndarray, "h w"] | None:
-    """A boolean array `[H, W]` from an array, a tensor or lists; None if it is something else."""
-    try:
-        array = _as_array(values)
-    except Exception:  # whatever the given object raises
-        return None
-    return array if array.dtype == bool and array.ndim == 2 else None
-
-
-def as_count(value: Any, name: str, error: type[SPDError] = InputError) -> int:
-    """Convert a whole number from 1 to two billion.
-
-    Raises:
-        SPDError: `error`, if it is something else.
-    """
-    try:
-        count = 0 if isinstance(value, _NOT_NUMBERS) else operator.index(value)
-    except Exception:  # whatever the given object raises
-        count = 0
-    if not 1 <= count < 2**31:
-        raise error(f"{name} must be a whole number of at least 1, got {shown(value)}")
-    return count
-
-
-_NOT_NUMBERS = (str, bytes, bool, np.bool_)  # though Python makes numbers of them
-
-
-def _as_array(values: Any) -> np.ndarray:
-    if is_tensor(values):
-        values = values.detach().cpu()
-        if values.is_complex():
-            raise TypeError
-        return np.asarray(values.double() if values.is_floating_point() else values)
-    if isinstance(values, np.ma.MaskedArray):
-        return np.asarray(np.ma.filled(values.astype(np.float64), np.nan))
-    return np.asarray(values)
-
-
-def _without_tensors(values: Any, deep: int = 3) -> Any:
-    """Nested lists with arrays in place of tensors."""
-    if isinstance(values, list | tuple) and deep:
-        return [_without_tensors(one, deep - 1) for one in values]
-    return _as_array(values) if is_tensor(values) else values
 
 
 def check_outside(outside: str) -> None:
