@@ -50,11 +50,9 @@ def run(argv: Sequence[str]) -> int:
     from spd.cli.guard import guard
     from spd.cli.streams import finish_output
     from spd.errors import SPDError, missing_extras_named
+    from spd.files import leave_removed_folder
 
-    try:
-        os.getcwd()  # torch, worker processes and relative paths need it
-    except FileNotFoundError:
-        return _fail("the current folder no longer exists; change to one that does")
+    is_removed = leave_removed_folder()
     for stream in (sys.stdout, sys.stderr):  # a file name may have bytes that are not UTF-8
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -71,7 +69,9 @@ def run(argv: Sequence[str]) -> int:
             return error.exit_code
         return _fail(f"{' '.join(message.split())} (see spd --help)")
     except SPDError as error:
-        return _fail(str(error), error.exit_code)
+        needs_hint = is_removed and "no longer exists" not in str(error)
+        hint = "; the current folder no longer exists, so pass absolute paths" * needs_hint
+        return _fail(f"{error}{hint}", error.exit_code)
     except MemoryError:  # of a library; our own is an SPDError
         return _fail("this needs more memory than is left; allow more, or give it less work")
     except (KeyboardInterrupt, typer.exceptions.Abort):
