@@ -26,18 +26,23 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     SIGTERM and SIGHUP end a command as Ctrl-C does, with exit code 143 or 129.
     """
-    from spd.cli.streams import use_steady_streams
-    from spd.memory import own_this_process
-    from spd.processes import use_usable_cpus, wait_passively
-    from spd.terminal import end_by_signals
+    ended: list[int] = []
+    try:
+        from spd.terminal import end_by_signals
 
-    own_this_process()
-    wait_passively()
-    use_usable_cpus()
-    use_steady_streams()
-    warnings.formatwarning = lambda message, *_: f"spd: warning: {message}\n"
-    ended = end_by_signals()
-    code = run(sys.argv[1:] if argv is None else argv)
+        ended = end_by_signals()
+        from spd.cli.streams import use_steady_streams
+        from spd.memory import own_this_process
+        from spd.processes import use_usable_cpus, wait_passively
+
+        own_this_process()
+        wait_passively()
+        use_usable_cpus()
+        use_steady_streams()
+        warnings.formatwarning = lambda message, *_: f"spd: warning: {message}\n"
+        code = run(sys.argv[1:] if argv is None else argv)
+    except KeyboardInterrupt:  # while modules are imported, or output is finished
+        code = 130
     sys.exit(128 + ended[0] if ended else code)
 
 
