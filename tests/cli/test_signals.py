@@ -12,6 +12,7 @@ import pytest
 
 from spd.files import atomic_path
 from spd.processes import ignore_sigterm, process_pool
+from spd.terminal import end_by_signals, stop_signal
 
 NUMBERS = [signal.SIGTERM, signal.SIGHUP]
 
@@ -113,3 +114,16 @@ def test_a_signal_becomes_an_interruption_unless_it_is_ignored(number, ignored):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == ("ignored" if ignored else f"[{number:d}]"), done.stderr
+
+
+def test_a_signal_to_training_is_known_to_the_command():
+    came = end_by_signals()
+    try:
+        with stop_signal() as stop:
+            signal.raise_signal(signal.SIGTERM)
+            assert stop.is_set()
+        assert came == [signal.SIGTERM]
+        assert end_by_signals() == []
+    finally:
+        for number in NUMBERS:
+            signal.signal(number, signal.SIG_DFL)

@@ -7,7 +7,6 @@ transformers.
 import inspect
 import io
 import itertools
-import os
 import re
 import sys
 import typing
