@@ -1,5 +1,6 @@
 """Writing files and folders so that they appear whole or not at all."""
 
+import atexit
 import contextlib
 import json
 import os
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from spd.errors import DataError
+from spd.processes import unfinished
 
 UNFINISHED = ".writing-"
 LOCK = "lock"
@@ -45,6 +47,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise DataError(f"cannot write {given}: {reason}; choose a different path") from None
+    unfinished.add(str(folder))
     try:
         temporary = folder / (given.name or target.name)
         yield temporary
@@ -58,6 +61,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise DataError(f"cannot write {given}: {reason.lower()}") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        unfinished.discard(str(folder))
 
 
 def real_path(path: str | os.PathLike[str]) -> Path:
@@ -66,12 +70,34 @@ def real_path(path: str | os.PathLike[str]) -> Path:
     Raises:
         DataError: if the path is relative and the current folder was removed.
     """
+    with contextlib.suppress(FileNotFoundError):  # of the current folder
+        if os.path.isabs(path) or os.getcwd() != _stand_in:
+            return Path(os.path.realpath(path))
+    raise DataError(
+        f"{path} is relative, and the current folder no longer exists; pass an absolute path"
+    )
+
+
+_stand_in: str | None = None
+
+
+def leave_removed_folder() -> bool:
+    """Change to an empty folder if the current one was removed, because libraries need one.
+
+    Relative outputs are refused then, and relative inputs are not found.
+
+    Returns:
+        Whether it was removed.
+    """
+    global _stand_in
     try:
-        return Path(os.path.realpath(path))
+        os.getcwd()
     except FileNotFoundError:
-        raise DataError(
-            f"{path} is relative, and the current folder no longer exists; pass an absolute path"
-        ) from None
+        sys.path[:] = [path for path in sys.path if path]  # "" is the removed folder
+        _stand_in = os.path.realpath(tempfile.mkdtemp(prefix="spd-"))
+        os.chdir(_stand_in)
+        atexit.register(shutil.rmtree, _stand_in, ignore_errors=True)
+    return os.getcwd() == _stand_in
 
 
 def is_special(path: str | os.PathLike[str]) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 HANGUP: int | None = getattr(signal, "SIGHUP", None)  # Windows has none
 ENDING = tuple(s for s in (signal.SIGTERM, HANGUP) if s is not None)
 """Signals that ask a program to end."""
+_ended: list[int] = []
 
 
 @contextlib.contextmanager
@@ -51,9 +52,10 @@ def end_by_signals() -> list[int]:
     """Let SIGTERM and SIGHUP end the program as Ctrl-C does: finished work stays, workers end.
 
     Returns:
-        A list to which the number of the first such signal is added when it comes.
+        A list to which the number of such a signal is added when it comes, also in `stop_signal`.
     """
-    came: list[int] = []
+    came = _ended
+    came.clear()
 
     def end(number: int, frame: FrameType | None) -> None:
         if number == HANGUP:
@@ -109,6 +111,8 @@ def stop_signal() -> Iterator[threading.Event]:
 
     def request(number: int, frame: FrameType | None) -> None:
         stop.set()
+        if number in ENDING:
+            _ended.append(number)
         if number == HANGUP:
             signal.signal(number, signal.SIG_IGN)
             leave_closed_terminal()

@@ -74,3 +74,12 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
 def test_names_that_are_not_utf8_are_found(tmp_path, name):
     make(tmp_path, os.fsdecode(name))
     assert below(tmp_path) == ([os.fsdecode(name)], [])
+
+
+def test_maps_of_other_batches_are_no_photos_unless_their_folder_is_named(tmp_path):
+    make(tmp_path, "a.jpg", "old/batch.json", "old/state/part-000000.json", "old/maps/a-1.png")
+    make(tmp_path, "mine/maps/b.png", "mine/batch.json")  # the user's own, as it has no state
+    photos, notes = below(tmp_path)
+    assert photos == ["a.jpg", "mine/maps/b.png"]
+    assert notes[0] == f"{tmp_path}/old/maps contains the maps of a batch, which were left out"
+    assert below(tmp_path / "old" / "maps") == (["a-1.png"], [])

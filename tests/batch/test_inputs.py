@@ -204,3 +204,16 @@ def test_digests_depend_on_the_points_of_options_and_on_the_content_of_tables(tm
     assert read_rows(tables)[1] == digest
     (tmp_path / "t.csv").write_text("image,u,v\na.png,1,3\n")
     assert read_rows(tables)[1] != digest
+
+
+@pytest.mark.parametrize(
+    "photo", ["out/part-000000.csv", "out/maps/a.png", "out/x/../lock", "link/batch.json"]
+)
+def test_photos_of_a_table_are_not_in_the_output_folder(tmp_path, model, photo):
+    (tmp_path / "link").symlink_to("out")
+    (tmp_path / "table.csv").write_text(f"image,u,v\n{photo},3,4\nelsewhere.png,3,4\n")
+    with pytest.raises(DataError, match=r"is in the output folder .*out, where it could be"):
+        answer(tmp_path / "out", model, tmp_path / "table.csv")
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "other").mkdir()
+    assert answer(tmp_path / "other", model, tmp_path / "table.csv", table_form="csv").failed == 2

@@ -11,7 +11,9 @@ import typer.main
 import spd
 from spd.cli.commands import app
 from spd.cli.guard import _docstring
+from spd.files import write_text
 
+PHOTO = str(spd.example_photo())
 COST = ["cost", "--size", "56x56"]
 FULL = "/dev/full"
 
@@ -102,17 +104,63 @@ def test_characters_that_the_terminal_lacks_are_escapes():
     assert done.stderr == "spd: no image file caf\\udce9.png; check the path\n"
 
 
-@pytest.mark.parametrize("words", [COST, ["query", "photo.png", "--points", "3,4"], ["demo"]])
-def test_a_removed_current_folder_is_one_line(tmp_path, words):
+def in_removed_folder(tmp_path, words) -> subprocess.CompletedProcess:
     (tmp_path / "gone").mkdir()
     code = "import os, sys; os.rmdir(os.getcwd()); from spd.cli import main; main(sys.argv[1:])"
-    done = subprocess.run(
-        [sys.executable, "-c", code, *words],
+    return subprocess.run(
+        [sys.executable, "-c", code, *(str(word) for word in words)],
         cwd=tmp_path / "gone", capture_output=True, text=True, check=False,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
     )  # fmt: skip
-    assert done.returncode == 2
-    expected = "spd: the current folder no longer exists; change to one that does\n"
-    assert (done.stdout, done.stderr) == ("", expected)
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["query", "photo.png", "--points", "3,4"], "no image file photo.png; check the path"),
+        (["demo"], "room.png is relative"),
+        (["query", PHOTO, "--points", "3,4", "-o", "out.csv"], "out.csv is relative"),
+        (["query", PHOTO, "--map", "map.npy"], "map.npy is relative"),
+        (["calibrate", PHOTO, "--known", "3,4,2"], "calibration.json is relative"),
+        (["batch", PHOTO, "--grid", "2x2", "-o", "out"], "out is relative"),
+        (["batch", "photos", "--grid", "2x2", "-o", "/tmp/none"], "matches photos"),
+        (["data", "rooms", "rooms"], "rooms is relative"),
+        (["train", "--data", "rooms:train"], "rooms"),
+        (["export", "onnx"], "export is relative"),
+    ],
+)
+def test_a_relative_path_in_a_removed_current_folder_is_one_line(tmp_path, words, problem):
+    write_text(tmp_path / "x", "")
+    done = in_removed_folder(tmp_path, words)
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    assert problem in done.stderr
+    assert "the current folder no longer exists" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        COST,
+        ["query", PHOTO, "--points", "3,4", "-o", "OUT/a.csv", "--map", "OUT/a.npy"],
+        ["demo", "-o", "OUT"],
+        ["batch", PHOTO, "--points", "3,4", "--format", "csv", "-o", "OUT"],
+        ["calibrate", PHOTO, "--known", "3,4,2", "-o", "OUT/a.json"],
+        pytest.param(
+            ["data", "rooms", "OUT", "--count", "4", "--val-count", "0", "--height", "28",
+             "--width", "28", "--workers", "2"], marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            ["query", PHOTO, "--points", "3,4", "--runtime", "torch"], marks=pytest.mark.slow
+        ),
+    ],
+)  # fmt: skip
+def test_absolute_paths_need_no_current_folder(tmp_path, words):
+    done = in_removed_folder(tmp_path, [word.replace("OUT", f"{tmp_path}/out") for word in words])
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert {path.name for path in tmp_path.iterdir()} <= {"out"}
 
 
 @pytest.fixture

@@ -6,9 +6,12 @@ import sys
 
 import numpy as np
 import pytest
+import typer.main
 
 import spd
 from helpers.paths import ROOT
+from spd.cli import run
+from spd.cli.commands import app
 from spd.errors import ConfigError
 from spd.memory import machine
 from spd.processes import THREADS, cpus, threads_to_use, usable_cpus, use_threads, wait_passively
@@ -138,6 +141,27 @@ def test_load_changes_the_threads_of_torch_only_if_it_is_asked_to():
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+COUNTING_OR_DRAWING = {"cost", "report", "sheet", "views", "fetch", "extract"}
+
+
+def test_every_command_that_computes_has_the_option():
+    found = [typer.main.get_command(app)]
+    without = set()
+    while found:
+        one = found.pop()
+        found += getattr(one, "commands", {}).values()
+        names = {parameter.name for parameter in one.params}
+        if not hasattr(one, "commands") and not names & {"threads", "workers"}:
+            without.add(one.name)
+    assert without == COUNTING_OR_DRAWING
+
+
+@pytest.mark.parametrize("words", [["export", "onnx"], ["pack"], ["score"], ["serve"], ["demo"]])
+def test_an_impossible_number_of_threads_is_one_line(words, capsys):
+    assert run([*words, "--threads", "0"]) == 2
+    assert "--threads" in capsys.readouterr().err
 
 
 def test_load_sets_the_threads_of_torch():

@@ -18,14 +18,19 @@ def photos_below(folder: Path, own: Path | None = None) -> tuple[list[str], list
     """Paths of all photos below a folder, sorted, and notes about what was left out.
 
     Hidden files and folders (such as macOS's `._photo.jpg`) are left out, and so is everything that
-    is not a regular file, and the batch's `own` folder. The notes name folders that cannot be read
-    and count the files of other types.
+    is not a regular file, the maps of other batches, and the batch's `own` folder. The notes name
+    folders that cannot be read and count the files of other types.
     """
     left_out = None if own is None else os.path.realpath(own)
     photos: list[str] = []
     unreadable: list[OSError] = []
     others: collections.Counter[str] = collections.Counter()
+    notes: list[str] = []
     for parent, folders, names in os.walk(folder, onerror=unreadable.append):
+        if {"maps", "state"} <= set(folders) and "batch.json" in names:
+            folders.remove("maps")
+            maps = os.path.join(parent, "maps")
+            notes.append(f"{storable(maps)} contains the maps of a batch, which were left out")
         folders[:] = [
             name
             for name in folders
@@ -40,7 +45,7 @@ def photos_below(folder: Path, own: Path | None = None) -> tuple[list[str], list
                 photos.append(path)
             else:
                 others[suffix or "no suffix"] += 1
-    notes = [
+    notes += [
         f"cannot read {storable(str(error.filename))}: {error.strerror}; its photos are missing"
         for error in unreadable
     ]

@@ -94,6 +94,12 @@ def read_rows(batch_input: BatchInput, out: Path | None = None) -> tuple[Rows, s
     if not any(len(part) for part in parts):
         raise DataError(f"{', '.join(batch_input.inputs)}: no rows to process")
     rows = parts[0] if len(parts) == 1 else _joined(parts)
+    own = set(rows.path.tolist()) - set(_not_below(out, set(rows.path.tolist())))
+    if own:
+        raise DataError(
+            f"{storable(min(own))} is in the output folder {out}, where it could be overwritten; "
+            "choose a different --out"
+        )
     return dataclasses.replace(rows, notes=tuple(notes)), digest.hexdigest()
 
 

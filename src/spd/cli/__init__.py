@@ -7,7 +7,6 @@ transformers.
 import inspect
 import io
 import itertools
-import os
 import re
 import sys
 import typing
@@ -26,18 +25,23 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     SIGTERM and SIGHUP end a command as Ctrl-C does, with exit code 143 or 129.
     """
-    from spd.cli.streams import use_steady_streams
-    from spd.memory import own_this_process
-    from spd.processes import use_usable_cpus, wait_passively
-    from spd.terminal import end_by_signals
+    ended: list[int] = []
+    try:
+        from spd.terminal import end_by_signals
 
-    own_this_process()
-    wait_passively()
-    use_usable_cpus()
-    use_steady_streams()
-    warnings.formatwarning = lambda message, *_: f"spd: warning: {message}\n"
-    ended = end_by_signals()
-    code = run(sys.argv[1:] if argv is None else argv)
+        ended = end_by_signals()
+        from spd.cli.streams import use_steady_streams
+        from spd.memory import own_this_process
+        from spd.processes import use_usable_cpus, wait_passively
+
+        own_this_process()
+        wait_passively()
+        use_usable_cpus()
+        use_steady_streams()
+        warnings.formatwarning = lambda message, *_: f"spd: warning: {message}\n"
+        code = run(sys.argv[1:] if argv is None else argv)
+    except KeyboardInterrupt:  # while modules are imported, or output is finished
+        code = 130
     sys.exit(128 + ended[0] if ended else code)
 
 
@@ -50,11 +54,9 @@ def run(argv: Sequence[str]) -> int:
     from spd.cli.guard import guard
     from spd.cli.streams import finish_output
     from spd.errors import SPDError, missing_extras_named
+    from spd.files import leave_removed_folder
 
-    try:
-        os.getcwd()  # torch, worker processes and relative paths need it
-    except FileNotFoundError:
-        return _fail("the current folder no longer exists; change to one that does")
+    is_removed = leave_removed_folder()
     for stream in (sys.stdout, sys.stderr):  # a file name may have bytes that are not UTF-8
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -71,7 +73,9 @@ def run(argv: Sequence[str]) -> int:
             return error.exit_code
         return _fail(f"{' '.join(message.split())} (see spd --help)")
     except SPDError as error:
-        return _fail(str(error), error.exit_code)
+        needs_hint = is_removed and "no longer exists" not in str(error)
+        hint = "; the current folder no longer exists, so pass absolute paths" * needs_hint
+        return _fail(f"{error}{hint}", error.exit_code)
     except MemoryError:  # of a library; our own is an SPDError
         return _fail("this needs more memory than is left; allow more, or give it less work")
     except (KeyboardInterrupt, typer.exceptions.Abort):

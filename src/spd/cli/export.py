@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spd.cli.guard import Reads, Writes
+from spd.cli.options import Threads
 
 if TYPE_CHECKING:
     from spd.export.int8 import CalibrationFrames
@@ -49,6 +50,7 @@ def onnx(
         bool,
         typer.Option("--fused/--no-fused", help="Also write both graphs combined as spd.onnx."),
     ] = True,
+    threads: Threads = None,
 ) -> None:
     """Write encode.onnx, query.onnx and both combined as spd.onnx, and compare them with torch.
 
@@ -57,7 +59,9 @@ def onnx(
     from spd.cli.early import check_sources
     from spd.errors import ConfigError, InputError
     from spd.pixels import check_image_size
+    from spd.processes import use_threads
 
+    use_threads(threads)
     if (height is None) != (width is None):
         raise InputError("--height and --width go together; pass both, or neither for any size")
     size = None if height is None or width is None else (height, width)

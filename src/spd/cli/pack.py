@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spd.cli.guard import Reads, Writes
+from spd.cli.options import Threads
 
 if TYPE_CHECKING:
     from spd.training.runs import Run
@@ -31,6 +32,7 @@ def pack(
             "--evaluation", help="Output folder of spd evaluate; its metrics go into the card."
         ),
     ] = None,
+    threads: Threads = None,
 ) -> None:
     """Write a model to a small folder: half-precision weights, configuration and model card.
 
@@ -40,7 +42,9 @@ def pack(
     from spd.checkpoints.run_folder import RUN
     from spd.cli.early import check_new, find_own
     from spd.export.model_card import CARD, check_license
+    from spd.processes import use_threads
 
+    use_threads(threads)
     folder = find_own(model, "packed")
     check_new(out)
     if license is not None:

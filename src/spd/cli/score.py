@@ -7,6 +7,7 @@ import typer
 
 from spd.cli.evaluate import ProtocolNames, print_reports
 from spd.cli.guard import Reads, Writes
+from spd.cli.options import Threads
 
 
 def score(
@@ -29,6 +30,7 @@ def score(
             help="Score depth edges; default: on if whole maps are stored.",
         ),
     ] = None,
+    threads: Threads = None,
 ) -> None:
     """Score stored predictions with a different protocol, without running the network.
 
@@ -38,7 +40,9 @@ def score(
     from spd.evaluate import PICTURE, score_all
     from spd.evaluation.folder import PredictionFolder
     from spd.evaluation.protocols import protocols_named
+    from spd.processes import use_threads
 
+    use_threads(threads)
     names = protocol or []
     protocols_named(names)
     stored = PredictionFolder(folder)

@@ -15,6 +15,7 @@ from spd.config import CameraConfig
 from spd.data.sample import RGBDSample
 from spd.data.transforms import TrainingView, training_view
 from spd.data.view_order import ViewOrder, groups_of
+from spd.processes import ignore_sigterm
 from spd.recipes import TrainConfig
 from spd.terminal import interrupts_held
 
@@ -87,6 +88,7 @@ def batches(
         sampler=numbers,
         num_workers=config.workers,
         collate_fn=collate,
+        worker_init_fn=ignore_sigterm,
         persistent_workers=config.workers > 0,
     )
     with interrupts_held():  # Ctrl-C and a closed terminal end the run, not its processes

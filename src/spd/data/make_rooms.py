@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from spd.data.parallel import Progress
 from spd.data.resumable import claim_folder
 from spd.data.rooms import RoomFrame, render_room
 from spd.data.rooms.render import NYU_FOCAL_SHARE
+from spd.errors import DataError
 from spd.pixels import Intrinsics, Size
 from spd.processes import process_pool, usable_cpus
 from spd.terminal import interrupts_held
@@ -122,10 +124,16 @@ def _run(
     if workers == 1 or len(todo) < 2 * workers:  # starting processes costs more than it saves
         yield from map(render, todo)
         return
-    with process_pool(workers) as pool:
-        with interrupts_held():  # an interrupt during the start is raised at the end of the block
-            rendered = pool.map(render, todo, chunksize=4)
-        yield from rendered
+    try:
+        with process_pool(workers) as pool:
+            with interrupts_held():  # an interrupt during the start is raised at the block's end
+                rendered = pool.map(render, todo, chunksize=4)
+            yield from rendered
+    except BrokenProcessPool:
+        raise DataError(
+            "a worker process ended unexpectedly; is there enough memory? Run the command again "
+            "to continue; --workers 1 needs the least"
+        ) from None
 
 
 def _render(

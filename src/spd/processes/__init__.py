@@ -8,6 +8,7 @@ from spd.processes.cpus import (
     use_usable_cpus,
     wait_passively,
 )
+from spd.processes.ending import end_at_sigterm, ignore_sigterm, unfinished
 from spd.processes.forks import (
     PerProcess,
     SafeLock,
@@ -22,6 +23,8 @@ __all__ = [
     "THREADS",
     "PerProcess",
     "SafeLock",
+    "end_at_sigterm",
+    "ignore_sigterm",
     "keep_in_forks",
     "limit_torch",
     "on_threads",
@@ -29,6 +32,7 @@ __all__ = [
     "refuse_fork",
     "threads_to_use",
     "torch_threads",
+    "unfinished",
     "usable_cpus",
     "use_threads",
     "use_usable_cpus",

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
+from spd.processes.ending import end_at_sigterm, end_now
 from spd.terminal import interrupts_held
 
 Part = TypeVar("Part")
@@ -35,6 +36,7 @@ def process_pool(
 
 
 def _start(initializer: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+    end_at_sigterm()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if initializer is not None:
         initializer(*arguments)
@@ -44,7 +46,7 @@ def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
-    os._exit(1)
+    end_now(1)
 
 
 def on_threads(
