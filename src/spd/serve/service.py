@@ -57,7 +57,7 @@ class Service:
         self.bodies = BodyReader(config.max_buffered_bytes, config.body_seconds)
         self._work: Workers | None = None
         self.requests = 0
-        """Requests being answered."""
+        """Admitted requests being answered; pages and refused requests do not count."""
         self.stopping = False
         """Whether new requests are refused."""
         self._watch()
