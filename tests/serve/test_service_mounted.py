@@ -164,7 +164,6 @@ def test_the_token_is_checked_before_the_rest_of_a_request():
     assert [answer.status_code for answer in answers] == [401, 401, 401]
 
 
-@pytest.mark.parametrize("place", PLACES)
 def test_two_authorization_headers_are_refused():
     client = TestClient(small_app(TOKEN))
     right, wrong = f"Bearer {TOKEN}", "Bearer x"
@@ -231,6 +230,7 @@ def test_without_the_token_nobody_learns_that_the_service_is_busy():
     assert app.state.service.requests == 1
 
 
+@pytest.mark.parametrize("place", PLACES)
 def test_the_limits_hold_wherever_the_application_is(place):
     app = small_app(max_megabytes=0.02, max_points=3, max_megapixels=0.01)
     client = place(app)
