@@ -6,7 +6,7 @@ import struct
 import warnings
 from collections.abc import Iterator
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError, _imaging
 
 from spd.errors import InputError, SPDError
 from spd.memory import memory_for, reserved
@@ -34,7 +34,7 @@ def quiet_decoders() -> None:
     """
     warnings.filterwarnings("ignore", module="PIL")  # about metadata
     with contextlib.suppress(OSError, AttributeError):  # libtiff is linked into Pillow
-        pillow = ctypes.CDLL(Image.core.__file__)
+        pillow = ctypes.CDLL(_imaging.__file__)
         pillow.TIFFSetErrorHandler(None)
         pillow.TIFFSetWarningHandler(None)
 
