@@ -6,6 +6,7 @@ import signal
 import time
 
 import pytest
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from helpers.raw_connections import WAIT, connected, read_all, read_answer, request, running, until
 from helpers.small_service import BlockingPredictor, photo
@@ -191,3 +192,21 @@ def test_requests_that_wait_longer_than_the_grace_period_get_503():
         assert (status, json.loads(body)["error"]["kind"]) == (503, "stopping")
         held.go.set()
         assert read_answer(first)[0] == 201
+
+
+def test_one_client_gets_few_bytes_a_turn(monkeypatch):
+    """A body of tiny chunks takes long to parse: 16 kB of them 0.2 s, asyncio's 256 kB 2 s."""
+    sizes = []
+    given = H11Protocol.data_received
+    monkeypatch.setattr(
+        H11Protocol,
+        "data_received",
+        lambda self, data: [sizes.append(len(data)), given(self, data)],
+    )
+    with running() as (_, address, _), connected(address) as client:
+        head = b"POST /v1/images HTTP/1.1\r\nhost: localhost\r\ncontent-type: image/png\r\n"
+        chunks = b"1\r\na\r\n" * 20_000
+        client.sendall(head + b"transfer-encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n")
+        assert read_answer(client)[0] == 400
+    assert sum(sizes) > 120_000
+    assert max(sizes) <= 16_384

@@ -9,8 +9,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.small_service import JPEG, BlockingPredictor, error_of, photo, posted, small_service
+from helpers.small_service import (
+    JPEG,
+    BlockingPredictor,
+    error_of,
+    photo,
+    posted,
+    small_app,
+    small_service,
+)
 from spd.cli.serve import _cache_megabytes
+from spd.memory import budget
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
@@ -148,3 +157,91 @@ def test_queries_of_a_photo_after_a_refused_one_give_the_same_answer(left):
 def test_the_cache_takes_a_third_of_the_memory_at_most(asked, left_bytes, got, told, capsys):
     assert _cache_megabytes(asked, left_bytes) == got
     assert bool(capsys.readouterr().err) == told
+
+
+def test_bodies_take_a_third_of_the_memory_at_most(monkeypatch):
+    for left_bytes, most in ((90_000_000, 30_000_000), (10**12, 400_000_000), (None, 400_000_000)):
+        monkeypatch.setattr("spd.serve.service.available_bytes", lambda left=left_bytes: left)
+        assert small_app().state.service.bodies._most_held == most
+
+
+def test_bodies_that_would_fill_the_memory_are_refused_and_the_next_one_is_read(monkeypatch):
+    monkeypatch.setattr("spd.serve.service.available_bytes", lambda: 90_000_000)
+    with small_service() as client:
+        service = client.app.state.service
+        service.bodies.held = 29_999_999  # of other clients
+        answer = client.post("/v1/images", content=photo(), headers=JPEG)
+        assert error_of(answer)[:2] == (429, "busy")
+        assert service.bodies.held == 29_999_999
+        service.bodies.held = 0
+        posted(client)
+        assert service.bodies.held == 0
+
+
+@pytest.mark.parametrize("place", ["_fill", "check_room"])
+def test_a_request_that_meets_the_end_of_the_memory_gets_503(place, monkeypatch, caplog):
+    def fail(*_):
+        raise MemoryError
+
+    with small_service() as client:
+        image = posted(client)
+        path = f"/v1/images/{image}/points"
+        service = client.app.state.service
+        with monkeypatch.context() as patch:
+            patch.setattr(service.bodies, place, fail)
+            answer = client.post(path, json={"points": [[1, 2]]})
+        assert error_of(answer)[:2] == (503, "out_of_memory")
+        assert answer.headers["retry-after"] == "1"
+        assert not any(record.exc_info for record in caplog.records)
+        assert (service.bodies.held, service.requests) == (0, 0)
+        assert client.post(path, json={"points": [[1, 2]]}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        b'--b\r\ncontent-disposition: form-data; name="x"\r\n\r\n\r\n',
+        b'--b\r\ncontent-disposition: form-data; name="photo"; filename="a"\r\n\r\n\r\n',
+        b"--b\r\n\r\n\r\n",
+    ],
+)
+def test_a_form_of_many_parts_is_refused_before_it_is_parsed(part, monkeypatch):
+    monkeypatch.setattr("spd.serve.multipart.FormParser", None)
+    with small_service() as client:
+        kind = {"content-type": "multipart/form-data; boundary=b"}
+        body = part * 102 + b"--b--\r\n"
+        answer = client.post("/v1/images", content=body, headers=kind)
+        assert error_of(answer) == (
+            422,
+            "bad_request",
+            "the form has more than 100 parts; send one file in it",
+        )
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "kind", "status"),
+    [
+        ("/v1/images", b"", "image/png", 400),
+        ("/v1/images", b"\x89PNG\r\n\x1a\n", "image/png", 400),
+        ("/v1/images", flat_png(200, 200)[:-40], "image/png", 400),
+        ("/v1/images", COSTLY[0], "image/png", 413),
+        ("/v1/images?focal_px=1e-5", photo(), "image/png", 400),
+        ("/v1/images", b"x", "text/plain", 415),
+        ("/v1/images", b"--b", "multipart/form-data; boundary=b", 422),
+        ("{image}/mask", flat_png(5, 5), "image/png", 400),
+        ("{image}/points", b"[", "application/json", 422),
+        ("{image}/points", b'{"points":[' + b"[1,2]," * 20_000 + b"[1e9,2]]}", None, 400),
+        ("{image}/lines", b'{"lines":[[' + b"[1,2]," * 20_000 + b"[1e9,2]]]}", None, 400),
+        ("{image}/distances", b'{"pairs":[' + b"[[1,2],[3,4]]," * 6000 + b"[1]]}", None, 422),
+        ("{image}/grid", b'{"columns":200,"rows":100,"xyz":true}', None, 400),
+    ],
+)
+def test_no_memory_and_no_place_stays_taken_after_a_failure(path, content, kind, status):
+    with small_service() as client:
+        image = f"/v1/images/{posted(client)}"
+        headers = {"content-type": kind or "application/json"}
+        answer = client.post(path.format(image=image), content=content, headers=headers)
+        assert answer.status_code == status, answer.text
+        service = client.app.state.service
+        assert not any(budget._outstanding.values())
+        assert (service.bodies.held, service.requests, len(service.work.encodes)) == (0, 0, 0)

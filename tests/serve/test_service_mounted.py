@@ -164,6 +164,72 @@ def test_the_token_is_checked_before_the_rest_of_a_request():
     assert [answer.status_code for answer in answers] == [401, 401, 401]
 
 
+def test_two_authorization_headers_are_refused():
+    client = TestClient(small_app(TOKEN))
+    right, wrong = f"Bearer {TOKEN}", "Bearer x"
+    for values in ((right, wrong), (wrong, right), (right, right), (right, "")):
+        headers = [("authorization", value) for value in values]
+        answer = client.get("/v1/model", headers=headers)
+        assert error_of(answer)[:2] == (401, "need_token")
+        assert "several headers" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *(TOKEN, f"Basic {TOKEN}", f"Token {TOKEN}", "Bearer", "Bearer ", f"Bearer\t{TOKEN}"),
+        *(f"Bearer {TOKEN[:-1]}", f"Bearer {TOKEN},x", f"Bearer {TOKEN.replace('a', 'A')}"),
+        *(f"Bearer x {TOKEN}", f"Bearer {TOKEN} x", "Bearer \xe9", f"Bearer {'a' * 50_000}"),
+    ],
+)
+def test_what_is_not_the_token_does_not_get_in(given):
+    client = TestClient(small_app(TOKEN))
+    headers = {"authorization": given.encode("latin-1")}
+    assert error_of(client.get("/v1/model", headers=headers))[:2] == (401, "need_token")
+    for query in (f"token={TOKEN}", f"access_token={TOKEN}", f"authorization=Bearer%20{TOKEN}"):
+        assert client.get(f"/v1/model?{query}").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "counted"),
+    [
+        ("/v1/model", {"authorization": f"Bearer {TOKEN}"}, 1),
+        ("/metrics", {"authorization": f"Bearer {TOKEN}"}, 1),
+        ("/v1/model", {}, 0),
+        ("/nowhere", {}, 0),
+        ("/", {}, 0),
+        ("/openapi.json", {}, 0),
+        ("/healthz", {}, 0),
+        ("/v1/model", {"host": "evil.example"}, 0),
+    ],
+)
+def test_only_admitted_requests_fill_the_service(path, headers, counted):
+    """A client without the token that reads no answer keeps nobody else out."""
+    app = small_app(TOKEN, max_requests=1)
+    found = []
+
+    async def watched(scope, receive, send):
+        async def noted(message):
+            found.append(app.state.service.requests)
+            await send(message)
+
+        await app(scope, receive, noted)
+
+    client = TestClient(watched, base_url="http://localhost")
+    client.get(path, headers=headers)
+    assert set(found) == {counted}
+    assert app.state.service.requests == 0
+
+
+def test_without_the_token_nobody_learns_that_the_service_is_busy():
+    app = small_app(TOKEN, max_requests=1)
+    app.state.service.requests = 1
+    client = TestClient(app)
+    assert client.get("/v1/model").status_code == 401
+    assert error_of(client.get("/v1/model", headers=RIGHT))[:2] == (429, "busy")
+    assert app.state.service.requests == 1
+
+
 @pytest.mark.parametrize("place", PLACES)
 def test_the_limits_hold_wherever_the_application_is(place):
     app = small_app(max_megabytes=0.02, max_points=3, max_megapixels=0.01)

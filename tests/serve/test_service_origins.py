@@ -68,6 +68,12 @@ FOREIGN_HOSTS = [
     "2130706433",
     "0x7f000001",
     "localhost:port",
+    "localhost:65536",
+    "localhost..",
+    "[::1%25eth0]",
+    "[localhost]",
+    "127.0.0.1:8000#",
+    "\t",
     "",
     ":8000",
     "l\xf6calhost",
@@ -261,6 +267,19 @@ def test_answers_may_not_be_embedded_by_other_sites(client):
     [
         *("*", "example.org", "https://", "https://a.example/path", "https://a.example?x", ""),
         *("NULL", "https://u@a.example", "https://[::1", "https://a:port", "https://a b.example"),
+        *(
+            "https://*.a.example",
+            "https://a.example#x",
+            "https://a.example?",
+            "https://a.example;p",
+        ),
+        *(
+            "https://a.example:65536",
+            "https://a..example",
+            "https://.example",
+            "\thttps://a.example",
+        ),
+        *("https://a.example\n", "https:a.example", "://a.example", f"https://{'a' * 64}.example"),
     ],
 )
 def test_values_that_are_no_origin_are_refused(origin):
@@ -275,8 +294,26 @@ def test_origins_are_kept_as_browsers_write_them():
 
 
 @pytest.mark.parametrize(
-    "host", ["*", "https://a.example", "a.example:80", "", "a b", "a/b", "[::1"]
+    "host",
+    [
+        *("*", "https://a.example", "a.example:80", "", "a b", "a/b", "[::1", "*.local", ".local"),
+        *("a..b", "a;b", "10.0.0.0/8", "a" * 64, "a.example\n", "[::1]:80"),
+    ],
 )
 def test_values_that_are_no_host_are_refused(host):
     with pytest.raises(ConfigError, match="is not a host; expected a name or an IP address"):
         ServeConfig(allow_hosts=(host,))
+
+
+def test_names_are_kept_as_browsers_send_them():
+    given = ("M\xfcnchen.example.", "[::1]", "fe80::1%eth0", "a_b", "0:0::2")
+    kept = ("xn--mnchen-3ya.example", "::1", "fe80::1", "a_b", "::2")
+    assert ServeConfig(allow_hosts=given).allow_hosts == kept
+    origins = ServeConfig(allow_origins=("https://m\xfcnchen.example:8443",)).allow_origins
+    assert origins == ("https://xn--mnchen-3ya.example:8443",)
+
+
+def test_an_address_of_one_interface_passes_under_its_name_in_browsers():
+    client = TestClient(small_app(allow_hosts=("fe80::1%eth0",)), base_url="http://127.0.0.1:8000")
+    for host, status in (("[fe80::1]:8000", 200), ("[fe80::2]:8000", 403)):
+        assert client.get("/v1/model", headers={"host": host}).status_code == status

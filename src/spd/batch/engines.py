@@ -12,6 +12,7 @@ from spd.batch.grouping import PhotoPoints
 from spd.batch.tasks import Task, TaskAnswer, answer_task, limited_threads
 from spd.errors import BatchError, SPDError
 from spd.memory import SMALLEST_LIMIT, available_bytes, limit_this_process
+from spd.photos.opening import quiet_decoders
 from spd.predictors.model_options import AnyPredictor, ModelLocation
 from spd.processes import process_pool, threads_to_use, use_threads
 from spd.terminal import interrupts_held
@@ -77,6 +78,7 @@ def _start(location: ModelLocation) -> None:
     global _predictor
     use_threads(location.options.threads)
     limit_this_process(location.options.memory)
+    quiet_decoders()
     try:
         _predictor = location.load()
     except SPDError as error:  # raised here it would only be reported as a dead process

@@ -114,6 +114,7 @@ def batch(
     from spd.cli.points import parse_grid, parse_point
     from spd.memory import limit_this_process
     from spd.photos.limits import PhotoLimits
+    from spd.photos.opening import quiet_decoders
     from spd.predictors.model_options import ModelOptions
     from spd.processes import use_threads
 
@@ -137,6 +138,7 @@ def batch(
     if engine == "local":
         use_threads(threads)
         limit_this_process(memory)
+        quiet_decoders()
     settings = BatchSettings(
         out=out,
         model=options,

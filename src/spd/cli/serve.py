@@ -2,7 +2,6 @@
 
 import math
 import sys
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -143,6 +142,7 @@ def _serve(
     options: "ModelOptions", config: "ServeConfig", host: str, port: int, token: str | None
 ) -> None:
     """Bind first, so that a port in use is reported before the model is loaded; then answer."""
+    from spd.photos.opening import quiet_decoders
     from spd.serve.allocator import return_large_blocks
     from spd.serve.app import create_app
     from spd.serve.connections import CONNECTIONS, most_connections
@@ -159,7 +159,7 @@ def _serve(
                 "encrypted; set a token (--token-file) and run it behind a TLS proxy"
             )
         return_large_blocks()
-        warnings.filterwarnings("ignore", module="PIL")  # about metadata; real problems are errors
+        quiet_decoders()
         served = ServedModel(
             predictor=location.load(),
             name=Path(options.name).name,

@@ -1,10 +1,12 @@
 """Open a photo's file with Pillow: its header is read, and nothing is decoded."""
 
 import contextlib
+import ctypes
 import struct
+import warnings
 from collections.abc import Iterator
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError, _imaging
 
 from spd.errors import InputError, SPDError
 from spd.memory import memory_for, reserved
@@ -23,6 +25,18 @@ FORMATS = (
 
 _TURNED = ("TIFF", "AVIF", "HEIF", "PNG", "WEBP")  # EXIF may lie behind the pixels
 _ADVICE = "scale the photo down, and a focal length in pixels with it, or allow more memory"
+
+
+def quiet_decoders() -> None:
+    """Let decoders print nothing in this process: their errors are raised, and one line each.
+
+    libtiff prints a line for every damaged row, so a small file could fill a log.
+    """
+    warnings.filterwarnings("ignore", module="PIL")  # about metadata
+    with contextlib.suppress(OSError, AttributeError):  # libtiff is linked into Pillow
+        pillow = ctypes.CDLL(_imaging.__file__)
+        pillow.TIFFSetErrorHandler(None)
+        pillow.TIFFSetWarningHandler(None)
 
 
 @contextlib.contextmanager

@@ -14,6 +14,9 @@ from spd.serve.refusals import busy, stopping
 from spd.serve.security import check_token
 from spd.serve.service import Service
 
+ADMITTED = "spd.admitted"
+"""Key of an ASGI scope: a list that is not empty once the request counts as being answered."""
+
 
 def admission(service: Service) -> Sequence[Dependency]:
     """Dependencies of every route that only admitted requests may use."""
@@ -34,9 +37,13 @@ def check_admission(service: Service, request: Request) -> None:
     """
     if service.stopping:
         raise stopping()
-    if service.requests > service.config.max_requests:
-        raise busy(
-            f"the service is already answering {service.requests - 1} requests; try again later"
-        )
     if service.token is not None:
-        check_token(service.token, request.headers.get("authorization"))
+        check_token(service.token, request.headers.getlist("authorization"))
+    admitted = request.scope[ADMITTED]
+    if admitted:
+        return
+    if service.requests >= service.config.max_requests:
+        raise busy(f"the service is already answering {service.requests} requests; try again later")
+    # Only now: requests without the token, whose clients may read no answer, must not fill it.
+    admitted.append(True)
+    service.requests += 1

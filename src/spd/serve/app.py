@@ -21,7 +21,14 @@ from spd.serve.config import ServeConfig
 from spd.serve.gate import Gate, error_response
 from spd.serve.metrics import CONTENT_TYPE
 from spd.serve.pages import add_pages
-from spd.serve.refusals import RefusalError, bad_request, failed, from_error, stopping
+from spd.serve.refusals import (
+    RefusalError,
+    bad_request,
+    failed,
+    from_error,
+    out_of_memory,
+    stopping,
+)
 from spd.serve.routes import errors, routes_of
 from spd.serve.schemas import Health
 from spd.serve.service import ServedModel, Service
@@ -132,6 +139,11 @@ def _add_errors(app: FastAPI, service: Service, routes: Sequence[BaseRoute]) -> 
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             headers["Allow"] = _allowed(routes, request)
         return error_response(RefusalError(error.status_code, kind, message, headers))
+
+    @app.exception_handler(MemoryError)  # of Python itself, anywhere
+    async def run_out(_: Request, __: MemoryError) -> JSONResponse:
+        _LOG.warning("a request was refused: no memory is left")
+        return error_response(out_of_memory("no memory is left for this request; ask again later"))
 
     @app.exception_handler(Exception)
     async def fail(_: Request, __: Exception) -> JSONResponse:

@@ -1,4 +1,4 @@
-"""Middleware before every route: foreign web pages, number of requests, and metrics.
+"""Middleware around every route: foreign web pages, the end of admitted requests, and metrics.
 
 Nothing here depends on a request's path, which changes where the application is mounted; what some
 routes need and others do not is in `admission`.
@@ -10,6 +10,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
+from spd.serve.admission import ADMITTED
 from spd.serve.origins import Visitors
 from spd.serve.refusals import RefusalError
 from spd.serve.service import Service
@@ -54,14 +55,15 @@ class Gate:
             service.bodies.held += len(message.get("body", b""))
             await _send_in_pieces(message, send)
 
-        service.requests += 1
+        admitted: list[bool] = []
+        scope[ADMITTED] = admitted
         try:
             self._visitors.check(scope)
             await self._app(scope, receive, counted)
         except RefusalError as refused:
             await error_response(refused)(scope, receive, counted)
         finally:
-            service.requests -= 1
+            service.requests -= len(admitted)
             service.bodies.held -= held
             route = getattr(scope.get("route"), "path", "other")
             service.metrics.count(scope["method"], route, status, time.perf_counter() - started)

@@ -9,6 +9,7 @@ from spd.serve.refusals import bad_request
 
 PHOTO, MASK = "photo", "mask"
 """Names of the file fields."""
+_MOST_PARTS = 100
 _IN_MEMORY = {"MAX_MEMORY_FILE_SIZE": math.inf}  # the body itself has a limit already
 
 
@@ -24,6 +25,8 @@ def file_in_form(body: bytes, content_type: str, name: str) -> bytes:
         raise bad_request(
             "the content type multipart/form-data has no boundary; let your HTTP library set it"
         )
+    if body.count(b"\r\n--" + boundary) > _MOST_PARTS:  # each takes the parser's time
+        raise bad_request(f"the form has more than {_MOST_PARTS} parts; send one file in it")
     found: list[bytes] = []
     ends: list[bool] = []
 

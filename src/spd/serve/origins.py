@@ -11,7 +11,6 @@ import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 
@@ -22,6 +21,9 @@ ALWAYS_ALLOWED = ("localhost", "127.0.0.1", "::1")
 """Hosts that pass without an option, as the address does at which a request arrived."""
 
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\[\]:/\\@?#%*,\s]+)(?::([0-9]{1,5}))?")
+_NAME = re.compile(r"(?:[a-z0-9_-]+\.)*[a-z0-9_-]+")
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
+_LAST_PORT = 65535
 _PORTS = {"http": 80, "https": 443}
 _READING = ("GET", "HEAD")
 _MOST_SHOWN = 80  # characters of a client's header in a message
@@ -99,19 +101,21 @@ class Visitors:
 
 
 def checked_host(text: str) -> str:
-    """A value of --allow-host.
+    """A value of --allow-host as browsers write it.
 
     Raises:
         ValueError: if it is not a host name or an IP address without a port.
     """
     host = _plain(text)
     found = _authority(f"[{host}]" if ":" in host else host)
-    if found is None:
+    name = None if found is None else _name(found.host)
+    if name is None:
         raise ValueError(
             f"{text!r} is not a host; expected a name or an IP address without a port, such as "
-            "depth.example.org"
+            "depth.example.org; patterns such as *.local are not known, so repeat the option for "
+            "each name"
         )
-    return host
+    return name
 
 
 def checked_origin(text: str) -> str:
@@ -122,19 +126,18 @@ def checked_origin(text: str) -> str:
     """
     if text == "null":
         return text
-    try:
-        parts = urlsplit(text.lower())
-        found = _authority(parts.netloc)
-    except ValueError:
-        found = None
-    if found is None or not parts.scheme or parts.path not in ("", "/") or parts.query:
+    scheme, _, rest = text.lower().partition("://")
+    found = _authority(rest.removesuffix("/"))
+    host = None if found is None else _name(found.host)
+    if found is None or host is None or not _SCHEME.fullmatch(scheme):
         raise ValueError(
             f"{text!r} is not an origin; expected scheme://host[:port], such as "
-            "https://example.org, or null for pages opened from a file"
+            "https://example.org, or null for pages opened from a file; patterns with * are not "
+            "known, so repeat the option for each origin"
         )
-    host = f"[{found.host}]" if ":" in found.host else found.host
-    default = found.port in (None, _PORTS.get(parts.scheme))
-    return f"{parts.scheme}://{host}" + ("" if default else f":{found.port}")
+    host = f"[{host}]" if ":" in host else host
+    default = found.port in (None, _PORTS.get(scheme))
+    return f"{scheme}://{host}" + ("" if default else f":{found.port}")
 
 
 def _check_fetch(method: str, headers: Headers) -> None:
@@ -163,7 +166,19 @@ def _authority(text: str) -> _Authority | None:
     match = _HOST.fullmatch(text)
     if match is None:
         return None
-    return _Authority(_plain(match[1]), None if match[2] is None else int(match[2]))
+    port = None if match[2] is None else int(match[2])
+    return None if port is not None and port > _LAST_PORT else _Authority(_plain(match[1]), port)
+
+
+def _name(host: str) -> str | None:
+    """A host in ASCII, as browsers send it; None if none of them could."""
+    if _is_address(host):
+        return host
+    try:
+        host = host.encode("idna").decode("ascii")
+    except UnicodeError:  # an empty or a long label
+        return None
+    return host if _NAME.fullmatch(host) else None
 
 
 def _plain(host: str) -> str:
@@ -171,6 +186,8 @@ def _plain(host: str) -> str:
     host = host.lower()
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
+    if ":" in host:
+        host = host.partition("%")[0]  # the interface of fe80::1%eth0, which no browser sends
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

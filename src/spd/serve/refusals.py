@@ -38,7 +38,7 @@ def from_error(error: SPDError, kind: str = "bad_question") -> RefusalError:
     if isinstance(error, MemoryLimitError | PhotoTooLargeError | PhotoCostError):
         return too_large(str(error))
     if isinstance(error, MemoryError):
-        return _try_later("out_of_memory", str(error))
+        return out_of_memory(str(error))
     if isinstance(error, PointError):
         kind = "bad_point"
     return RefusalError(400, kind, str(error)) if isinstance(error, InputError) else failed()
@@ -104,6 +104,11 @@ def too_slow(seconds: float) -> RefusalError:
     return _try_later(
         "too_slow", f"no answer within {seconds:g} s; try again later, or query less at once"
     )
+
+
+def out_of_memory(message: str) -> RefusalError:
+    """503: other work holds the memory that the request needs."""
+    return _try_later("out_of_memory", message)
 
 
 def stopping() -> RefusalError:

@@ -3,6 +3,7 @@
 import hmac
 import ipaddress
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from spd.errors import ConfigError
@@ -46,16 +47,22 @@ def _checked(text: str, place: str) -> str:
     return token
 
 
-def check_token(token: str, authorization: str | None) -> None:
+def check_token(token: str, authorizations: Sequence[str]) -> None:
     """Refuse a request without the right token; the comparison takes constant time.
 
+    Args:
+        token: the right one.
+        authorizations: every Authorization header; a proxy may have looked at another one than we.
+
     Raises:
-        RefusalError: if the header is missing or wrong.
+        RefusalError: if there is none, more than one, or a wrong one.
     """
-    scheme, _, given = (authorization or "").partition(" ")
+    scheme, _, given = (authorizations[0] if authorizations else "").partition(" ")
     right = hmac.compare_digest(given.strip().encode("utf-8", "replace"), token.encode("ascii"))
-    if scheme.lower() != "bearer" or not right:
-        found = "has no token" if authorization is None else "has a different token"
+    if scheme.lower() != "bearer" or not right or len(authorizations) > 1:
+        found = "has no token"
+        if authorizations:
+            found = "has a different token" if len(authorizations) == 1 else "has several headers"
         raise need_token(
             "this service requires its token in the header `Authorization: Bearer TOKEN`; "
             f"the request {found}"

@@ -1,6 +1,7 @@
 """The server process: a bound socket, time limits on connections, signals."""
 
 import asyncio
+import contextlib
 import logging
 import socket
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _CLEAN_UP_SECONDS = 5
 _LINGER_SECONDS = 1.0
+_BYTES_A_TURN = 16_384
+"""Bytes read from a connection before others get a turn: tiny chunks take h11 seconds a megabyte."""
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -122,6 +125,8 @@ def _protocol(config: ServeConfig, most: int) -> type[H11Protocol]:
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
+            with contextlib.suppress(AttributeError):  # asyncio's own transport has it
+                transport.max_size = _BYTES_A_TURN  # type: ignore[attr-defined]
             if len(self.connections) > most:
                 self._refuse()
             else:

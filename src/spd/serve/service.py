@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from spd import __version__
 from spd.config import ModelConfig
 from spd.cost import parameters
+from spd.memory import available_bytes
 from spd.serve.bodies import BodyReader
 from spd.serve.cache import SceneCache
 from spd.serve.config import ServeConfig
@@ -54,10 +55,10 @@ class Service:
         self.token = token
         self.metrics = Metrics()
         self.cache = SceneCache(config.keep_images, config.keep_bytes, 60 * config.keep_minutes)
-        self.bodies = BodyReader(config.max_buffered_bytes, config.body_seconds)
+        self.bodies = BodyReader(_buffer_bytes(config), config.body_seconds)
         self._work: Workers | None = None
         self.requests = 0
-        """Requests being answered."""
+        """Admitted requests being answered; pages and refused requests do not count."""
         self.stopping = False
         """Whether new requests are refused."""
         self._watch()
@@ -90,3 +91,9 @@ class Service:
         watch("spd_images_bytes", "Memory of the cached photos", lambda: cache.currsize)
         watch("spd_images_evicted", "Photos evicted to make room", lambda: cache.evicted)
         watch("spd_images_expired", "Photos that expired", lambda: cache.expired)
+
+
+def _buffer_bytes(config: ServeConfig) -> int:
+    """Memory for bodies: at most a third of what is left, so that it suffices to answer them."""
+    left = available_bytes()
+    return config.max_buffered_bytes if left is None else min(config.max_buffered_bytes, left // 3)
