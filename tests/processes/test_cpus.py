@@ -164,16 +164,6 @@ def test_an_impossible_number_of_threads_is_one_line(words, capsys):
     assert "--threads" in capsys.readouterr().err
 
 
-def test_load_sets_the_threads_of_torch():
-    import torch
-
-    before = torch.get_num_threads()
-    try:
-        spd.load(runtime="torch", threads=before + 1)
-        assert torch.get_num_threads() == before + 1
-    finally:
-        torch.set_num_threads(before)
-
 
 @pytest.mark.parametrize(
     ("name", "value"),
