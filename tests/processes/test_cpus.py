@@ -189,13 +189,3 @@ def test_the_command_line_lets_threads_sleep(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "PASSIVE 0 False"
-
-
-def test_every_command_that_computes_takes_threads():
-    import typer.main
-
-    from spd.cli.commands import app
-
-    commands = typer.main.get_command(app).commands
-    for name in ("query", "calibrate", "batch", "serve", "evaluate", "train", "benchmark", "demo"):
-        assert any("--threads" in option.opts for option in commands[name].params), name
