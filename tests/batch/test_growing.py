@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import pyarrow as pa
 import pytest
@@ -192,3 +193,64 @@ def test_depth_of_a_replaced_photo_is_that_of_the_new_one(tmp_path, model):
     rows = read(tmp_path / "out")
     assert [row["depth_m"] for row in rows[:2]] == [row["depth_m"] for row in rows[2:]]
     assert scene.size == (30, 40)
+
+
+def test_a_photo_that_became_unreadable_has_no_map_any_more_and_is_asked_when_mended(
+    tmp_path, model, encoded
+):
+    photos = tmp_path / "photos"
+    write_photos(photos, 3)
+    good = (photos / "0001.png").read_bytes()
+    run(photos, model, maps="npy")
+    (photos / "0001.png").write_bytes(b"no photo")
+    assert run(photos, model, maps="npy").failed == 2
+    assert [row["map_path"] is None for row in read(tmp_path / "out")] == [False] * 2 + [
+        True
+    ] * 2 + [False] * 2
+    assert bytes_of(tmp_path / "out") == fresh(photos, model, maps="npy")
+    (photos / "0001.png").write_bytes(good)
+    encoded.clear()
+    assert run(photos, model, maps="npy").failed == 0
+    assert encoded == ["0001.png"]
+    assert len(list((tmp_path / "out" / "maps").iterdir())) == 3
+
+
+@pytest.mark.parametrize("change", ["rename", "move", "copy", "link", "pipe"])
+def test_a_photo_with_another_path_or_kind_gives_the_rows_of_a_new_batch(tmp_path, model, change):
+    photos = tmp_path / "photos"
+    write_photos(photos, 4)
+    run(photos, model)
+    first, other = photos / "0000.png", photos / "0002.png"
+    (photos / "deep").mkdir()
+    if change == "rename":
+        first.rename(photos / "z.png")
+    elif change == "move":
+        first.rename(photos / "deep" / "0000.png")
+    elif change == "copy":
+        shutil.copy2(first, photos / "0001 copy.png")
+    elif change == "link":
+        first.unlink()
+        first.symlink_to(other)
+    else:
+        first.unlink()
+        os.mkfifo(first)
+    run(photos, model)
+    assert bytes_of(tmp_path / "out") == fresh(photos, model)
+
+
+def test_rows_in_another_order_or_with_a_changed_focal_length_are_those_of_a_new_batch(
+    table, model, encoded
+):
+    out = table.parent / "out"
+    answer(out, model, table, photos_per_part=2)
+    rows = parquet.read_table(table).to_pylist()[::-1]
+    rows.insert(5, rows[9])
+    parquet.write_table(pa.Table.from_pylist(rows), table)
+    answer(out, model, table, photos_per_part=2)
+    rows[3]["focal_px"] = 99.0
+    parquet.write_table(pa.Table.from_pylist(rows), table)
+    encoded.clear()
+    answer(out, model, table, photos_per_part=2)
+    assert len(encoded) <= 2
+    answer(table.parent / "fresh", model, table, photos_per_part=2)
+    assert bytes_of(out) == bytes_of(table.parent / "fresh")

@@ -3,6 +3,7 @@
 import inspect
 import os
 import typing
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -53,6 +54,29 @@ def test_every_parameter_that_names_a_file_is_an_input_or_an_output(command):
             assert isinstance(marks[name], Writes), words
         if holds(kind, str) and f"{command.__name__}.{name}" not in NOT_FILES:
             assert name in marks, f"mark {command.__name__}.{name} with Reads, Writes, or here"
+
+
+def leaves(command=None, name="spd") -> list[tuple[str, typing.Any]]:
+    """Every command of the tree with its words."""
+    command = command or typer.main.get_command(app)
+    below = getattr(command, "commands", None)
+    if below is None:
+        return [(name, command)]
+    return [leaf for word, one in below.items() for leaf in leaves(one, f"{name} {word}")]
+
+
+@pytest.mark.parametrize(("name", "command"), leaves(), ids=[name for name, _ in leaves()])
+def test_every_option_that_takes_a_path_is_marked_whether_or_not_its_command_writes(name, command):
+    marks = {one.name: one.mark for one in parameters_of(command.callback)}
+    hints = typing.get_type_hints(command.callback)
+    for parameter in command.params:
+        if holds(hints[parameter.name], Path):
+            assert parameter.name in marks, f"{name}: mark {parameter.opts} with Reads or Writes"
+        if {"-o", "--out"} & set(parameter.opts):
+            assert isinstance(marks[parameter.name], Writes), f"{name}: {parameter.opts}"
+    said = " ".join((command.help or "").split()).lower()
+    writes = any(isinstance(mark, Writes) for mark in marks.values())
+    assert writes or not said.startswith(("write", "download", "unpack", "render", "convert"))
 
 
 def test_every_command_that_writes_is_known_to_write():
@@ -283,7 +307,6 @@ def test_the_report_replaces_no_page_that_is_not_named(capsys, tmp_path, monkeyp
 
 
 def test_marks_default_to_inputs():
-    from pathlib import Path
     from typing import Annotated
 
     def command(

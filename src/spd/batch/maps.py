@@ -44,3 +44,7 @@ class MapFiles:
         """
         write = write_npy if self.form == "npy" else write_png
         write(depth_m, self.folder / self.name(path, focal_px))
+
+    def remove(self, path: str, focal_px: float | None) -> None:
+        """Delete the map of a photo that has none any more, such as one that is now unreadable."""
+        (self.folder / self.name(path, focal_px)).unlink(missing_ok=True)

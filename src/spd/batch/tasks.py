@@ -105,11 +105,14 @@ def _answer_photo(
         reason = " ".join((str(error) if known else f"{type(error).__name__}: {error}").split())
         if task.in_fractions:
             points = np.full_like(points, np.nan)
+        if task.maps is not None:
+            task.maps.remove(task.paths[number], task.focal_px[number])
         return points, unknown, unknown, [reason] * len(points)
     if task.maps is not None and map_m is not None:
         try:  # a full disk is not the photo's fault, and ends the batch
             task.maps.write(task.paths[number], task.focal_px[number], map_m)
         except InputError as error:
+            task.maps.remove(task.paths[number], task.focal_px[number])
             return points, unknown, unknown, [str(error)] * len(points)
     inside = inside_image(points[:, 0], points[:, 1], scene.size)
     range_m = unknown
