@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _CLEAN_UP_SECONDS = 5
 _LINGER_SECONDS = 1.0
 _BYTES_A_TURN = 16_384
-"""Bytes read from a connection before others get a turn: tiny chunks take h11 seconds a megabyte."""
+"""Bytes read from a connection before others get a turn: tiny chunks take long to parse."""
 
 
 def bind(host: str, port: int) -> socket.socket:
