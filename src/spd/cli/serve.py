@@ -22,7 +22,6 @@ from spd.errors import require
 
 if TYPE_CHECKING:
     from spd.predictors.model_options import ModelOptions
-    from spd.processes import use_threads
     from spd.serve.config import ServeConfig
 
 
@@ -103,6 +102,7 @@ def serve(
     from spd.memory import available_bytes, limit_this_process
     from spd.photos.limits import PhotoLimits
     from spd.predictors.model_options import ModelOptions
+    from spd.processes import use_threads
     from spd.serve.config import ServeConfig
     from spd.serve.security import read_token
 
