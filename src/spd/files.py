@@ -1,6 +1,7 @@
 """Writing files and folders so that they appear whole or not at all."""
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -11,16 +12,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from spd.errors import DataError
+from spd.errors import DataError, reason_of
 
 UNFINISHED = ".writing-"
 LOCK = "lock"
 """File of an output folder that the process which writes into it holds."""
 TEXT_BYTES = 16 * 2**20
 """Size in bytes of the largest file that `read_text` and `read_json` read."""
-_MOST_NESTED = 100
 LISTED_BYTES = 2**30
-"""Size in bytes of the largest list of frames or images."""
+"""Size in bytes of the largest JSON file with a list of frames or images."""
+_MOST_NESTED = 100
 
 
 @contextlib.contextmanager
@@ -43,8 +44,9 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
             target.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=None if special else target.parent))
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise DataError(f"cannot write {given}: {reason}; choose a different path") from None
+        raise DataError(
+            f"cannot write {given}: {reason_of(error)}; choose a different path"
+        ) from None
     try:
         temporary = folder / (given.name or target.name)
         yield temporary
@@ -54,8 +56,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
             _keep_mode(temporary, target)
             os.replace(temporary, target)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise DataError(f"cannot write {given}: {reason.lower()}") from error
+        raise DataError(f"cannot write {given}: {reason_of(error)}") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -237,21 +238,32 @@ def read_text(path: str | os.PathLike[str], most_bytes: int = TEXT_BYTES) -> str
         OSError: if it cannot be read, or is a folder, a pipe or a device.
         ValueError: if it is not UTF-8, or larger than `most_bytes`.
     """
-    if os.path.exists(path) and not os.path.isfile(path):  # a pipe would wait, a device never end
-        raise OSError(f"{os.fspath(path)} is not a file")
+    _refuse_special(path)
+    return read_stream(path, most_bytes).decode("utf-8")
+
+
+def file_sha256(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal digits.
+
+    Raises:
+        OSError: if it cannot be read, or is a folder, a pipe or a device.
+    """
+    _refuse_special(path)
     with open(path, "rb") as file:
-        content = file.read(most_bytes + 1)
-    if len(content) > most_bytes:
-        raise ValueError(f"larger than {most_bytes} bytes")
-    return content.decode("utf-8")
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _refuse_special(path: str | os.PathLike[str]) -> None:
+    if os.path.exists(path) and not os.path.isfile(path):  # reading a pipe may wait forever
+        raise OSError(f"{os.fspath(path)} is not a file")
 
 
 def read_stream(path: str | os.PathLike[str], most_bytes: int) -> bytes:
-    """Content of a file that the user names for this one reading; a pipe is read to its end.
+    """Content of a file, pipe or device.
 
     Raises:
         OSError: if it cannot be read, or is a folder.
-        ValueError: if it is larger than `most_bytes`, as an endless device is.
+        ValueError: if it is larger than `most_bytes`.
     """
     with open(path, "rb") as file:
         content = file.read(most_bytes + 1)

@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 
 from spd.config import Bool, Float, Frozen, Int, LocalPathName, ModelConfig
 from spd.errors import ConfigError
-from spd.files import read_json, read_text
+from spd.files import parse_json, read_json, read_text
 
 ConfigT = TypeVar("ConfigT", bound=Frozen)
 SILOG_LAMBDA = {"specification": 0.5, "bts": 0.85}  # AdaBins uses 0.85 too
@@ -234,8 +234,8 @@ def override(config: ConfigT, assignments: Sequence[str]) -> ConfigT:
 
 def _parse_value(text: str) -> Any:
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+        value = parse_json(text)
+    except ValueError:
         return text
     if isinstance(value, float) and not math.isfinite(value):
         return text

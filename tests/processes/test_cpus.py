@@ -9,7 +9,8 @@ import pytest
 import spd
 from spd.errors import ConfigError
 from spd.memory import machine
-from spd.processes import THREADS, cpus, threads_to_use, usable_cpus, use_threads, wait_passively
+from spd.processes import cpus, threads_to_use, usable_cpus, use_threads, wait_passively
+from spd.processes.cpus import THREADS
 
 
 @pytest.fixture

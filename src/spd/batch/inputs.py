@@ -16,8 +16,7 @@ from spd.batch.cells import RowErrors, numbers, point_lists, texts
 from spd.batch.columns import Column, concatenate, take, text_column
 from spd.batch.folders import PHOTOS, photos_below
 from spd.errors import DataError, shortened
-from spd.files import storable
-from spd.runtimes.folder import file_sha256
+from spd.files import file_sha256, storable
 
 TABLES = (".parquet", ".csv")
 ANSWERS = ("input_row", "image", "u", "v", "depth_m", "range_m", "error", "map_path")

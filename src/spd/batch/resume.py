@@ -20,8 +20,7 @@ from spd.batch.part_files import TableForm, read_answers
 from spd.batch.parts import part_path
 from spd.batch.tasks import TaskAnswer
 from spd.errors import BatchError
-from spd.files import LISTED_BYTES, read_json, write_bytes, write_text
-from spd.runtimes.folder import file_sha256
+from spd.files import LISTED_BYTES, file_sha256, read_json, write_bytes, write_text
 
 STATE = "state"
 

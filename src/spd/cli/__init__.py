@@ -5,7 +5,6 @@ transformers.
 """
 
 import inspect
-import io
 import itertools
 import os
 import re
@@ -55,9 +54,6 @@ def run(argv: Sequence[str]) -> int:
         os.getcwd()  # torch, worker processes and relative paths need it
     except FileNotFoundError:
         return _fail("the current folder no longer exists; change to one that does")
-    for stream in (sys.stdout, sys.stderr):  # a file name may have bytes that are not UTF-8
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
     command = typer.main.get_command(app)
     guard(command)
     try:

@@ -109,8 +109,7 @@ def read_points(path: Path) -> list[PhotoPoint]:
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"points file not found: {path}") from None
     except (OSError, ValueError) as error:
-        reason = (getattr(error, "strerror", None) or str(error)).lower()
-        raise InputError(f"{path} cannot be read: {reason}") from None
+        raise InputError(f"{path} cannot be read: {reason_of(error)}") from None
     if data[:4] == b"PAR1":
         return _from_parquet(path, data)
     try:

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import Any
 
-from spd.errors import OutputError
+from spd.errors import OutputError, reason_of
 
 BROKEN_PIPE = 128 + 13
 """Exit code where the reader of a pipe has left, that of a program which SIGPIPE ended."""
@@ -33,8 +33,7 @@ class _Descriptor(io.FileIO):
         try:
             return super().write(data)
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            self.error = OutputError(f"cannot write to standard output: {reason}")
+            self.error = OutputError(f"cannot write to standard output: {reason_of(error)}")
             if not self._required:
                 return dropped
             if error.errno == errno.EPIPE:

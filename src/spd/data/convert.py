@@ -25,9 +25,9 @@ from spd.data.frame_index import INDEX
 from spd.data.parallel import Progress, map_frames
 from spd.data.resumable import claim_folder
 from spd.data.sample import RGBDSample, valid_depth
-from spd.data.source import Source, listed
-from spd.errors import DataError, SPDError
-from spd.files import atomic_path
+from spd.data.source import Source
+from spd.errors import DataError, SPDError, listed
+from spd.files import atomic_path, parse_json
 
 SETTINGS = "convert.json"
 """File with the source of a conversion, so that no other source is mixed into the folder."""
@@ -162,8 +162,8 @@ def _finished(folder: Path, names: Sequence[str]) -> dict[str, Entry]:
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return parse_json(text)
+    except ValueError:
         return None
 
 

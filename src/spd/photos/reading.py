@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 from PIL import Image
 
-from spd.errors import InputError
+from spd.errors import InputError, reason_of
 from spd.memory import reserved
 from spd.photos.arrays import Channels as Channels
 from spd.photos.arrays import check_channels, from_array, from_tensor
@@ -137,8 +137,7 @@ def _bytes_of(path: Path) -> bytes:
         with reserved(path.stat().st_size, f"{path}", "it is too large for a photo"):
             return path.read_bytes()
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise InputError(f"{path} cannot be read: {reason}") from None
+        raise InputError(f"{path} cannot be read: {reason_of(error)}") from None
 
 
 def _from_file(file: "IO[bytes]") -> tuple[bytes, str]:

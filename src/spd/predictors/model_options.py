@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from spd.checkpoints.folder import SHIPPED, WEIGHTS, find_checkpoint
 from spd.errors import CheckpointError, ConfigError, require
+from spd.files import file_sha256
 from spd.memory import limit_memory
 from spd.peers.kinds import Peer, read_peer
 from spd.photos.limits import DEFAULT_LIMITS, PhotoLimits
 from spd.predictors.calibrated import CalibratedPredictor
 from spd.processes import limit_torch, threads_to_use
 from spd.runtimes.engines import check_names, installed_runtimes
-from spd.runtimes.folder import EXPORT, ExportFolder, file_sha256, is_export
+from spd.runtimes.folder import EXPORT, ExportFolder, is_export
 from spd.scenes.calibration import Calibration
 from spd.scenes.depth_kind import refuse_relative
 from spd.scenes.photo_predictor import PhotoPredictor

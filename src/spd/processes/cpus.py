@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from spd.errors import ConfigError
+from spd.errors import ConfigError, shown
 from spd.memory.machine import cgroup_folders
 from spd.processes.forks import limit_torch
 
@@ -31,7 +31,7 @@ def threads_to_use(threads: int | None = None) -> int:
     """
     if threads is not None:
         if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
-            raise ConfigError(f"threads must be at least 1, got {threads!r}; pass a whole number")
+            raise ConfigError(f"threads must be a whole number of at least 1, got {shown(threads)}")
         return threads
     first = os.environ.get(THREADS, "").split(",")[0].strip()  # further ones are of nested teams
     return int(first) if first.isdecimal() and int(first) else usable_cpus()

@@ -76,16 +76,11 @@ class SafeLock:
         self._lock = threading.Lock()
 
 
-def torch_threads(threads: int) -> int:
-    """The number of threads that torch can use here: one if it was loaded before a fork."""
-    return 1 if _torch_was_loaded else threads
-
-
 def limit_torch(threads: int) -> None:
-    """Set the number of torch's threads; in a forked process it stays one."""
+    """Set the number of torch's threads; if torch was loaded before a fork, it stays one."""
     import torch
 
-    torch.set_num_threads(torch_threads(threads))
+    torch.set_num_threads(1 if _torch_was_loaded else threads)
 
 
 def refuse_fork(process: int, what: str) -> None:

@@ -8,7 +8,6 @@ import csv
 import dataclasses
 import datetime
 import io
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -16,7 +15,7 @@ from typing import Any, Self
 from spd.errors import DataError
 from spd.evaluation.folder import PredictionFolder
 from spd.evaluation.protocols import Protocol, protocol_named
-from spd.files import storable
+from spd.files import parse_json, storable
 
 METRICS, PER_IMAGE = "metrics.json", "per_image.csv"
 
@@ -102,9 +101,6 @@ def short_name(model: str) -> str:
     return parts[-1] if parts else ""
 
 
-_EXTREME = (RecursionError, OverflowError)  # JSON nested too deeply, numbers too large
-
-
 def _read(path: Path, parse: Callable[[str], Any]) -> Any:
     try:
         return parse(path.read_text(encoding="utf-8"))
@@ -112,12 +108,12 @@ def _read(path: Path, parse: Callable[[str], Any]) -> Any:
         raise DataError(
             f"{path} is missing: the predictions were not scored; run spd score {path.parent}"
         ) from None
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, csv.Error, *_EXTREME):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, csv.Error):
         raise DataError(f"{path} is damaged; run spd score {path.parent}") from None
 
 
 def _metrics(text: str) -> Mapping[str, Any]:
-    metrics = json.loads(text)
+    metrics = parse_json(text)
     protocol_named(metrics["protocol_name"])
     # Every page needs these; other entries are optional.
     _ = metrics["settings"]["model"], metrics["sparse"]["abs_rel"], metrics["dense"]["abs_rel"]

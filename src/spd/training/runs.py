@@ -43,6 +43,7 @@ from spd.files import (
     LOCK,
     atomic_path,
     make_folder,
+    parse_json,
     read_json,
     remove_folder,
     remove_unfinished,
@@ -139,9 +140,8 @@ class Run:
                 "different --out"
             ) from None
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
             raise DataError(
-                f"cannot write {self.folder}: {reason}; choose a different --out"
+                f"cannot write {self.folder}: {reason_of(error)}; choose a different --out"
             ) from None
         with lock:
             yield
@@ -249,8 +249,7 @@ class Run:
                     os.truncate(path, before)
                 raise
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise DataError(f"cannot write {self.folder / LOG}: {reason}") from None
+            raise DataError(f"cannot write {self.folder / LOG}: {reason_of(error)}") from None
 
     def log_rows(self) -> list[dict[str, Any]]:
         """All lines of the log, without an unfinished last line of a killed process."""
@@ -261,10 +260,10 @@ class Run:
         rows = []
         for number, line in enumerate(lines):
             try:
-                row = json.loads(line)
+                row = parse_json(line)
                 row["step"] = int(row["step"])
                 rows.append(row)
-            except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+            except (ValueError, TypeError, KeyError, OverflowError):
                 if number < len(lines) - 1:
                     raise TrainingError(f"{path} is damaged at line {number + 1}") from None
         return rows

@@ -21,12 +21,12 @@ from importlib import resources
 from pathlib import Path
 
 from spd.config import ModelConfig
+from spd.errors import first_line, reason_of
 from spd.files import UNFINISHED
 from spd.models.kernel.cache import (
     cache_folder,
     failure,
     find,
-    one_line,
     remember_failure,
     store,
 )
@@ -230,11 +230,10 @@ def _first_error(said: str, status: int) -> str:
     lines = [line for line in said.splitlines() if line.strip()]
     first = next((line for line in lines if "error" in line.lower()), None)
     how = f"exit status {status}" if status > 0 else f"ended by signal {-status}"
-    return one_line(first) if first is not None else how
+    return first_line(first) if first is not None else how
 
 
 def _cannot(error: OSError) -> str:
     """One line about a file that cannot be used."""
-    if error.filename is None:
-        return one_line(str(error))
-    return f"cannot write {error.filename}: {(error.strerror or str(error)).lower()}"
+    place = "" if error.filename is None else f"cannot write {error.filename}: "
+    return f"{place}{reason_of(error)}"

@@ -15,6 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from spd.errors import first_line
+
 FAILED_FOR_S = 3600.0
 """Time in seconds for which a failure of the compiler is remembered."""
 _MOST_BYTES = 64 * 2**20
@@ -88,7 +90,7 @@ def failure(folder: Path, key: str) -> str | None:
         return None
     if content is None or not 0 <= age_s < FAILED_FOR_S:
         return None
-    reason = one_line(content[:_REASON_BYTES].decode(errors="replace"))
+    reason = first_line(content[:_REASON_BYTES].decode(errors="replace"))
     return f"{reason} (not tried again for {FAILED_FOR_S / 3600:g} h; to try now, delete {path})"
 
 
@@ -99,12 +101,6 @@ def remember_failure(folder: Path, key: str, reason: str) -> None:
         written.write_text(reason, encoding="utf-8", errors="replace")
         written.chmod(0o600)
         os.replace(written, folder / f"query-{key}.failed")
-
-
-def one_line(text: str) -> str:
-    """The first line that is not empty, without control characters."""
-    line = next((line for line in text.splitlines() if line.strip()), "no message").strip()
-    return "".join(letter if letter.isprintable() else "?" for letter in line)
 
 
 def _name(folder: Path, key: str, content: bytes) -> Path:
