@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from spd.errors import ConfigError, shortened
 
 Int = Annotated[int, pydantic.Strict()]  # no booleans, no "64", no 64.0
-Float = Annotated[float, pydantic.Strict()]  # no booleans, no "0.5"; whole numbers are
+Float = Annotated[float, pydantic.Strict()]  # no booleans, no "0.5"; whole numbers are allowed
 Bool = Annotated[bool, pydantic.Strict()]  # no "yes", no 1
 LocalPathName = Literal["cross_attention", "conv", "bilinear_mlp"]
 PATCH = 14  # DINOv2's patch size; the encoder has no other.

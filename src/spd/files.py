@@ -30,8 +30,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     It has the same name, as some writers depend on the suffix. After an error `path` is unchanged
     and nothing else is left. An existing file keeps its mode and owner; a symbolic link stays, and
-    what it points to is replaced. A device or a pipe stays too, and the finished file is copied
-    into it.
+    what it points to is replaced. Into a device or a pipe, the finished file is copied.
 
     Raises:
         DataError: if the folder cannot be created or written, or the file is read-only.
@@ -100,7 +99,7 @@ def _descriptor(path: str | os.PathLike[str]) -> int | None:
 
 
 def _copy_into(source: Path, target: Path) -> None:
-    """Write a file's content into a device or pipe; an open file continues where it stands."""
+    """Write a file's content into a device or pipe, or at the position of an open file."""
     number = _descriptor(target)
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:  # closed by the shell
@@ -123,7 +122,7 @@ def _keep_mode(temporary: Path, target: Path) -> None:
 
 
 def _refuse_read_only(target: Path) -> None:
-    """Refuse a file without write permission; its folder would allow to replace it."""
+    """Refuse to replace a file without write permission, which the folder would allow."""
     if os.path.exists(target):
         has_bit = os.stat(target).st_mode & 0o222  # os.access lets root write everything
         if not (has_bit and os.access(target, os.W_OK)):
@@ -232,7 +231,7 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 
 def read_text(path: str | os.PathLike[str], most_bytes: int = TEXT_BYTES) -> str:
-    """Text of a small file that anybody may have written.
+    """Text of a small untrusted file.
 
     Raises:
         OSError: if it cannot be read, or is a folder, a pipe or a device.
@@ -273,7 +272,7 @@ def read_stream(path: str | os.PathLike[str], most_bytes: int) -> bytes:
 
 
 def read_json(path: str | os.PathLike[str], most_bytes: int = TEXT_BYTES) -> Any:
-    """Parse a small JSON file that anybody may have written.
+    """Parse a small untrusted JSON file.
 
     Raises:
         OSError: as `read_text`.
@@ -283,7 +282,7 @@ def read_json(path: str | os.PathLike[str], most_bytes: int = TEXT_BYTES) -> Any
 
 
 def parse_json(text: str) -> Any:
-    """Parse JSON that anybody may have written.
+    """Parse untrusted JSON.
 
     Raises:
         json.JSONDecodeError: if it is not JSON.
@@ -298,7 +297,7 @@ def parse_json(text: str) -> Any:
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     level = [data]
-    for _ in range(_MOST_NESTED):  # whoever walks or prints the data may recurse
+    for _ in range(_MOST_NESTED):  # code that walks or prints the data may recurse
         level = [child for node in level for child in _children(node)]
         if not level:
             return data

@@ -120,14 +120,14 @@ def is_tensor(value: object) -> bool:
 def as_numbers(
     values: Any, expected: str, error: type[SPDError] = InputError
 ) -> Float[np.ndarray, "..."]:
-    """Convert numbers from anywhere to a float64 array of their shape.
+    """Convert numbers to a float64 array of their shape.
 
-    Lists, arrays of any real type, masked arrays (NaN where masked), data frames, and tensors of
-    any real type and device, also such that require gradients. None becomes NaN.
+    They may be lists, arrays of any real type, masked arrays (NaN where masked), data frames, or
+    tensors of any real type and device, with or without gradients. None becomes NaN.
 
     Raises:
-        SPDError: `error`, if they are something else, such as text, booleans or ragged lists; it
-            begins with `expected`.
+        SPDError: `error` with a message that begins with `expected`, for everything else, such as
+            text, booleans or ragged lists.
     """
     try:
         try:
@@ -146,10 +146,10 @@ def as_numbers(
 
 
 def as_number(value: Any, expected: str, error: type[SPDError] = InputError) -> float:
-    """Convert one number from anywhere to a float; it may be infinite or NaN.
+    """Convert one number of any real type to a float; it may be infinite or NaN.
 
     Raises:
-        SPDError: `error`, if it is something else, such as text; it begins with `expected`.
+        SPDError: `error` with a message that begins with `expected`, for everything else.
     """
     number = value if type(value) is float else as_numbers(value, expected, error)
     if value is None or np.ndim(number) != 0:
@@ -181,7 +181,7 @@ def as_count(value: Any, name: str, error: type[SPDError] = InputError) -> int:
     return count
 
 
-_NOT_NUMBERS = (str, bytes, bool, np.bool_)  # though Python makes numbers of them
+_NOT_NUMBERS = (str, bytes, bool, np.bool_)  # although Python converts them to numbers
 
 
 def _as_array(values: Any) -> np.ndarray:
@@ -317,7 +317,7 @@ def point_of(point: Any) -> tuple[float, float]:
 def inside_or_nan(
     points: Float[np.ndarray, "k 2"], size: Size, outside: str
 ) -> Float[np.ndarray, "k 2"]:
-    """Refuse points outside a photo of `size`, or replace them by NaN, as `outside` says.
+    """Refuse points outside a photo of `size`, or replace them by NaN, depending on `outside`.
 
     Raises:
         InputError: if `outside` is neither "raise" nor "nan".

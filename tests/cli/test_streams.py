@@ -111,7 +111,7 @@ def test_a_removed_current_folder_is_one_line(tmp_path, words):
         cwd=tmp_path / "gone", capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2
-    expected = "spd: the current folder no longer exists; change to one that does\n"
+    expected = "spd: the current folder no longer exists; change to an existing folder\n"
     assert (done.stdout, done.stderr) == ("", expected)
 
 

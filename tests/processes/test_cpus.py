@@ -86,7 +86,7 @@ def test_the_users_number_comes_first(groups, monkeypatch, value, expected):
 
 @pytest.mark.parametrize("threads", [0, -1, 1.5, "2", True])
 def test_impossible_numbers_are_refused(threads):
-    with pytest.raises(ConfigError, match="threads must be at least 1, got"):
+    with pytest.raises(ConfigError, match="threads must be a whole number of at least 1, got"):
         spd.load(threads=threads)
 
 

@@ -180,7 +180,7 @@ def test_load_takes_exports_and_says_what_computes():
     ]:
         with pytest.raises(ConfigError, match=pattern):
             spd.load(exports.exported(), **asked)
-    with pytest.raises(ConfigError, match="threads must be at least 1, got 0"):
+    with pytest.raises(ConfigError, match="threads must be a whole number of at least 1, got 0"):
         open_export(exports.exported(), threads=0)
 
 

@@ -82,7 +82,7 @@ def load_checkpoint(folder: Path) -> tuple[SPD, dict[str, Any]]:
     refuse_damaged(folder, (CONFIG, WEIGHTS))
     config, about = read_config(folder)
     check_size(folder / WEIGHTS, _parameters(config))
-    model = SPD(config).float()  # torch's default dtype may be another
+    model = SPD(config).float()  # torch's default dtype may be different
     load_weights(model, folder / WEIGHTS)
     return model.eval(), about
 

@@ -1,4 +1,4 @@
-"""Checksums of a checkpoint's files, so that a damaged byte is not mistaken for a weight.
+"""Checksums of a checkpoint's files, which detect damage.
 
 A checkpoint folder has one `checksums.json` with the SHA-256 of every file beside it. Folders of
 earlier versions have none, and are not checked.
@@ -15,7 +15,7 @@ CHECKSUMS = "checksums.json"
 
 
 def write_checksums(folder: Path, names: Sequence[str] | None = None) -> None:
-    """Write the checksums of files of a folder; by default of all of them.
+    """Write the checksums of a folder's files, by default of all files.
 
     Raises:
         DataError: if they cannot be written.
@@ -27,7 +27,7 @@ def write_checksums(folder: Path, names: Sequence[str] | None = None) -> None:
 
 
 def damage(folder: Path, names: Sequence[str] | None = None) -> str | None:
-    """The first difference from a folder's checksums, as part of a sentence; None without any.
+    """Describe the first file that differs from its checksum, for a message; None if none does.
 
     Args:
         folder: the checkpoint.

@@ -1,4 +1,4 @@
-"""Files of tensors from anywhere: safetensors, and torch's pickles without running their code."""
+"""Read untrusted files of tensors: safetensors, and torch's pickles without running their code."""
 
 import pickle
 import warnings
@@ -88,7 +88,7 @@ def _check_file(path: Path) -> None:
 
 
 def _refuse_compressed(path: Path) -> None:
-    """Refuse an archive that is larger than its file: `torch.save` compresses nothing."""
+    """Refuse a compressed archive; `torch.save` does not compress."""
     if not zipfile.is_zipfile(path):
         return
     try:
@@ -98,7 +98,7 @@ def _refuse_compressed(path: Path) -> None:
         raise _unreadable(path, error) from None
     if unpacked > path.stat().st_size:
         raise CheckpointError(
-            f"{path} cannot be read: its contents take {unpacked} bytes, more than the file has; "
+            f"{path} cannot be read: its contents are compressed, {unpacked} bytes in total; "
             "save it with torch.save"
         )
 

@@ -53,7 +53,7 @@ def run(argv: Sequence[str]) -> int:
     try:
         os.getcwd()  # torch, worker processes and relative paths need it
     except FileNotFoundError:
-        return _fail("the current folder no longer exists; change to one that does")
+        return _fail("the current folder no longer exists; change to an existing folder")
     command = typer.main.get_command(app)
     guard(command)
     try:
@@ -69,7 +69,7 @@ def run(argv: Sequence[str]) -> int:
     except SPDError as error:
         return _fail(str(error), error.exit_code)
     except MemoryError:  # of a library; our own is an SPDError
-        return _fail("this needs more memory than is left; allow more, or give it less work")
+        return _fail("out of memory; free some, or use smaller photos or fewer points")
     except (KeyboardInterrupt, typer.exceptions.Abort):
         return _fail("interrupted", 130)
     return code if isinstance(code, int) else 0

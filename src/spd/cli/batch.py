@@ -74,7 +74,7 @@ def batch(
         typer.Option(
             "--threads",
             min=1,
-            help="CPU threads per process. Default: all of `spd query`, divided by --workers.",
+            help="CPU threads per process. Default: that of `spd query`, divided by --workers.",
         ),
     ] = None,
     photos_per_part: Annotated[

@@ -19,7 +19,7 @@ from spd.scenes import Box
 
 MOST_GRID_POINTS = 1_000_000
 MOST_BYTES = 256 * 2**20
-"""Size in bytes of the largest file of points; an endless pipe is read no further."""
+"""Maximum size in bytes of a file of points; a pipe is not read beyond it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

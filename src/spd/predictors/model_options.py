@@ -49,11 +49,11 @@ class ModelOptions:
     calibration: "str | Path | Calibration | None" = None
     """Calibration that scales every depth, or its file."""
     threads: int | None = None
-    """CPU threads; None: `OMP_NUM_THREADS`, or one per usable CPU. Torch's are of the process."""
+    """CPU threads; None: `OMP_NUM_THREADS`, or one per usable CPU. Torch has one number for all."""
     limits: PhotoLimits = DEFAULT_LIMITS
     """Largest photo, and largest input of the network."""
     memory: str | int | None = None
-    """Most memory of the process that loads it, as `limit_memory` takes it; None: no change."""
+    """Memory limit of the process that loads the model (`limit_memory`); None: no change."""
 
     @property
     def name(self) -> str:
@@ -98,7 +98,7 @@ class ModelOptions:
         return self.locate().load()
 
     def elsewhere(self) -> "ModelOptions":
-        """Options that load the same model in a process with another current folder."""
+        """Options that load the same model, without calibration, from any current folder."""
         local = self.model is not None and os.path.exists(self.model)
         model = os.path.abspath(str(self.model)) if local else self.model
         return dataclasses.replace(self, model=model, calibration=None)

@@ -1,4 +1,4 @@
-"""Worker processes and threads, the CPUs they may use, and what is left of them after a fork."""
+"""Worker processes and threads, the CPUs they may use, and repairs after a fork."""
 
 from spd.processes.cpus import (
     threads_to_use,

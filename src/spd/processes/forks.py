@@ -40,7 +40,7 @@ class PerProcess(Generic[T]):
         self._held = _Held(open())
 
     def get(self) -> T:
-        """The one of this process; two threads of a new process may each open one."""
+        """The object of this process; two threads of a forked process may each open one."""
         if self._held.process != os.getpid():
             self._held = _Held(self._open())
         return self._held.value
@@ -91,7 +91,7 @@ def refuse_fork(process: int, what: str) -> None:
         what: name of the library.
 
     Raises:
-        ForkError: naming the ways out.
+        ForkError: naming what to do.
     """
     if process != os.getpid():
         raise ForkError(

@@ -14,7 +14,7 @@ from spd.files import remove_folder
 
 
 def rename_damaged(complete: Sequence[Path]) -> list[str]:
-    """Rename the damaged ones of a run's checkpoints, unless all are; one line of text for each.
+    """Rename damaged checkpoints, unless all are damaged, and return a line of text for each.
 
     Raises:
         DataError: if one cannot be renamed.

@@ -44,7 +44,7 @@ def cache_folder() -> Path:
             if _reason_against(folder) is None:
                 return folder
         except OSError:
-            if chosen:  # the user named it, so the error is theirs to see
+            if chosen:  # the user chose it, so the error is not hidden
                 raise
     folder = Path(tempfile.gettempdir(), f"spd-{os.geteuid()}")
     _make(folder)
@@ -95,7 +95,7 @@ def failure(folder: Path, key: str) -> str | None:
 
 
 def remember_failure(folder: Path, key: str, reason: str) -> None:
-    """Store why the compiler failed; a folder that cannot be written remembers nothing."""
+    """Store why the compiler failed; if it cannot be written, nothing is stored."""
     with contextlib.suppress(OSError), tempfile.TemporaryDirectory(dir=folder) as temporary:
         written = Path(temporary, "failed")
         written.write_text(reason, encoding="utf-8", errors="replace")
@@ -120,7 +120,7 @@ def _trusted() -> set[int]:
 def _reason_against(folder: Path) -> str | None:
     """Why other users could change the folder's content; None if they cannot.
 
-    An own folder that others can write is closed to them first, since umasks of 002 are common.
+    If others can write to a folder of this user, as with a umask of 002, that is removed first.
     """
     real = folder.resolve(strict=True)
     found = real.stat()
