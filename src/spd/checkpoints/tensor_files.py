@@ -76,7 +76,7 @@ def check_size(weights: Path, parameters: int) -> None:
     if weights.is_file() and parameters > weights.stat().st_size:
         raise CheckpointError(
             f"{weights} cannot be read: it has {weights.stat().st_size} bytes, but its config.json "
-            f"describes a model of {parameters} parameters; is the file complete?"
+            f"describes a model of at least {parameters} parameters; is the file complete?"
         )
 
 
