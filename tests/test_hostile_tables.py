@@ -181,7 +181,7 @@ def test_parquet_cells_that_are_no_numbers_are_told(tmp_path):
 
 def test_an_endless_device_ends_in_an_error(monkeypatch):
     monkeypatch.setattr("spd.cli.points.MOST_BYTES", 2**20)
-    with pytest.raises(InputError, match="/dev/zero cannot be read: it is larger than 1 mib"):
+    with pytest.raises(InputError, match="/dev/zero cannot be read: it is larger than 1 MiB"):
         read_points(Path("/dev/zero"))
     with pytest.raises(InputError, match="cannot be read: is a directory"):
         read_points(Path("/dev"))

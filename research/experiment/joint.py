@@ -15,10 +15,9 @@ from spd.checkpoints.checkpoint import load_checkpoint, write_model
 from spd.checkpoints.folder import WEIGHTS, find_checkpoint
 from spd.checkpoints.run_folder import RUN
 from spd.data.sources import open_samples
-from spd.files import atomic_path
+from spd.files import atomic_path, file_sha256
 from spd.models.spd import SPD
 from spd.recipes import Recipe
-from spd.runtimes.folder import file_sha256
 from spd.train import Trainer
 from spd.training.runs import Run
 

@@ -12,8 +12,9 @@ from spd.data.sources import open_samples
 from spd.export.int8 import CalibrationFrames
 from spd.export.onnx_folder import write_export
 from spd.export.scoring import score_engine
+from spd.files import file_sha256
 from spd.runtimes.engines import open_engine
-from spd.runtimes.folder import ExportFolder, file_sha256
+from spd.runtimes.folder import ExportFolder
 
 SHARES = (1.0, 0.75, 0.5)
 """Sizes of the photos, as shares of the model's own pixels per radian."""

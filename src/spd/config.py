@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal, Self
 import pydantic
 from pydantic import Field, model_validator
 
-from spd.errors import ConfigError
+from spd.errors import ConfigError, shortened
 
 Int = Annotated[int, pydantic.Strict()]  # no booleans, no "64", no 64.0
-Float = Annotated[float, pydantic.Strict()]  # no booleans, no "0.5"; whole numbers are
+Float = Annotated[float, pydantic.Strict()]  # no booleans, no "0.5"; whole numbers are allowed
 Bool = Annotated[bool, pydantic.Strict()]  # no "yes", no 1
 LocalPathName = Literal["cross_attention", "conv", "bilinear_mlp"]
 PATCH = 14  # DINOv2's patch size; the encoder has no other.
@@ -165,7 +165,7 @@ def _one_line(name: str, error: pydantic.ValidationError) -> str:
     parts = []
     items = error.errors(include_url=False)
     for item in items[:_MOST_ERRORS]:
-        key = ".".join(_shown(part) for part in item["loc"])
+        key = ".".join(shortened(str(part)) for part in item["loc"])
         nested = item["type"] == "missing" or isinstance(item["input"], dict)
         given = f" (got {reprlib.repr(item['input'])})" if key and not nested else ""
         message = item["msg"].removeprefix("Value error, ")
@@ -175,9 +175,3 @@ def _one_line(name: str, error: pydantic.ValidationError) -> str:
     if len(items) > _MOST_ERRORS:
         parts.append(f"and {len(items) - _MOST_ERRORS} more")
     return f"{name}: " + "; ".join(parts)
-
-
-def _shown(key: int | str) -> str:
-    """A key as it is, or quoted and shortened where it would break the line."""
-    text = str(key)
-    return text if text.isprintable() and len(text) <= 60 else reprlib.repr(key)

@@ -9,7 +9,7 @@ import contextlib
 import importlib.util
 import reprlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 _EXTRAS = {
@@ -82,14 +82,25 @@ class MissingExtraError(SPDError, ImportError):
 
 
 def reason_of(error: BaseException) -> str:
-    """First line of an error of another library, shortened, for a message in one line."""
-    return shortened((str(error).strip() or type(error).__name__).splitlines()[0])
+    """Reason given by an error of the system or another library, in one line."""
+    reason = getattr(error, "strerror", None)
+    return str(reason).lower() if reason else first_line(str(error)) or type(error).__name__
+
+
+def first_line(text: str) -> str:
+    """First line of a text that is not blank, shortened; empty if there is none."""
+    return shortened(next((line.strip() for line in text.splitlines() if line.strip()), ""))
 
 
 def shortened(text: str) -> str:
-    """Text of a file or another library, for a message: one line, and not too long."""
+    """Text from a file or another library for a message: at most 300 printable characters."""
     text = "".join(letter if letter.isprintable() else "?" for letter in text)
     return text if len(text) <= _MOST_LETTERS else f"{text[:_MOST_LETTERS]}..."
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """The first few names, separated by commas."""
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
 def shown(value: object) -> str:

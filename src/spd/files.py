@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -12,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from spd.errors import DataError
+from spd.errors import DataError, reason_of
 from spd.processes import unfinished
 
 UNFINISHED = ".writing-"
@@ -20,9 +21,9 @@ LOCK = "lock"
 """File of an output folder that the process which writes into it holds."""
 TEXT_BYTES = 16 * 2**20
 """Size in bytes of the largest file that `read_text` and `read_json` read."""
-_MOST_NESTED = 100
 LISTED_BYTES = 2**30
-"""Size in bytes of the largest list of frames or images."""
+"""Size in bytes of the largest JSON file with a list of frames or images."""
+_MOST_NESTED = 100
 
 
 @contextlib.contextmanager
@@ -31,8 +32,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     It has the same name, as some writers depend on the suffix. After an error `path` is unchanged
     and nothing else is left. An existing file keeps its mode and owner; a symbolic link stays, and
-    what it points to is replaced. A device or a pipe stays too, and the finished file is copied
-    into it.
+    what it points to is replaced. Into a device or a pipe, the finished file is copied.
 
     Raises:
         DataError: if the folder cannot be created or written, or the file is read-only.
@@ -45,8 +45,9 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
             target.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=None if special else target.parent))
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise DataError(f"cannot write {given}: {reason}; choose a different path") from None
+        raise DataError(
+            f"cannot write {given}: {reason_of(error)}; choose a different path"
+        ) from None
     unfinished.add(str(folder))
     try:
         temporary = folder / (given.name or target.name)
@@ -57,8 +58,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
             _keep_mode(temporary, target)
             os.replace(temporary, target)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise DataError(f"cannot write {given}: {reason.lower()}") from error
+        raise DataError(f"cannot write {given}: {reason_of(error)}") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         unfinished.discard(str(folder))
@@ -125,7 +125,7 @@ def _descriptor(path: str | os.PathLike[str]) -> int | None:
 
 
 def _copy_into(source: Path, target: Path) -> None:
-    """Write a file's content into a device or pipe; an open file continues where it stands."""
+    """Write a file's content into a device or pipe, or at the position of an open file."""
     number = _descriptor(target)
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:  # closed by the shell
@@ -148,7 +148,7 @@ def _keep_mode(temporary: Path, target: Path) -> None:
 
 
 def _refuse_read_only(target: Path) -> None:
-    """Refuse a file without write permission; its folder would allow to replace it."""
+    """Refuse to replace a file without write permission, which the folder would allow."""
     if os.path.exists(target):
         has_bit = os.stat(target).st_mode & 0o222  # os.access lets root write everything
         if not (has_bit and os.access(target, os.W_OK)):
@@ -257,27 +257,38 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 
 def read_text(path: str | os.PathLike[str], most_bytes: int = TEXT_BYTES) -> str:
-    """Text of a small file that anybody may have written.
+    """Text of a small untrusted file.
 
     Raises:
         OSError: if it cannot be read, or is a folder, a pipe or a device.
         ValueError: if it is not UTF-8, or larger than `most_bytes`.
     """
-    if os.path.exists(path) and not os.path.isfile(path):  # a pipe would wait, a device never end
-        raise OSError(f"{os.fspath(path)} is not a file")
+    _refuse_special(path)
+    return read_stream(path, most_bytes).decode("utf-8")
+
+
+def file_sha256(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal digits.
+
+    Raises:
+        OSError: if it cannot be read, or is a folder, a pipe or a device.
+    """
+    _refuse_special(path)
     with open(path, "rb") as file:
-        content = file.read(most_bytes + 1)
-    if len(content) > most_bytes:
-        raise ValueError(f"larger than {most_bytes} bytes")
-    return content.decode("utf-8")
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _refuse_special(path: str | os.PathLike[str]) -> None:
+    if os.path.exists(path) and not os.path.isfile(path):  # reading a pipe may wait forever
+        raise OSError(f"{os.fspath(path)} is not a file")
 
 
 def read_stream(path: str | os.PathLike[str], most_bytes: int) -> bytes:
-    """Content of a file that the user names for this one reading; a pipe is read to its end.
+    """Content of a file, pipe or device.
 
     Raises:
         OSError: if it cannot be read, or is a folder.
-        ValueError: if it is larger than `most_bytes`, as an endless device is.
+        ValueError: if it is larger than `most_bytes`.
     """
     with open(path, "rb") as file:
         content = file.read(most_bytes + 1)
@@ -287,7 +298,7 @@ def read_stream(path: str | os.PathLike[str], most_bytes: int) -> bytes:
 
 
 def read_json(path: str | os.PathLike[str], most_bytes: int = TEXT_BYTES) -> Any:
-    """Parse a small JSON file that anybody may have written.
+    """Parse a small untrusted JSON file.
 
     Raises:
         OSError: as `read_text`.
@@ -297,7 +308,7 @@ def read_json(path: str | os.PathLike[str], most_bytes: int = TEXT_BYTES) -> Any
 
 
 def parse_json(text: str) -> Any:
-    """Parse JSON that anybody may have written.
+    """Parse untrusted JSON.
 
     Raises:
         json.JSONDecodeError: if it is not JSON.
@@ -312,7 +323,7 @@ def parse_json(text: str) -> Any:
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     level = [data]
-    for _ in range(_MOST_NESTED):  # whoever walks or prints the data may recurse
+    for _ in range(_MOST_NESTED):  # code that walks or prints the data may recurse
         level = [child for node in level for child in _children(node)]
         if not level:
             return data

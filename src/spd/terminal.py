@@ -71,7 +71,7 @@ def end_by_signals() -> list[int]:
 
 
 def on_hangup(handle: Callable[[int, FrameType | None], None]) -> None:
-    """Call this on SIGHUP, unless SIGHUP is ignored, as under nohup, or this is another thread."""
+    """Call `handle` on SIGHUP, unless SIGHUP is ignored (nohup) or this is not the main thread."""
 
     def answer(number: int, frame: FrameType | None) -> None:
         leave_closed_terminal()
@@ -84,7 +84,7 @@ def on_hangup(handle: Callable[[int, FrameType | None], None]) -> None:
 
 
 def leave_closed_terminal() -> None:
-    """Send output nowhere that would go to a terminal that was closed, where writing fails."""
+    """Discard output to a terminal that was closed, because writing to it fails."""
     for number in (1, 2):
         try:
             os.tcgetpgrp(number)
@@ -118,7 +118,9 @@ def stop_signal() -> Iterator[threading.Event]:
             leave_closed_terminal()
         else:
             signal.signal(number, previous[signal.Signals(number)])
-        with contextlib.suppress(OSError, RuntimeError):  # the signal may have met another print
+        with contextlib.suppress(
+            OSError, RuntimeError
+        ):  # the signal may have interrupted another print
             print(
                 "stopping after this step; press Ctrl-C again to stop at once",
                 file=sys.stderr,

@@ -185,14 +185,14 @@ class Trainer:
     def restore(self) -> None:
         """Continue exactly from the run's last intact checkpoint, or from the start without any.
 
-        Damaged checkpoints are renamed, and said on stderr.
+        Damaged checkpoints are renamed, with a message on stderr.
 
         Raises:
             TrainingError: if no checkpoint is intact, or the last one does not fit this run.
         """
         if self.run.started:
             if is_main_process():
-                _say(*self.run.set_damaged_aside())
+                _note(*self.run.set_damaged_aside())
             self.parallel.wait()
             state = self.run.restore(self.kept_model)
             try:
@@ -262,9 +262,9 @@ class Trainer:
         self.parallel.track(row, self.step)
 
     def _write_log(self, row: dict[str, Any]) -> None:
-        """Log a row and those that waited; where the disk is full, save and stop, or else go on.
+        """Log a row and the unlogged ones; if the disk is full, save a checkpoint and stop.
 
-        Stopping without a checkpoint would lose steps, so the rows then wait in memory.
+        If that fails too, stopping would lose steps: the run continues with the rows in memory.
         """
         failed_before = bool(self._unlogged)
         self._unlogged.append(row)
@@ -278,7 +278,7 @@ class Trainer:
                 self.save()
             except DataError:
                 remedy = "the log is kept in memory; free some disk space"
-                _say(f"{error}; step {self.step} cannot be saved either; {remedy}")
+                _note(f"{error}; step {self.step} cannot be saved either; {remedy}")
             else:
                 remedy = "free some disk space and resume"
                 raise self._saved_error(str(error), remedy) from None
@@ -313,7 +313,7 @@ class Trainer:
         except DataError as error:
             if last:
                 raise self._unsaved_error(error) from None
-            _say(f"step {self.step} could not be saved: {error}; training continues")
+            _note(f"step {self.step} could not be saved: {error}; training continues")
         self.parallel.wait()
 
     def _validate(self, validation: Sequence[RGBDSample]) -> float:
@@ -345,6 +345,6 @@ class Trainer:
         )
 
 
-def _say(*lines: str) -> None:
+def _note(*lines: str) -> None:
     for line in lines:
         print(line, file=sys.stderr, flush=True)

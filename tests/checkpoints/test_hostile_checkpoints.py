@@ -71,8 +71,8 @@ def change(folder: Path, *keys: str, value: object) -> None:
         (("camera", "fov_deg"), 1e-9, r"camera: .*fov_deg: .*0\.1"),
         (("camera", "crop_width_px"), 14 * 10**9, r"camera: .*crop_width_px: .*14000"),
         (("self",), 1, "self: unknown key"),
-        (("a\nb",), 1, r"'a\\nb': unknown key"),
-        (("x" * 10**5,), 1, r"'xxx.*\.\.\..*xxx': unknown key"),
+        (("a\nb",), 1, r"a\?b: unknown key"),
+        (("x" * 10**5,), 1, r"x{300}\.\.\.: unknown key"),
     ],
     ids=lambda value: str(value)[:30],
 )
@@ -109,7 +109,7 @@ def test_a_model_larger_than_its_file_takes_no_memory(saved):
         change(saved, *keys, value=value)
     tracemalloc.start()
     try:
-        with pytest.raises(CheckpointError, match=r"describes a model of more than 2[0-9]{11}"):
+        with pytest.raises(CheckpointError, match=r"describes a model of at least 2[0-9]{11}"):
             load_checkpoint(saved)
         assert tracemalloc.get_traced_memory()[1] < 50e6
     finally:
@@ -224,7 +224,9 @@ def test_a_compressed_pickle_is_not_unpacked(tmp_path):
     torch.save({"a": torch.zeros(3)}, path)
     bomb(path)
     assert path.stat().st_size < 1e6
-    with pytest.raises(CheckpointError, match=r"its contents take 4[0-9]{7} bytes, more than"):
+    with pytest.raises(
+        CheckpointError, match=r"its contents are compressed, 4[0-9]{7} bytes in total"
+    ):
         load_encoder(Encoder(SMALL), path)
 
 

@@ -10,6 +10,7 @@ from helpers import exports
 from spd.errors import CheckpointError, ConfigError, InputError
 from spd.export import onnx_folder
 from spd.export.query_graph import QueryGraph
+from spd.files import file_sha256
 from spd.models.spd import SPD
 from spd.runtimes.folder import (
     ENCODE,
@@ -18,7 +19,6 @@ from spd.runtimes.folder import (
     QUERY,
     QUERY_WEIGHTS,
     ExportFolder,
-    file_sha256,
 )
 
 

@@ -14,7 +14,8 @@ from spd.cli import run
 from spd.cli.commands import app
 from spd.errors import ConfigError
 from spd.memory import machine
-from spd.processes import THREADS, cpus, threads_to_use, usable_cpus, use_threads, wait_passively
+from spd.processes import cpus, threads_to_use, usable_cpus, use_threads, wait_passively
+from spd.processes.cpus import THREADS
 
 
 @pytest.fixture
@@ -162,7 +163,6 @@ def test_every_command_that_computes_has_the_option():
 def test_an_impossible_number_of_threads_is_one_line(words, capsys):
     assert run([*words, "--threads", "0"]) == 2
     assert "--threads" in capsys.readouterr().err
-
 
 
 @pytest.mark.parametrize(

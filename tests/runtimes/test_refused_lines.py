@@ -11,9 +11,10 @@ from helpers import exports
 from helpers.checkpoints import save_checkpoint
 from spd.cli import run
 from spd.errors import CheckpointError, ConfigError
+from spd.files import file_sha256
 from spd.models.spd import SPD
 from spd.predictors.loading import load
-from spd.runtimes.folder import ENCODE, EXPORT, QUERY, file_sha256
+from spd.runtimes.folder import ENCODE, EXPORT, QUERY
 
 GRAPHS = [ENCODE, QUERY]
 

@@ -17,10 +17,11 @@ from helpers.checkpoints import save_checkpoint
 from spd.cli import run
 from spd.errors import CheckpointError, ConfigError, InputError, MissingExtraError, PointError
 from spd.evaluation.settings import EvaluationSettings
+from spd.files import file_sha256
 from spd.predictors.torch_predictor import Predictor
 from spd.runtimes import open_export
 from spd.runtimes.engines import check_bfloat16, openvino_core
-from spd.runtimes.folder import ENCODE, EXPORT, QUERY, file_sha256
+from spd.runtimes.folder import ENCODE, EXPORT, QUERY
 
 RUNTIMES = ["onnxruntime", "openvino"]
 

@@ -12,8 +12,9 @@ from PIL import Image
 import spd
 from helpers import exports
 from spd.checkpoints.folder import WEIGHTS, shipped_folder
+from spd.files import file_sha256
 from spd.predictors.model_options import EXPORT_FOLDER, ModelOptions
-from spd.runtimes.folder import ENCODE, QUERY, QUERY_WEIGHTS, ExportFolder, file_sha256
+from spd.runtimes.folder import ENCODE, QUERY, QUERY_WEIGHTS, ExportFolder
 
 
 def test_the_shipped_export_is_of_the_shipped_weights_and_the_package_stays_small():

@@ -61,7 +61,7 @@ def answers_of_processes(
 
 
 def _share(location: ModelLocation, workers: int) -> ModelLocation:
-    """The location with a worker's share of the threads, and of the memory as its limit."""
+    """The location for a worker, with its share of the threads and of the memory."""
     options, left = location.options, available_bytes()
     if options.threads is None:
         options = dataclasses.replace(options, threads=max(1, threads_to_use() // workers))

@@ -4,6 +4,7 @@ import collections
 import os
 from pathlib import Path
 
+from spd.errors import listed, reason_of
 from spd.files import storable
 
 PHOTOS = (
@@ -11,7 +12,6 @@ PHOTOS = (
     *(".jpeg", ".jpg", ".mpo", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"),
 )
 """Suffixes of the photos found in a folder; a glob or a table may name any file."""
-_SHOWN = 5
 
 
 def photos_below(folder: Path, own: Path | None = None) -> tuple[list[str], list[str]]:
@@ -46,14 +46,13 @@ def photos_below(folder: Path, own: Path | None = None) -> tuple[list[str], list
             else:
                 others[suffix or "no suffix"] += 1
     notes += [
-        f"cannot read {storable(str(error.filename))}: {error.strerror}; its photos are missing"
+        f"cannot read {storable(str(error.filename))}: {reason_of(error)}; its photos are missing"
         for error in unreadable
     ]
     if others:
-        shown = ", ".join(storable(suffix) for suffix, _ in others.most_common(_SHOWN))
-        shown += ", ..." if len(others) > _SHOWN else ""
+        suffixes = listed([storable(suffix) for suffix, _ in others.most_common()])
         notes.append(
-            f"{others.total()} files in {storable(str(folder))} are not photos ({shown}) and were "
-            "left out"
+            f"skipped {others.total()} files in {storable(str(folder))} that are not photos "
+            f"({suffixes})"
         )
     return sorted(photos), notes

@@ -91,7 +91,7 @@ class BatchPlan:
         ]
 
     def map_of(self, photo: int) -> str:
-        """Map name of a photo; for a batch with maps."""
+        """Name of a photo's map file; only for a batch with maps."""
         focal_px = self.photo_points.focal_px[photo]
         assert self.photo_points.maps is not None
         return self.photo_points.maps.name(
@@ -121,7 +121,7 @@ def plan_rows(
 
 
 def separate_answered(plan: BatchPlan, answered: np.ndarray) -> BatchPlan:
-    """Cut the tasks again, so that each holds only photos that are answered `[P]`, or none."""
+    """Split the tasks, so that each has only photos of `answered` `[P]`, or none of them."""
     tasks, part_tasks = _tasks(plan.part_photos, answered)
     photo_points = dataclasses.replace(plan.photo_points, tasks=tasks)
     return dataclasses.replace(plan, photo_points=photo_points, part_tasks=part_tasks)

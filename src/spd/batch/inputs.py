@@ -16,8 +16,7 @@ from spd.batch.cells import RowErrors, numbers, point_lists, texts
 from spd.batch.columns import Column, concatenate, take, text_column
 from spd.batch.folders import PHOTOS, photos_below
 from spd.errors import DataError, shortened
-from spd.files import storable
-from spd.runtimes.folder import file_sha256
+from spd.files import file_sha256, storable
 
 TABLES = (".parquet", ".csv")
 ANSWERS = ("input_row", "image", "u", "v", "depth_m", "range_m", "error", "map_path")
@@ -55,7 +54,7 @@ class Rows:
     """`input_row`, `image`, and the columns copied from the input. `image` is text, where a name
     that is not UTF-8 has escapes; only `path` opens the file."""
     notes: tuple[str, ...] = ()
-    """Warnings about files and folders that were left out."""
+    """Warnings about skipped files and folders."""
 
     def __len__(self) -> int:
         return len(self.points)
@@ -65,7 +64,7 @@ _Source = Path | tuple[str, ...]  # a table, or photos
 
 
 def points_sha256(batch_input: BatchInput) -> str:
-    """Digest of the points that every photo without points of its own is asked."""
+    """Digest of `points` and `grid`, which apply to every photo without points of its own."""
     return hashlib.sha256(repr((batch_input.points, batch_input.grid)).encode()).hexdigest()
 
 

@@ -25,9 +25,10 @@ class MapFiles:
     form: MapForm
 
     def name(self, path: str, focal_px: float | None) -> str:
-        """Path relative to the batch's folder, the same whatever other photos are in the batch.
+        """Path relative to the batch's folder; it does not depend on the other photos.
 
-        It holds a digest, because two photos may share a name, and a photo two focal lengths.
+        It contains a digest, because two photos may have the same name, and one photo may be
+        queried with two focal lengths.
         """
         stem = storable(Path(path).stem).encode("utf-8")[:_LONGEST_STEM]
         whole = stem.decode("utf-8", "ignore")  # drops the rest of a character that was cut

@@ -11,7 +11,7 @@ from collections.abc import Generator, Sequence
 from typing import Any
 
 from spd.batch.grouping import PhotoPoints
-from spd.batch.tasks import TaskAnswer, answer_task, limit_threads
+from spd.batch.tasks import TaskAnswer, answer_task
 from spd.errors import BatchError, SPDError
 from spd.predictors.model_options import ModelOptions
 
@@ -85,7 +85,6 @@ class TaskActor:
         self._failed: SPDError | None = None
         try:
             location = model.locate()
-            limit_threads(location)
             self._predictor = location.load()
         except SPDError as error:  # raised here it would be reported with a page of Ray's own text
             self._failed = error

@@ -1,7 +1,7 @@
-"""Answers of earlier runs: the parts that need no work, and the answers of single photos.
+"""Results of earlier runs: finished parts, and photos of parts whose rows are now different.
 
-For each part, `state/` holds a record: the part's digest, and the path and a key of each photo. A
-key depends on the photo's size and modification time, not on a digest of its content, because
+For each part, `state/` contains a record: the part's digest, and the path and a key of each photo.
+A key depends on the photo's size and modification time, not on a digest of its content, because
 reading all photos again from a network drive would take about as long as the batch itself.
 """
 
@@ -20,30 +20,29 @@ from spd.batch.part_files import TableForm, read_answers
 from spd.batch.parts import part_path
 from spd.batch.tasks import TaskAnswer
 from spd.errors import BatchError
-from spd.files import LISTED_BYTES, read_json, write_bytes, write_text
-from spd.runtimes.folder import file_sha256
+from spd.files import LISTED_BYTES, file_sha256, read_json, write_bytes, write_text
 
 STATE = "state"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Finished:
-    """Answers of earlier runs."""
+    """Results of earlier runs."""
 
     parts: frozenset[int]
     """Parts that need no work."""
     answers: dict[str, TaskAnswer]
     """Answers of single photos, by key, from parts whose rows are now different."""
     changed: int
-    """Number of photos asked again because they, their focal length or their points changed."""
+    """Number of photos queried again, because file, focal length or points changed."""
     added: int
-    """Number of photos without an answer of an earlier run."""
+    """Number of photos without a result of an earlier run."""
     removed: tuple[str, ...]
-    """Photos that were answered before and are not in the input any more."""
+    """Photos of earlier runs that are not in the input any more."""
 
 
 def photo_keys(photo_points: PhotoPoints) -> list[str]:
-    """One key for each photo: it changes with the photo's file, its focal length or its points."""
+    """One key per photo, which changes with the photo's file, focal length or points."""
     keys = []
     starts, points = photo_points.starts.tolist(), photo_points.points
     files: dict[str, tuple[int, int] | None] = {}
@@ -68,7 +67,7 @@ def _size_and_time(path: str) -> tuple[int, int] | None:
 def find_finished(
     folder: Path, form: TableForm, plan: BatchPlan, keys: Sequence[str], input_sha256: str
 ) -> Finished:
-    """Compare the records of earlier runs with the rows that are wanted now.
+    """Find what earlier runs have finished of the rows of this one.
 
     Raises:
         BatchError: if a part is damaged, or no photo of the earlier runs is in the input.
@@ -108,7 +107,7 @@ def find_finished(
 
 
 def part_content(plan: BatchPlan, part: int, keys: Sequence[str], input_sha256: str) -> str:
-    """Digest of all that the rows of a part depend on, beside the settings in `batch.json`."""
+    """Digest of everything that a part depends on, except the settings in `batch.json`."""
     digest = hashlib.sha256(input_sha256.encode())
     digest.update("".join(keys[photo] for photo in plan.photos_of(part)).encode())
     digest.update(plan.rows_of(part).tobytes())
@@ -124,7 +123,7 @@ def write_with_record(
     content: str,
     written: bytes,
 ) -> None:
-    """Replace a part; a run killed at any time leaves a part and its record, or no part."""
+    """Write a part and its record; a run killed at any time leaves both, or no part."""
     remove_part(folder, form, part)
     points = plan.photo_points
     counts = np.diff(points.starts)
@@ -145,7 +144,7 @@ def remove_part(folder: Path, form: TableForm, part: int) -> None:
 
 
 def stale_parts(folder: Path, parts: int) -> list[int]:
-    """Parts with numbers that a smaller input does not reach any more."""
+    """Numbers of recorded parts beyond the current number of parts."""
     return [part for part in _recorded(folder) if part >= parts]
 
 
@@ -182,7 +181,7 @@ def _read_records(folder: Path, form: TableForm) -> dict[int, dict[str, Any]]:
 
 
 def _answers_of(path: Path, record: dict[str, Any], needed: set[str]) -> dict[str, TaskAnswer]:
-    """The answers of the needed photos in a part."""
+    """Results of the needed photos in a part."""
     table = read_answers(path)
     answers, first = {}, 0
     for _, key, rows in record["photos"]:

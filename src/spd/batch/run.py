@@ -90,15 +90,15 @@ class BatchSummary:
     rows_before: int
     """Rows answered by earlier runs."""
     changed: int
-    """Number of photos asked again because they, their focal length or their points changed."""
+    """Number of photos queried again, because file, focal length or points changed."""
     added: int
-    """Number of photos without an answer of an earlier run."""
+    """Number of photos without a result of an earlier run."""
     removed: tuple[str, ...]
-    """Photos of earlier runs that are not in the input any more; their rows are gone too."""
+    """Photos of earlier runs that are not in the input any more; their rows were removed."""
     errors: dict[str, int]
     """Number of rows with each error, the most frequent first."""
     warnings: tuple[str, ...]
-    """Warnings of this run: files that were left out, and the predictor's."""
+    """Warnings of this run about skipped files, and of the predictor."""
     seconds: float
     """Time of this run, loading included."""
 
@@ -113,7 +113,7 @@ def run_batch(
 ) -> BatchSummary:
     """Answer every row once; an earlier run with the same settings is resumed.
 
-    Photos that are new or changed since then are asked, the other answers are kept.
+    New and changed photos are queried; the other results are kept.
 
     Args:
         batch_input: photos, tables and points.

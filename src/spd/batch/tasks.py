@@ -12,26 +12,17 @@ from spd.errors import InputError, SPDError
 from spd.files import storable
 from spd.pixels import inside_image, outside_error
 from spd.predictors.model_options import AnyPredictor, ModelLocation
-from spd.processes import limit_torch
-
-
-def limit_threads(location: ModelLocation) -> None:
-    """Set the number of torch's threads in this process; an export has a setting of its own."""
-    threads = location.options.threads
-    if threads is not None and location.runtime == "torch":
-        limit_torch(threads)
 
 
 @contextlib.contextmanager
 def limited_threads(location: ModelLocation) -> Iterator[None]:
-    """Limit torch's threads inside the block."""
+    """Restore the number of torch's threads, which loading the model sets, after the block."""
     if location.runtime != "torch":
         yield
         return
     import torch
 
     before = torch.get_num_threads()
-    limit_threads(location)
     try:
         yield
     finally:

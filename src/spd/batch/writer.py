@@ -1,4 +1,4 @@
-"""Write the parts of a batch from new answers and from those of earlier runs."""
+"""Write the parts of a batch from new results and from those of earlier runs."""
 
 import collections
 from collections.abc import Callable, Iterable, Sequence
@@ -14,7 +14,7 @@ from spd.batch.resume import Finished, part_content, remove_part, stale_parts, w
 from spd.batch.tasks import TaskAnswer
 
 Progress = Callable[[int, int, int], None]
-"""Called with the rows answered, the rows in all, and the answered rows with an error."""
+"""Called with the numbers of finished rows, of all rows, and of finished rows with an error."""
 
 
 class PartWriter:
@@ -27,7 +27,7 @@ class PartWriter:
         plan: rows of each part.
         keys: key of each photo (`photo_keys`).
         input_sha256: digest of the tables.
-        finished: answers of earlier runs.
+        finished: results of earlier runs.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class PartWriter:
                 is_answered[photo] = (folder / plan.map_of(photo)).exists()
         answered = np.array(is_answered)
         self.plan = separate_answered(plan, answered)
-        """The plan, with tasks that hold either answered photos or photos to ask."""
+        """The plan; each task has only photos with results of earlier runs, or none of them."""
         unfinished = [part for part in range(plan.parts) if part not in finished.parts]
         self._tasks = {part: list(self.plan.tasks_of(part)) for part in unfinished}
         first = self.plan.photo_points.tasks[:, 0]
@@ -61,19 +61,19 @@ class PartWriter:
 
     @property
     def asked(self) -> list[int]:
-        """Tasks to ask."""
+        """Tasks without results of earlier runs."""
         return list(self._part_of)
 
     @property
     def rows_before(self) -> int:
-        """Number of rows that earlier runs have answered."""
+        """Number of rows that earlier runs have finished."""
         points = self.plan.photo_points
         ranges = points.tasks[self.asked] if self._part_of else np.zeros((0, 2), dtype=np.int64)
         asked = points.starts[ranges[:, 1]] - points.starts[ranges[:, 0]]
         return len(self._rows) - int(asked.sum())
 
     def write_all(self, answers: Iterable[TaskAnswer], progress: Progress) -> tuple[str, ...]:
-        """Write the unfinished parts, from the answers to the asked tasks, in any order.
+        """Write the unfinished parts from the answers to the tasks in `asked`, in any order.
 
         Returns:
             The warnings of all answers, each once.

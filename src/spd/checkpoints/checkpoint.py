@@ -16,10 +16,10 @@ from torch import Tensor
 
 from spd.checkpoints.checksums import refuse_damaged
 from spd.checkpoints.folder import CONFIG, WEIGHTS
-from spd.checkpoints.tensor_files import check_tensors, read_safetensors, shown_name
+from spd.checkpoints.tensor_files import check_size, check_tensors, read_safetensors
 from spd.config import ModelConfig
 from spd.cost import parameters
-from spd.errors import CheckpointError, ConfigError
+from spd.errors import CheckpointError, ConfigError, shortened
 from spd.files import read_json, write_bytes
 from spd.models.encoder_vits.checkpoint_names import common_name
 from spd.models.spd import SPD
@@ -81,7 +81,7 @@ def load_checkpoint(folder: Path) -> tuple[SPD, dict[str, Any]]:
     """
     refuse_damaged(folder, (CONFIG, WEIGHTS))
     config, about = read_config(folder)
-    _check_size(config, folder / WEIGHTS)
+    check_size(folder / WEIGHTS, _parameters(config))
     model = SPD(config)
     load_weights(model, folder / WEIGHTS)
     return model.eval(), about
@@ -116,27 +116,22 @@ def load_weights(model: SPD, path: Path) -> None:
     fill_model(model, read_safetensors(path), path)
 
 
-def _check_size(config: ModelConfig, weights: Path) -> None:
-    """Refuse a model of more parameters than its file has bytes, before memory is taken for it."""
+def _parameters(config: ModelConfig) -> int:
+    """Number of parameters without the local path, counted without building the model."""
     parts = (
         parameters.encoder(config.encoder),
         parameters.neck(config),
         parameters.global_path(config),
     )
-    count = sum(part.sums[0] for part in parts)  # without the local path
-    if weights.is_file() and count > weights.stat().st_size:
-        raise CheckpointError(
-            f"{weights} cannot be read: it has {weights.stat().st_size} bytes, but its {CONFIG} "
-            f"describes a model of more than {count} parameters; is the file complete?"
-        )
+    return sum(part.sums[0] for part in parts)
 
 
 def _complain(source: str | Path, verb: str, names: list[str]) -> None:
     if names:
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         raise CheckpointError(
-            f"{source} {verb} tensor {shown_name(names[0])}{more}; does the file belong to this "
-            "model?"
+            f"{source} {verb} tensor {shortened(repr(names[0]))}{more}; does the file belong to "
+            "this model?"
         )
 
 

@@ -1,34 +1,33 @@
-"""Checksums of a checkpoint's files, so that a damaged byte is not mistaken for a weight.
+"""Checksums of a checkpoint's files, which detect damage.
 
 A checkpoint folder has one `checksums.json` with the SHA-256 of every file beside it. Folders of
 earlier versions have none, and are not checked.
 """
 
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from spd.errors import CheckpointError
-from spd.files import read_json, write_bytes
+from spd.files import file_sha256, read_json, write_bytes
 
 CHECKSUMS = "checksums.json"
 
 
 def write_checksums(folder: Path, names: Sequence[str] | None = None) -> None:
-    """Write the checksums of files of a folder; by default of all of them.
+    """Write the checksums of a folder's files, by default of all files.
 
     Raises:
         DataError: if they cannot be written.
     """
     files = sorted(path.name for path in folder.iterdir() if path.is_file())
     chosen = [name for name in names or files if name != CHECKSUMS]
-    digests = {name: _sha256(folder / name) for name in chosen}
+    digests = {name: file_sha256(folder / name) for name in chosen}
     write_bytes(folder / CHECKSUMS, (json.dumps({"sha256": digests}, indent=1) + "\n").encode())
 
 
 def damage(folder: Path, names: Sequence[str] | None = None) -> str | None:
-    """The first difference from a folder's checksums, as part of a sentence; None without any.
+    """Describe the first file that differs from its checksum, for a message; None if none does.
 
     Args:
         folder: the checkpoint.
@@ -44,7 +43,7 @@ def damage(folder: Path, names: Sequence[str] | None = None) -> str | None:
         return f"{CHECKSUMS} is damaged"
     for name in digests if names is None else [name for name in names if name in digests]:
         try:
-            if _sha256(folder / name) != digests[name]:
+            if file_sha256(folder / name) != digests[name]:
                 return f"{name} does not match its checksum in {CHECKSUMS}"
         except OSError:
             return f"{name} is missing or cannot be read"
@@ -63,10 +62,3 @@ def refuse_damaged(folder: Path, names: Sequence[str]) -> None:
             f"{folder} is damaged: {found}; restore the file from a copy, or use a different "
             f"checkpoint (if you changed the file yourself, delete {CHECKSUMS})"
         )
-
-
-def _sha256(path: Path) -> str:
-    if path.exists() and not path.is_file():  # reading a named pipe would wait forever
-        raise OSError(f"{path} is not a file")
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

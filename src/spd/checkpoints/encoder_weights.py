@@ -5,7 +5,6 @@ This module finds and reads files; `spd.models.encoder_vits.weights` loads tenso
 
 import dataclasses
 import os
-import reprlib
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from spd.checkpoints.checkpoint import read_config
 from spd.checkpoints.checksums import refuse_damaged
 from spd.checkpoints.folder import CONFIG, WEIGHTS, find_checkpoint
 from spd.checkpoints.tensor_files import read_pickled, read_safetensors
-from spd.errors import CheckpointError
+from spd.errors import CheckpointError, shortened
 from spd.files import read_json
 from spd.models.encoder_vits.checkpoint_names import EncoderStart, has_registers
 from spd.models.encoder_vits.vit_s import Encoder, backbone_config
@@ -82,7 +81,7 @@ def _check_config(encoder: Encoder, path: Path) -> None:
         if field in given and given[field] != getattr(expected, field):
             raise CheckpointError(
                 f"{path.parent} does not match the configured encoder: it has {field} "
-                f"{_short(given[field])}, but the configuration asks for "
+                f"{shortened(str(given[field]))}, but the configuration asks for "
                 f"{getattr(expected, field)}"
             )
 
@@ -110,7 +109,7 @@ def _dinov2_config(path: Path) -> dict[str, Any]:
         raise has_registers(str(path.parent))
     if kind != "dinov2":
         raise CheckpointError(
-            f"{path.parent} has model type {_short(kind)}; expected dinov2, depth_anything "
+            f"{path.parent} has model type {shortened(str(kind))}; expected dinov2, depth_anything "
             "with a dinov2 backbone, or an SPD model"
         )
     from transformers.models.dinov2.configuration_dinov2 import Dinov2Config
@@ -150,12 +149,7 @@ def _unwrap(
         plain = isinstance(value, Tensor) and value.layout == torch.strided and not value.is_meta
         if not isinstance(name, str) or not plain:
             raise CheckpointError(
-                f"{path} contains {reprlib.repr(name)} ({type(value).__name__}), which is not a "
+                f"{path} contains {shortened(repr(name))} ({type(value).__name__}), which is not a "
                 "named tensor; expected a state_dict"
             )
     return content, tuple(beside)
-
-
-def _short(value: Any) -> str:
-    """A value of a configuration for a message."""
-    return reprlib.repr(value).strip("'")

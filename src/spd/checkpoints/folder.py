@@ -23,8 +23,8 @@ def find_checkpoint(source: str | Path | None) -> Path:
     """Folder with the weights of a checkpoint, a file in it, a run, or a hub id.
 
     For a run, it is the best checkpoint, or the last one if none was evaluated. If that one is
-    damaged, a warning says which intact one is used instead. None and `shipped` are the model that
-    comes with the package.
+    damaged, a warning names the intact one that is used instead. None and `shipped` are the model
+    that comes with the package.
 
     Raises:
         CheckpointError: if it does not exist, or the run has no intact checkpoint.
@@ -32,11 +32,11 @@ def find_checkpoint(source: str | Path | None) -> Path:
     if source is None:
         return shipped_folder()
     if not isinstance(source, str | os.PathLike) or not str(source):
-        raise CheckpointError(f"a model must be the path or hub id of one, got {shown(source)}")
+        raise CheckpointError(f"a model must be a path or hub id, got {shown(source)}")
     if str(source) == SHIPPED:
         return shipped_folder()
     path = Path(source)
-    if os.path.isfile(path):  # False, unlike `Path.is_file`, for a path that cannot be looked up
+    if os.path.isfile(path):  # `Path.is_file` raises for a path that is too long
         if path.name != WEIGHTS:
             raise CheckpointError(f"{path} is not a checkpoint; expected a file named {WEIGHTS}")
         return path.parent

@@ -11,7 +11,7 @@ CHECKPOINTS = "checkpoints"
 STATE = "state.pt"
 STEP = "step-"
 DAMAGED = "damaged-"
-"""Beginning of the name of a damaged checkpoint's folder after a resumed run renamed it."""
+"""Prefix that a resumed run adds to the folder name of a damaged checkpoint."""
 BEST = "best.json"
 
 

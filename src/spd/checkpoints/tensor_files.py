@@ -1,4 +1,4 @@
-"""Files of tensors from anywhere: safetensors, and torch's pickles without running their code."""
+"""Read untrusted files of tensors: safetensors, and torch's pickles without running their code."""
 
 import pickle
 import warnings
@@ -11,9 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from spd.errors import CheckpointError, reason_of
-
-_MOST_LETTERS = 100
+from spd.errors import CheckpointError, reason_of, shortened
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -58,7 +56,7 @@ def check_tensors(source: str | Path, tensors: Mapping[str, Tensor]) -> None:
         CheckpointError: naming the first such tensor.
     """
     for name, tensor in tensors.items():
-        shown = shown_name(name)
+        shown = shortened(repr(name))
         dense = tensor.layout == torch.strided and not tensor.is_meta
         if not dense or not tensor.is_floating_point():
             kind = str(tensor.dtype) if dense else f"{tensor.layout} on {tensor.device}"
@@ -69,9 +67,17 @@ def check_tensors(source: str | Path, tensors: Mapping[str, Tensor]) -> None:
             )
 
 
-def shown_name(name: str) -> str:
-    """Name of a tensor for a message, quoted and shortened."""
-    return repr(name if len(name) <= _MOST_LETTERS else f"{name[:_MOST_LETTERS]}...")
+def check_size(weights: Path, parameters: int) -> None:
+    """Refuse weights with fewer bytes than the model has parameters, before memory is allocated.
+
+    Raises:
+        CheckpointError: naming both numbers.
+    """
+    if weights.is_file() and parameters > weights.stat().st_size:
+        raise CheckpointError(
+            f"{weights} cannot be read: it has {weights.stat().st_size} bytes, but its config.json "
+            f"describes a model of at least {parameters} parameters; is the file complete?"
+        )
 
 
 def _check_file(path: Path) -> None:
@@ -82,7 +88,7 @@ def _check_file(path: Path) -> None:
 
 
 def _refuse_compressed(path: Path) -> None:
-    """Refuse an archive that is larger than its file: `torch.save` compresses nothing."""
+    """Refuse a compressed archive; `torch.save` does not compress."""
     if not zipfile.is_zipfile(path):
         return
     try:
@@ -92,7 +98,7 @@ def _refuse_compressed(path: Path) -> None:
         raise _unreadable(path, error) from None
     if unpacked > path.stat().st_size:
         raise CheckpointError(
-            f"{path} cannot be read: its contents take {unpacked} bytes, more than the file has; "
+            f"{path} cannot be read: its contents are compressed, {unpacked} bytes in total; "
             "save it with torch.save"
         )
 

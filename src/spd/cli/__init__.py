@@ -5,7 +5,6 @@ transformers.
 """
 
 import inspect
-import io
 import itertools
 import re
 import sys
@@ -57,9 +56,6 @@ def run(argv: Sequence[str]) -> int:
     from spd.files import leave_removed_folder
 
     is_removed = leave_removed_folder()
-    for stream in (sys.stdout, sys.stderr):  # a file name may have bytes that are not UTF-8
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
     command = typer.main.get_command(app)
     guard(command)
     try:
@@ -77,7 +73,7 @@ def run(argv: Sequence[str]) -> int:
         hint = "; the current folder no longer exists, so pass absolute paths" * needs_hint
         return _fail(f"{error}{hint}", error.exit_code)
     except MemoryError:  # of a library; our own is an SPDError
-        return _fail("this needs more memory than is left; allow more, or give it less work")
+        return _fail("out of memory; free some, or use smaller photos or fewer points")
     except (KeyboardInterrupt, typer.exceptions.Abort):
         return _fail("interrupted", 130)
     return code if isinstance(code, int) else 0

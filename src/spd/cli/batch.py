@@ -74,7 +74,7 @@ def batch(
         typer.Option(
             "--threads",
             min=1,
-            help="CPU threads per process. Default: all of `spd query`, divided by --workers.",
+            help="CPU threads per process. Default: that of `spd query`, divided by --workers.",
         ),
     ] = None,
     photos_per_part: Annotated[
@@ -191,6 +191,7 @@ def _run(batch_input: "BatchInput", settings: "BatchSettings") -> "BatchSummary"
 
 def _describe(summary: "BatchSummary") -> str:
     """The summary as text."""
+    from spd.errors import listed
     from spd.files import storable
 
     lines = [
@@ -202,13 +203,12 @@ def _describe(summary: "BatchSummary") -> str:
     elif summary.rows_before:
         lines.append(f"{summary.rows_before} of them were already finished")
     if summary.rows_before and summary.changed + summary.added:
-        lines.append(f"asked {summary.changed} changed and {summary.added} new photos")
+        lines.append(f"processed {summary.changed} changed and {summary.added} new photos")
     if summary.removed:
-        named = ", ".join(storable(path) for path in summary.removed[:_SHOWN])
-        named += ", ..." if len(summary.removed) > _SHOWN else ""
+        named = listed([storable(path) for path in summary.removed], _SHOWN)
         lines.append(
-            f"removed the rows of {len(summary.removed)} photos that are no longer in the input: "
-            f"{named}"
+            f"removed the rows of {len(summary.removed)} photos that are not in the input any "
+            f"more: {named}"
         )
     now = summary.rows - summary.rows_before
     if now:

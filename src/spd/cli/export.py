@@ -94,7 +94,7 @@ def export_model(
     from spd.checkpoints.checkpoint import load_checkpoint
     from spd.export.int8 import score_int8
     from spd.export.onnx_folder import check_parity, write_export
-    from spd.runtimes.folder import file_sha256
+    from spd.files import file_sha256
 
     network, about = load_checkpoint(folder)
     exported = write_export(

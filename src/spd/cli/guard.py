@@ -1,7 +1,7 @@
 """Files of a command, checked before it starts: no output may be one of its inputs.
 
 `spd.cli.run` checks every command. A parameter of type Path is an input; `Writes` marks the
-outputs, and `Reads` the parameters of text that name a file, such as a model or a data source.
+outputs, and `Reads` parameters of type `str` that name an input, such as a model or a data source.
 """
 
 import ast
@@ -21,14 +21,14 @@ from typing import Any
 from spd.errors import DataError
 from spd.files import check_folder, real_path, refuse_existing
 
-_INDEX = "frames.json"  # data with an index has no other frames than those it lists
+_INDEX = "frames.json"  # with an index, only the frames that it lists are read
 _NEVER_READ = (".html",)
 _SHIPPED = Path(__file__).parents[1] / "shipped"  # the default model
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Reads:
-    """Marks a parameter of text that names an input."""
+    """Marks a parameter of type `str` that names an input."""
 
     data: bool = False
     """Whether it is a data source, which may consist of every image below its folder."""
@@ -41,7 +41,7 @@ class Writes:
     folder: bool = False
     """Whether it is a folder. The command itself refuses one that has other content."""
     files: tuple[str, ...] = ()
-    """Files written into the folder, which the user does not name."""
+    """Names of the files that are written into the folder."""
     keeps: bool = False
     """Whether existing files of the folder are kept, so that it may hold inputs."""
     unless: str = ""
@@ -139,14 +139,14 @@ def check_output_file(path: Path, inputs: Iterable[Path]) -> None:
     Links are followed, and hard links found by their inode.
 
     Raises:
-        DataError: if it is.
+        DataError: if it is one of these.
     """
     try:
         status = os.stat(path)
     except OSError:
         return
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISFIFO(status.st_mode)):
-        return  # a terminal may well be both
+        return  # a terminal may be input and output
     for one in inputs:
         if _is_same(one, status):
             raise DataError(
@@ -164,7 +164,7 @@ def check_output_folder(path: Path, mark: Writes, inputs: Iterable[tuple[Path, R
     """Refuse a folder that is or holds an input, or would become part of one.
 
     Raises:
-        DataError: if it is so, or cannot be written.
+        DataError: if it is one of these, or cannot be written.
     """
     check_folder(path)
     folder = real_path(path)
@@ -173,8 +173,8 @@ def check_output_folder(path: Path, mark: Writes, inputs: Iterable[tuple[Path, R
         if place == folder or (place.is_relative_to(folder) and not mark.keeps):
             relation = "is" if place == folder else "contains"
             raise DataError(
-                f"{path} already exists and is not empty; choose a different output folder, as it "
-                f"{relation} the input {one}"
+                f"the output folder {path} {relation} the input {one}; choose a different output "
+                "folder"
             )
         within = folder.is_relative_to(place) and place.is_dir()
         if within and reads.data and not (place / _INDEX).is_file():
@@ -185,12 +185,14 @@ def check_output_folder(path: Path, mark: Writes, inputs: Iterable[tuple[Path, R
 
 
 def _refuse_twice(files: Sequence[Path]) -> None:
-    """Refuse two outputs in one file; devices may take several."""
+    """Refuse two outputs with the same file, unless it is a device."""
     seen: dict[Path, Path] = {}
     for file in files:
         place = real_path(file)
         if place in seen and (not place.exists() or place.is_file()):
-            raise DataError(f"{seen[place]} and {file} are the same file; give each output its own")
+            raise DataError(
+                f"{seen[place]} and {file} are the same file; name a different file for each output"
+            )
         seen[place] = file
 
 

@@ -50,14 +50,15 @@ Precision = Annotated[
 MaxMegapixels = Annotated[
     float,
     typer.Option(
-        "--max-megapixels", help="Largest photo in megapixels; larger ones are not decoded."
+        "--max-megapixels",
+        help="Maximum size of a photo, in megapixels; larger photos are not decoded.",
     ),
 ]
 MaxInputMegapixels = Annotated[
     float,
     typer.Option(
         "--max-input-megapixels",
-        help="Largest input of the network in megapixels; photos are scaled down to it.",
+        help="Maximum size of the network's input, in megapixels; larger inputs are scaled down.",
     ),
 ]
 Memory = Annotated[
@@ -65,8 +66,8 @@ Memory = Annotated[
     typer.Option(
         "--memory",
         metavar="SIZE",
-        help="Most memory of the command, such as 2GB: what would take more is refused. Default: "
-        "what the machine or container leaves.",
+        help="Maximum memory, such as 2GB; photos that need more are rejected. Default: what the "
+        "machine or container has left.",
     ),
 ]
 Threads = Annotated[
@@ -74,14 +75,14 @@ Threads = Annotated[
     typer.Option(
         "--threads",
         min=1,
-        help="CPU threads. Default: $OMP_NUM_THREADS, else one per CPU that the process may use.",
+        help="CPU threads. Default: $OMP_NUM_THREADS, or one per CPU that the process may use.",
     ),
 ]
 DEFAULT_MEGAPIXELS = 178.95697
 DEFAULT_INPUT_MEGAPIXELS = 1.0
 
 Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace existing files that -o does not name.")
+    bool, typer.Option("--overwrite", help="Replace existing files with default names.")
 ]
 
 

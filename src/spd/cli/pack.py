@@ -79,7 +79,7 @@ def _check_evaluation(evaluation: Path, folder: Path) -> None:
     from spd.errors import DataError
     from spd.evaluation.folder import PredictionFolder
     from spd.evaluation.settings import EvaluationSettings
-    from spd.runtimes.folder import file_sha256
+    from spd.files import file_sha256
 
     settings = EvaluationSettings.read(PredictionFolder(evaluation).settings_path)
     if settings.weights_sha256 != file_sha256(folder / WEIGHTS):

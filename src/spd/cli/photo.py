@@ -93,7 +93,7 @@ def focal_text(scene: PhotoScene) -> str:
 
 
 def tell(message: str, out: Path) -> None:
-    """Print a line on a finished output; to stderr if the output may be standard output."""
+    """Print a message about an output file; to stderr if the file may be standard output."""
     print(message, file=sys.stderr if is_special(out) else sys.stdout)
 
 

@@ -19,7 +19,7 @@ from spd.scenes import Box
 
 MOST_GRID_POINTS = 1_000_000
 MOST_BYTES = 256 * 2**20
-"""Size in bytes of the largest file of points; an endless pipe is read no further."""
+"""Maximum size in bytes of a file of points; a pipe is not read beyond it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -109,8 +109,7 @@ def read_points(path: Path) -> list[PhotoPoint]:
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"points file not found: {path}") from None
     except (OSError, ValueError) as error:
-        reason = (getattr(error, "strerror", None) or str(error)).lower()
-        raise InputError(f"{path} cannot be read: {reason}") from None
+        raise InputError(f"{path} cannot be read: {reason_of(error)}") from None
     if data[:4] == b"PAR1":
         return _from_parquet(path, data)
     try:

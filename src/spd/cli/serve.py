@@ -82,8 +82,8 @@ def serve(
         list[str] | None,
         typer.Option(
             "--allow-host",
-            help="Host name under which a proxy or a local network reaches the service; "
-            "repeatable. Default: localhost and the service's addresses.",
+            help="Host name of the service behind a proxy or on a local network; repeatable. "
+            "Default: localhost and the service's addresses.",
         ),
     ] = None,
     device: Device = None,
@@ -131,10 +131,10 @@ def serve(
 
 
 def _cache_megabytes(asked: float, left_bytes: int | None) -> float:
-    """Size of the cache: what was asked for, or a third of the memory if that is less."""
+    """Size of the cache: as requested, but at most a third of the available memory."""
     most = math.inf if left_bytes is None else left_bytes / 3e6
     if asked > most:
-        _note(f"the cache holds {most:.0f} MB of photos, a third of the available memory")
+        _note(f"--keep-megabytes is {most:.0f}, a third of the available memory")
     return min(asked, most)
 
 
@@ -171,8 +171,8 @@ def _serve(
         most = most_connections()
         if most < CONNECTIONS:
             _note(
-                f"at most {most} connections can be open: this process may open too few files for "
-                f"{CONNECTIONS}; raise the limit (ulimit -n)"
+                f"only {most} connections can be open, because this process may not open enough "
+                f"files for {CONNECTIONS}; raise the limit (ulimit -n)"
             )
         server_of(app, most).run(sockets=[bound])
         _note("stopped")

@@ -1,4 +1,4 @@
-"""Standard output and standard error of a command, where they cannot be written."""
+"""Standard output and standard error of a command: what happens if they cannot be written."""
 
 import errno
 import io
@@ -6,10 +6,10 @@ import os
 import sys
 from typing import Any
 
-from spd.errors import OutputError
+from spd.errors import OutputError, reason_of
 
 BROKEN_PIPE = 128 + 13
-"""Exit code where the reader of a pipe has left, that of a program which SIGPIPE ended."""
+"""Exit code if the reader of a pipe has ended; the same as after SIGPIPE."""
 
 
 class _Descriptor(io.FileIO):
@@ -25,7 +25,7 @@ class _Descriptor(io.FileIO):
         """Write bytes.
 
         Raises:
-            OutputError: if that fails, the first time, and the stream holds the answer.
+            OutputError: for the first failed write to standard output.
         """
         dropped = memoryview(data).nbytes
         if self.error is not None:
@@ -33,8 +33,7 @@ class _Descriptor(io.FileIO):
         try:
             return super().write(data)
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            self.error = OutputError(f"cannot write to standard output: {reason}")
+            self.error = OutputError(f"cannot write to standard output: {reason_of(error)}")
             if not self._required:
                 return dropped
             if error.errno == errno.EPIPE:
@@ -58,7 +57,7 @@ def use_steady_streams() -> None:
 
 
 def finish_output() -> None:
-    """Write what standard output still holds.
+    """Flush standard output.
 
     Raises:
         OutputError: if that fails, or an earlier write has failed, which a library may have hidden.

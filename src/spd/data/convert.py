@@ -26,8 +26,8 @@ from spd.data.frame_index import INDEX, FrameEntry
 from spd.data.parallel import Progress, map_frames
 from spd.data.resumable import claim_folder
 from spd.data.sample import RGBDSample, valid_depth
-from spd.data.source import Source, listed
-from spd.errors import ConfigError, DataError, SPDError
+from spd.data.source import Source
+from spd.errors import ConfigError, DataError, SPDError, listed
 from spd.files import LISTED_BYTES, atomic_path, parse_json, read_json
 
 SETTINGS = "convert.json"

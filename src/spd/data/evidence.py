@@ -12,10 +12,10 @@ import numpy as np
 
 from spd.data.depth_units import watch_stored
 from spd.data.sample import MAX_DEPTH_M, MIN_DEPTH_M, RGBDSample
-from spd.data.source import Source, listed
+from spd.data.source import Source
 from spd.data.sources import Samples
 from spd.data.straightness import straight_windows
-from spd.errors import DataError
+from spd.errors import DataError, listed
 from spd.pixels import Size
 
 DRAWN = 1024

@@ -182,9 +182,9 @@ def extract(
 
 
 def _refuse_foreign(target: Path, archive: Path, stream: IO[bytes]) -> None:
-    """Refuse to replace a file, unless it is the beginning of the archive's: an interrupted copy.
+    """Refuse to replace a file, unless an interruption left the beginning of the archive's file.
 
-    The stream is at its beginning before and after.
+    The stream must be at its beginning, and is there again afterwards.
     """
     if not os.path.lexists(target):
         return

@@ -13,9 +13,9 @@ from PIL import Image
 
 from spd.data import nyu_dataset as nyu
 from spd.data.parallel import Progress, map_frames
-from spd.data.source import Frame, Source, listed
+from spd.data.source import Frame, Source
 from spd.data.sources import Samples
-from spd.errors import DataError, SPDError
+from spd.errors import DataError, SPDError, listed
 from spd.photos.reading import RGBImage
 
 MARGIN = 0.04

@@ -38,7 +38,7 @@ def map_frames(
         return
     try:
         with process_pool(workers, _start, (source, work)) as pool:
-            with interrupts_held():  # one during the start is raised at the end of the block
+            with interrupts_held():  # Ctrl-C during the start is raised at the end of the block
                 results = pool.map(_in_worker, numbers, chunksize=CHUNK)
             yield from results
     except concurrent.futures.process.BrokenProcessPool:

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from spd.data.sample import SampleSequence
 from spd.data.source_name import SourceOptions
-from spd.errors import DataError
+from spd.errors import DataError, listed
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -142,8 +142,3 @@ def refuse_missing_files(path: Path, files: Iterable[Path]) -> None:
             f"{path}: {len(missing)} file(s) listed in the index are missing: "
             f"{listed(missing, 5)}; restore them, or remove their frames from the index"
         )
-
-
-def listed(names: Sequence[str], most: int = 3) -> str:
-    """The first few names, separated by commas."""
-    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")

@@ -2,7 +2,8 @@
 
 from spd.data import nyu_dataset as nyu
 from spd.data.overlap import official_test_frames
-from spd.data.source import Source, listed
+from spd.data.source import Source
+from spd.errors import listed
 
 
 def source_notes(source: Source) -> list[str]:

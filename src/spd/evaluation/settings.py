@@ -2,7 +2,6 @@
 
 import dataclasses
 import datetime
-import hashlib
 import json
 import platform
 from pathlib import Path
@@ -14,7 +13,7 @@ from spd._version import __version__
 from spd.errors import DataError, InputError, shortened
 from spd.evaluation.metrics.alignment import Kind
 from spd.evaluation.protocols import View, camera_of
-from spd.files import read_json
+from spd.files import file_sha256, read_json
 from spd.scenes.photo_predictor import PhotoPredictor
 from spd.scenes.scene import PhotoScene
 
@@ -157,6 +156,4 @@ def _weights_digest(source: str) -> str | None:
         return ExportFolder.read(source).sha256()
     if source != SHIPPED and not Path(source).exists():
         return None
-
-    with (find_checkpoint(source) / WEIGHTS).open("rb") as weights:
-        return hashlib.file_digest(weights, "sha256").hexdigest()
+    return file_sha256(find_checkpoint(source) / WEIGHTS)

@@ -14,7 +14,7 @@ from spd.errors import CheckpointError, require
 from spd.export.graphs import OPSET, check_exportable, encode_graph, fused_graph, query_graph
 from spd.export.half_weights import narrow_weights
 from spd.export.int8 import CalibrationFrames, quantise_encoder
-from spd.files import atomic_path
+from spd.files import atomic_path, file_sha256
 from spd.models.decoder.local_attn import CrossAttentionPath
 from spd.models.default_dtype import float32_by_default
 from spd.models.spd import SPD
@@ -28,7 +28,6 @@ from spd.runtimes.folder import (
     QUERY,
     QUERY_WEIGHTS,
     ExportFolder,
-    file_sha256,
 )
 
 _PARITY_SIZES: tuple[Size, ...] = ((168, 224), (42, 70))

@@ -1,4 +1,4 @@
-"""Memory: what is left of it, reservations of large work, and what happens where it runs out.
+"""Memory limits, reservations for large work, and errors where memory runs out.
 
 It does not import torch, because exported models run without it.
 """

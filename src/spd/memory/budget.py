@@ -1,7 +1,7 @@
-"""The memory limit of this process, and reservations of large work against it.
+"""The memory limit of this process, and reservations for large work.
 
-Work that needs much memory predicts how much and reserves it first. What does not fit is refused
-with its number before it begins; what fits only when other threads have finished waits for them.
+Work that needs much memory predicts how much and reserves it first. Work that cannot fit is refused
+before it begins, with the predicted amount; work that does not fit beside other threads waits.
 """
 
 import contextlib
@@ -23,8 +23,8 @@ SMALLEST_LIMIT = 256_000_000
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
-_PATIENCE_S = 120.0  # for work of other threads; only then refuse what would fit alone
-_SURE_S = 1.0  # for which half of what was left still counts as left
+_PATIENCE_S = 120.0  # longest wait for the work of other threads
+_SURE_S = 1.0  # how long half of the measured memory counts as left
 _EVERYTHING = 1 << 62
 _SPARE_BYTES = 48_000_000  # for Python's own objects and free lists
 
@@ -32,15 +32,15 @@ _changed = threading.Condition()
 _limit: int | None = None
 _process_is_ours = False
 _outstanding: dict[int, int] = {}  # bytes reserved by each thread
-_sure_bytes = 0  # of reservations that fit without looking at the system again, which takes a while
+_sure_bytes = 0  # that may be reserved without another measurement, which takes a while
 _sure_until = 0.0
 
 
 class MemoryLimitError(OutOfMemoryError):
-    """Work needs more memory than is left although nothing else is running; it was not begun.
+    """Work needs more memory than is left, although no other work is running; it was not begun.
 
     Args:
-        message: for people.
+        message: text of the error.
         needed_bytes: prediction of what the work needs.
     """
 
@@ -83,17 +83,16 @@ def limit_memory(limit: str | int | None) -> None:
 
 
 def own_this_process() -> None:
-    """Tell that this process runs a command of ours, so that its system limits may be set."""
+    """Let `limit_this_process` set limits of the operating system: this process runs a command."""
     global _process_is_ours
     _process_is_ours = True
 
 
 def limit_this_process(limit: str | int | None) -> None:
-    """`limit_memory`, and in a process of ours the kernel refuses what was not predicted.
+    """Set the limit as `limit_memory` does, and in a command of SPD also `RLIMIT_DATA`.
 
-    On Linux, `RLIMIT_DATA` is set to the limit, or to what the machine and its control group leave
-    now, so that a wrong prediction ends in an error and not in a killed process. Child processes
-    inherit it. In another program than ours nothing but the limit itself is set.
+    Only on Linux. With `RLIMIT_DATA`, a wrong prediction ends in an error, and the process is not
+    killed. Child processes inherit it. It is not set in other programs, which import SPD.
 
     Raises:
         ConfigError: if it is not a size, or too small.

@@ -1,6 +1,6 @@
-"""Memory that this machine, its control group and the limits of this process leave.
+"""Memory that the machine, its control groups and the limits of this process leave.
 
-Linux tells all of it in files; elsewhere only the size of the machine is known, or nothing.
+Linux has all of it in files; on other systems, at most the size of the machine is known.
 """
 
 import os
@@ -17,7 +17,7 @@ _V2 = ("memory.max", "memory.current", "inactive_file")
 
 
 def held_bytes() -> int:
-    """Memory that this process holds now; 0 where the system does not tell."""
+    """Memory that this process holds now; 0 if it is unknown."""
     return _status().get("VmRSS", 0)
 
 
@@ -34,7 +34,7 @@ def _machine() -> Iterator[int]:
     found = _numbers(PROC / "meminfo")
     if "MemAvailable" in found:
         yield found["MemAvailable"] + found.get("SwapFree", 0)
-    elif sys.platform == "darwin":  # it tells only the total without other programs
+    elif sys.platform == "darwin":  # only the total is known, not what other programs use
         yield os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 

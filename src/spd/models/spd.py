@@ -102,7 +102,7 @@ class SPD(nn.Module):
                 f"are, got {points.dtype} on {points.device}"
             )
         check_outside(outside)
-        if points.dtype.itemsize < 4:  # half precision moves points by up to two pixels later on
+        if points.dtype.itemsize < 4:  # half precision would move points by up to two pixels
             points = points.float()
         compiled = self._is_compiled(maps, form)
         if outside == "raise":

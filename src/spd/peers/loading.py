@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 
-from spd.checkpoints.folder import CONFIG, WEIGHTS
+from spd.checkpoints.folder import WEIGHTS
+from spd.checkpoints.tensor_files import check_size
 from spd.errors import CheckpointError, check_docstrings, reason_of
 from spd.peers.kinds import Peer
 from spd.peers.peer_predictor import PeerConfig, PeerPredictor
@@ -77,16 +78,10 @@ def _read(peer: Peer, source: str) -> tuple[Any, set[str]]:
 
 
 def _check_size(kind: Any, peer: Peer) -> None:
-    """Refuse a model of more parameters than its file has bytes, before memory is taken for it."""
+    """Refuse weights with fewer bytes than the model has parameters."""
     with torch.device("meta"):  # allocates nothing
         empty = kind(kind.config_class.from_pretrained(peer.folder, local_files_only=True))
-    count = sum(parameter.numel() for parameter in empty.parameters())
-    stored = (peer.folder / WEIGHTS).stat().st_size
-    if count > stored:
-        raise CheckpointError(
-            f"{peer.folder / WEIGHTS} has {stored} bytes, but {CONFIG} describes a model of "
-            f"{count} parameters; is the file complete?"
-        )
+    check_size(peer.folder / WEIGHTS, sum(one.numel() for one in empty.parameters()))
 
 
 @contextlib.contextmanager

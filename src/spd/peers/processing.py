@@ -25,7 +25,7 @@ from spd.pixels import Size
 
 MAX_INPUT_PX = 1536 * 1536
 """Largest input in pixels: Depth Pro's, the largest of all supported networks."""
-_MOST_SIDE_PX = 4096  # in settings, which have no larger numbers
+_MOST_SIDE_PX = 4096  # largest number in the settings
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
-"""A photo's bytes for a decoder that may not read without end.
+"""A photo's bytes, with limits on how a decoder reads them.
 
-Many decoders walk through a file in Python or in small steps, and each step reads. So the file
-itself ends the decoding of one that is made to take hours or to be read again and again.
+A file can be made so that decoding takes hours. Most decoders read it in small steps, so that a
+read can end the decoding.
 """
 
 import io
@@ -19,7 +19,7 @@ _BYTES_A_READ = 64  # of decoders that read ahead; the rest reads single bytes
 _BYTE_BY_BYTE = (b"qoif", b"BM", b"P1", b"P2", b"P3")
 _TIMES_READ = 8  # times that a file may be read as a whole
 _FREE_BYTES = 64_000_000
-_CLOCK_EVERY = 64  # small reads; the clock takes longer than one
+_CLOCK_EVERY = 64  # small reads per look at the clock, which takes longer than a read
 _LARGE_READ = 16_384
 
 
@@ -53,9 +53,9 @@ class BoundedFile(io.BytesIO):
         self._reads += 1
         self._bytes += len(data)
         if self._reads > self._most_reads:
-            self._refuse(f"takes more than {self._most_reads} steps")
+            self._refuse(f"takes more than {self._most_reads} reads")
         if self._bytes > self._most_bytes:
-            self._refuse(f"reads its bytes more than {_TIMES_READ} times")
+            self._refuse(f"reads it more than {_TIMES_READ} times")
         looks = self._reads % _CLOCK_EVERY == 0 or len(data) >= _LARGE_READ
         if looks and time.thread_time() > self._end:
             self._refuse(f"takes more than {self._seconds:g} s")
@@ -63,5 +63,5 @@ class BoundedFile(io.BytesIO):
 
     def _refuse(self, reason: str) -> NoReturn:
         raise PhotoCostError(
-            f"{self._name} is not decoded: that {reason}; save it again as PNG or baseline JPEG"
+            f"{self._name} is not decoded: decoding {reason}; save it again as PNG or baseline JPEG"
         )

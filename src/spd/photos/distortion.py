@@ -124,7 +124,7 @@ def rays_at(
         points: pixels `(u, v)`; one that is NaN has a ray of NaN.
         intrinsics: the camera.
         distortion: OpenCV's 4, 5 or 8 coefficients; by default none.
-        outside: "nan" answers NaN where the distortion cannot be undone, instead of raising.
+        outside: "nan" returns NaN where the distortion cannot be inverted, instead of raising.
 
     Raises:
         InputError: if distortion is not 4, 5 or 8 finite numbers.

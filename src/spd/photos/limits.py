@@ -75,7 +75,7 @@ def check_pixels(width: int, height: int, most: int, name: str) -> None:
     """Refuse a photo with too many pixels.
 
     Raises:
-        PhotoTooLargeError: naming its size, the limit and the ways out.
+        PhotoTooLargeError: naming its size, the limit and what to do.
         InputError: if it has none.
     """
     if width < 1 or height < 1:

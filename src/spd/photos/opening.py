@@ -49,7 +49,7 @@ def opened(data: bytes, name: str, max_pixels: int) -> Iterator[Image.Image]:
         max_pixels: most pixels of the photo.
 
     Raises:
-        InputError: if it is no image, has too many pixels, or costs more to decode than a photo.
+        InputError: if it is not an image, has too many pixels, or costs too much to decode.
         OutOfMemoryError: if its decoding needs more memory than is left.
     """
     if not data:
@@ -120,7 +120,7 @@ def told(name: str) -> Iterator[None]:
 
 
 def _open(file: BoundedFile, head: bytes) -> Image.Image:
-    """`Image.open` for our formats, without its limit on pixels, which is one for all programs."""
+    """`Image.open` for our formats, without Pillow's limit on pixels, which is a global setting."""
     for name in FORMATS:
         if name not in Image.OPEN:
             Image.init()

@@ -22,9 +22,9 @@ _DECODER = {
     "BMP": 4.0,
     "DIB": 4.0,
 }
-"""Bytes that a decoder holds per pixel beside Pillow's image; nothing for formats by the row."""
+"""Bytes per pixel that a decoder holds beside Pillow's image; 0 if it decodes row by row."""
 _JUMP_ROWS = 256  # that one instruction of a run-length coded BMP can skip
-_LINE = 12  # of each row of Pillow's images: where it begins, and filling to four bytes
+_LINE = 12  # of each row of Pillow's images: a pointer and padding
 _PIXELS = 3
 _BLOCK = 24  # of a block that is converted: the cut, its conversions, and their bytes twice
 _RESAMPLE = 9  # a padded copy of the pixels, and Pillow's image of it
@@ -32,7 +32,7 @@ _FREE_BYTES = 24_000_000  # that any photo may take, however small
 _PEER = 48  # float pixels and their normalised copies, or a map and its enlargement
 _MAP = 32  # a map of every pixel: coordinates in blocks, and temporary maps
 _ATTENTION = {"onnxruntime": 2.3}  # copies of all attention scores; others never hold them all
-_ENCODE = {"openvino": 3.0}  # how much more than the activations a runtime keeps
+_ENCODE = {"openvino": 3.0}  # factor on the activations
 
 
 def photo_bytes(
@@ -45,7 +45,7 @@ def photo_bytes(
         mode: Pillow's name of its pixel format.
         form: Pillow's name of its file format; None for an image that is in memory.
         turned: whether EXIF may turn it.
-        held_bytes: what `check_structure` says that its decoder holds.
+        held_bytes: what `check_structure` returned.
     """
     height, width = size
     pixels = width * height

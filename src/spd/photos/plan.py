@@ -45,7 +45,7 @@ class ImagePlan:
         Args:
             size: (height, width) of the photo.
             camera: the camera that the model was trained with.
-            focal: focal length of the photo, or its pixels; None: assume that camera's view.
+            focal: focal length of the photo (a number: in pixels); None: assume that camera's view.
             max_input_pixels: most pixels of the network's input; the scale is lowered to it.
 
         Raises:

@@ -140,8 +140,7 @@ def _from_path(path: str | os.PathLike[str]) -> tuple[bytes, str]:
         with reserved(os.stat(name).st_size, name, "it is too large for a photo"):
             return Path(name).read_bytes(), name
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise InputError(f"{name} cannot be read: {reason}") from None
+        raise InputError(f"{name} cannot be read: {reason_of(error)}") from None
 
 
 def _short(name: str) -> str:

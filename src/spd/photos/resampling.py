@@ -93,8 +93,7 @@ class _Side:
 def _longer_side_first(image: np.ndarray, across: _Side, down: _Side) -> np.ndarray:
     """Resample one side after the other: less padding, and one more rounding to 8 bits.
 
-    The shorter side is not padded at all: what the filter reads beyond a border counts as the
-    border.
+    The shorter side is not padded: for the filter, pixels beyond a border equal the border.
     """
     rows, columns = image.shape[:2]
     if columns >= rows:

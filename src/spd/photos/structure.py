@@ -2,7 +2,7 @@
 
 A small file can make decoders work for hours or fill the memory: with thousands of progressive
 scans, millions of chunks, or directories whose entries all point at the same megabytes. Photos
-have few of each, so they are counted first, by walks that are short and decode nothing.
+have few of each, so they are counted first, without decoding.
 """
 
 import itertools
@@ -252,7 +252,7 @@ def _directory(data: memoryview, offset: int | None = None) -> list[_Entry]:
         if offset is None:
             (offset,) = struct.unpack_from(head if big else f"{order}I", data, inline)
         (count,) = struct.unpack_from(head, data, offset)
-    except (struct.error, OverflowError):  # damaged: the decoder says so
+    except (struct.error, OverflowError):  # damaged: the decoder raises the error
         return []
     start, step = offset + struct.calcsize(head), struct.calcsize(form)
     whole = data[start : start + min(count, (len(data) - start) // step) * step]
@@ -268,6 +268,6 @@ def _directory(data: memoryview, offset: int | None = None) -> list[_Entry]:
 
 def _refuse(name: str, found: str, most: int) -> NoReturn:
     raise PhotoCostError(
-        f"{name} is not decoded: it has {found}, and the limit is {most}; save it again with "
+        f"{name} is not decoded: it has {found}, the limit is {most}; save it again with "
         "another program"
     )

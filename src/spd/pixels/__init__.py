@@ -229,7 +229,7 @@ def point_of(point: Any) -> tuple[float, float]:
 def inside_or_nan(
     points: Float[np.ndarray, "k 2"], size: Size, outside: str
 ) -> Float[np.ndarray, "k 2"]:
-    """Refuse points outside a photo of `size`, or replace them by NaN, as `outside` says.
+    """Refuse points outside a photo of `size`, or replace them by NaN, depending on `outside`.
 
     Raises:
         InputError: if `outside` is neither "raise" nor "nan".

@@ -28,7 +28,7 @@ def is_tensor(value: object) -> bool:
 def as_numbers(
     values: Any, expected: str, error: type[SPDError] = InputError
 ) -> Float[np.ndarray, "..."]:
-    """Convert numbers from anywhere to a float64 array of their shape.
+    """Convert numbers to a float64 array of their shape.
 
     Lists, arrays of any real type, masked arrays (NaN where masked), data frames, and tensors of
     any real type and device, also such that require gradients. None becomes NaN, as does NA of
@@ -51,7 +51,7 @@ def as_number(value: Any, expected: str, error: type[SPDError] = InputError) -> 
     """Convert one number from anywhere to a float; it may be infinite or NaN.
 
     Raises:
-        SPDError: `error`, if it is something else, such as text; it begins with `expected`.
+        SPDError: `error` with a message that begins with `expected`, for everything else.
     """
     number = value if type(value) is float else as_numbers(value, expected, error)
     if value is None or np.ndim(number) != 0:

@@ -52,7 +52,7 @@ def load(
 
     Raises:
         CheckpointError: if no usable model is found.
-        ConfigError: if the device, runtime or precision is not available, or a limit impossible.
+        ConfigError: if the device, runtime or precision is not available, or a limit is invalid.
         InputError: if the calibration cannot be read, or the model is relative.
     """
     options = ModelOptions(

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from spd.checkpoints.folder import SHIPPED, WEIGHTS, find_checkpoint
 from spd.errors import CheckpointError, ConfigError, require
+from spd.files import file_sha256
 from spd.memory import limit_memory
 from spd.peers.kinds import Peer, read_peer
 from spd.photos.limits import DEFAULT_LIMITS, PhotoLimits
 from spd.predictors.calibrated import CalibratedPredictor
 from spd.processes import limit_torch, threads_to_use
 from spd.runtimes.engines import check_names, installed_runtimes
-from spd.runtimes.folder import EXPORT, ExportFolder, file_sha256, is_export
+from spd.runtimes.folder import EXPORT, ExportFolder, is_export
 from spd.scenes.calibration import Calibration
 from spd.scenes.depth_kind import refuse_relative
 from spd.scenes.photo_predictor import PhotoPredictor
@@ -52,11 +53,11 @@ class ModelOptions:
     calibration: "str | Path | Calibration | None" = None
     """Calibration that scales every depth, or its file."""
     threads: int | None = None
-    """CPU threads; None: `OMP_NUM_THREADS`, or one per usable CPU. Torch's are of the process."""
+    """CPU threads; None: `OMP_NUM_THREADS`, or one per usable CPU. Torch has one number for all."""
     limits: PhotoLimits = DEFAULT_LIMITS
     """Largest photo, and largest input of the network."""
     memory: str | int | None = None
-    """Most memory of the process that loads it, as `limit_memory` takes it; None: no change."""
+    """Memory limit of the process that loads the model (`limit_memory`); None: no change."""
 
     def __post_init__(self) -> None:
         if self.threads is not None:
@@ -104,7 +105,7 @@ class ModelOptions:
         return self.locate().load()
 
     def elsewhere(self) -> "ModelOptions":
-        """Options that load the same model in a process with another current folder."""
+        """Options that load the same model, without calibration, from any current folder."""
         local = self.model is not None and os.path.exists(self.model)
         model = os.path.abspath(str(self.model)) if local else self.model
         return dataclasses.replace(self, model=model, calibration=None)

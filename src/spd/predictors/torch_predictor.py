@@ -47,9 +47,9 @@ class Scene(PhotoScene):
         """Pickle the encoded photo and the model's source, not the loaded model."""
         if self._encoded_by is None or self._encoded_by.origin is None:
             return super().__reduce_ex__(protocol)
-        # As arrays: tensors would be sent through files that end with this process.
+        # As arrays, because tensors are sent through files that are deleted with this process.
         maps = [one.float().cpu().numpy() for one in self._maps.maps]
-        return Predictor.scene_again, (
+        return Predictor.restore_scene, (
             self._encoded_by.origin, maps, self._maps.image_size, self._plan,
         )  # fmt: skip
 
@@ -122,11 +122,11 @@ class Predictor(PlannedPredictor[Scene]):
             return [self._scene(maps.of_image(n), plan) for n, plan in enumerate(plans_of(photos))]
 
     @staticmethod
-    def scene_again(
+    def restore_scene(
         source: Source, arrays: Sequence[np.ndarray], image_size: Size, plan: ImagePlan
     ) -> Scene:
-        """A scene that was pickled, answered by the model of that source."""
-        predictor: Predictor = source.living()
+        """Restore a pickled scene with the model of its source."""
+        predictor: Predictor = source.shared()
         model = predictor._model
         s8, l2, l1 = (torch.from_numpy(one).to(predictor.device, model.dtype) for one in arrays)
         return predictor._scene(FeatureMaps(s8, l2, l1, image_size).cells_together(), plan)

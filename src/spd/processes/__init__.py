@@ -1,7 +1,6 @@
-"""Worker processes and threads, the CPUs they may use, and what is left of them after a fork."""
+"""Worker processes and threads, the CPUs they may use, and repairs after a fork."""
 
 from spd.processes.cpus import (
-    THREADS,
     threads_to_use,
     usable_cpus,
     use_threads,
@@ -15,12 +14,10 @@ from spd.processes.forks import (
     keep_in_forks,
     limit_torch,
     refuse_fork,
-    torch_threads,
 )
 from spd.processes.pools import on_threads, process_pool
 
 __all__ = [
-    "THREADS",
     "PerProcess",
     "SafeLock",
     "end_at_sigterm",
@@ -31,7 +28,6 @@ __all__ = [
     "process_pool",
     "refuse_fork",
     "threads_to_use",
-    "torch_threads",
     "unfinished",
     "usable_cpus",
     "use_threads",

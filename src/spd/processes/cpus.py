@@ -22,7 +22,7 @@ _ACTIVE = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "KMP_LIBRARY")
 def usable_cpus() -> int:
     """CPUs that this process may use: its affinity and the CPU quotas of its control groups.
 
-    A quota of one and a half CPUs counts as one: more threads would be stopped by turns.
+    A quota of one and a half CPUs counts as one: the system would pause some of two threads.
     """
     return max(1, min((_allowed(), *(int(cpus) for cpus in _quotas()))))
 
@@ -57,7 +57,7 @@ def use_threads(threads: int | None) -> None:
 def use_usable_cpus() -> None:
     """Let numeric libraries use as many threads as CPUs, unless the user has set their number.
 
-    Of themselves they know the affinity, but not the quota of a container.
+    They follow the affinity, but not the quota of a container.
     """
     if usable_cpus() < _allowed():
         os.environ.setdefault(THREADS, str(usable_cpus()))
@@ -67,7 +67,7 @@ def wait_passively() -> None:
     """Let the threads of OpenMP sleep while they wait, unless the user has set how they wait.
 
     Spinning threads take the CPUs of other work: a training step beside one busy process took 28
-    times as long. OpenMP reads this when torch is imported, so it comes before.
+    times as long. OpenMP reads this when torch is imported, so call it before.
     """
     if not any(name in os.environ for name in _ACTIVE):
         os.environ["OMP_WAIT_POLICY"] = "PASSIVE"

@@ -40,7 +40,7 @@ class PerProcess(Generic[T]):
         self._held = _Held(open())
 
     def get(self) -> T:
-        """The one of this process; two threads of a new process may each open one."""
+        """The object of this process; two threads of a forked process may each open one."""
         if self._held.process != os.getpid():
             self._held = _Held(self._open())
         return self._held.value
@@ -76,16 +76,11 @@ class SafeLock:
         self._lock = threading.Lock()
 
 
-def torch_threads(threads: int) -> int:
-    """The number of threads that torch can use here: one if it was loaded before a fork."""
-    return 1 if _torch_was_loaded else threads
-
-
 def limit_torch(threads: int) -> None:
-    """Set the number of torch's threads; in a forked process it stays one."""
+    """Set the number of torch's threads; if torch was loaded before a fork, it stays one."""
     import torch
 
-    torch.set_num_threads(torch_threads(threads))
+    torch.set_num_threads(1 if _torch_was_loaded else threads)
 
 
 def refuse_fork(process: int, what: str) -> None:
@@ -96,7 +91,7 @@ def refuse_fork(process: int, what: str) -> None:
         what: name of the library.
 
     Raises:
-        ForkError: naming the ways out.
+        ForkError: naming what to do.
     """
     if process != os.getpid():
         raise ForkError(

@@ -25,7 +25,7 @@ def process_pool(
     The processes also end when this one is killed.
     """
     context = multiprocessing.get_context("spawn")  # threads of torch do not survive a fork
-    with interrupts_held():  # starts a process that keeps account of semaphores
+    with interrupts_held():  # this starts the resource tracker, a process
         pool = concurrent.futures.ProcessPoolExecutor(
             workers, context, _start, (initializer, arguments)
         )

@@ -315,7 +315,7 @@ def _memory_for_images(images: np.ndarray) -> contextlib.AbstractContextManager[
 
 @contextlib.contextmanager
 def _run_of(runtime: str, graph: Path) -> Iterator[None]:
-    """Name the graph in an error of its run; SPD's own errors pass unchanged.
+    """Turn an error of the runtime into one that names the graph; SPD's own errors pass.
 
     Raises:
         CheckpointError: if the runtime fails, or the graph has other inputs or outputs.

@@ -41,7 +41,7 @@ class RuntimeScene(PhotoScene):
         """Pickle the encoded photo and the model's source, not the loaded model."""
         if self._encoded_by is None or self._encoded_by.origin is None:
             return super().__reduce_ex__(protocol)
-        return RuntimePredictor.scene_again, (self._encoded_by.origin, self._maps, self._plan)
+        return RuntimePredictor.restore_scene, (self._encoded_by.origin, self._maps, self._plan)
 
     @property
     def nbytes(self) -> int:
@@ -84,7 +84,7 @@ class RuntimePredictor(PlannedPredictor[RuntimeScene]):
         engine: the loaded graphs.
         device: device, runtime and precision, for messages and reports.
         source: name of the model, for messages and reports.
-        runtime: `onnxruntime` or `openvino`; they need different amounts of memory.
+        runtime: `onnxruntime` or `openvino`, to predict the memory of encoding.
     """
 
     def __init__(
@@ -126,9 +126,9 @@ class RuntimePredictor(PlannedPredictor[RuntimeScene]):
         return [self._scene(_one_of(maps, n), plan) for n, plan in enumerate(plans_of(photos))]
 
     @staticmethod
-    def scene_again(source: Source, maps: Maps, plan: ImagePlan) -> RuntimeScene:
-        """A scene that was pickled, answered by the model of that source."""
-        predictor: RuntimePredictor = source.living()
+    def restore_scene(source: Source, maps: Maps, plan: ImagePlan) -> RuntimeScene:
+        """Restore a pickled scene with the model of its source."""
+        predictor: RuntimePredictor = source.shared()
         return predictor._scene(maps, plan)
 
     def _scene(self, maps: Maps, plan: ImagePlan) -> RuntimeScene:

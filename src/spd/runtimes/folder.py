@@ -6,7 +6,6 @@ loads it.
 """
 
 import dataclasses
-import hashlib
 import os
 import reprlib
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from pydantic import Field
 
 from spd.config import PATCH, Float, Frozen, Int, ModelConfig
 from spd.errors import CheckpointError, ConfigError, InputError
-from spd.files import read_json
+from spd.files import file_sha256, read_json
 from spd.pixels import Size
 from spd.runtimes.external_data import external_files
 
@@ -73,12 +72,6 @@ def is_export(source: str | Path | None) -> bool:
         return False
     path = Path(source)
     return path.name == EXPORT or os.path.isfile(path / EXPORT)  # False if it cannot be looked up
-
-
-def file_sha256(path: Path) -> str:
-    """The SHA-256 digest of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

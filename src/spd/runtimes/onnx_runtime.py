@@ -14,7 +14,7 @@ _NO = ("0", "false", "no", "off")
 
 
 def import_onnxruntime() -> Any:
-    """The module `onnxruntime`, with telemetry off unless the user wants it.
+    """Import `onnxruntime`, with telemetry off unless the user has set it.
 
     ONNX Runtime 1.32 writes a device id and a database of events into the user's cache when it is
     loaded, and sends them. `ORT_DISABLE_TELEMETRY=0` in the environment allows that.
@@ -42,7 +42,7 @@ def session_options(onnxruntime: Any, threads: int) -> Any:
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # errors are raised; warnings do not concern the user
-    options.enable_cpu_mem_arena = False  # it would keep the peak of the largest photo
+    options.enable_cpu_mem_arena = False  # it would keep the memory of the largest photo
     options.intra_op_num_threads = threads
     # Spinning threads would take the CPUs of the query's threads, and of other programs.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

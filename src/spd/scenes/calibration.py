@@ -26,7 +26,7 @@ FITS_WITHIN = 0.10
 """Largest median leave-one-out error, relative, at which one factor fits."""
 
 _SMALLEST = 1e-6  # factor that a calibration may have
-_LARGEST = 1e300  # error of a fit: finite, also as a float
+_LARGEST = 1e300  # largest error of a fit; larger whole numbers do not fit a float
 _FORMAT = 1  # version of the file's format
 _NEAREST_M, _FARTHEST_M = 1e-6, 1e9  # of a measured distance
 _ROUNDS = 50  # limit of reweighting, which converges in a few
@@ -39,7 +39,7 @@ class Calibration:
     """A factor for metres, and the errors of its fit.
 
     Raises:
-        InputError: on values that no fit has.
+        InputError: if a value is impossible.
     """
 
     scale: float

@@ -21,7 +21,7 @@ from spd.photos.reading import Channels, ImageLike, Photo, RGBImage, read_photo
 from spd.photos.resampling import padded_pixels, resample
 from spd.pixels import Size
 from spd.scenes.depth_kind import DepthKind
-from spd.scenes.reloading import Source, loaded_again
+from spd.scenes.reloading import Source, reload_predictor
 from spd.scenes.scene import PhotoScene
 
 SceneT = TypeVar("SceneT", bound=PhotoScene, covariant=True)
@@ -75,7 +75,7 @@ class PhotoPredictor(abc.ABC, Generic[SceneT]):
         self._warned: set[str] = set()
 
     def loaded_from(self, origin: Source) -> None:
-        """Tell how the predictor is loaded, so that other processes can load it from there."""
+        """Set how other processes load this predictor."""
         self.origin = origin
         origin.remember(self)
 
@@ -83,7 +83,7 @@ class PhotoPredictor(abc.ABC, Generic[SceneT]):
         """Pickle the source, not the network; without a source everything is pickled."""
         if self.origin is None:
             return super().__reduce_ex__(protocol)
-        return loaded_again, (self.origin, self.limits)
+        return reload_predictor, (self.origin, self.limits)
 
     @property
     @abc.abstractmethod

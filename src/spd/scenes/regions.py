@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 MOST_POINTS = 4096
 """Largest number of points queried in one region."""
 FARTHEST_PX = 1e7
-"""Largest coordinate of a box, on either side; differences of larger ones lose their pixels."""
+"""Largest absolute coordinate of a box; beyond it, differences are not exact to a pixel."""
 _PERCENTILES = (10, 25, 50, 75, 90)
 
 
@@ -202,8 +202,8 @@ def region(
         where: a box `(x0, y0, x1, y1)`, a boolean array `[H, W]` or the path of a mask image, or
             `Line.through(points)`.
         most_points: largest number of points to query.
-        outside: "nan" answers NaN quantiles of no points for a box, or a line through a point,
-            that is not finite or outside the photo, instead of raising.
+        outside: "nan" returns NaN quantiles and a count of 0, instead of raising, for a box outside
+            the photo, a line with a point outside, and coordinates that are not finite.
 
     Raises:
         InputError: if the region is malformed or outside the photo, or the model is relative.
@@ -216,7 +216,7 @@ def region(
     found = as_region(where)
     try:
         points = found.sample(scene.size, most)
-    except PointError:  # a sound region, but outside
+    except PointError:  # a valid region, but outside the photo
         if outside == "raise":
             raise
         return RegionStatistics.of(np.empty(0))
@@ -230,7 +230,7 @@ def _is_finite(where: RegionLike) -> bool:
     try:
         values = as_numbers(where, "")
     except InputError:
-        return True  # told by `as_region`
+        return True  # `as_region` raises the error
     return values.shape != (4,) or bool(np.isfinite(values).all())
 
 

@@ -1,7 +1,7 @@
-"""Predictors and scenes in other processes: pickled as their source, loaded from it again.
+"""Pickling of predictors and scenes: the model is loaded again from its source.
 
-A pickled scene holds its encoded photo but no network. Scenes that arrive in a process share one
-predictor, and in the process that loaded it they find that one.
+A pickled scene contains its encoded photo but no network. All scenes of one source that are
+unpickled in a process share one predictor.
 """
 
 import dataclasses
@@ -16,12 +16,12 @@ from typing import Any
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Source:
-    """How a predictor is loaded; it can be pickled."""
+    """How to load a predictor; it can be pickled."""
 
     load: Callable[[], Any]
-    """Loads it."""
+    """Function that loads the predictor."""
     version: tuple[int, int]
-    """Size and time of its file, which tell weights apart that replaced others."""
+    """Size and modification time of the model's file, which change if the file is replaced."""
 
     @classmethod
     def of(cls, load: Callable[[], Any], file: Path) -> "Source":
@@ -34,22 +34,22 @@ class Source:
         return pickle.dumps((self.load, self.version))
 
     def remember(self, predictor: object) -> None:
-        """Let scenes of this source that arrive here be answered by this predictor."""
-        _living.setdefault(self._key, predictor)
+        """Use this predictor for scenes of this source that are unpickled in this process."""
+        _shared_predictors.setdefault(self._key, predictor)
 
-    def living(self) -> Any:
-        """A predictor of this source that this process holds, else loaded and shared."""
-        found = _living.get(self._key)
+    def shared(self) -> Any:
+        """The predictor of this source in this process; it is loaded if there is none."""
+        found = _shared_predictors.get(self._key)
         if found is None:
-            found = _living[self._key] = self.load()
+            found = _shared_predictors[self._key] = self.load()
         return found
 
 
-_living: "weakref.WeakValueDictionary[bytes, Any]" = weakref.WeakValueDictionary()
+_shared_predictors: "weakref.WeakValueDictionary[bytes, Any]" = weakref.WeakValueDictionary()
 
 
-def loaded_again(source: Source, limits: object) -> Any:
-    """A predictor of its own, with these limits."""
+def reload_predictor(source: Source, limits: object) -> Any:
+    """Load a new predictor with these limits."""
     predictor = source.load()
     predictor.limits = limits
     return predictor

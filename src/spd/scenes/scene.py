@@ -75,7 +75,7 @@ class PhotoScene(abc.ABC):
 
         Args:
             points: pixels `(u, v)` = (column, row); integers are pixel centres.
-            outside: "nan" answers NaN for points that are not finite or outside the photo instead
+            outside: "nan" returns NaN for points that are not finite or outside the photo instead
                 of raising.
 
         Raises:
@@ -103,7 +103,7 @@ class PhotoScene(abc.ABC):
             intrinsics: camera of the photo or its 3x3 matrix; by default the one it was encoded
                 with, or its focal length with the principal point in the centre.
             distortion: OpenCV's 4, 5 or 8 coefficients; by default none.
-            outside: "nan" answers NaN for points that are not finite or outside the photo, or whose
+            outside: "nan" returns NaN for points that are not finite or outside the photo, or whose
                 distortion cannot be inverted, instead of raising.
 
         Raises:

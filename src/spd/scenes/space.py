@@ -38,7 +38,7 @@ def points_3d(
         points: `[K, 2]` of `(u, v)`, inside the photo.
         intrinsics: its camera or the 3x3 matrix; by default the one it was encoded with.
         distortion: OpenCV's 4, 5 or 8 coefficients; by default none.
-        outside: "nan" answers NaN for points that are not finite or outside the photo, or whose
+        outside: "nan" returns NaN for points that are not finite or outside the photo, or whose
             distortion cannot be inverted, instead of raising.
 
     Raises:
@@ -60,7 +60,7 @@ def lift(
     *,
     outside: Outside = "raise",
 ) -> Float[np.ndarray, "k 3"]:
-    """`(x, y, z)` in metres, float32, of pixels whose depth is known; NaN where none is a ray."""
+    """`(x, y, z)` in metres, float32, of pixels with known depth; NaN where a pixel has no ray."""
     rays = rays_at(points, camera, distortion, outside=outside)
     ones = np.where(np.isnan(rays[:, :1]), np.nan, 1.0)
     return np.concatenate([rays, ones], axis=1).astype(np.float32) * depth_m[:, None]
@@ -76,8 +76,7 @@ def distances_m(
 ) -> Float[np.ndarray, " n"]:
     """Straight-line distance in metres between the two pixels of each of `[N, 2, 2]` pairs.
 
-    N may be 0. `outside="nan"` answers NaN for a pair with a point that has no place in space; see
-    `points_3d`.
+    N may be 0. `outside="nan"` returns NaN for a pair with a point for which `points_3d` is NaN.
 
     Raises:
         InputError: if no camera is known, or the model is relative.
@@ -109,7 +108,7 @@ def length_m(
 ) -> float:
     """Length in metres of a polyline through the points' positions in space.
 
-    `outside="nan"` answers NaN if one of them has no place in space; see `points_3d`.
+    `outside="nan"` returns NaN if `points_3d` is NaN for one of them.
 
     Raises:
         InputError: if no camera is known, or the model is relative.

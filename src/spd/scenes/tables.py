@@ -34,7 +34,7 @@ def ask_table(
         points: `[N, 2]` of `(u, v)`, the point of each row.
         focal_px: focal length of all photos, or by path of the photo (`./a.jpg` and `a.jpg` are
             the same); for a photo without one, see `encode`.
-        outside: "nan" answers NaN for points that are not finite or outside their photo, instead
+        outside: "nan" returns NaN for points that are not finite or outside their photo, instead
             of raising.
 
     Raises:

@@ -1,6 +1,6 @@
 """Conditions for using a route: the service runs, has room, and the request carries the token.
 
-They belong to the routes themselves, so that no spelling of an address can miss them, whatever the
+The routes themselves check them, so that no spelling of an address avoids the check, whatever the
 prefix under which the application is mounted.
 """
 

@@ -36,7 +36,7 @@ R = TypeVar("R")
 _VALUES_A_PIECE = 65_536  # of JSON; other threads get a turn in between
 _POINTS_A_PIECE = 16_384
 _BYTES_A_POINT = 450  # of a query: Python's lists of its numbers, and the answer in pieces
-_FEW_POINTS = 10_000  # whose memory is not reserved, which takes longer than their depth
+_FEW_POINTS = 10_000  # for fewer points, a reservation would take longer than the query
 
 
 def points(photo: EncodedPhoto, body: bytearray, config: ServeConfig) -> tuple[bytes, int]:

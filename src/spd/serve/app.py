@@ -130,7 +130,7 @@ def _add_errors(app: FastAPI, service: Service, routes: Sequence[BaseRoute]) -> 
     @app.exception_handler(HTTPException)
     async def refuse_route(request: Request, error: HTTPException) -> JSONResponse:
         try:
-            check_admission(service, request)  # which no route did, as none answers this request
+            check_admission(service, request)  # no route has done so for this request
         except RefusalError as refused:
             return error_response(refused)
         kind = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")

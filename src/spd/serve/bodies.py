@@ -53,7 +53,7 @@ class BodyReader:
             RefusalError: if it does not fit beside what is held.
         """
         if self.held and self.held + answer_bytes > self._most_held:
-            raise busy("too many large answers are not yet received; ask again later")
+            raise busy("clients have not received too many large responses yet; try again later")
 
     async def _fill(self, body: bytearray, request: Request, most: int) -> None:
         try:

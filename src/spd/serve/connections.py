@@ -1,4 +1,4 @@
-"""Limits on open connections: how many fit, and what a surplus one is told.
+"""Limits on open connections: how many fit, and the refusal of further ones.
 
 A process that has no file descriptors left cannot even accept a connection to refuse it, and
 asyncio logs each attempt with a traceback. So connections are limited below the system's limit.
@@ -30,7 +30,7 @@ REFUSAL = (
 
 
 def most_connections(wanted: int = CONNECTIONS) -> int:
-    """Raise the process's limit on open files as far as needed; the connections that fit below."""
+    """Raise the limit on open files as far as needed, and count the connections that fit."""
     try:
         import resource
     except ImportError:  # Windows has no such limit

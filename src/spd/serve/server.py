@@ -154,7 +154,7 @@ def _protocol(config: ServeConfig, most: int) -> type[H11Protocol]:
                 self._idle.cancel()
 
         def _refuse(self) -> None:
-            """Answer and close, but read on for a moment: the request would meet a reset."""
+            """Answer and close, but read for another moment, or the client may see only a reset."""
             self._refused = True
             self.logger.warning("all %d connections are in use; refusing more", most)
             self.transport.write(connections.REFUSAL)

@@ -65,7 +65,7 @@ class Service:
 
     @property
     def work(self) -> Workers:
-        """The workers; started here where no lifespan event did, as in a mounted application."""
+        """The workers; in a mounted application, the first use starts them."""
         if self._work is None:
             self.start()
         assert self._work is not None

@@ -9,12 +9,12 @@ from spd.checkpoints.checksums import damage
 from spd.checkpoints.folder import WEIGHTS
 from spd.checkpoints.run_folder import DAMAGED, STATE, STEP
 from spd.checkpoints.tensor_files import read_pickled, read_safetensors
-from spd.errors import CheckpointError, DataError
+from spd.errors import CheckpointError, DataError, reason_of
 from spd.files import remove_folder
 
 
 def rename_damaged(complete: Sequence[Path]) -> list[str]:
-    """Rename the damaged ones of a run's checkpoints, unless all are; one line of text for each.
+    """Rename damaged checkpoints, unless all are damaged, and return a line of text for each.
 
     Raises:
         DataError: if one cannot be renamed.
@@ -31,8 +31,9 @@ def rename_damaged(complete: Sequence[Path]) -> list[str]:
                 remove_folder(aside)
             os.replace(folder, aside)
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise DataError(f"cannot rename {folder}, which is damaged: {reason}") from None
+            raise DataError(
+                f"cannot rename {folder}, which is damaged: {reason_of(error)}"
+            ) from None
         lost = _step(folder) - _step(intact[-1])
         again = f"; {lost} step(s) are computed again" if lost > 0 else ""
         lines.append(

@@ -126,6 +126,6 @@ class Parallel:
             self.accelerator.end_training()
 
     def _give_up(self, error: OSError) -> None:
-        """Train on without a tracker that cannot write."""
+        """Continue without a tracker that cannot write."""
         print(f"{self.tracker} stopped: {error}; training continues without it", file=sys.stderr)
         self.tracker = "none"

@@ -147,9 +147,8 @@ class Run:
                 "different --out"
             ) from None
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
             raise DataError(
-                f"cannot write {self.folder}: {reason}; choose a different --out"
+                f"cannot write {self.folder}: {reason_of(error)}; choose a different --out"
             ) from None
         with lock:
             yield
@@ -257,8 +256,7 @@ class Run:
                     os.truncate(path, before)
                 raise
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise DataError(f"cannot write {self.folder / LOG}: {reason}") from None
+            raise DataError(f"cannot write {self.folder / LOG}: {reason_of(error)}") from None
 
     def log_rows(self) -> list[dict[str, Any]]:
         """All lines of the log, without an unfinished last line of a killed process."""

@@ -16,8 +16,8 @@ from spd.data.formats.file_pairs import FilePair, FilePairSource
 from spd.data.formats.general import SPLITS, canonical_split
 from spd.data.formats.timestamps import FURTHEST_PAIR_US, nearest, timestamp_us
 from spd.data.frame_index import INDEX
-from spd.data.source import Frame, listed, no_such_split
-from spd.errors import DataError, reason_of, shortened
+from spd.data.source import Frame, no_such_split
+from spd.errors import DataError, listed, reason_of, shortened
 
 IMAGE_FOLDERS = ("image", "images", "rgb", "color", "colour")
 DEPTH_FOLDERS = ("depth", "depths")

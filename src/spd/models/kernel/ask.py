@@ -83,7 +83,7 @@ def _check(
     image_size: Size,
     points: np.ndarray,
 ) -> None:
-    """Refuse arrays of which the kernel would read memory that is not theirs."""
+    """Refuse arrays for which the kernel would read memory outside them."""
     for name, array in (("weights", weights), ("points", points), *(("map", one) for one in maps)):
         if array.dtype.kind != "f":
             raise InputError(f"expected {name} of floating point, got {array.dtype}")

@@ -21,12 +21,12 @@ from importlib import resources
 from pathlib import Path
 
 from spd.config import ModelConfig
+from spd.errors import first_line, reason_of
 from spd.files import UNFINISHED
 from spd.models.kernel.cache import (
     cache_folder,
     failure,
     find,
-    one_line,
     remember_failure,
     store,
 )
@@ -193,13 +193,13 @@ def _run(command: list[str], folder: Path, given: str = "") -> None:
                     os.killpg(process.pid, signal.SIGKILL)
                 raise
             messages.seek(0)
-            said = messages.read(_MESSAGE_BYTES).decode(errors="replace")
+            output = messages.read(_MESSAGE_BYTES).decode(errors="replace")
     except subprocess.TimeoutExpired:
         raise _CompilerError(f"it took more than {SECONDS} s") from None
     except OSError as error:
         raise _CompilerError(str(error)) from None
     if status:
-        raise _CompilerError(_first_error(said, status))
+        raise _CompilerError(_first_error(output, status))
 
 
 def _opened(library: Path) -> ctypes.CDLL:
@@ -225,16 +225,15 @@ def _reason_against(shape: Shape) -> str | None:
     return None
 
 
-def _first_error(said: str, status: int) -> str:
+def _first_error(output: str, status: int) -> str:
     """One line: the first error message of a command, else its last one or its exit status."""
-    lines = [line for line in said.splitlines() if line.strip()]
+    lines = [line for line in output.splitlines() if line.strip()]
     first = next((line for line in lines if "error" in line.lower()), None)
     how = f"exit status {status}" if status > 0 else f"ended by signal {-status}"
-    return one_line(first) if first is not None else how
+    return first_line(first) if first is not None else how
 
 
 def _cannot(error: OSError) -> str:
     """One line about a file that cannot be used."""
-    if error.filename is None:
-        return one_line(str(error))
-    return f"cannot write {error.filename}: {(error.strerror or str(error)).lower()}"
+    place = "" if error.filename is None else f"cannot write {error.filename}: "
+    return f"{place}{reason_of(error)}"

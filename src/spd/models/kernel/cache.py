@@ -15,6 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from spd.errors import first_line
+
 FAILED_FOR_S = 3600.0
 """Time in seconds for which a failure of the compiler is remembered."""
 _MOST_BYTES = 64 * 2**20
@@ -42,7 +44,7 @@ def cache_folder() -> Path:
             if _reason_against(folder) is None:
                 return folder
         except OSError:
-            if chosen:  # the user named it, so the error is theirs to see
+            if chosen:  # the user chose it, so the error is not hidden
                 raise
     folder = Path(tempfile.gettempdir(), f"spd-{os.geteuid()}")
     _make(folder)
@@ -88,23 +90,17 @@ def failure(folder: Path, key: str) -> str | None:
         return None
     if content is None or not 0 <= age_s < FAILED_FOR_S:
         return None
-    reason = one_line(content[:_REASON_BYTES].decode(errors="replace"))
+    reason = first_line(content[:_REASON_BYTES].decode(errors="replace"))
     return f"{reason} (not tried again for {FAILED_FOR_S / 3600:g} h; to try now, delete {path})"
 
 
 def remember_failure(folder: Path, key: str, reason: str) -> None:
-    """Store why the compiler failed; a folder that cannot be written remembers nothing."""
+    """Store why the compiler failed; if it cannot be written, nothing is stored."""
     with contextlib.suppress(OSError), tempfile.TemporaryDirectory(dir=folder) as temporary:
         written = Path(temporary, "failed")
         written.write_text(reason, encoding="utf-8", errors="replace")
         written.chmod(0o600)
         os.replace(written, folder / f"query-{key}.failed")
-
-
-def one_line(text: str) -> str:
-    """The first line that is not empty, without control characters."""
-    line = next((line for line in text.splitlines() if line.strip()), "no message").strip()
-    return "".join(letter if letter.isprintable() else "?" for letter in line)
 
 
 def _name(folder: Path, key: str, content: bytes) -> Path:
@@ -124,7 +120,7 @@ def _trusted() -> set[int]:
 def _reason_against(folder: Path) -> str | None:
     """Why other users could change the folder's content; None if they cannot.
 
-    An own folder that others can write is closed to them first, since umasks of 002 are common.
+    If others can write to a folder of this user, as with a umask of 002, that is removed first.
     """
     real = folder.resolve(strict=True)
     found = real.stat()

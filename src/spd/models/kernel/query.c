@@ -166,7 +166,7 @@ typedef struct {
   float right, down;
 } Place;
 
-/* A coordinate in cells; points outside the map, and NaN, stay where an int can count. */
+/* A coordinate in cells, clamped for points outside the map and NaN, so that it fits an int. */
 INLINE float in_cells(float pixel, float per_pixel, int cells) {
   float cell = (pixel + 0.5f) * per_pixel - 0.5f;
   return fminf(fmaxf(cell, -1.0f), (float)cells);
