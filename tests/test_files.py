@@ -1,6 +1,7 @@
 """Output files: whole or unchanged, at the target of a link, with their mode; devices stay."""
 
 import contextlib
+import errno
 import os
 import stat
 import subprocess
@@ -104,6 +105,7 @@ def test_links_in_a_circle_are_refused(tmp_path):
     assert (tmp_path / "one").is_symlink()
 
 
+@pytest.mark.filterwarnings("ignore:waiting for a program")
 def test_a_fifo_stays_and_receives_the_content(tmp_path):
     path = tmp_path / "pipe.csv"
     os.mkfifo(path)
@@ -115,6 +117,120 @@ def test_a_fifo_stays_and_receives_the_content(tmp_path):
     reader.join(10)
     assert got == [b"u,depth_m\n1,2.0\n"]
     assert stat.S_ISFIFO(path.stat().st_mode)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_fifo_with_a_reader_is_opened_once(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_text(path, "text")
+        assert os.read(reader, 99) == b"text"
+        assert os.read(reader, 99) == b""
+    finally:
+        os.close(reader)
+
+
+def test_a_fifo_without_a_reader_is_waited_for_and_said(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    code = "import sys; from spd.files import write_text; write_text(sys.argv[1], 'text')"
+    writer = subprocess.Popen([sys.executable, "-c", code, path], stderr=subprocess.PIPE, text=True)
+    try:
+        line = writer.stderr.readline()
+        assert f"waiting for a program that reads the pipe {path}" in line
+        assert path.read_text() == "text"
+        assert writer.wait(10) == 0
+    finally:
+        writer.kill()
+        writer.communicate()
+
+
+def test_a_file_that_is_open_for_reading_only_is_refused_early(tmp_path):
+    (tmp_path / "in").write_text("old")
+    with (tmp_path / "in").open() as file:
+        path = f"/dev/fd/{file.fileno()}"
+        with pytest.raises(DataError, match="is not open for writing; choose another path"):
+            check_writable(path)
+        with pytest.raises(DataError, match="cannot write"):
+            write_text(path, "new")
+    read, write = os.pipe()
+    try:
+        check_writable(f"/dev/fd/{write}")
+        with pytest.raises(DataError, match="is not open for writing"):
+            check_writable(f"/dev/fd/{read}")
+    finally:
+        os.close(read)
+        os.close(write)
+    assert (tmp_path / "in").read_text() == "old"
+
+
+@pytest.mark.parametrize("number", ["EBUSY", "EPERM", "EACCES"])
+def test_a_file_that_cannot_be_replaced_is_written_in_place(tmp_path, monkeypatch, number):
+    """A file mounted into a container is busy; another user's file in /tmp cannot be moved."""
+
+    def refuse(source, target):
+        raise OSError(getattr(errno, number), "refused")
+
+    path = tmp_path / "mounted.csv"
+    path.write_text("the old and longer content")
+    inode = path.stat().st_ino
+    monkeypatch.setattr(os, "replace", refuse)
+    write_text(path, "new")
+    assert (path.read_text(), path.stat().st_ino) == ("new", inode)
+    with pytest.raises(DataError, match=r"cannot write .*absent\.csv: refused"):
+        write_text(tmp_path / "absent.csv", "new")
+    assert os.listdir(tmp_path) == ["mounted.csv"]
+
+
+@pytest.mark.parametrize("name", ["x" * 256, "one/x", "one", "self"])
+def test_names_that_lead_nowhere_are_refused_early(tmp_path, name):
+    (tmp_path / "one").symlink_to("two")
+    (tmp_path / "two").symlink_to("one")
+    (tmp_path / "self").symlink_to("self/x")
+    with pytest.raises(DataError, match=r"(too long|too many levels.*); choose a different path"):
+        check_writable(tmp_path / name)
+
+
+def test_the_longest_names_are_written(tmp_path):
+    for name in ("x" * 251 + ".csv", "é" * 127 + "x"):
+        check_writable(tmp_path / name)
+        write_text(tmp_path / name, "new")
+        assert (tmp_path / name).read_text() == "new"
+
+
+def test_attributes_stay_and_the_time_is_new(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("old")
+    try:
+        os.setxattr(path, "user.note", b"kept")
+    except (OSError, AttributeError):
+        pytest.skip("this file system has no attributes")
+    os.utime(path, (1, 1))
+    write_text(path, "new")
+    assert os.getxattr(path, "user.note") == b"kept"
+    assert path.stat().st_mtime > 10**9
+
+
+def test_a_group_that_cannot_be_kept_gets_no_more_than_everybody(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    path.write_text("old")
+    monkeypatch.setattr(os, "chown", lambda *_: None)  # as for a user outside the group
+    real_stat = os.stat
+
+    def as_of_another(target, **options):
+        found = real_stat(target, **options)
+        values = list(found)
+        values[5] += target == path  # the group
+        return os.stat_result(values)
+
+    monkeypatch.setattr("shutil.copystat", lambda *_: None)
+    monkeypatch.setattr(os, "stat", as_of_another)
+    for before, after in ((0o660, 0o600), (0o664, 0o644), (0o6775, 0o755)):
+        path.chmod(before)
+        write_text(path, "new")
+        assert mode(path) == after
 
 
 def test_a_device_stays(tmp_path):

@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -9,6 +10,7 @@ import shutil
 import stat
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -32,7 +34,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     It has the same name, as some writers depend on the suffix. After an error `path` is unchanged
     and nothing else is left. An existing file keeps its mode and owner; a symbolic link stays, and
-    what it points to is replaced. Into a device or a pipe, the finished file is copied.
+    what it points to is replaced. The finished file is copied into a device or a pipe, and into a
+    file that cannot be moved, such as one mounted into a container.
 
     Raises:
         DataError: if the folder cannot be created or written, or the file is read-only.
@@ -56,7 +59,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
             _copy_into(temporary, target)
         else:
             _keep_mode(temporary, target)
-            os.replace(temporary, target)
+            _replace(temporary, target)
     except OSError as error:
         raise DataError(f"cannot write {given}: {reason_of(error)}") from error
     finally:
@@ -124,27 +127,62 @@ def _descriptor(path: str | os.PathLike[str]) -> int | None:
     return None
 
 
+def _replace(source: Path, target: Path) -> None:
+    """Move a file or folder over another, or copy it into a file that cannot be replaced."""
+    try:
+        os.replace(source, target)
+    except OSError as error:
+        # A mounted file is busy; in a sticky folder, only their owner replaces files.
+        if error.errno not in (errno.EBUSY, errno.EPERM, errno.EACCES) or not target.is_file():
+            raise
+        _copy_into(source, target)
+
+
 def _copy_into(source: Path, target: Path) -> None:
     """Write a file's content into a device or pipe, or at the position of an open file."""
     number = _descriptor(target)
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:  # closed by the shell
             stream.flush()
-    opened = target if number is None else os.dup(number)
-    with source.open("rb") as file, open(opened, "wb") as sink:
+    opened = _opened(target) if number is None else os.dup(number)
+    with open(opened, "wb") as sink, source.open("rb") as file:
         shutil.copyfileobj(file, sink)
 
 
+def _opened(target: Path) -> int:
+    """Open what exists for writing; a pipe that nobody reads is waited for, and said."""
+    if not stat.S_ISFIFO(os.stat(target).st_mode):
+        return os.open(target, os.O_WRONLY | os.O_TRUNC)
+    try:
+        handle = os.open(target, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        warnings.warn(f"waiting for a program that reads the pipe {target}", stacklevel=2)
+        return os.open(target, os.O_WRONLY)
+    os.set_blocking(handle, True)
+    return handle
+
+
 def _keep_mode(temporary: Path, target: Path) -> None:
-    """Give a new file or folder the owner and mode of the one that it replaces."""
+    """Give a new file or folder the owner, mode and attributes of the one that it replaces."""
     try:
         before = os.stat(target)
     except FileNotFoundError:
         return
     _refuse_read_only(target)
-    with contextlib.suppress(OSError, AttributeError):  # only root may give a file away
-        os.chown(temporary, before.st_uid, before.st_gid)
-    os.chmod(temporary, stat.S_IMODE(before.st_mode))
+    for owner, group in ((-1, before.st_gid), (before.st_uid, -1)):
+        with contextlib.suppress(OSError, AttributeError):  # only root may give a file away
+            os.chown(temporary, owner, group)
+    with contextlib.suppress(OSError):
+        shutil.copystat(target, temporary)  # with access lists, of which the mode shows a part
+    os.utime(temporary)
+    after, mode = os.stat(temporary), stat.S_IMODE(before.st_mode)
+    if (after.st_uid, after.st_gid) != (before.st_uid, before.st_gid):
+        mode &= 0o777  # nobody else's program gets this user's rights
+    if after.st_gid != before.st_gid:
+        mode = mode & 0o707 | (mode & 0o7) << 3  # this group may do what everybody could
+    os.chmod(temporary, mode)
 
 
 def _refuse_read_only(target: Path) -> None:
@@ -168,15 +206,26 @@ def check_writable(path: str | os.PathLike[str], suffix: str = "") -> None:
     if os.path.isdir(target):
         raise DataError(f"{target} is a folder; give the path of a file")
     if is_special(target):
-        mode = os.stat(target).st_mode
-        if stat.S_ISBLK(mode) or (stat.S_ISSOCK(mode) and _descriptor(target) is None):
+        mode, number = os.stat(target).st_mode, _descriptor(target)
+        if number is not None:
+            try:
+                os.write(number, b"")
+            except OSError:
+                raise DataError(f"{target} is not open for writing; choose another path") from None
+            return
+        if stat.S_ISBLK(mode) or stat.S_ISSOCK(mode):
             raise DataError(f"{target} is a disk or a socket; give the path of a file")
-        if _descriptor(target) is None:
-            _refuse_read_only(target)
+        _refuse_read_only(target)
         return
     if not target.name.lower().endswith(suffix):
         raise DataError(f"{target} must end in {suffix}")
     _refuse_read_only(target)
+    try:
+        os.stat(target)
+    except OSError as error:  # its name may be too long, or its links lead in a circle
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR):
+            reason = (error.strerror or str(error)).lower()
+            raise DataError(f"cannot write {target}: {reason}; choose a different path") from None
     _check_place(target, real_path(target).parent)
 
 

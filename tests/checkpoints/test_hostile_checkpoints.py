@@ -19,6 +19,7 @@ from helpers.encoder_forms import SMALL, dinov2, on_disk, original
 from helpers.hostile import refusal
 from helpers.small_runs import CPU, small_recipe
 from spd.checkpoints.checkpoint import load_checkpoint
+from spd.checkpoints.checksums import CHECKSUMS, damage
 from spd.checkpoints.encoder_weights import load_encoder
 from spd.checkpoints.folder import find_checkpoint
 from spd.errors import CheckpointError, ConfigError, TrainingError
@@ -331,3 +332,22 @@ def test_the_best_checkpoint_lies_in_its_run(tmp_path, saved, checkpoint):
     run = saved_run(tmp_path)
     (run.folder / "best.json").write_text(json.dumps({"checkpoint": checkpoint}))
     assert find_checkpoint(run.folder).parent == run.folder / "checkpoints"
+
+
+@pytest.mark.parametrize(
+    "digests",
+    [
+        {"a\0b": "0"},
+        {"\ud800": "0"},
+        [[1, 2]],
+        ["ab"],
+        {"../x": "0"},
+        {"/dev/zero": "0"},
+        {"": "0"},
+    ],
+    ids=str,
+)
+def test_names_in_checksums_are_those_of_files_beside_it(saved, digests):
+    (saved / CHECKSUMS).write_text(json.dumps({"sha256": digests}))
+    for names in (None, ["model.safetensors"]):
+        assert damage(saved, names) == f"{CHECKSUMS} is damaged"

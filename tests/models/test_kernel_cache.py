@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from spd.config import ModelConfig
+from spd.files import UNFINISHED
 from spd.models.kernel import build, cache
 from spd.models.kernel.build import compiler, kernel, shape_of
 
@@ -213,8 +214,24 @@ BROKEN = {
     "is no program": ("", "xec format error"),
     "says much": ("yes error >&2 & sleep 0.05; kill $!; exit 1", "error"),
     "says bytes": (r"printf 'error \377\033[31m\0' >&2; exit 1", "error"),
+    "has data of that name": ('cp DATA "$out"', "cannot be loaded"),
+    "has a function that crashes": ('cp CRASHES "$out"', "ended by signal"),
+    "writes a huge file": ('cp LIBRARY "$out"; truncate -s 65M "$out"', "larger than"),
     "leaves a process": ("sleep 60 & exit 1", "exit status 1"),
 }
+
+OTHERS = {
+    "OTHER": "void other(void) {}",
+    "DATA": "void *spd_query;",
+    "CRASHES": "void spd_query(void) { __builtin_trap(); }",
+}
+
+
+def shared(path: Path, source: str) -> Path:
+    """Compile a library."""
+    path.with_suffix(".c").write_text(f"{source}\n")
+    subprocess.run([*REAL, "-shared", "-fPIC", "-o", path, path.with_suffix(".c")], check=True)
+    return path
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -222,11 +239,11 @@ def test_a_broken_compiler_gives_a_reason_that_is_remembered(
     folder, cc, library, tmp_path, monkeypatch, name
 ):
     script, expected = BROKEN[name]
-    other = tmp_path / "other.so"
-    if "OTHER" in script:
-        (tmp_path / "other.c").write_text("void other(void) {}\n")
-        subprocess.run([*REAL, "-shared", "-fPIC", "-o", other, tmp_path / "other.c"], check=True)
-    log = cc(script.replace("OTHER", str(other)).replace("LIBRARY", str(library)))
+    for word, source in OTHERS.items():
+        if word in script:
+            other = shared(tmp_path / f"{word}.so", source)
+            script = script.replace(word, str(other))
+    log = cc(script.replace("LIBRARY", str(library)))
     if name == "is no program":
         (tmp_path / "cc").write_bytes(b"\x7fELF no program")
     first, again = built(), built()
@@ -298,6 +315,76 @@ def test_a_damaged_memory_of_a_failure_is_no_traceback(folder, cc, content):
     assert isinstance(reason, str)
     assert reason.isprintable()
     assert len(reason) < 2000
+
+
+def test_an_intact_library_without_the_function_is_a_reason(folder, cc, library, tmp_path):
+    cc(f'cp {library} "$out"')
+    built()
+    (own,) = folder.glob("query-*.so")
+    content = shared(tmp_path / "other.so", "void other(void) {}").read_bytes()
+    other = cache._name(folder, own.name.split("-")[1], content)
+    own.unlink()
+    other.write_bytes(content)
+    other.chmod(0o700)
+    assert f"{other} is another library; delete it" in built()
+
+
+def test_leftovers_of_killed_builds_go_after_a_while(folder, cc, library):
+    cc(f'cp {library} "$out"')
+    folder.mkdir(mode=0o700)
+    for name, age_s in (("old", 1.1 * cache.FAILED_FOR_S), ("new", 1)):
+        left = folder / f"{UNFINISHED}{name}"
+        left.mkdir()
+        (left / "query.so").write_text("half")
+        os.utime(left, (time.time() - age_s,) * 2)
+    assert isinstance(built(), ctypes.CDLL)
+    assert [path.name for path in folder.glob(f"{UNFINISHED}*")] == [f"{UNFINISHED}new"]
+
+
+@pytest.mark.parametrize("home", ["", "relative"])
+def test_a_home_that_is_no_folder_is_not_used(folder, monkeypatch, home):
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", home)
+    assert cache.cache_folder("key") == folder.parent / "tmp" / f"spd-{os.geteuid()}"
+
+
+def test_a_home_that_can_only_be_read_is_used_where_it_holds_the_library(folder, monkeypatch):
+    home = folder.parent / "home"
+    own = home / ".cache" / "spd"
+    own.mkdir(parents=True)
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != own)  # root writes anywhere
+    assert cache.cache_folder("key") == folder.parent / "tmp" / f"spd-{os.geteuid()}"
+    path = cache._name(own, "key", b"library")
+    path.write_bytes(b"library")
+    path.chmod(0o700)
+    assert cache.cache_folder("key") == own
+    assert cache.cache_folder("another key") != own
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to another group")
+def test_a_folder_below_one_that_another_group_can_write_is_not_used(folder, monkeypatch):
+    parent = folder.parent / "shared"
+    parent.mkdir()
+    parent.chmod(0o775)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(parent))
+    assert cache.cache_folder("key") == parent / "spd"
+    os.chown(parent, -1, 45678)
+    assert cache.cache_folder("key") == folder.parent / "tmp" / f"spd-{os.geteuid()}"
+    parent.chmod(0o755)
+    assert cache.cache_folder("key") == parent / "spd"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to another user")
+def test_the_owner_of_the_file_system_is_not_the_owner_of_libraries(folder, monkeypatch):
+    """In a container without root, other users' files seem to belong to the owner of /."""
+    real_stat = os.stat
+    root = os.stat_result((0o40755, 0, 0, 1, 65534, 65534, 0, 0, 0, 0))
+    monkeypatch.setattr(os, "stat", lambda p, **k: root if p == "/" else real_stat(p, **k))
+    folder.mkdir(mode=0o755)
+    os.chown(folder, 65534, 65534)
+    assert cache.cache_folder("key") != folder
 
 
 def test_many_builds_at_once_leave_one_whole_library(folder, cc, library):

@@ -78,6 +78,17 @@ def test_values_of_a_hostile_export_json_are_refused(copied, key, value):
     assert len(str(found)) < 800
 
 
+def test_an_exported_size_has_the_limit_of_every_input(copied):
+    """A photo is padded to that size, however small it is."""
+    data = json.loads((copied / EXPORT).read_text())
+    (copied / EXPORT).write_text(json.dumps(data | {"image_size": [14000, 14000]}))
+    with pytest.raises(InputError, match=r"14000 rows .* 1 megapixels allowed; raise --max-input"):
+        load(copied).encode(exports.noise(168, 224), focal_px=200)
+    (copied / EXPORT).write_text(json.dumps(data | {"image_size": [700, 700]}))
+    with pytest.raises(InputError, match=r"700 rows .* 0.3 megapixels allowed"):
+        load(copied, max_input_megapixels=0.3).encode(exports.noise(168, 224), focal_px=200)
+
+
 @pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
 def test_an_export_json_that_is_something_else_is_refused(copied, text):
     (copied / EXPORT).write_bytes(text)

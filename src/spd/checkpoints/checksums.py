@@ -5,6 +5,7 @@ earlier versions have none, and are not checked.
 """
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,7 +39,9 @@ def damage(folder: Path, names: Sequence[str] | None = None) -> str | None:
     if not path.exists():
         return None
     try:
-        digests = dict(read_json(path)["sha256"])
+        digests = read_json(path)["sha256"]
+        if not isinstance(digests, dict) or not all(map(_is_file_name, digests)):
+            raise ValueError
     except (OSError, ValueError, KeyError, TypeError):
         return f"{CHECKSUMS} is damaged"
     for name in digests if names is None else [name for name in names if name in digests]:
@@ -62,3 +65,8 @@ def refuse_damaged(folder: Path, names: Sequence[str]) -> None:
             f"{folder} is damaged: {found}; restore the file from a copy, or use a different "
             f"checkpoint (if you changed the file yourself, delete {CHECKSUMS})"
         )
+
+
+def _is_file_name(name: str) -> bool:
+    """Whether a name is that of a file in the same folder."""
+    return name not in ("", ".", "..") and name.isprintable() and os.path.basename(name) == name

@@ -6,6 +6,7 @@ for one size pads smaller photos to it.
 
 import dataclasses
 import functools
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from spd.config import PATCH, ModelConfig
-from spd.errors import CheckpointError
+from spd.errors import CheckpointError, InputError
 from spd.photos.focal import Focal
 from spd.photos.plan import ImagePlan
 from spd.photos.reading import RGBImage, resample
@@ -192,10 +193,18 @@ def plan_for(
     """Resampling plan for a photo of `size` and this export.
 
     Raises:
-        InputError: if the photo needs a larger input than was exported.
+        InputError: if the photo needs a larger input than was exported, or the exported size is
+            larger than `max_input_pixels`.
     """
     plan = ImagePlan.make(size, folder.config.camera, focal, max_input_pixels)
     folder.check_size(plan.model_size, size)
+    if folder.image_size is not None and math.prod(folder.image_size) > max_input_pixels:
+        rows, columns = folder.image_size
+        raise InputError(
+            f"{folder.path} was exported for {rows} rows and {columns} columns, more than the "
+            f"{max_input_pixels / 1e6:g} megapixels allowed; raise --max-input-megapixels "
+            "(spd.load: max_input_megapixels), or export for a smaller size"
+        )
     return dataclasses.replace(plan, model_size=folder.image_size or plan.model_size)
 
 

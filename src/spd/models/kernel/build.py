@@ -16,19 +16,19 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from importlib import resources
 from pathlib import Path
 
 from spd.config import ModelConfig
 from spd.errors import first_line, reason_of
-from spd.files import UNFINISHED
 from spd.models.kernel.cache import (
+    MOST_BYTES,
     cache_folder,
     failure,
     find,
     remember_failure,
     store,
+    unfinished,
 )
 
 FLAGS = (
@@ -46,6 +46,14 @@ MULTIPLE = 16
 _BLOCK = 24  # queries that the kernel computes together, as in its source
 _SCRATCH_BYTES, _STACK_BYTES = 16 * 2**20, 256 * 2**10  # per thread; more than any sensible model
 _MESSAGE_BYTES = 2**16
+_ASK_ONCE = """
+import ctypes, sys
+query = ctypes.CDLL(sys.argv[1]).spd_query
+zeros = (ctypes.c_float * int(sys.argv[2]))()
+sizes, scales = (ctypes.c_int32 * 6)(*(1,) * 6), (ctypes.c_float * 6)()
+point, depth_m = (ctypes.c_float * 2)(), (ctypes.c_float * 1)()
+query(zeros, zeros, zeros, sizes, scales, point, ctypes.c_long(1), zeros, depth_m)
+"""
 
 
 def shape_of(config: ModelConfig) -> Shape:
@@ -102,15 +110,16 @@ def _built_or_found(shape: Shape, command: list[str]) -> ctypes.CDLL | str:
     program = os.stat(command[0])  # another compiler under the same name is another key
     facts = (source, *command, str(program.st_mtime_ns), str(program.st_size), processor())
     key = hashlib.sha256("\n".join(facts).encode(errors="surrogateescape")).hexdigest()[:16]
-    folder = cache_folder()
+    folder = cache_folder(key)
     library = find(folder, key)
     if library is None:
         failed = failure(folder, key)
         if failed is not None:
             return failed
-        with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=folder) as temporary:
+        with unfinished(folder) as temporary:
             try:
                 built = _compile(command, source, Path(temporary))
+                _try_once(built, shape)
             except _CompilerError as error:
                 reason = f"the C compiler failed: {error}"
                 remember_failure(folder, key, reason)
@@ -150,21 +159,28 @@ class _CompilerError(Exception):
 
 
 def _compile(command: list[str], source: str, folder: Path) -> Path:
-    """Compile into a folder, and load the library once in a process of its own.
-
-    A library that is truncated, or made for another machine, may end the process that loads it.
-    """
+    """Compile into a folder."""
     built = folder / "query.so"
     _run([*command, "-x", "c", "-", "-o", str(built), "-lm"], folder, source)
     if built.is_symlink() or not built.is_file():
         raise _CompilerError("it wrote no library")
-    load = "import ctypes, sys; ctypes.CDLL(sys.argv[1]).spd_query"
+    if built.stat().st_size > MOST_BYTES:
+        raise _CompilerError(f"the library that it wrote is larger than {MOST_BYTES} bytes")
+    return built
+
+
+def _try_once(built: Path, shape: Shape) -> None:
+    """Load a library and ask it for a point in a process of its own, which either may end.
+
+    It may be truncated, or made for another machine, or have instructions that this one lacks.
+    """
     python = sys.executable or shutil.which("python3") or "python3"
+    # Maps of one cell, whose channels are fewer than the weights.
+    given = (f"./{built.name}", str(weight_count(shape)))
     try:
-        _run([python, "-I", "-S", "-c", load, f"./{built.name}"], folder)
+        _run([python, "-I", "-S", "-c", _ASK_ONCE, *given], built.parent)
     except _CompilerError as error:
         raise _CompilerError(f"the library that it wrote cannot be loaded ({error})") from None
-    return built
 
 
 def _run(command: list[str], folder: Path, given: str = "") -> None:
@@ -204,6 +220,8 @@ def _run(command: list[str], folder: Path, given: str = "") -> None:
 
 def _opened(library: Path) -> ctypes.CDLL:
     opened = ctypes.CDLL(str(library))
+    if not hasattr(opened, "spd_query"):
+        raise OSError(f"{library} is another library; delete it")
     opened.spd_query.restype = None
     opened.spd_query.argtypes = [
         *(ctypes.c_void_p,) * 6, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p,
@@ -235,5 +253,6 @@ def _first_error(output: str, status: int) -> str:
 
 def _cannot(error: OSError) -> str:
     """One line about a file that cannot be used."""
-    place = "" if error.filename is None else f"cannot write {error.filename}: "
+    named = error.filename2 or error.filename  # where a file was moved to
+    place = "" if named is None else f"cannot write {named}: "
     return f"{place}{reason_of(error)}"

@@ -10,38 +10,43 @@ run with the rights of this one.
 import contextlib
 import hashlib
 import os
+import shutil
 import stat
 import tempfile
 import time
 from pathlib import Path
 
 from spd.errors import first_line
+from spd.files import UNFINISHED
 
 FAILED_FOR_S = 3600.0
 """Time in seconds for which a failure of the compiler is remembered."""
-_MOST_BYTES = 64 * 2**20
+MOST_BYTES = 64 * 2**20
+"""Size in bytes of the largest library."""
 _REASON_BYTES = 1000
 
 
-def cache_folder() -> Path:
+def cache_folder(key: str) -> Path:
     """Folder of compiled kernels, created if missing: `spd` in the user's cache.
 
-    `XDG_CACHE_HOME` names the cache, by default `~/.cache`. If the home folder is unknown or cannot
-    be written, or other users can change the folder, it is a folder of this user among the
-    temporary files.
+    `XDG_CACHE_HOME` names the cache, by default `~/.cache`. If the home folder is unknown, or
+    cannot be written and holds no library of that key, or other users can change the folder, it is
+    a folder of this user among the temporary files.
 
     Raises:
         OSError: if there is no folder that only this user can write.
     """
     chosen = os.environ.get("XDG_CACHE_HOME", "")
     chosen = chosen if os.path.isabs(chosen) else ""  # the standard ignores relative paths
-    home = os.path.expanduser("~")  # "~" if the user has no name, as in containers
+    # "~" if the user has no name, as in containers; an empty HOME would become "/".
+    home = "" if os.environ.get("HOME") == "" else os.path.expanduser("~")
     cache = chosen or (os.path.join(home, ".cache") if os.path.isabs(home) else "")
     if cache:
         folder = Path(cache, "spd")
         try:
             _make(folder)
-            if _reason_against(folder) is None:
+            writable = bool(chosen) or os.access(folder, os.W_OK)
+            if _reason_against(folder) is None and (writable or find(folder, key)):
                 return folder
         except OSError:
             if chosen:  # the user chose it, so the error is not hidden
@@ -96,11 +101,20 @@ def failure(folder: Path, key: str) -> str | None:
 
 def remember_failure(folder: Path, key: str, reason: str) -> None:
     """Store why the compiler failed; if it cannot be written, nothing is stored."""
-    with contextlib.suppress(OSError), tempfile.TemporaryDirectory(dir=folder) as temporary:
+    with contextlib.suppress(OSError), unfinished(folder) as temporary:
         written = Path(temporary, "failed")
         written.write_text(reason, encoding="utf-8", errors="replace")
         written.chmod(0o600)
         os.replace(written, folder / f"query-{key}.failed")
+
+
+def unfinished(folder: Path) -> tempfile.TemporaryDirectory[str]:
+    """A folder for files that are not complete; those of killed processes are removed first."""
+    for path in folder.glob(f"{UNFINISHED}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.lstat().st_mtime > FAILED_FOR_S:
+                shutil.rmtree(path, ignore_errors=True)
+    return tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=folder)
 
 
 def _name(folder: Path, key: str, content: bytes) -> Path:
@@ -113,8 +127,8 @@ def _make(folder: Path) -> None:
 
 
 def _trusted() -> set[int]:
-    """Ids of users whose files may run: this user, root, and whoever owns the file system."""
-    return {os.geteuid(), 0, os.stat("/").st_uid}
+    """Ids of users whose files may run: this user and root."""
+    return {os.geteuid(), 0}
 
 
 def _reason_against(folder: Path) -> str | None:
@@ -126,12 +140,17 @@ def _reason_against(folder: Path) -> str | None:
     found = real.stat()
     if found.st_uid == os.geteuid() and found.st_mode & 0o022:
         real.chmod(stat.S_IMODE(found.st_mode) & ~0o022)
+    # In a container without root, its owner looks like every user that the container lacks.
+    of_parents = {*_trusted(), os.stat("/").st_uid}
     for part in (real, *real.parents):
         found = part.stat()
-        if found.st_uid not in _trusted():
+        if found.st_uid not in (_trusted() if part == real else of_parents):
             return f"{part} belongs to another user"
+        # A group of the same name as the user, with a umask of 002, is common.
+        own_group = found.st_gid in (0, os.getegid())
+        shared = stat.S_IWOTH if own_group else stat.S_IWOTH | stat.S_IWGRP
         # In a sticky folder, such as /tmp, nobody can replace the files of others.
-        if found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX:
+        if found.st_mode & shared and not found.st_mode & stat.S_ISVTX:
             return f"{part} can be written by other users"
     return f"{real} can be written by other users" if real.stat().st_mode & 0o022 else None
 
@@ -143,7 +162,7 @@ def _own_bytes(path: Path) -> bytes | None:
     except OSError:
         return None
     found = os.fstat(handle)
-    regular = stat.S_ISREG(found.st_mode) and found.st_size <= _MOST_BYTES
+    regular = stat.S_ISREG(found.st_mode) and found.st_size <= MOST_BYTES
     if not regular or found.st_uid not in _trusted() or found.st_mode & 0o022:
         os.close(handle)
         return None
