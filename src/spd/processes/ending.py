@@ -1,4 +1,4 @@
-"""What a worker process does when it is asked to end in the middle of its work."""
+"""The end of a worker process that is told to end in the middle of its work."""
 
 import os
 import shutil
