@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from spd.errors import DataError, reason_of
+from spd.errors import DataError, InputError, reason_of, shown
 from spd.processes import unfinished
 
 UNFINISHED = ".writing-"
@@ -39,7 +39,10 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     Raises:
         DataError: if the folder cannot be created or written, or the file is read-only.
+        InputError: if the path is no path.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"the path of an output must be text, got {shown(path)}")
     given = Path(path)
     try:
         special = is_special(given)
