@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from spd.errors import ConfigError, DataError
+from spd.errors import ConfigError, DataError, shown
 from spd.evaluation.baselines import ConstantDepth, median_of_scored_truth
 from spd.evaluation.best_median_worst import PICTURE, draw, is_drawn
 from spd.evaluation.evaluation_report import EvaluationReport, write_reports
@@ -195,6 +195,8 @@ def score_all(
             missing, or every sample was skipped.
         InputError: if a protocol does not apply to the data or the model.
     """
+    if not isinstance(out_dir, str | os.PathLike):
+        raise DataError(f"a folder of predictions must be its path, got {shown(out_dir)}")
     folder = PredictionFolder(Path(out_dir))
     settings = EvaluationSettings.read(folder.settings_path)
     chosen = protocols_named(protocols or [settings.default_protocol])

@@ -2,10 +2,21 @@
 
 import numpy as np
 import pytest
+import torch
 
 from helpers.readers import read_glb, read_ply
-from spd.errors import InputError
-from spd.outputs import cloud_of, write_glb, write_ply
+from spd.data.sources import open_samples
+from spd.errors import DataError, InputError
+from spd.evaluate import score
+from spd.outputs import (
+    PointCloud,
+    cloud_of,
+    read_png_depth,
+    write_glb,
+    write_npy,
+    write_ply,
+    write_png,
+)
 from spd.outputs.cloud import is_surface
 from spd.pixels import Intrinsics
 from spd.scenes import rays_at
@@ -84,3 +95,52 @@ def test_bad_input_of_a_cloud_is_refused():
     for ratio in (1.0, 0.5, np.nan):
         with pytest.raises(InputError, match="must be above 1"):
             cloud_of(DEPTH_M, PHOTO, CAMERA, edge_ratio=ratio)
+
+
+def test_maps_clouds_and_paths_of_any_kind_are_taken_or_refused(tmp_path):
+    depth_m, rgb, camera = np.full((4, 5), 2.0, np.float32), np.zeros((4, 5, 3), np.uint8), CAMERA
+    expected = cloud_of(depth_m, rgb, camera).xyz_m
+    learned = torch.tensor(depth_m).requires_grad_()
+    for given in (depth_m.tolist(), learned, learned.bfloat16(), depth_m.astype(object)):
+        assert (cloud_of(given, torch.tensor(rgb), camera).xyz_m == expected).all()
+        write_npy(given, tmp_path / "a.npy")
+        write_png(given, tmp_path / "a.png")
+        assert (np.load(tmp_path / "a.npy") == depth_m).all()
+        assert (read_png_depth(tmp_path / "a.png") == depth_m).all()
+    for bad in ("abc", None, [["2"]], depth_m[None], depth_m[:0], depth_m > 1, depth_m + 1j):
+        for ask in (
+            lambda bad=bad: cloud_of(bad, rgb, camera),
+            lambda bad=bad: write_npy(bad, tmp_path / "b"),
+            lambda bad=bad: write_png(bad, tmp_path / "b"),
+        ):
+            with pytest.raises(InputError, match=r"a depth map must be \[H, W\].*, got"):
+                ask()
+    for ratio in ("2", None, [2], True):
+        with pytest.raises(InputError, match="edge ratio must be a number above 1, got"):
+            cloud_of(depth_m, rgb, camera, edge_ratio=ratio)
+    for cloud in (None, "x", depth_m):
+        for write in (write_ply, write_glb):
+            with pytest.raises(InputError, match="expected a PointCloud"):
+                write(cloud, tmp_path / "b")
+    for xyz_m, colours in (([[1, 2, 3]], [[1, 2]]), ("x", "y"), ([[1, 2, 3]], [[0.5, 0, 0]])):
+        with pytest.raises(InputError, match="a point cloud must be"):
+            PointCloud(xyz_m, colours)
+    for path in (None, 3, b"b.npy", ["b"]):
+        with pytest.raises(InputError, match="the path of an output must be text, got"):
+            write_npy(depth_m, path)
+        with pytest.raises(InputError, match="must be the path of its file, got"):
+            read_png_depth(path)
+    assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize("given", [None, 3, b"x", [None], {"a"}])
+def test_sources_and_folders_of_other_types_are_one_error(given):
+    with pytest.raises(DataError, match="sources must be a list"):
+        open_samples(given)
+    with pytest.raises(DataError, match="a folder of predictions must be its path"):
+        score(given)
+
+
+def test_one_source_may_be_text():
+    with pytest.raises(DataError, match="nowhere/at/all"):
+        open_samples("nowhere/at/all")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from spd.data.formats import open_source
 from spd.data.sample import RGBDSample, SampleSequence
 from spd.data.source import Frame, Source
-from spd.errors import DataError
+from spd.errors import DataError, shown
 
 
 class Samples(SampleSequence):
@@ -65,6 +65,10 @@ def open_samples(sources: Sequence[str], *, metric_only: bool = False) -> Sample
     Raises:
         DataError: if a source or split does not exist, files are missing, or no frame is left.
     """
+    if isinstance(sources, str):  # one, and not its letters
+        sources = [sources]
+    if not isinstance(sources, Sequence) or not all(isinstance(one, str) for one in sources):
+        raise DataError(f"sources must be a list such as ['PATH:SPLIT'], got {shown(sources)}")
     samples = Samples([open_source(source) for source in sources], metric_only=metric_only)
     if not samples:
         raise DataError(

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from spd.errors import DataError, reason_of
+from spd.errors import DataError, InputError, reason_of, shown
 from spd.files.places import UNFINISHED, descriptor_of, is_special, real_path, refuse_read_only
 from spd.processes import unfinished
 
@@ -27,7 +27,10 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     Raises:
         DataError: if the folder cannot be created or written, or the file is read-only.
+        InputError: if the path is not text or a path object.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"the path of an output must be text, got {shown(path)}")
     given = Path(path)
     try:
         special = is_special(given)

@@ -9,9 +9,11 @@ import dataclasses
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from spd.errors import InputError
+from spd.errors import InputError, shown
 from spd.photos.distortion import DistortionLike, rays_at
 from spd.photos.focal import IntrinsicsLike, as_intrinsics
+from spd.photos.reading import ImageLike, read_image
+from spd.pixels import as_map, as_number, as_numbers
 
 EDGE_RATIO = 1.05
 """Depth factor between neighbours above which there is an edge.
@@ -30,10 +32,30 @@ class PointCloud:
     rgb: UInt8[np.ndarray, "n 3"]
     """sRGB."""
 
+    def __post_init__(self) -> None:
+        expected = "a point cloud must be [N, 3] metres and [N, 3] colours of uint8"
+        xyz_m, rgb = as_numbers(self.xyz_m, expected), as_numbers(self.rgb, expected)
+        if xyz_m.shape != rgb.shape or xyz_m.ndim != 2 or xyz_m.shape[1] != 3:
+            raise InputError(f"{expected}, got {shown(self.xyz_m)} and {shown(self.rgb)}")
+        if rgb.size and not (rgb.min() >= 0 and rgb.max() <= 255 and (rgb % 1 == 0).all()):
+            raise InputError(f"{expected}, got {shown(self.rgb)}")
+        object.__setattr__(self, "xyz_m", xyz_m.astype(np.float32))
+        object.__setattr__(self, "rgb", rgb.astype(np.uint8))
+
+
+def check_cloud(cloud: PointCloud) -> None:
+    """Refuse what is no point cloud.
+
+    Raises:
+        InputError: naming what was given.
+    """
+    if not isinstance(cloud, PointCloud):
+        raise InputError(f"expected a PointCloud, such as of cloud_of, got {shown(cloud)}")
+
 
 def cloud_of(
     depth_m: Float[np.ndarray, "h w"],
-    rgb: UInt8[np.ndarray, "h w 3"],
+    rgb: ImageLike,
     intrinsics: IntrinsicsLike,
     distortion: DistortionLike | None = None,
     *,
@@ -43,7 +65,7 @@ def cloud_of(
 
     Args:
         depth_m: depth (camera z) at each pixel; only finite, positive depth gives a point.
-        rgb: the photo, of the same size.
+        rgb: the photo, of the same size: an array, a tensor or a file (`read_image`).
         intrinsics: of the camera.
         distortion: of the lens, OpenCV's coefficients.
         edge_ratio: remove pixels with a neighbour this many times nearer or farther; infinity
@@ -52,8 +74,10 @@ def cloud_of(
     Raises:
         InputError: if sizes differ, the ratio is not above 1, or no point remains.
     """
+    depth_m, rgb = as_map(depth_m), read_image(rgb)
     if rgb.shape != (*depth_m.shape, 3):
         raise InputError(f"photo {rgb.shape} and depth map {depth_m.shape} must have the same size")
+    edge_ratio = as_number(edge_ratio, "the edge ratio must be a number above 1")
     kept = is_surface(depth_m, edge_ratio)
     v, u = np.nonzero(kept)
     if not len(u):

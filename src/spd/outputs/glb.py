@@ -15,7 +15,7 @@ from jaxtyping import UInt8, UInt16
 
 from spd._version import __version__
 from spd.files import write_bytes
-from spd.outputs.cloud import PointCloud
+from spd.outputs.cloud import PointCloud, check_cloud
 
 _FLOAT, _UINT16 = 5126, 5123  # glTF's codes of the types
 _ARRAY_BUFFER, _POINTS = 34962, 0
@@ -24,6 +24,7 @@ _TO_GLTF = np.array([1, -1, -1], dtype=np.float32)
 
 def write_glb(cloud: PointCloud, path: str | os.PathLike[str]) -> None:
     """Write a cloud as one mesh of coloured points."""
+    check_cloud(cloud)
     positions = np.ascontiguousarray(cloud.xyz_m * _TO_GLTF, dtype="<f4")
     colours = np.full((len(positions), 4), 65535, dtype="<u2")  # opaque; rows of 4 are aligned
     colours[:, :3] = linear_light(cloud.rgb)

@@ -8,9 +8,10 @@ from jaxtyping import Float
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from spd.errors import InputError
+from spd.errors import InputError, shown
 from spd.files import atomic_path
 from spd.outputs.steps import STEPS_PER_METRE, to_steps
+from spd.pixels import as_map
 
 MAP_FORMS = (".npy", ".png", ".ply", ".glb")
 """File name endings of depth maps and point clouds."""
@@ -19,7 +20,12 @@ SCALE_KEY = "depth_scale"
 
 
 def write_npy(depth_m: Float[np.ndarray, "h w"], path: str | os.PathLike[str]) -> None:
-    """Write metres, float32 `[H, W]`, for `numpy.load`."""
+    """Write metres, float32 `[H, W]`, for `numpy.load`.
+
+    Raises:
+        InputError: if it is no depth map.
+    """
+    depth_m = as_map(depth_m)
     # Given a path, np.save would append .npy to a name such as MAP.NPY.
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.save(file, np.ascontiguousarray(depth_m, dtype=np.float32))
@@ -53,6 +59,8 @@ def read_png_depth(path: str | os.PathLike[str]) -> Float[np.ndarray, "h w"]:
     Raises:
         InputError: if the file is not such a PNG.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"a depth PNG must be the path of its file, got {shown(path)}")
     try:
         with Image.open(Path(path), formats=["PNG"]) as image:
             steps, scale = np.asarray(image), float(image.info[SCALE_KEY])

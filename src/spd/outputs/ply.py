@@ -5,13 +5,14 @@ import os
 import numpy as np
 
 from spd.files import write_bytes
-from spd.outputs.cloud import PointCloud
+from spd.outputs.cloud import PointCloud, check_cloud
 
 _VERTEX = np.dtype([("xyz", "<f4", 3), ("rgb", "u1", 3)])
 
 
 def write_ply(cloud: PointCloud, path: str | os.PathLike[str]) -> None:
     """Write binary PLY: float x, y, z in metres and uchar red, green, blue."""
+    check_cloud(cloud)
     vertices = np.empty(len(cloud.xyz_m), dtype=_VERTEX)
     vertices["xyz"], vertices["rgb"] = cloud.xyz_m, cloud.rgb
     header = [

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float, UInt16
 
 from spd.errors import InputError
-from spd.pixels import as_number
+from spd.pixels import as_map, as_number
 
 STEPS_PER_METRE = 1000
 """Steps of a millimetre, as most depth cameras write them."""
@@ -25,8 +25,9 @@ def to_steps(
 
     Raises:
         InputError: if a depth is beyond 65,535 steps or below half a step, or the steps per metre
-            are not a positive number.
+            are not a positive number, or it is no depth map.
     """
+    depth_m = as_map(depth_m)
     expected = "steps per metre must be a positive number"
     steps_per_metre = as_number(steps_per_metre, expected)
     if not (np.isfinite(steps_per_metre) and steps_per_metre > 0):

@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike
 from spd.config import PATCH
 from spd.errors import InputError, PointError, shown
 from spd.pixels.numeric import as_count as as_count
+from spd.pixels.numeric import as_map as as_map
 from spd.pixels.numeric import as_mask as as_mask
 from spd.pixels.numeric import as_number as as_number
 from spd.pixels.numeric import as_numbers as as_numbers

@@ -70,6 +70,20 @@ def as_mask(values: Any) -> Bool[np.ndarray, "h w"] | None:
     return array if array.dtype == bool and array.ndim == 2 else None
 
 
+def as_map(values: Any) -> Float[np.ndarray, "h w"]:
+    """A depth map `[H, W]` of at least one pixel; arrays of floating-point numbers are not copied.
+
+    Raises:
+        InputError: if it is something else.
+    """
+    expected = "a depth map must be [H, W] numbers of metres"
+    plain = type(values) is np.ndarray and values.dtype.kind == "f"
+    depth_m: np.ndarray = values if plain else as_numbers(values, expected)
+    if depth_m.ndim != 2 or not depth_m.size:
+        raise InputError(f"{expected}, got {shown(values)}")
+    return depth_m
+
+
 def as_count(value: Any, name: str, error: type[SPDError] = InputError) -> int:
     """Convert a whole number from 1 to two billion.
 
