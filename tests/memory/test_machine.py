@@ -55,6 +55,23 @@ def test_groups_of_version_1_limit(system):
     assert machine.left_bytes() == 8_000_000 * 1024
 
 
+def test_files_that_were_read_count_as_free_and_programs_do_not(system):
+    (system / "proc/self/cgroup").write_text("4:memory:/c\n")
+    group = system / "cgroup/memory/c"
+    write(group, memory__limit_in_bytes=2_000_000, memory__usage_in_bytes=1_900_000)
+    read = "total_inactive_file 300000\ntotal_active_file 1200000\n"  # read once, and twice
+    write(group, memory__stat=read)
+    assert machine.left_bytes() == 1_600_000
+    write(group, memory__stat=read + "total_mapped_file 400000\n")
+    assert machine.left_bytes() == 1_200_000
+    write(group, memory__stat="total_mapped_file 400000\n")
+    assert machine.left_bytes() == 100_000
+    (system / "proc/self/cgroup").write_text("0::/\n")
+    write(system / "cgroup", memory__max=2_000_000, memory__current=1_900_000)
+    write(system / "cgroup", memory__stat="active_file 900000\nfile_mapped 100000\n")
+    assert machine.left_bytes() == 900_000
+
+
 def test_a_group_that_is_full_or_unreadable(system):
     (system / "proc/self/cgroup").write_text("0::/\n")
     write(system / "cgroup", memory__max="max", memory__current=1)

@@ -146,3 +146,18 @@ def test_sizes_of_webp_files_are_read_from_the_header():
     assert webp_size(files.saved("WEBP", lossless=True)) == size
     assert webp_size(files.webp_canvas(16_383, 5)) == (5, 16_383)
     assert webp_size(files.saved("PNG")) is None
+
+
+@pytest.mark.parametrize("form", ["PPM", "BMP", "TIFF"])
+def test_rows_of_millions_of_pixels_are_not_joined_from_small_blocks(form, monkeypatch):
+    file = io.BytesIO()
+    Image.fromarray(np.full((1, 1_000_000), 200, np.uint8)).save(file, form)
+    sizes, read = [], bounded_file.BoundedFile.read
+
+    def counted(file, size=-1):
+        sizes.append(size)
+        return read(file, size)
+
+    monkeypatch.setattr(bounded_file.BoundedFile, "read", counted)
+    assert (read_photo(file.getvalue()).pixels == 200).all()
+    assert sum(size is not None and size > 32_768 for size in sizes) < 5, sizes

@@ -197,4 +197,4 @@ def _answers(
     elif workers > 1:
         yield from answers_of_processes(location, plan.photo_points, tasks, workers)
     else:
-        yield from answers_here(location, plan.photo_points, tasks)
+        yield from answers_here(location, plan.photo_points, tasks, settings.out)

@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -45,6 +45,18 @@ class Task:
     maps: MapFiles | None
     """Depth map files to write; None: no maps."""
 
+    def photos(self) -> Iterator["Task"]:
+        """The same task, in one part for each photo."""
+        blocks = np.split(self.points, np.cumsum(self.counts)[:-1])
+        for number, points in enumerate(blocks):
+            yield dataclasses.replace(
+                self,
+                paths=[self.paths[number]],
+                focal_px=[self.focal_px[number]],
+                counts=[len(points)],
+                points=points,
+            )
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TaskAnswer:
@@ -61,6 +73,18 @@ class TaskAnswer:
     errors: list[str | None]
     warnings: list[str]
     """The predictor's warnings."""
+
+    @classmethod
+    def joined(cls, answers: Sequence["TaskAnswer"]) -> "TaskAnswer":
+        """One answer from those to the parts of a task, in their order."""
+        return cls(
+            task=answers[0].task,
+            points=np.concatenate([answer.points for answer in answers]),
+            depth_m=np.concatenate([answer.depth_m for answer in answers]),
+            range_m=np.concatenate([answer.range_m for answer in answers]),
+            errors=[error for answer in answers for error in answer.errors],
+            warnings=list(dict.fromkeys(text for answer in answers for text in answer.warnings)),
+        )
 
 
 def answer_task(predictor: "AnyPredictor", task: Task) -> TaskAnswer:
@@ -81,10 +105,40 @@ def answer_task(predictor: "AnyPredictor", task: Task) -> TaskAnswer:
     )
 
 
+def answer_of_dead(photo: Task) -> TaskAnswer:
+    """The answer for one photo whose process died: an error of all its rows."""
+    points, depth_m, range_m, errors = _failed(
+        photo,
+        0,
+        photo.points,
+        f"{photo.paths[0]} cannot be read: the process that asked it died, perhaps in a decoder or "
+        "for lack of memory; save it again with another program, or scale it down",
+    )
+    return TaskAnswer(
+        task=photo.number,
+        points=points,
+        depth_m=depth_m,
+        range_m=range_m,
+        errors=[error and storable(error) for error in errors],
+        warnings=[],
+    )
+
+
+def _failed(
+    task: Task, number: int, points: np.ndarray, reason: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str | None]]:
+    """Errors of all points of a photo that cannot be read; its map of an earlier run is removed."""
+    unknown = np.full(len(points), np.nan, dtype=np.float32)
+    if task.in_fractions:
+        points = np.full_like(points, np.nan)
+    if task.maps is not None:
+        task.maps.remove(task.paths[number], task.focal_px[number])
+    return points, unknown, unknown, [reason] * len(points)
+
+
 def _answer_photo(
     predictor: "AnyPredictor", task: Task, number: int, points: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str | None]]:
-    unknown = np.full(len(points), np.nan, dtype=np.float32)
     try:
         scene = predictor.encode(task.paths[number], focal_px=task.focal_px[number])
         if task.in_fractions:
@@ -94,11 +148,8 @@ def _answer_photo(
     except Exception as error:  # no error of one photo may end the batch
         known = isinstance(error, SPDError)
         reason = " ".join((str(error) if known else f"{type(error).__name__}: {error}").split())
-        if task.in_fractions:
-            points = np.full_like(points, np.nan)
-        if task.maps is not None:
-            task.maps.remove(task.paths[number], task.focal_px[number])
-        return points, unknown, unknown, [reason] * len(points)
+        return _failed(task, number, points, reason)
+    unknown = np.full(len(points), np.nan, dtype=np.float32)
     if task.maps is not None and map_m is not None:
         try:  # a full disk is not the photo's fault, and ends the batch
             task.maps.write(task.paths[number], task.focal_px[number], map_m)

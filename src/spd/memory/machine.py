@@ -12,8 +12,8 @@ PROC = Path("/proc")
 CGROUPS = Path("/sys/fs/cgroup")
 _KIB = 1024
 _UNLIMITED = 1 << 60  # larger numbers mean no limit in cgroup files
-_V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-_V2 = ("memory.max", "memory.current", "inactive_file")
+_V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_%s", "total_mapped_file")
+_V2 = ("memory.max", "memory.current", "%s", "file_mapped")
 
 
 def held_bytes() -> int:
@@ -71,13 +71,16 @@ def cgroup_folders(controller: str) -> Iterator[tuple[Path, int]]:
                     yield folder, version
 
 
-def _left_in(folder: Path, limit: str, usage: str, cache: str) -> Iterator[int]:
+def _left_in(folder: Path, limit: str, usage: str, kind: str, mapped: str) -> Iterator[int]:
+    """Memory that one group leaves; files that were read count as free, programs' own do not."""
     try:
         most, used = (int((folder / name).read_text()) for name in (limit, usage))
     except (OSError, ValueError):  # absent, or `max`
         return
     if most < _UNLIMITED:
-        yield max(0, most - used + _numbers(folder / "memory.stat").get(cache, 0))
+        known = _numbers(folder / "memory.stat")
+        cached = sum(known.get(kind % name, 0) for name in ("inactive_file", "active_file"))
+        yield max(0, most - used + max(0, cached - known.get(mapped, 0)))
 
 
 def _process_limits() -> Iterator[int]:

@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from jaxtyping import Bool, UInt8
-from PIL import Image
+from PIL import Image, ImageFile
 
 from spd.errors import InputError, reason_of, shown
 from spd.memory import reserved
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 RGBImage = UInt8[np.ndarray, "h w 3"]
 
 _DEEP_GREY = ("I;16", "I;16B", "I;16L", "I;16N", "I")
+_MOST_PIXEL_BYTES = 8
 _LOSSY = ("JPEG", "MPO")
 
 
@@ -184,6 +185,8 @@ def _inside(image: Image.Image, name: str) -> Bool[np.ndarray, "h w"]:
 
 def _turned(image: Image.Image) -> Image.Image:
     """The decoded image, upright."""
+    if isinstance(image, ImageFile.ImageFile):  # raw decoders join these blocks up to a whole row
+        image.decodermaxblock = max(image.decodermaxblock, _MOST_PIXEL_BYTES * image.width)
     image.load()  # turns a TIFF; its orientation tag is right only afterwards
     return upright(image)
 
