@@ -268,7 +268,7 @@ def test_output_folders_that_are_or_hold_or_enter_data_are_refused(capsys, photo
                 ["train", "--data", source, "--recipe", "rooms_tiny", "-o", out],
                 ["train", "--data", "x", "--val", source, "-o", out],
             ):
-                assert_refused(capsys, folder, words, f"as it {relation} the input")
+                assert_refused(capsys, folder, words, f"{relation} the input")
     for words in (
         ["data", "convert", "plain", "plain/rgb/new"],
         ["data", "convert", "plain:train", "plain/new"],

@@ -5,6 +5,7 @@ transformers.
 """
 
 import inspect
+import io
 import itertools
 import re
 import sys
@@ -56,6 +57,9 @@ def run(argv: Sequence[str]) -> int:
     from spd.files import leave_removed_folder
 
     is_removed = leave_removed_folder()
+    for stream in (sys.stdout, sys.stderr):  # a file name may have bytes that are not UTF-8
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     command = typer.main.get_command(app)
     guard(command)
     try:

@@ -191,7 +191,7 @@ def _refuse_twice(files: Sequence[Path]) -> None:
         place = real_path(file)
         if place in seen and (not place.exists() or place.is_file()):
             raise DataError(
-                f"{seen[place]} and {file} are the same file; name a different file for each output"
+                f"{seen[place]} and {file} are the same file; choose a different output"
             )
         seen[place] = file
 
