@@ -65,7 +65,7 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
     photos, notes = below(tmp_path)
     assert photos == ["a.jpg"]
     assert notes == [
-        f"cannot read {tmp_path}/locked: Permission denied; its photos are missing",
+        f"cannot read {tmp_path}/locked: permission denied; its photos are missing",
     ]
 
 

@@ -23,6 +23,7 @@ from spd.config import EncoderConfig
 from spd.models.encoder_vits.vit_s import Encoder
 
 RUN_BY_THEIR_OWN_TESTS = {
+    "parallel.md": "tests/docs/test_parallel_page.py",
     "README.md": "tests/test_readme.py",
     "index.md": "tests/test_readme.py",
     "asking.md": "tests/scenes/test_asking_page.py",

@@ -49,10 +49,10 @@ def raw_profile(data: bytes) -> bytes:
         (AVIF + files.box(b"free", b"") * 10_001, "boxes"),
         (AVIF + files.box(b"meta", bytes(4) + files.box(b"iloc", bytes(210_000))), "item table"),
         (AVIF + files.box(b"free", ALIAS), "refers to"),
-        (files.gif(b"\x21\xfe" + b"\x01a" * 250_000 + b"\0"), "steps"),
-        (files.gif(b"\x21\xf9\x04\0\0\0\0\0" * 250_000), "steps"),
-        (files.jpeg(b"\xff" * 300_000), "steps"),
-        (b"P6\n#" + b"c" * 400_000 + b"\n64 48\n255\n", "steps"),
+        (files.gif(b"\x21\xfe" + b"\x01a" * 250_000 + b"\0"), "reads"),
+        (files.gif(b"\x21\xf9\x04\0\0\0\0\0" * 250_000), "reads"),
+        (files.jpeg(b"\xff" * 300_000), "reads"),
+        (b"P6\n#" + b"c" * 400_000 + b"\n64 48\n255\n", "reads"),
     ],
 )  # fmt: skip
 def test_files_that_cost_far_more_than_a_photo_are_refused(data, found):
