@@ -43,5 +43,5 @@ def test_the_pages_name_every_command():
     named = {command.split()[0] for _, command in COMMANDS}
     assert named == {
         "research.experiment", "research.performance", "research.head_study", "research.focal",
-        "research.cost",
+        "research.cost", "research.busy",
     }  # fmt: skip

@@ -89,7 +89,7 @@ def test_the_limits_are_those_of_the_command():
     assert rows == defaults
     config = ServeConfig()
     for said in (
-        f"{config.max_requests} requests at a time",
+        f"{config.max_requests} admitted requests at a time",
         f"{config.max_encodes_waiting} photos waiting",
         f"{config.max_buffered_bytes // 10**6} MB of bodies",
         f"{config.head_seconds:g} s for a client to begin",

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import secrets
 import shutil
 import stat
 import sys
@@ -32,18 +33,14 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     if not isinstance(path, str | os.PathLike):
         raise InputError(f"the path of an output must be text, got {shown(path)}")
     given = Path(path)
+    special = is_special(given)
+    target = given if special else real_path(given)
+    place = tempfile.gettempdir() if special else target.parent
+    folder = Path(place, f"{UNFINISHED}{secrets.token_hex(8)}")
+    unfinished.add(str(folder))  # before it exists, because a signal may come at any time
     try:
-        special = is_special(given)
-        target = given if special else real_path(given)
-        if not special:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=None if special else target.parent))
-    except OSError as error:
-        raise DataError(
-            f"cannot write {given}: {reason_of(error)}; choose a different path"
-        ) from None
-    unfinished.add(str(folder))
-    try:
+        os.makedirs(place, exist_ok=True)
+        os.mkdir(folder, 0o700)
         temporary = folder / (given.name or target.name)
         yield temporary
         if special:
@@ -52,7 +49,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
             _keep_mode(temporary, target)
             _replace(temporary, target)
     except OSError as error:
-        raise DataError(f"cannot write {given}: {reason_of(error)}") from error
+        advice = "" if os.path.exists(folder) else "; choose a different path"
+        raise DataError(f"cannot write {given}: {reason_of(error)}{advice}") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         unfinished.discard(str(folder))

@@ -5,7 +5,9 @@ import contextlib
 import functools
 import multiprocessing
 import os
+import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -14,6 +16,7 @@ from spd.terminal import interrupts_held
 
 Part = TypeVar("Part")
 Answer = TypeVar("Answer")
+_LAST_S = 5.0  # for the main thread of a worker whose parent is gone
 
 
 @contextlib.contextmanager
@@ -46,6 +49,8 @@ def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)  # the main thread ends without what it has half written
+    time.sleep(_LAST_S)
     end_now(1)
 
 
