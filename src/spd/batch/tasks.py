@@ -46,7 +46,7 @@ class Task:
     """Depth map files to write; None: no maps."""
 
     def photos(self) -> Iterator["Task"]:
-        """The same task, in one part for each photo."""
+        """Split the task into one task per photo."""
         blocks = np.split(self.points, np.cumsum(self.counts)[:-1])
         for number, points in enumerate(blocks):
             yield dataclasses.replace(
