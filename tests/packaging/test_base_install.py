@@ -29,6 +29,7 @@ WORKS = {
     "calibrate": f"calibrate {PHOTO} --known 60,150,3.4 330,140,7.6 --focal-px 518.9 -o OUT/c.json",
     "batch": f"batch {PHOTO} --points 60,150 -o OUT/batch",
     "cost": "cost",
+    "benchmark": "benchmark -o OUT/benchmark.json",
     "data sheet": "data sheet ROOMS -o OUT/sheet.png",
     "data views": "data views ROOMS:train --recipe rooms_tiny --out OUT/views.png",
     "data check": "data check ROOMS",
@@ -44,7 +45,6 @@ NEEDS = {  # command: (its words, the extra that it names)
     "report": ("report ROOMS -o OUT/report.html", "train"),
     "pack": ("pack shipped -o OUT/packed", "torch"),
     "data rooms": ("data rooms OUT/rooms --count 1", "train"),
-    "benchmark": ("benchmark -o OUT/benchmark.json", "train"),
     "export onnx": ("export onnx shipped -o OUT/exported", "export"),
 }
 FETCHES = {"data fetch", "data extract"}  # need a network or an archive before any extra

@@ -20,6 +20,8 @@ library.malloc.restype = ctypes.c_void_p
 library.malloc.argtypes = [ctypes.c_size_t]
 library.free.argtypes = [ctypes.c_void_p]
 library.free(library.malloc(8 * 2**20))  # which by default raises the size that is mapped
+for _ in range(4000):
+    library.malloc(1000)  # fills the holes that imports left, which would take the small blocks
 large = []
 before = psutil.Process().memory_info().rss
 for _ in range(100):
