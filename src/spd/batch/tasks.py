@@ -46,7 +46,7 @@ class Task:
     """Depth map files to write; None: no maps."""
 
     def photos(self) -> Iterator["Task"]:
-        """The same task, in one part for each photo."""
+        """Parts of this task, one for each photo."""
         blocks = np.split(self.points, np.cumsum(self.counts)[:-1])
         for number, points in enumerate(blocks):
             yield dataclasses.replace(
@@ -76,7 +76,7 @@ class TaskAnswer:
 
     @classmethod
     def joined(cls, answers: Sequence["TaskAnswer"]) -> "TaskAnswer":
-        """One answer from those to the parts of a task, in their order."""
+        """Join the answers to the parts of a task, in their order."""
         return cls(
             task=answers[0].task,
             points=np.concatenate([answer.points for answer in answers]),
