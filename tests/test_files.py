@@ -7,16 +7,19 @@ import stat
 import subprocess
 import sys
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from spd.errors import DataError
 from spd.files import (
+    LISTED_BYTES,
     atomic_path,
     check_folder,
     check_writable,
     make_folder,
+    read_stream,
     write_bytes,
     write_text,
 )
@@ -320,3 +323,20 @@ def test_names_that_are_not_utf8_are_written_as_escapes(tmp_path):
         write_table(rows, tmp_path / f"{UNUSUAL}.{form}", form)
     write_npy(np.ones((2, 3)), tmp_path / f"{UNUSUAL}.NPY")
     assert np.load(tmp_path / f"{UNUSUAL}.NPY").shape == (2, 3)
+
+
+def test_a_small_file_takes_little_memory_whatever_its_limit(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"12345")
+    tracemalloc.start()
+    try:
+        assert read_stream(path, LISTED_BYTES) == b"12345"
+        assert tracemalloc.get_traced_memory()[1] < 4 * 2**20  # before: 1 GiB
+    finally:
+        tracemalloc.stop()
+    path.write_bytes(bytes(3 * 2**20))
+    assert len(read_stream(path, 3 * 2**20)) == 3 * 2**20
+    with pytest.raises(ValueError, match="larger than 2 MiB"):
+        read_stream(path, 2 * 2**20)
+    with pytest.raises(ValueError, match="larger than"):
+        read_stream("/dev/zero", 5)

@@ -129,6 +129,36 @@ def test_peaks_of_reading_are_predicted(form, mode, options):
     assert _TOO_LITTLE * peak < predicted < _TOO_MUCH * peak
 
 
+_RESAMPLE = """
+import ctypes, json, sys
+import numpy as np
+from spd.photos.peaks import resample_bytes
+from spd.photos.plan import ImagePlan
+from spd.photos.resampling import padded_pixels, resample
+from spd.config import ModelConfig
+
+def held(name):
+    lines = open("/proc/self/status").read().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
+
+size = tuple(json.loads(sys.argv[1]))
+plan = ImagePlan.make(size, ModelConfig().camera, None)
+ctypes.CDLL(None).malloc_trim(0)
+open("/proc/self/clear_refs", "w").write("5")
+before = held("VmRSS")
+photo = np.full((*size, 3), 7, np.uint8)
+resample(photo, plan.scale, plan.model_size)
+predicted = resample_bytes(size, padded_pixels(size, plan.scale, plan.model_size))
+print(json.dumps([predicted, held("VmHWM") - before]))
+"""
+
+
+@pytest.mark.parametrize("size", [(1, 8_000_000), (8_000_000, 1), (3, 4_000_000), (200, 60_000)])
+def test_peaks_of_resampling_oblong_photos_are_predicted(size):
+    predicted, peak = measured(_RESAMPLE, json.dumps(size))
+    assert _TOO_LITTLE * peak < predicted < _TOO_MUCH * peak
+
+
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino", "torch"])
 def test_peaks_of_encoding_are_predicted_and_given_back(runtime):
     predicted, peak, kept = measured(_ENCODE, runtime)

@@ -76,7 +76,7 @@ class TaskAnswer:
 
     @classmethod
     def joined(cls, answers: Sequence["TaskAnswer"]) -> "TaskAnswer":
-        """One answer from those to the parts of a task, in their order."""
+        """Join the answers to the parts of a task, in their order."""
         return cls(
             task=answers[0].task,
             points=np.concatenate([answer.points for answer in answers]),

@@ -11,6 +11,7 @@ TEXT_BYTES = 16 * 2**20
 LISTED_BYTES = 2**30
 """Size in bytes of the largest JSON file with a list of frames or images."""
 _MOST_NESTED = 100
+_BLOCK_BYTES = 2**20
 
 
 def storable(text: str) -> str:
@@ -50,11 +51,13 @@ def read_stream(path: str | os.PathLike[str], most_bytes: int) -> bytes:
         OSError: if it cannot be read, or is a folder.
         ValueError: if it is larger than `most_bytes`.
     """
-    with open(path, "rb") as file:
-        content = file.read(most_bytes + 1)
+    content = bytearray()
+    with open(path, "rb") as file:  # in blocks: `read` of a size takes all of it as memory first
+        while block := file.read(min(_BLOCK_BYTES, most_bytes + 1 - len(content))):
+            content += block
     if len(content) > most_bytes:
         raise ValueError(f"it is larger than {most_bytes / 2**20:g} MiB")
-    return content
+    return bytes(content)
 
 
 def read_json(path: str | os.PathLike[str], most_bytes: int = TEXT_BYTES) -> Any:

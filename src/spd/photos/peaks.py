@@ -28,6 +28,8 @@ _LINE = 12  # of each row of Pillow's images: a pointer and padding
 _PIXELS = 3
 _BLOCK = 24  # of a block that is converted: the cut, its conversions, and their bytes twice
 _RESAMPLE = 9  # a padded copy of the pixels, and Pillow's image of it
+_POINTER = 8  # to each row of a Pillow image; without filling where rows are short
+_WEIGHT = 16  # of the filter, for each pixel of a side: every one counts in about two sums
 _FREE_BYTES = 24_000_000  # that any photo may take, however small
 _PEER = 48  # float pixels and their normalised copies, or a map and its enlargement
 _MAP = 32  # a map of every pixel: coordinates in blocks, and temporary maps
@@ -68,7 +70,7 @@ def resample_bytes(size: Size, padded_px: int = 0) -> int:
         padded_px: its pixels with the repeated borders (`padded_pixels`), if they are known.
     """
     pixels = size[0] * size[1]
-    lines = 2 * _LINE * size[0]
+    lines = _POINTER * size[0] + _WEIGHT * max(size)
     return _PIXELS * pixels + _RESAMPLE * max(pixels, padded_px) + lines + _FREE_BYTES
 
 
