@@ -68,7 +68,8 @@ def test_a_flipped_bit_in_the_last_checkpoint_falls_back(
 
 
 @pytest.mark.parametrize(
-    "kind", ["truncated", "empty", "missing", "longer", "swapped", "checksums", "folder"]
+    "kind",
+    ["truncated", "empty", "missing", "no weights", "longer", "swapped", "checksums", "folder"],
 )
 def test_other_damage_falls_back_too(run, kind):
     first, last = checkpoints_of_run(run.folder)
@@ -79,6 +80,8 @@ def test_other_damage_falls_back_too(run, kind):
         (last / "config.json").write_bytes(b"")
     elif kind == "missing":
         state.unlink()
+    elif kind == "no weights":
+        (last / "model.safetensors").unlink()
     elif kind == "longer":
         state.write_bytes(state.read_bytes() + b"\0")
     elif kind == "swapped":

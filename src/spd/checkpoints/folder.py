@@ -71,8 +71,8 @@ def shipped_folder() -> Path:
 
 
 def checkpoints_of_run(run: Path) -> list[Path]:
-    """Complete checkpoints of a run, in order of their steps."""
-    return sorted(path.parent for path in (run / CHECKPOINTS).glob(f"{STEP}*/{WEIGHTS}"))
+    """Checkpoints of a run, in order of their steps; they were complete when they were written."""
+    return sorted(path for path in (run / CHECKPOINTS).glob(f"{STEP}*") if path.is_dir())
 
 
 def _best_of_run(run: Path) -> Path:
