@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from spd.figures.canvas import (
     depth_limits,
     error_colours,
     panel_size,
+    thinned,
 )
 from spd.figures.evaluation_sheet import relative_error
 from spd.figures.labels import Rectangle, place_labels
@@ -407,3 +409,31 @@ def test_names_that_are_not_utf8_are_drawn_and_written(tmp_path):
 def test_a_device_needs_no_ending():
     point_overlay(np.zeros((30, 40, 3), np.uint8), [(1, 1)], [2.0], "/dev/null")
     assert not os.path.isfile("/dev/null")
+
+
+def test_a_large_photo_takes_the_memory_of_its_picture_only(tmp_path):
+    height, width = 3000, 6000
+    photo = np.full((height, width, 3), 120, np.uint8)
+    depth_m = np.full((height, width), 2.0, np.float32)
+    depth_m[:, width // 2 :] = 4.0
+    point_overlay(photo, [(9, 9)], [2.0], tmp_path / "warm.png", depth_map_m=depth_m)
+    tracemalloc.start()
+    try:
+        point_overlay(photo, [(9, 9)], [2.0], tmp_path / "large.png", depth_map_m=depth_m)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * height * width  # before: 70 bytes a pixel
+    small = tmp_path / "small.png"
+    point_overlay(photo, [(9, 9)], [2.0], small, depth_map_m=depth_m[1::3, 1::3])
+    assert np.array_equal(read_png(tmp_path / "large.png"), read_png(small))
+
+
+@pytest.mark.parametrize(
+    ("length", "expected"),
+    [(3, [0, 1, 2]), (4, [0, 1, 2, 3]), (12, [1, 4, 7, 10]), (13, [1, 4, 8, 11])],
+)
+def test_thinned_values_are_those_in_the_middle_of_equal_cells(length, expected):
+    values = np.arange(length)
+    assert thinned(values[None], (9, 2))[0].tolist() == expected
+    assert thinned(values[:, None], (2, 9))[:, 0].tolist() == expected

@@ -24,6 +24,7 @@ NO_READING = "#8c8c8c"
 """Neutral grey for pixels without depth; neither colour map has it."""
 INK = "#222222"
 """Colour of text and lines."""
+_VALUES_A_PIXEL = 2  # along each side; of more than one, matplotlib shows the middle one
 _DPI = 100  # any value works: everything below is in pixels
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -71,6 +72,19 @@ def depth_limits(
     near, far = min(ends), max(ends)
     margin = max(0.0, least_span * far - (far - near)) / 2
     return Normalize(max(0.0, near - margin), far + margin)
+
+
+def thinned(values: npt.NDArray[Any], size_px: tuple[float, float]) -> npt.NDArray[Any]:
+    """Values `[h, w]` at every pixel of a picture of (height, width), or at all where it is larger.
+
+    matplotlib would copy a map of a large photo many times, to show few of its values.
+    """
+    axes = []
+    for length, pixels in zip(values.shape, size_px, strict=True):
+        count = min(length, max(1, round(_VALUES_A_PIXEL * pixels)))
+        axes.append(((np.arange(count) + 0.5) * (length / count)).astype(np.int64))
+    shown = tuple(len(axis) for axis in axes)
+    return values if shown == values.shape else values[np.ix_(*axes)]
 
 
 def bar_room(scales: Iterable[Normalize], height_px: float, bar_px: float, text_px: float) -> float:
@@ -145,13 +159,32 @@ class Canvas:
 
     def depth(self, box: Box, depth_m: Floats, scale: Normalize) -> Axes:
         """A depth map in a box; pixels without depth are grey."""
-        masked = np.ma.masked_invalid(np.where(depth_m > 0, depth_m, np.nan))
-        return self.map(box, masked, scale, depth_colours())
+        shown = thinned(depth_m, (box[3], box[2]))
+        masked = np.ma.masked_invalid(np.where(shown > 0, shown, np.nan))
+        return self.map(box, masked, scale, depth_colours(), size=depth_m.shape)
 
-    def map(self, box: Box, values: npt.NDArray[Any], scale: Normalize, colours: Colormap) -> Axes:
-        """A map of values in a box, without interpolation; masked values are grey."""
-        size = (values.shape[0], values.shape[1])
-        return self.panel(box, values, size, cmap=colours, norm=scale, interpolation="nearest")
+    def map(
+        self,
+        box: Box,
+        values: npt.NDArray[Any],
+        scale: Normalize,
+        colours: Colormap,
+        *,
+        size: tuple[int, ...] | None = None,
+    ) -> Axes:
+        """A map of values in a box, without interpolation; masked values are grey.
+
+        Args:
+            box: left, top, width and height in pixels.
+            values: `[h, w]`.
+            scale: of the colours.
+            colours: the colours.
+            size: (height, width) of the axes' coordinates; None for those of `values`.
+        """
+        rows, columns = size or values.shape
+        shown = thinned(values, (box[3], box[2]))
+        how = {"cmap": colours, "norm": scale, "interpolation": "nearest"}
+        return self.panel(box, shown, (rows, columns), **how)
 
     def colour_bar(
         self,

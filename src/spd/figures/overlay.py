@@ -23,6 +23,7 @@ from spd.figures.canvas import (
     depth_colours,
     depth_limits,
     panel_size,
+    thinned,
 )
 from spd.figures.labels import Rectangle, place_labels
 from spd.pixels import as_points, check_inside
@@ -70,9 +71,9 @@ def point_overlay(
     """
     check_image(image_u8)
     points, depth = _check_points(points_uv, depth_m, (image_u8.shape[0], image_u8.shape[1]))
-    maps = [] if depth_map_m is None else [depth_map_m]
-    scale = depth_limits(maps, depth, least_span=LEAST_SPAN)
     height, width = panel_size(image_u8.shape[:2], _PANEL_PX, _NARROWEST_PX)
+    maps = [] if depth_map_m is None else [thinned(depth_map_m, (height, width))]
+    scale = depth_limits(maps, depth, least_span=LEAST_SPAN)
     bar_left = (1 + len(maps)) * (width + _MARGIN_PX) + _MARGIN_PX
     full_width = bar_left + bar_room([scale], height, _TEXT_PX, _TEXT_PX)
     lines = _title_lines(title, full_width)
