@@ -1,6 +1,7 @@
 """Shared fixtures: a small model, small maps, one seed; the real frames where they are there."""
 
 import collections
+import signal
 from pathlib import Path
 
 from jaxtyping import install_import_hook
@@ -60,3 +61,14 @@ def shared_frames() -> Path:
     if not SHARED_FRAMES.is_dir():
         pytest.skip("the real RGB-D frames are research-licensed and not part of the repository")
     return SHARED_FRAMES
+
+
+@pytest.fixture
+def usual_signals():
+    """Handle signals as in a terminal: under nohup and in the background, some are ignored."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGHUP)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)

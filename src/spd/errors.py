@@ -84,7 +84,8 @@ class MissingExtraError(SPDError, ImportError):
 def reason_of(error: BaseException) -> str:
     """Reason given by an error of the system or another library, in one line."""
     reason = getattr(error, "strerror", None)
-    return str(reason).lower() if reason else first_line(str(error)) or type(error).__name__
+    text = str(reason).lower() if reason else str(error)
+    return first_line(text) or type(error).__name__
 
 
 def first_line(text: str) -> str:

@@ -15,6 +15,7 @@ from spd.processes import ignore_sigterm, process_pool
 from spd.terminal import end_by_signals, stop_signal
 
 NUMBERS = [signal.SIGTERM, signal.SIGHUP]
+pytestmark = pytest.mark.usefixtures("usual_signals")
 
 
 @pytest.mark.soak

@@ -83,7 +83,7 @@ def test_a_missing_model_and_an_existing_folder_are_refused(capsys, checkpoint, 
     code, _, err = spd_run(capsys, "export", "onnx", tmp_path / "none", "-o", tmp_path / "out")
     assert (code, "none" in err) == (2, True)
     code, _, err = spd_run(capsys, "export", "onnx", checkpoint, "-o", checkpoint)
-    assert (code, "already exists" in err) == (2, True)
+    assert (code, "is the input" in err) == (2, True)
 
 
 def test_calibration_and_scoring_frames_are_disjoint(rgbd_folder):

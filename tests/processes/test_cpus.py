@@ -170,7 +170,7 @@ def test_an_impossible_number_of_threads_is_one_line(words, capsys):
     [("OMP_WAIT_POLICY", "ACTIVE"), ("GOMP_SPINCOUNT", "9"), ("KMP_BLOCKTIME", "200")],
 )
 def test_how_the_user_lets_threads_wait_is_kept(monkeypatch, name, value):
-    for other in cpus._ACTIVE:
+    for other in cpus._WAITING:
         monkeypatch.delenv(other, raising=False)
     monkeypatch.setenv(name, value)
     before = dict(os.environ)
@@ -181,11 +181,12 @@ def test_how_the_user_lets_threads_wait_is_kept(monkeypatch, name, value):
 def test_the_command_line_lets_threads_sleep(monkeypatch):
     code = (
         "import sys, os; sys.argv = ['spd', '--version']\n"
+        "from spd.processes import cpus\n"
         "from spd.cli import main\n"
         "try: main()\nexcept SystemExit: pass\n"
-        "print(os.environ['OMP_WAIT_POLICY'], os.environ['KMP_BLOCKTIME'], 'torch' in sys.modules)"
+        "print(*(os.environ[name] for name in cpus._WAITING[:3]), 'torch' in sys.modules)"
     )
-    for name in cpus._ACTIVE:
+    for name in cpus._WAITING:
         monkeypatch.delenv(name, raising=False)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "PASSIVE 0 False"
+    assert done.stdout.splitlines()[-1] == "PASSIVE 1500 0 False"

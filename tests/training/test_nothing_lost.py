@@ -154,6 +154,7 @@ def test_a_tracker_that_cannot_write_is_left(small_config, samples, tmp_path, ca
     assert said.count("tensorboard stopped: [Errno 28] No space left on device") == 1
 
 
+@pytest.mark.usefixtures("usual_signals")
 def test_sighup_saves_once_and_is_then_ignored(small_config, samples, tmp_path):
     run = Run.create(tmp_path / "run", small_recipe(small_config), ("d",))
     trainer = Trainer(run, CPU)

@@ -16,7 +16,7 @@ THREADS = "OMP_NUM_THREADS"
 MOST_THREADS = 1024
 """More threads than any machine has CPUs; starting a million would end the process."""
 
-_ACTIVE = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "KMP_LIBRARY")
+_WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "KMP_LIBRARY")
 
 
 def usable_cpus() -> int:
@@ -64,13 +64,16 @@ def use_usable_cpus() -> None:
 
 
 def wait_passively() -> None:
-    """Let the threads of OpenMP sleep while they wait, unless the user has set how they wait.
+    """Let the threads of OpenMP sleep soon while they wait, unless the user has set how they wait.
 
-    Spinning threads take the CPUs of other work: a training step beside one busy process took 28
-    times as long. OpenMP reads this when torch is imported, so call it before.
+    Threads that spin for long take the CPUs of other work: a training step beside one busy process
+    took up to 28 times as long. Threads that never spin are slow to wake: on an idle machine, the
+    step took twice as long (docs/parallel.md has the times). OpenMP reads this when torch is
+    imported, so call it before.
     """
-    if not any(name in os.environ for name in _ACTIVE):
+    if not any(name in os.environ for name in _WAITING):
         os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+        os.environ["GOMP_SPINCOUNT"] = "1500"  # GNU's OpenMP: about a tenth of a millisecond
         os.environ["KMP_BLOCKTIME"] = "0"  # Intel's OpenMP, which some builds of torch use
 
 

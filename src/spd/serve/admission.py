@@ -14,7 +14,7 @@ from spd.serve.refusals import busy, stopping
 from spd.serve.security import check_token
 from spd.serve.service import Service
 
-ADMITTED = "spd.admitted"
+ADMITTED = "spd-admitted"
 """Key of an ASGI scope: a list that is not empty once the request counts as being answered."""
 
 

@@ -208,7 +208,7 @@ def test_lists_of_nothing_and_of_bytes_are_refused(small):
     with pytest.raises(DataError, match=r"list\.txt has no frames"):
         BTS(write_list(small, "\n"))
     (small / "list.txt").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match=r"list\.txt is not a text file"):
+    with pytest.raises(DataError, match=r"list\.txt is not a readable text file"):
         BTS(small / "list.txt")
     with pytest.raises(DataError, match=r"no file or folder .*nowhere"):
         BTS(small / "nowhere")
