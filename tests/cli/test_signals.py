@@ -18,9 +18,18 @@ NUMBERS = [signal.SIGTERM, signal.SIGHUP]
 pytestmark = pytest.mark.usefixtures("usual_signals")
 
 
-@pytest.mark.soak
-@pytest.mark.parametrize("send", [os.kill, os.killpg])
-@pytest.mark.parametrize("number", [signal.SIGINT, *NUMBERS])
+@pytest.mark.parametrize(
+    ("number", "send"),
+    [
+        (signal.SIGTERM, os.killpg),
+        pytest.param(signal.SIGTERM, os.kill, marks=pytest.mark.slow),
+        *(
+            pytest.param(number, send, marks=pytest.mark.slow)
+            for number in (signal.SIGINT, signal.SIGHUP)
+            for send in (os.kill, os.killpg)
+        ),
+    ],
+)
 def test_rooms_end_with_their_processes(tmp_path, number, send):
     folder = tmp_path / "rooms"
     words = ["data", "rooms", str(folder), "--count", "400", "--workers", "2", "--height", "96"]

@@ -54,6 +54,7 @@ def test_every_output_of_a_query(folder, capsys):
         assert (folder / f"{NAME}0.{form}").stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_data_is_checked_drawn_and_converted(folder, pairs, capsys):
     assert run(["data", "check", pairs]) == 0
     assert run(["data", "sheet", pairs, "-o", f"{NAME}-sheet.png"]) == 0

@@ -118,6 +118,7 @@ def test_torch_queries_go_on_in_smaller_chunks_with_the_same_answers(
         model.query(maps, points)
 
 
+@pytest.mark.slow
 def test_runtimes_continue_in_smaller_chunks_with_the_same_answers(monkeypatch):
     pytest.importorskip("onnxruntime", reason='pip install "spd[export]"')
     engine = open_engine(ExportFolder.read(exports.exported()), "onnxruntime", "float32", 1)

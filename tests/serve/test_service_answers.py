@@ -227,6 +227,7 @@ def test_the_parameters_of_other_models_are_null():
         assert client.get("/v1/model").json()["parameters"] is None
 
 
+@pytest.mark.slow
 def test_a_million_points_in_one_request():
     held = BlockingPredictor()
     held.go.set()

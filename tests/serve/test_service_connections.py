@@ -128,6 +128,7 @@ def test_an_unread_answer_does_not_wait_for_ever(height, width):
         assert len(read_all(client)) < 4 * height * width
 
 
+@pytest.mark.slow
 def test_answers_that_wait_for_slow_clients_have_a_limit_together():
     held = BlockingPredictor()
     held.go.set()

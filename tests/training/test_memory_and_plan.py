@@ -146,6 +146,7 @@ def test_a_run_that_repeats_few_frames_very_often_gets_a_note(small_config, rgbd
     assert repetition_note(small_recipe(small_config, steps=300).train, 3) is None
 
 
+@pytest.mark.slow
 def test_the_plan_of_the_specification_has_237_920_steps(rgbd_folder, capsys, tmp_path):
     arguments = ["train", "--plan", "--recipe", "nyu_v15_2", "--data", f"{rgbd_folder}:train"]
     assert run([*arguments, "--out", str(tmp_path / "run")]) == 0
@@ -155,6 +156,7 @@ def test_the_plan_of_the_specification_has_237_920_steps(rgbd_folder, capsys, tm
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_the_specified_model_needs_less_memory_than_the_specification_estimates():
     # Section 10.6 estimates 3.8 GB at batch 2 in bfloat16; counted it is about 0.79 GB.
     estimate = estimate_memory(nyu_v15_2(), 2)

@@ -44,6 +44,7 @@ def run_alone(run: Run, rgbd_folder: Path):
     return gradients
 
 
+@pytest.mark.slow
 def test_two_processes_with_half_the_batch_each_train_like_one_with_the_whole(
     square_config, rgbd_folder, tmp_path
 ):
