@@ -2,7 +2,6 @@
 
 import os
 import signal
-from pathlib import Path
 
 from spd.batch import engines
 from spd.photos import reading
@@ -15,14 +14,14 @@ _start = engines._start
 
 def start_crashing(location: ModelLocation) -> None:
     """In place of `engines._start`: a photo with `crashing` in its name ends the process."""
-    read = reading._bytes_of
+    read = reading._from_path
 
-    def read_or_crash(path: Path) -> bytes:
-        if CRASHING in path.name:
+    def read_or_crash(path: str | os.PathLike[str]) -> tuple[bytes, str]:
+        if CRASHING in os.path.basename(path):
             os.kill(os.getpid(), signal.SIGKILL)
         return read(path)
 
-    reading._bytes_of = read_or_crash  # in this process alone
+    reading._from_path = read_or_crash  # in this process alone
     _start(location)
 
 

@@ -52,6 +52,5 @@ class Encoder(nn.Module):
 
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Four maps `[B, hidden_size, H/14, W/14]`, shallow to deep, of images in 0..1."""
-        mean, std = self.mean.to(images.dtype), self.std.to(images.dtype)
-        l1, l2, l3, l4 = self.backbone((images - mean) / std).feature_maps
+        l1, l2, l3, l4 = self.backbone((images - self.mean) / self.std).feature_maps
         return l1, l2, l3, l4
