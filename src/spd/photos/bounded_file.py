@@ -16,7 +16,7 @@ BYTE_BY_BYTE_SECONDS = 10.0
 """Processor time of decoders in Python, which take 2 s per megapixel of a QOI file."""
 _READS = 200_000
 _BYTES_A_READ = 64  # of decoders that read ahead; the rest reads single bytes
-_BYTE_BY_BYTE = (b"qoif", b"BM", b"P1", b"P2", b"P3")
+_BYTE_BY_BYTE = (b"qoif", b"BM", b"P1", b"P2", b"P3", b"P6")  # P6 of 16 bits
 _TIMES_READ = 8  # times that a file may be read as a whole
 _FREE_BYTES = 64_000_000
 _CLOCK_EVERY = 64  # small reads per look at the clock, which takes longer than a read
