@@ -53,6 +53,7 @@ def test_a_batch_runs_without_torch(tmp_path):
     assert scene.size == (30, 40)
 
 
+@pytest.mark.slow
 def test_csv_parts_hold_the_values_of_parquet_parts_and_resume_without_pyarrow(tmp_path):
     """Every value reads back equal, and a second run, which has pyarrow, has nothing to compute."""
     write_photos(tmp_path / "photos", 2)
@@ -106,6 +107,7 @@ def test_parquet_without_pyarrow_is_refused_before_a_photo_is_encoded(tmp_path):
     assert not list((tmp_path / "out").glob("*"))
 
 
+@pytest.mark.slow
 def test_a_batch_of_a_version_that_wrote_only_parquet_resumes(tmp_path):
     write_photos(tmp_path / "photos", 2)
     words = ("photos", "--points", "3,4", "-o", "out", "--photos-per-part", "1")

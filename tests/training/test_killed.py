@@ -1,6 +1,6 @@
 """A run that is killed at any moment and resumed ends as if nothing had happened.
 
-`make test` kills two runs, `make soak` twenty.
+`make test-all` kills two runs, `make soak` twenty.
 """
 
 import json
@@ -16,7 +16,7 @@ import pytest
 from helpers.small_runs import last_weights, losses, same_weights
 from spd.training.runs import Run
 
-pytestmark = pytest.mark.soak
+pytestmark = [pytest.mark.soak, pytest.mark.slow]
 SOAK = bool(os.environ.get("SPD_SOAK"))
 STEPS = 12
 SETTINGS = [
