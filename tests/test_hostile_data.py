@@ -153,6 +153,7 @@ def test_a_hostile_file_of_data_is_an_answer_or_one_clear_error(name, tmp_path):
         refusal(read, f"{name}, number {number}: {content[:300]!r}")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", CASES)
 def test_other_content_of_data_is_an_answer_or_one_clear_error(name, tmp_path):
