@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from spd.errors import InputError, PointError
-from spd.pixels import Intrinsics, as_number, as_numbers, as_points, check_outside
+from spd.pixels import Intrinsics, as_numbers, as_points, check_outside, convert_fields
 
 MOST_ROUNDS = 200
 """Limit of the fixed-point iteration; ordinary lenses need ten to thirty rounds."""
@@ -33,9 +33,7 @@ class Distortion:
     k6: float = 0.0
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            number = as_number(getattr(self, field.name), f"{field.name} must be a number")
-            object.__setattr__(self, field.name, number)
+        convert_fields(self, "distortion")
         if not np.isfinite(dataclasses.astuple(self)).all():
             raise InputError(f"distortion coefficients must be finite, got {self}")
 

@@ -27,6 +27,7 @@ from spd.pixels.numeric import as_map as as_map
 from spd.pixels.numeric import as_mask as as_mask
 from spd.pixels.numeric import as_number as as_number
 from spd.pixels.numeric import as_numbers as as_numbers
+from spd.pixels.numeric import convert_fields as convert_fields
 from spd.pixels.numeric import is_tensor as is_tensor
 
 Size = tuple[int, int]  # (height, width)
@@ -131,9 +132,7 @@ class Intrinsics:
     cy: float
 
     def __post_init__(self) -> None:
-        for name in ("fx", "fy", "cx", "cy"):
-            number = as_number(getattr(self, name), f"{name} of intrinsics must be a number")
-            object.__setattr__(self, name, number)
+        convert_fields(self, "intrinsics")
         values = (self.fx, self.fy, self.cx, self.cy)
         if not all(math.isfinite(value) for value in values) or self.fx <= 0 or self.fy <= 0:
             raise InputError(

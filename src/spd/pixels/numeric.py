@@ -1,6 +1,7 @@
 """Numbers, masks and counts from whatever a user gives: lists, arrays, tensors, data frames."""
 
 import contextlib
+import dataclasses
 import itertools
 import numbers
 import operator
@@ -57,6 +58,18 @@ def as_number(value: Any, expected: str, error: type[SPDError] = InputError) -> 
     if value is None or np.ndim(number) != 0:
         raise error(f"{expected}, got {shown(value)}")
     return float(number)
+
+
+def convert_fields(record: Any, what: str, error: type[SPDError] = InputError) -> None:
+    """Convert all fields of a frozen dataclass to floats, while it is made.
+
+    Raises:
+        SPDError: `error`, naming the field and `what` it is of, if it is not a number.
+    """
+    for field in dataclasses.fields(record):
+        expected = f"{field.name} of {what} must be a number"
+        number = as_number(getattr(record, field.name), expected, error)
+        object.__setattr__(record, field.name, number)
 
 
 def as_mask(values: Any) -> Bool[np.ndarray, "h w"] | None:

@@ -19,11 +19,11 @@ from spd.pixels import (
     Size,
     as_count,
     as_mask,
-    as_number,
     as_numbers,
     as_points,
     check_inside,
     check_outside,
+    convert_fields,
     inside_image,
     lattice,
     side_centres,
@@ -51,9 +51,7 @@ class Box:
     y1: float
 
     def __post_init__(self) -> None:
-        for name in ("x0", "y0", "x1", "y1"):
-            number = as_number(getattr(self, name), f"{name} of a box must be a number", PointError)
-            object.__setattr__(self, name, number)
+        convert_fields(self, "a box", PointError)
         values = dataclasses.astuple(self)
         if not np.isfinite(values).all() or self.x0 >= self.x1 or self.y0 >= self.y1:
             raise PointError(
