@@ -47,6 +47,43 @@ def replacements(path: Path) -> Iterator[str]:
     yield "a folder"
 
 
+def attack(
+    path: Path,
+    read: Callable[[], object],
+    name: str,
+    count: int,
+    change: Callable[[bytes, random.Random], bytes] | None = None,
+) -> int:
+    """Read an intact file, which is an answer, and then `count` mutations of it.
+
+    Args:
+        path: the file.
+        read: its reader.
+        name: seed of the mutations, and name in messages.
+        count: number of mutations.
+        change: makes one; by default one of JSON or of bytes, by the suffix of the file.
+
+    Returns:
+        How many were refused.
+    """
+    whole = path.read_bytes()
+    assert refusal(read, name) is None
+    rng = random.Random(name)
+    if change is None:
+        change = mutated_text if path.suffix == ".json" else mutated
+    refused = 0
+    for number in range(count):
+        content = change(whole, rng)
+        path.write_bytes(content)
+        refused += refusal(read, f"{name}, number {number}: {content[:300]!r}") is not None
+    return refused
+
+
+def mutated_text(whole: bytes, rng: random.Random) -> bytes:
+    """`mutated_json` of JSON as bytes."""
+    return mutated_json(json.loads(whole), rng)
+
+
 def mutated(data: bytes, rng: random.Random) -> bytes:
     """A few bytes changed, or a piece cut off, repeated, removed or blanked."""
     changed = bytearray(data)
