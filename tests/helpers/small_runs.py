@@ -1,7 +1,7 @@
 """Runs that take a second: a recipe for the small model, and what to compare of two runs."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from safetensors.torch import load_file
@@ -10,6 +10,7 @@ import spd.train
 from spd.checkpoints.folder import checkpoints_of_run
 from spd.config import ModelConfig
 from spd.recipes import Recipe, TrainConfig
+from spd.train import Trainer
 from spd.training.runs import Run
 
 CPU = torch.device("cpu")
@@ -42,6 +43,23 @@ def last_weights(run: Run) -> dict[str, torch.Tensor]:
 
 def same_weights(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def around_steps(
+    trainer: Trainer,
+    before: Callable[[list], object] = lambda parts: None,
+    after: Callable[[list], object] = lambda parts: None,
+) -> None:
+    """Call these before and after every training step, with the parts of its batch."""
+    original = trainer.train_step
+
+    def step(parts, stop):
+        before(parts)
+        numbers = original(parts, stop)
+        after(parts)
+        return numbers
+
+    trainer.train_step = step
 
 
 @contextlib.contextmanager

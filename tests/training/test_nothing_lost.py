@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from helpers.small_runs import CPU, last_weights, losses, same_weights, small_recipe
+from helpers.small_runs import CPU, around_steps, last_weights, losses, same_weights, small_recipe
 from spd.checkpoints.folder import checkpoints_of_run
 from spd.checkpoints.run_folder import check_free
 from spd.data.sources import open_samples
@@ -39,15 +39,13 @@ def full_disk(size: int) -> Iterator[None]:
 def test_a_full_disk_gives_a_warning_and_the_run_continues(small_config, samples, tmp_path, capsys):
     run = Run.create(tmp_path / "run", small_recipe(small_config, steps=6, save_every=2), ("d",))
     trainer = Trainer(run, CPU)
-    original = trainer.train_step
 
-    def step(parts, stop):
+    def before(parts):
         # The disk is full while step 4 is to be saved, and empty again afterwards.
         limit = 30_000 if trainer.step == 3 else resource.RLIM_INFINITY
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
-        return original(parts, stop)
 
-    trainer.train_step = step
+    around_steps(trainer, before)
     trainer.fit(samples)
     said = capsys.readouterr().err
     assert "step 4 could not be saved: cannot write" in said
@@ -68,14 +66,12 @@ def test_a_disk_that_stays_full_ends_the_run_and_keeps_old_checkpoints(
 ):
     run = Run.create(tmp_path / "run", small_recipe(small_config, steps=6, save_every=2), ("d",))
     trainer = Trainer(run, CPU)
-    original = trainer.train_step
 
-    def step(parts, stop):
+    def before(parts):
         if trainer.step == 3:
             resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, resource.RLIM_INFINITY))
-        return original(parts, stop)
 
-    trainer.train_step = step
+    around_steps(trainer, before)
     # The outer one puts the limit back.
     with full_disk(resource.RLIM_INFINITY), pytest.raises(TrainingError) as caught:
         trainer.fit(samples)
@@ -95,16 +91,13 @@ def test_a_disk_that_stays_full_ends_the_run_and_keeps_old_checkpoints(
 def test_a_log_that_cannot_be_written_saves_and_ends_the_run(small_config, samples, tmp_path):
     run = Run.create(tmp_path / "run", small_recipe(small_config), ("d",))
     trainer = Trainer(run, CPU)
-    original = trainer.train_step
 
-    def step(parts, stop):
-        numbers = original(parts, stop)
+    def after(parts):
         if trainer.step == 4:
             (run.folder / "log.jsonl").unlink()
             (run.folder / "log.jsonl").mkdir()
-        return numbers
 
-    trainer.train_step = step
+    around_steps(trainer, after=after)
     with pytest.raises(TrainingError, match=r"cannot write .*log\.jsonl: is a directory; the run"):
         trainer.fit(samples)
     assert checkpoints_of_run(run.folder)[-1].name == "step-00000004"
@@ -116,18 +109,16 @@ def test_a_full_disk_under_the_log_loses_no_step(
 ):
     run = Run.create(tmp_path / "run", small_recipe(small_config, save_every=2), ("d",))
     trainer = Trainer(run, CPU)
-    original = trainer.train_step
 
-    def step(parts, stop):
+    def before(parts):
         # Two steps without any space, then some again.
         full = first_full - 1 <= trainer.step < first_full + 1
         log = run.folder / "log.jsonl"
         limit = log.stat().st_size + 50 if log.exists() else 50
         limit = limit if full else resource.RLIM_INFINITY
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
-        return original(parts, stop)
 
-    trainer.train_step = step
+    around_steps(trainer, before)
     with full_disk(resource.RLIM_INFINITY):  # puts the limit back
         trainer.fit(samples)
     said = capsys.readouterr().err
@@ -158,15 +149,13 @@ def test_a_tracker_that_cannot_write_is_left(small_config, samples, tmp_path, ca
 def test_sighup_saves_once_and_is_then_ignored(small_config, samples, tmp_path):
     run = Run.create(tmp_path / "run", small_recipe(small_config), ("d",))
     trainer = Trainer(run, CPU)
-    original = trainer.train_step
 
-    def step(parts, stop):
+    def before(parts):
         if trainer.step == 3:
             signal.raise_signal(signal.SIGHUP)
             signal.raise_signal(signal.SIGHUP)  # a closing terminal may send several
-        return original(parts, stop)
 
-    trainer.train_step = step
+    around_steps(trainer, before)
     with pytest.raises(StoppedError, match="stopped after step 4 of 6; the run is saved at step 4"):
         trainer.fit(samples)
     assert checkpoints_of_run(run.folder)[-1].name == "step-00000004"
@@ -176,13 +165,11 @@ def test_sighup_saves_once_and_is_then_ignored(small_config, samples, tmp_path):
 def test_an_ignored_sighup_stays_ignored(small_config, samples, tmp_path):
     run = Run.create(tmp_path / "run", small_recipe(small_config), ("d",))
     trainer = Trainer(run, CPU)
-    original = trainer.train_step
 
-    def step(parts, stop):
+    def before(parts):
         signal.raise_signal(signal.SIGHUP)
-        return original(parts, stop)
 
-    trainer.train_step = step
+    around_steps(trainer, before)
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
     try:
         assert trainer.fit(samples).steps == 6

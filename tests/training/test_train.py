@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 import spd
-from helpers.small_runs import CPU, losses, small_recipe
+from helpers.small_runs import CPU, around_steps, losses, small_recipe
 from spd.config import ModelConfig
 from spd.data.depth_png import write_depth_png
 from spd.data.sources import open_samples
@@ -79,28 +79,23 @@ def test_resuming_continues_the_same_curve_and_ends_with_the_same_weights(
 
 def stop_after(trainer: Trainer, steps: int) -> None:
     """Press Ctrl-C while the given step runs."""
-    original = trainer.train_step
 
-    def step(parts, stop):
-        numbers = original(parts, stop)
+    def after(parts):
         if trainer.step == steps:
             os.kill(os.getpid(), signal.SIGINT)
-        return numbers
 
-    trainer.train_step = step
+    around_steps(trainer, after=after)
 
 
 def test_a_crash_between_checkpoints_loses_only_unsaved_steps(small_config, samples, tmp_path):
     run = Run.create(tmp_path / "run", recipe(small_config), ("data",))
     trainer = Trainer(run, CPU)
-    original = trainer.train_step
 
-    def step(parts, stop):
+    def before(parts):
         if trainer.step == 5:
             raise MemoryError
-        return original(parts, stop)
 
-    trainer.train_step = step
+    around_steps(trainer, before)
     with pytest.raises(MemoryError):
         trainer.fit(samples)
     assert len(losses(run)) == 5
@@ -117,14 +112,12 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_saves_the_steps_before(
 ):
     run = Run.create(tmp_path / "run", recipe(small_config), ("data",))
     trainer = Trainer(run, CPU)
-    original = trainer.train_step
 
-    def step(parts, stop):
+    def before(parts):
         if trainer.step == 5:
             parts[0]["image"][0, 0, 0, 0] = float("nan")
-        return original(parts, stop)
 
-    trainer.train_step = step
+    around_steps(trainer, before)
     with pytest.raises(TrainingError, match=r"not finite at step 6 on images frame-\d\.png"):
         trainer.fit(samples)
     saved = load_file(run.folder / "checkpoints/step-00000005/model.safetensors")
