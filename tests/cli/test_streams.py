@@ -123,7 +123,7 @@ def in_removed_folder(tmp_path, words) -> subprocess.CompletedProcess:
         (["query", PHOTO, "--map", "map.npy"], "map.npy is relative"),
         (["calibrate", PHOTO, "--known", "3,4,2"], "calibration.json is relative"),
         (["batch", PHOTO, "--grid", "2x2", "-o", "out"], "out is relative"),
-        (["batch", "photos", "--grid", "2x2", "-o", "/tmp/none"], "matches photos"),
+        (["batch", "photos", "--grid", "2x2", "-o", "OUT"], "matches photos"),
         (["data", "rooms", "rooms"], "rooms is relative"),
         (["train", "--data", "rooms:train"], "rooms"),
         (["export", "onnx"], "export is relative"),
@@ -131,7 +131,7 @@ def in_removed_folder(tmp_path, words) -> subprocess.CompletedProcess:
 )
 def test_a_relative_path_in_a_removed_current_folder_is_one_line(tmp_path, words, problem):
     write_text(tmp_path / "x", "")
-    done = in_removed_folder(tmp_path, words)
+    done = in_removed_folder(tmp_path, [str(w).replace("OUT", f"{tmp_path}/out") for w in words])
     assert (done.returncode, done.stdout) == (2, ""), done.stderr
     assert problem in done.stderr
     assert "the current folder no longer exists" in done.stderr
