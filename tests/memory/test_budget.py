@@ -1,5 +1,6 @@
 """The memory limit: work is refused with its number, or waits for other threads."""
 
+import math
 import subprocess
 import sys
 import threading
@@ -75,6 +76,15 @@ def test_work_that_does_not_fit_is_refused_with_its_number():
         pytest.fail("it began")
 
 
+def test_needs_and_rest_are_never_the_same_text():
+    limit_memory("3GB")  # of which the fixture leaves 1 GB
+    said = "it needs about 953 MB of memory, but only 952 MB of the limit of 3 GB are left; shrink"
+    with pytest.raises(MemoryLimitError, match=said), reserved(952_000_001, "it", "shrink it"):
+        pytest.fail("it began")
+    assert budget.in_words(1_815_000_001, math.ceil) == "1.82 GB"
+    assert budget.in_words(1_815_000_001, math.floor) == "1.81 GB"
+
+
 def test_without_any_limit_all_work_begins(monkeypatch):
     monkeypatch.setattr(machine, "left_bytes", lambda: None)
     with reserved(10**15, "it", "shrink it"):
@@ -129,6 +139,7 @@ def test_waiting_ends(monkeypatch):
     over.set()
     thread.join()
     assert not isinstance(caught.value, MemoryLimitError)  # it would fit later
+    assert "but only 252 MB can be used here" in str(caught.value)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_DATA counts only the heap elsewhere")

@@ -7,12 +7,13 @@ before it begins, with the predicted amount; work that does not fit beside other
 import contextlib
 import ctypes
 import gc
+import math
 import os
 import re
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from spd.errors import ConfigError, shown
 from spd.memory import machine
@@ -167,10 +168,9 @@ def _wait_for(needed_bytes: int, me: int, what: str, advice: str) -> None:
                 _changed.wait(1.0)
             else:
                 break
-    message = (
-        f"{what} needs about {in_words(needed_bytes)} of memory, but only "
-        f"{in_words(max(0, left - _SPARE_BYTES))} {_of_the_limit()}; {advice}"
-    )
+    needed = in_words(needed_bytes, math.ceil)  # never the same text as what is left
+    rest = in_words(max(0, left - others - _SPARE_BYTES), math.floor)
+    message = f"{what} needs about {needed} of memory, but only {rest} {_of_the_limit()}; {advice}"
     raise OutOfMemoryError(message) if others else MemoryLimitError(message, needed_bytes)
 
 
@@ -191,9 +191,11 @@ def _of_the_limit() -> str:
     return f"of the limit of {in_words(_limit)} are left"
 
 
-def in_words(size: int) -> str:
+def in_words(size: int, rounded: Callable[[float], int] = round) -> str:
     """A number of bytes for people, such as `1.2 GB`."""
-    return f"{size / 1e9:.3g} GB" if size >= 10**9 else f"{size / 1e6:.0f} MB"
+    if size >= 10**9:
+        return f"{rounded(size / 1e7) / 100:g} GB"
+    return f"{rounded(size / 1e6)} MB"
 
 
 def _return_free_memory() -> None:
