@@ -5,6 +5,7 @@ read can end the decoding.
 """
 
 import io
+import re
 import time
 from typing import NoReturn
 
@@ -16,7 +17,12 @@ BYTE_BY_BYTE_SECONDS = 10.0
 """Processor time of decoders in Python, which take 2 s per megapixel of a QOI file."""
 _READS = 200_000
 _BYTES_A_READ = 64  # of decoders that read ahead; the rest reads single bytes
-_BYTE_BY_BYTE = (b"qoif", b"BM", b"P1", b"P2", b"P3", b"P6")  # P6 of 16 bits
+_GAP = rb"\s+(?:#[^\n]{0,200}\n\s*){0,5}"  # white space and comments
+_BYTE_BY_BYTE = re.compile(
+    rb"qoif|BM|P[123]"  # and PPM whose largest value takes two bytes:
+    rb"|P6" + _GAP + rb"\d{1,9}" + _GAP + rb"\d{1,9}" + _GAP + rb"(?!255\s)\d{3,5}\s"
+)
+_HEAD_BYTES = 2048
 _TIMES_READ = 8  # times that a file may be read as a whole
 _FREE_BYTES = 64_000_000
 _CLOCK_EVERY = 64  # small reads per look at the clock, which takes longer than a read
@@ -36,7 +42,7 @@ class BoundedFile(io.BytesIO):
         self._name = name
         self._reads = 0
         self._bytes = 0
-        slow = data.startswith(_BYTE_BY_BYTE)
+        slow = _BYTE_BY_BYTE.match(data[:_HEAD_BYTES]) is not None
         step = 1 if slow else _BYTES_A_READ
         self._most_reads = _READS + 4 * len(data) // step
         self._most_bytes = _FREE_BYTES + _TIMES_READ * len(data)
