@@ -118,9 +118,8 @@ def stop_signal() -> Iterator[threading.Event]:
             leave_closed_terminal()
         else:
             signal.signal(number, previous[signal.Signals(number)])
-        with contextlib.suppress(
-            OSError, RuntimeError
-        ):  # the signal may have interrupted another print
+        # The signal may have interrupted another print.
+        with contextlib.suppress(OSError, RuntimeError):
             print(
                 "stopping after this step; press Ctrl-C again to stop at once",
                 file=sys.stderr,
@@ -141,9 +140,9 @@ def interrupts_held() -> Iterator[None]:
     """Shield processes started in this block from SIGINT, and delay ours to the block's end.
 
     They are shielded from SIGHUP too. A terminal sends Ctrl-C, and SIGHUP when it closes, to all
-    processes; only the main one should answer. Child processes
-    inherit the signal mask, so even one that is still importing is not interrupted. A delayed
-    interrupt is raised where the block ends, so put the block inside the `try` that ends them.
+    processes; only the main one should answer. Child processes inherit the signal mask, so even
+    one that is still importing is not interrupted. A delayed interrupt is raised where the block
+    ends, so put the block inside the `try` that ends them.
     """
     shielded = {signal.SIGINT} if HANGUP is None else {signal.SIGINT, HANGUP}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, shielded)

@@ -12,7 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from spd.batch.grouping import PhotoPoints
-from spd.batch.tasks import Task, TaskAnswer, answer_of_dead, answer_task, limited_threads
+from spd.batch.tasks import Task, TaskAnswer, answer_of_dead, answer_task, restored_threads
 from spd.errors import BatchError, SPDError
 from spd.files import LISTED_BYTES, read_json, storable, write_text
 from spd.memory import SMALLEST_LIMIT, available_bytes, limit_this_process
@@ -47,7 +47,7 @@ def answers_here(
     yield from _answers_alone(_share(location, 1), suspects)
     asked = {task.number for task in suspects}
     try:
-        with limited_threads(location):
+        with restored_threads(location):
             predictor = location.load()
             for number in tasks:
                 if number not in asked:

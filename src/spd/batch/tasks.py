@@ -15,7 +15,7 @@ from spd.predictors.model_options import AnyPredictor, ModelLocation
 
 
 @contextlib.contextmanager
-def limited_threads(location: ModelLocation) -> Iterator[None]:
+def restored_threads(location: ModelLocation) -> Iterator[None]:
     """Restore the number of torch's threads, which loading the model sets, after the block."""
     if location.runtime != "torch":
         yield
@@ -71,7 +71,7 @@ class TaskAnswer:
     range_m: np.ndarray
     """`[N]` float32; NaN also where the focal length is not known."""
     errors: list[str | None]
-    warnings: list[str]
+    warnings: list[str] = dataclasses.field(default_factory=list)
     """The predictor's warnings."""
 
     @classmethod
@@ -89,82 +89,71 @@ class TaskAnswer:
 
 def answer_task(predictor: "AnyPredictor", task: Task) -> TaskAnswer:
     """Encode each photo once and query all its points; an error becomes part of its rows."""
-    blocks = np.split(task.points, np.cumsum(task.counts)[:-1])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        answered = [
-            _answer_photo(predictor, task, number, points) for number, points in enumerate(blocks)
-        ]
-    return TaskAnswer(
-        task=task.number,
-        points=np.concatenate([points for points, *_ in answered]),
-        depth_m=np.concatenate([depth_m for _, depth_m, _, _ in answered]),
-        range_m=np.concatenate([range_m for _, _, range_m, _ in answered]),
-        errors=[error and storable(error) for *_, errors in answered for error in errors],
-        warnings=list(dict.fromkeys(storable(str(warning.message)) for warning in caught)),
-    )
+        answer = TaskAnswer.joined([_answer_photo(predictor, photo) for photo in task.photos()])
+    texts = dict.fromkeys(storable(str(warning.message)) for warning in caught)
+    return dataclasses.replace(answer, warnings=list(texts))
 
 
 def answer_of_dead(photo: Task) -> TaskAnswer:
     """The answer for one photo whose process died: an error of all its rows."""
-    points, depth_m, range_m, errors = _failed(
+    return _unreadable(
         photo,
-        0,
-        photo.points,
         f"{photo.paths[0]} cannot be read: the process that asked it died, perhaps in a decoder or "
         "for lack of memory; save it again with another program, or scale it down",
     )
+
+
+def _unreadable(photo: Task, reason: str) -> TaskAnswer:
+    """An error of all rows of a photo; points in fractions have no pixels without it."""
+    points = np.full_like(photo.points, np.nan) if photo.in_fractions else photo.points
+    return _failed(photo, points, reason)
+
+
+def _failed(photo: Task, points: np.ndarray, reason: str) -> TaskAnswer:
+    """Give all points of a photo one error; its map of an earlier run is removed."""
+    if photo.maps is not None:
+        photo.maps.remove(photo.paths[0], photo.focal_px[0])
+    unknown = np.full(len(points), np.nan, dtype=np.float32)
     return TaskAnswer(
         task=photo.number,
         points=points,
-        depth_m=depth_m,
-        range_m=range_m,
-        errors=[error and storable(error) for error in errors],
-        warnings=[],
+        depth_m=unknown,
+        range_m=unknown,
+        errors=[storable(reason)] * len(points),
     )
 
 
-def _failed(
-    task: Task, number: int, points: np.ndarray, reason: str
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str | None]]:
-    """Errors of all points of a photo that cannot be read; its map of an earlier run is removed."""
-    unknown = np.full(len(points), np.nan, dtype=np.float32)
-    if task.in_fractions:
-        points = np.full_like(points, np.nan)
-    if task.maps is not None:
-        task.maps.remove(task.paths[number], task.focal_px[number])
-    return points, unknown, unknown, [reason] * len(points)
-
-
-def _answer_photo(
-    predictor: "AnyPredictor", task: Task, number: int, points: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str | None]]:
+def _answer_photo(predictor: "AnyPredictor", photo: Task) -> TaskAnswer:
+    """Answer a task of one photo."""
+    path, focal_px, points = photo.paths[0], photo.focal_px[0], photo.points
     try:
-        scene = predictor.encode(task.paths[number], focal_px=task.focal_px[number])
-        if task.in_fractions:
+        scene = predictor.encode(path, focal_px=focal_px)
+        if photo.in_fractions:
             points = points * (scene.size[1], scene.size[0]) - 0.5
         depth_m = scene.depth_at(points, outside="nan")
-        map_m = scene.depth_map(fast=True) if task.maps is not None else None
+        map_m = scene.depth_map(fast=True) if photo.maps is not None else None
     except Exception as error:  # no error of one photo may end the batch
         known = isinstance(error, SPDError)
         reason = " ".join((str(error) if known else f"{type(error).__name__}: {error}").split())
-        return _failed(task, number, points, reason)
-    unknown = np.full(len(points), np.nan, dtype=np.float32)
-    if task.maps is not None and map_m is not None:
+        return _unreadable(photo, reason)
+    if photo.maps is not None and map_m is not None:
         try:  # a full disk is not the photo's fault, and ends the batch
-            task.maps.write(task.paths[number], task.focal_px[number], map_m)
+            photo.maps.write(path, focal_px, map_m)
         except InputError as error:
-            task.maps.remove(task.paths[number], task.focal_px[number])
-            return points, unknown, unknown, [str(error)] * len(points)
-    inside = inside_image(points[:, 0], points[:, 1], scene.size)
-    range_m = unknown
+            return _failed(photo, points, str(error))
+    range_m = np.full(len(points), np.nan, dtype=np.float32)
     if scene.intrinsics is not None:
         range_m = (depth_m * scene.intrinsics.ray_lengths(points)).astype(np.float32)
+    inside = inside_image(points[:, 0], points[:, 1], scene.size)
     errors = [
         None if valid else _outside(u, v, scene.size)
         for valid, (u, v) in zip(inside.tolist(), points.tolist(), strict=True)
     ]
-    return points, depth_m, range_m, errors
+    return TaskAnswer(
+        task=photo.number, points=points, depth_m=depth_m, range_m=range_m, errors=errors
+    )
 
 
 def _outside(u: float, v: float, size: tuple[int, int]) -> str:
