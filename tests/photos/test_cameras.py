@@ -104,6 +104,6 @@ def test_other_coefficients_are_refused(coefficients, pattern):
 def test_intrinsics_of_another_size_are_doubted():
     camera = Intrinsics(520.0, 520.0, 320.0, 240.0)
     options = CameraOptions(intrinsics=camera)
-    assert options.warning((480, 640)) is None
-    assert "are the intrinsics for this size" in str(options.warning((240, 320)))
-    assert "are the intrinsics for this size" in str(options.warning((960, 1280 * 2)))
+    assert options.warnings((480, 640)) == ()
+    assert "are the intrinsics for this size" in options.warnings((240, 320))[0]
+    assert "are the intrinsics for this size" in options.warnings((960, 1280 * 2))[0]

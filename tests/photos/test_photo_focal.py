@@ -141,8 +141,11 @@ def test_a_view_far_from_training_is_told_once(predictor):
         predictor.encode(picture(*SIZE), **far)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        predictor.encode(picture(*SIZE), fov_deg=140.0)  # told of one, told of all
-    assert "extrapolation" in ImagePlan.make(SIZE, CameraConfig(), 500.0).warnings(CameraConfig())
+        predictor.encode(picture(*SIZE), **far)
+    with pytest.warns(UserWarning, match="covers 140 degrees"):  # another mistake is told too
+        predictor.encode(picture(*SIZE), fov_deg=140.0)
+    (warning,) = ImagePlan.make(SIZE, CameraConfig(), 500.0).warnings(CameraConfig())
+    assert "depths are extrapolated" in warning
 
 
 def test_the_working_resolution_is_told():

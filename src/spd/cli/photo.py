@@ -53,7 +53,7 @@ def parse_camera(
 
 
 def check_camera(camera: CameraOptions, photo: Photo, *, needed_for: str | None) -> None:
-    """Refuse an impossible or missing camera; print a warning about a suspicious one.
+    """Refuse an impossible or missing camera.
 
     Args:
         camera: options of the user.
@@ -68,8 +68,6 @@ def check_camera(camera: CameraOptions, photo: Photo, *, needed_for: str | None)
             f"{needed_for} needs the photo's focal length, which is not in its EXIF; "
             "pass --focal-px, --fov-deg or --intrinsics"
         )
-    if (warning := camera.warning(photo.size)) is not None:
-        note(f"warning: {warning}")
 
 
 def encode(predictor: AnyPredictor, photo: Photo, camera: CameraOptions) -> PhotoScene:

@@ -74,6 +74,11 @@ class CameraOptions:
             distortion=None if distortion is None else Distortion.of(distortion),
         )
 
+    @property
+    def given(self) -> bool:
+        """True if the user gives a focal length in any form."""
+        return any(value is not None for value in (self.focal_px, self.fov_deg, self.intrinsics))
+
     def focal(self, size: Size, exif_px: float | None = None) -> Focal | None:
         """Focal length of a photo; None where neither the options nor its file state one.
 
@@ -101,18 +106,19 @@ class CameraOptions:
             return None
         return Focal.centred(exif_px, "exif", size)
 
-    def warning(self, size: Size) -> str | None:
-        """Warning if the intrinsics seem to belong to another size than `size`; else None.
+    def warnings(self, size: Size) -> tuple[str, ...]:
+        """Reasons to doubt that the camera belongs to a photo of `size`.
 
         A principal point far from the centre usually belongs to the photo before a resize.
         """
         if self.intrinsics is None:
-            return None
+            return ()
         cx, cy = self.intrinsics.cx, self.intrinsics.cy
         height, width = size
         if 0.25 <= cx / width <= 0.75 and 0.25 <= cy / height <= 0.75:
-            return None
-        return (
+            return ()
+        text = (
             f"the principal point ({cx:g}, {cy:g}) is far from the centre of the "
             f"{width}x{height} photo; are the intrinsics for this size?"
         )
+        return (text,)

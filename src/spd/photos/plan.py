@@ -83,8 +83,8 @@ class ImagePlan:
             )
         return line
 
-    def warnings(self, camera: CameraConfig) -> dict[str, str]:
-        """Reasons to doubt the metres of this photo, by kind; empty where there are none.
+    def warnings(self, camera: CameraConfig) -> tuple[str, ...]:
+        """Reasons to doubt the metres of this photo.
 
         Args:
             camera: the camera that the model was trained with.
@@ -95,12 +95,12 @@ class ImagePlan:
                 "along the longer side; depth is only as accurate as the focal length, so pass "
                 "focal_px (spd query: --focal-px) if you know it"
             )
-            return {"assumption": text}
+            return (text,)
         seen = view_deg(self.focal.px, self.photo_size)
         if camera.fov_deg / FARTHEST_VIEW <= seen <= camera.fov_deg * FARTHEST_VIEW:
-            return {}
+            return ()
         text = (
             f"the photo covers {seen:.0f} degrees along its longer side, but the model was trained "
             f"at {camera.fov_deg:.0f} degrees; depths are extrapolated"
         )
-        return {"extrapolation": text}
+        return (text,)

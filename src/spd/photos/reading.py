@@ -40,6 +40,10 @@ class Photo:
     """Upright RGB pixels."""
     exif_focal_px: float | None = None
     """Focal length in these pixels from EXIF; None where EXIF has none."""
+    warnings: tuple[str, ...] = ()
+    """Reasons to doubt that the pixels are the photo."""
+    focal_warnings: tuple[str, ...] = ()
+    """Reasons to doubt EXIF's focal length; they concern only those who give none."""
 
     @property
     def size(self) -> tuple[int, int]:

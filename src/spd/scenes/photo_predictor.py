@@ -7,7 +7,7 @@ import abc
 import contextlib
 import dataclasses
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 from spd.config import ModelConfig
@@ -51,8 +51,8 @@ class NetworkPhoto:
     """Focal length; None where it is unknown."""
     plan: ImagePlan | None = None
     """Resampling plan; None where the network prepares its own input."""
-    warnings: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    """Reasons to doubt the metres of this photo, by kind."""
+    warnings: tuple[str, ...] = ()
+    """Reasons to doubt the metres of this photo."""
 
 
 class PhotoPredictor(abc.ABC, Generic[SceneT]):
@@ -125,9 +125,9 @@ class PhotoPredictor(abc.ABC, Generic[SceneT]):
     def encode_photo(self, photo: Photo, camera: CameraOptions) -> SceneT:
         """`encode` for a photo that has been read."""
         ready = self.prepare(photo, camera)
-        for kind, text in ready.warnings.items():
-            if kind not in self._warned:  # once a predictor, however many photos follow
-                self._warned.add(kind)
+        for text in ready.warnings:
+            if text not in self._warned:  # once a predictor, however many photos follow
+                self._warned.add(text)
                 warnings.warn(text, stacklevel=3)
         return self.encode_many([ready])[0]
 
@@ -138,7 +138,8 @@ class PhotoPredictor(abc.ABC, Generic[SceneT]):
             InputError: if the photo's size or the camera is impossible.
             OutOfMemoryError: if it needs more memory than is left.
         """
-        return NetworkPhoto(photo.pixels, camera.focal(photo.size, photo.exif_focal_px))
+        focal = camera.focal(photo.size, photo.exif_focal_px)
+        return NetworkPhoto(photo.pixels, focal, warnings=_doubts(photo, camera))
 
     @abc.abstractmethod
     def encode_many(self, photos: Sequence[NetworkPhoto]) -> list[SceneT]:
@@ -167,7 +168,8 @@ class PlannedPredictor(PhotoPredictor[SceneT]):
         needed = resample_bytes(photo.size, padded_px) - photo.pixels.nbytes
         with reserved(needed, what, "scale it down, or allow more memory"):
             pixels = resample(photo.pixels, plan.scale, plan.model_size)
-        return NetworkPhoto(pixels, plan.focal, plan, plan.warnings(self.config.camera))
+        doubts = (*_doubts(photo, camera), *plan.warnings(self.config.camera))
+        return NetworkPhoto(pixels, plan.focal, plan, doubts)
 
     def _plan(self, size: Size, focal: Focal | None) -> ImagePlan:
         """Resampling plan for a photo of `size`."""
@@ -193,6 +195,12 @@ class PlannedPredictor(PhotoPredictor[SceneT]):
         )
         what = f"encoding {len(photos)} image(s) of {height}x{width}"
         return reserved(needed, what, ENCODE_ADVICE)
+
+
+def _doubts(photo: Photo, camera: CameraOptions) -> tuple[str, ...]:
+    """Reasons to doubt a photo's metres that hold for every network."""
+    of_focal = () if camera.given else photo.focal_warnings
+    return (*photo.warnings, *of_focal, *camera.warnings(photo.size))
 
 
 def plans_of(photos: Sequence[NetworkPhoto]) -> list[ImagePlan]:

@@ -54,7 +54,6 @@ class PhotoInput:
 
     item: NetworkPhoto
     preview: UInt8[np.ndarray, "h w 3"]
-    warnings: tuple[str, ...]
 
     @property
     def input_size(self) -> tuple[int, int] | None:
@@ -76,8 +75,7 @@ def read(
         item = predictor.prepare(photo, camera)
     except InputError as error:
         raise from_error(error, "bad_camera") from None
-    found = (camera.warning(photo.size), *item.warnings.values())
-    return PhotoInput(item, _preview(photo), tuple(text for text in found if text is not None))
+    return PhotoInput(item, _preview(photo))
 
 
 def mask(data: bytes, most_pixels: int) -> Mask:

@@ -125,11 +125,13 @@ def _add_images(router: APIRouter, service: Service) -> None:
     ) -> ImageInfo:
         camera = photo.camera_options(focal_px, fov_deg, (fx, fy, cx, cy), distortion)
         async with _file_in(service, request, PHOTO) as data:
-            item = await service.work.read(
+            ready = await service.work.read(
                 photo.read, data, camera, service.model.predictor, config.max_pixels
             )
-            scene = await service.work.encode(item)
-        image_id = cache.put(EncodedPhoto(scene, item.preview, item.warnings, camera.distortion))
+            scene = await service.work.encode(ready)
+        image_id = cache.put(
+            EncodedPhoto(scene, ready.preview, ready.item.warnings, camera.distortion)
+        )
         prefix = request.scope.get("root_path", "")  # of a mounted application
         response.headers["location"] = f"{prefix}/v1/images/{image_id}"
         return _info(service, image_id)
