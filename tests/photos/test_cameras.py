@@ -91,7 +91,7 @@ def test_range_is_along_the_ray_that_the_lens_took():
     ("coefficients", "pattern"),
     [
         ((0.1, 0.2), "4, 5 or 8 numbers .* got 2"),
-        (range(14), "got 14"),
+        (range(13), "got 13"),
         (("a", "b", "c", "d"), r"got \('a', 'b', 'c', 'd'\) \(tuple\)"),
         ((np.nan, 0, 0, 0), "finite"),
     ],

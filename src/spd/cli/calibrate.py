@@ -93,7 +93,7 @@ def calibrate_photo(
     Raises:
         SPDError: on the first wrong input.
     """
-    from spd.cli.photo import encode, read_file, tell
+    from spd.cli.photo import encode, note, read_file, tell
     from spd.errors import PointError
     from spd.files import check_writable
     from spd.pixels import as_points, check_inside
@@ -116,6 +116,8 @@ def calibrate_photo(
     fitted = fit_scene(scene, points, metres, model=predictor.source, along_axis=along_axis)
     fitted.write(out)
     tell(fitted.verdict(), out)
+    for warning in fitted.warnings():
+        note(f"warning: {warning}")
     tell(f"wrote the calibration to {out}; apply it with: spd query --calibration {out}", out)
 
 

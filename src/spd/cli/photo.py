@@ -7,10 +7,10 @@ from pathlib import Path
 from spd.errors import InputError
 from spd.files import is_special
 from spd.photos.camera import CameraOptions
+from spd.photos.camera_matrix import parse_intrinsics
 from spd.photos.distortion import Distortion
 from spd.photos.focal import SOURCE_WORDS
 from spd.photos.reading import Photo, read_photo
-from spd.pixels import Intrinsics
 from spd.predictors.model_options import AnyPredictor
 from spd.scenes.scene import PhotoScene
 
@@ -34,20 +34,10 @@ def parse_camera(
     Raises:
         InputError: if numbers are missing, or options contradict each other.
     """
-    camera = None
-    if intrinsics is not None:
-        try:
-            fx, fy, cx, cy = (float(part) for part in intrinsics.split(","))
-        except ValueError:
-            raise InputError(
-                "--intrinsics must be fx,fy,cx,cy, four numbers in pixels (for example "
-                f"520,520,320,240), got {intrinsics}"
-            ) from None
-        camera = Intrinsics(fx, fy, cx, cy)
     return CameraOptions.of(
         focal_px=focal_px,
         fov_deg=fov_deg,
-        intrinsics=camera,
+        intrinsics=None if intrinsics is None else parse_intrinsics(intrinsics, "--intrinsics"),
         distortion=None if distortion is None else Distortion.parse(distortion),
     )
 

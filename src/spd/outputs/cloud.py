@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from spd.errors import InputError, shown
+from spd.photos.camera_matrix import IntrinsicsLike, as_intrinsics
 from spd.photos.distortion import DistortionLike, rays_at
-from spd.photos.focal import IntrinsicsLike, as_intrinsics
 from spd.photos.reading import ImageLike, read_image
 from spd.pixels import as_map, as_number, as_numbers
 

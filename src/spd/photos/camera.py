@@ -3,13 +3,18 @@
 import dataclasses
 
 from spd.errors import InputError
+from spd.photos.camera_doubts import (
+    doubts_of_focal,
+    doubts_of_fov,
+    doubts_of_intrinsics,
+    doubts_of_other_focal,
+)
+from spd.photos.camera_matrix import IntrinsicsLike, as_intrinsics
 from spd.photos.distortion import Distortion, DistortionLike
 from spd.photos.focal import (
     NARROWEST_FOV_DEG,
     WIDEST_FOV_DEG,
     Focal,
-    IntrinsicsLike,
-    as_intrinsics,
     check_focal,
     view_deg,
 )
@@ -62,7 +67,7 @@ class CameraOptions:
         intrinsics: IntrinsicsLike | None = None,
         distortion: DistortionLike | None = None,
     ) -> "CameraOptions":
-        """Camera options from keyword arguments; intrinsics may be a 3x3 matrix.
+        """Camera options from keyword arguments; intrinsics in any form of `as_intrinsics`.
 
         Raises:
             InputError: if the options contradict each other or have another form.
@@ -106,19 +111,24 @@ class CameraOptions:
             return None
         return Focal.centred(exif_px, "exif", size)
 
-    def warnings(self, size: Size) -> tuple[str, ...]:
+    def warnings(self, size: Size, exif_px: float | None = None) -> tuple[str, ...]:
         """Reasons to doubt that the camera belongs to a photo of `size`.
 
-        A principal point far from the centre usually belongs to the photo before a resize.
+        Args:
+            size: (height, width) of the upright photo.
+            exif_px: focal length in pixels from the file's EXIF, where it is beyond doubt.
         """
-        if self.intrinsics is None:
+        if not self.given:
             return ()
-        cx, cy = self.intrinsics.cx, self.intrinsics.cy
-        height, width = size
-        if 0.25 <= cx / width <= 0.75 and 0.25 <= cy / height <= 0.75:
+        focal = self.focal(size)
+        if focal is None:
             return ()
-        text = (
-            f"the principal point ({cx:g}, {cy:g}) is far from the centre of the "
-            f"{width}x{height} photo; are the intrinsics for this size?"
-        )
-        return (text,)
+        if self.intrinsics is not None:
+            found = doubts_of_intrinsics(self.intrinsics, size)
+        elif self.fov_deg is not None:
+            found = doubts_of_fov(self.fov_deg)
+        else:
+            found = doubts_of_focal(focal.px, size)
+        if found or exif_px is None:
+            return found
+        return doubts_of_other_focal(focal.px, exif_px)

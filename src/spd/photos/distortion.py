@@ -15,6 +15,7 @@ from spd.pixels import Intrinsics, as_numbers, as_points, check_outside, convert
 
 MOST_ROUNDS = 200
 """Limit of the fixed-point iteration; ordinary lenses need ten to thirty rounds."""
+_UNUSED = ("s1", "s2", "s3", "s4", "tau_x", "tau_y")  # of OpenCV's 14, after the first 8
 UNDONE_WITHIN_PX = 1e-6
 """Tolerance in pixels: an undistorted point, distorted again, lies this close to the original."""
 
@@ -39,32 +40,44 @@ class Distortion:
 
     @classmethod
     def of(cls, coefficients: "DistortionLike | None") -> "Distortion":
-        """Distortion from 4, 5 or 8 numbers in OpenCV's order; None means no distortion.
+        """Distortion from OpenCV's coefficients; None means no distortion.
+
+        Args:
+            coefficients: 4, 5, 8, 12 or 14 numbers in OpenCV's order; of the last two, those of a
+                thin prism (s1 to s4) and a tilted sensor (tau_x, tau_y) must be zero. The four of
+                `cv2.fisheye` are another model that cannot be told from k1, k2, p1, p2.
 
         Raises:
-            InputError: on another count, such as the 12 or 14 of a thin prism or tilted sensor.
+            InputError: on another count, or coefficients that are not used.
         """
         if coefficients is None:
             return cls()
         if isinstance(coefficients, Distortion):
             return coefficients
         expected = (
-            "distortion must be 4, 5 or 8 numbers in OpenCV's order, k1,k2,p1,p2[,k3[,k4,k5,k6]]"
+            "distortion must be 4, 5 or 8 numbers in OpenCV's order, k1,k2,p1,p2[,k3[,k4,k5,k6]] "
+            "(or 12 or 14 of which the rest are zero)"
         )
         values = as_numbers(coefficients, expected).ravel().tolist()
-        if len(values) not in (4, 5, 8):
+        if len(values) not in (4, 5, 8, 12, 14):
             raise InputError(f"{expected}, got {len(values)}")
-        return cls(*values)
+        for name, value in zip(_UNUSED, values[8:], strict=False):
+            if value != 0:
+                raise InputError(
+                    f"the distortion coefficient {name} = {value:g} is not used: SPD knows no thin "
+                    "prism or tilted sensor; calibrate without it, or undistort the photo"
+                )
+        return cls(*values[:8])
 
     @classmethod
     def parse(cls, text: str) -> "Distortion":
         """Distortion from text such as `k1,k2,p1,p2`.
 
         Raises:
-            InputError: if the text does not hold 4, 5 or 8 numbers.
+            InputError: as `of`, or if the text does not hold numbers.
         """
         try:
-            values = [float(part) for part in text.split(",")]
+            values = [float(part) for part in text.strip("[]() ").split(",")]
         except ValueError:
             values = []
         return cls.of(values)
@@ -121,11 +134,11 @@ def rays_at(
     Args:
         points: pixels `(u, v)`; one that is NaN has a ray of NaN.
         intrinsics: the camera.
-        distortion: OpenCV's 4, 5 or 8 coefficients; by default none.
+        distortion: OpenCV's coefficients, as `Distortion.of` takes them; by default none.
         outside: "nan" returns NaN where the distortion cannot be inverted, instead of raising.
 
     Raises:
-        InputError: if distortion is not 4, 5 or 8 finite numbers.
+        InputError: as `Distortion.of`.
         PointError: naming the first point whose distortion cannot be undone.
     """
     check_outside(outside)

@@ -7,6 +7,7 @@ import math
 
 from PIL import Image
 
+from spd.photos.focal import film_px
 from spd.photos.structure import check_exif
 
 _ORIENTATION = 0x0112
@@ -17,8 +18,6 @@ _AS_TEXT = "Raw profile type exif"  # in a PNG, by ImageMagick
 _PLANE_X, _PLANE_UNIT = 0xA20E, 0xA210
 _UNIT_MM = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}  # inch, centimetre, millimetre, micrometre
 
-FILM_DIAGONAL_MM = math.hypot(36.0, 24.0)
-"""Diagonal of 35 mm film, which defines equivalent focal lengths (CIPA DCG-001)."""
 _SENSOR_MM = (1.5, 80.0)  # smallest and largest sensor width; outside it a tag is wrong
 
 _TURNS = {
@@ -52,7 +51,7 @@ def focal_px_of(image: Image.Image) -> float | None:
         tags = _tags_of(image).get_ifd(_EXIF)
         film_mm = _positive(tags.get(_FOCAL_35_MM))
         if film_mm is not None:
-            return film_mm / FILM_DIAGONAL_MM * math.hypot(*image.size)
+            return film_px(film_mm, image.size)
         return _by_sensor(dict(tags), image.size)
     except Exception:  # Pillow raises many types for damaged metadata
         return None

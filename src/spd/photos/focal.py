@@ -5,21 +5,18 @@ Metric depth scales with it, so every answer keeps its source.
 
 import dataclasses
 import math
-from typing import Literal, TypeAlias
+from typing import Literal
 
-from numpy.typing import ArrayLike
-
-from spd.errors import InputError, shown
-from spd.pixels import Intrinsics, Size, as_number, as_numbers
+from spd.errors import InputError
+from spd.pixels import Intrinsics, Size, as_number
 
 FocalSource = Literal["given", "fov", "intrinsics", "exif", "assumed", "predicted"]
 """Source: option `focal_px`, `fov_deg` or `intrinsics`; EXIF; training camera; the network."""
 
-IntrinsicsLike: TypeAlias = Intrinsics | ArrayLike
-
 WIDEST_FOV_DEG = 170.0  # above it no rectilinear lens exists
+FILM_DIAGONAL_MM = math.hypot(36.0, 24.0)
+"""Diagonal of 35 mm film, which defines equivalent focal lengths (CIPA DCG-001)."""
 NARROWEST_FOV_DEG = 0.001  # a thousandth of an amateur telescope's
-LARGEST_SQUEEZE = 0.05  # largest |fx / fy - 1|; calibration errors are smaller
 
 SOURCE_WORDS: dict[FocalSource, str] = {
     "given": "as given",
@@ -52,32 +49,6 @@ class Focal:
         return self.source not in ("assumed", "predicted")
 
 
-def as_intrinsics(intrinsics: IntrinsicsLike) -> Intrinsics:
-    """Intrinsics from a 3x3 camera matrix as OpenCV writes it, or unchanged.
-
-    Raises:
-        InputError: if the matrix has another form, or pixels are far from square.
-    """
-    if not isinstance(intrinsics, Intrinsics):
-        expected = (
-            "intrinsics must be an spd.pixels.Intrinsics or a 3x3 matrix "
-            "[[fx, 0, cx], [0, fy, cy], [0, 0, 1]]"
-        )
-        matrix = as_numbers(intrinsics, expected)
-        if matrix.shape != (3, 3):
-            raise InputError(f"{expected}, got {shown(intrinsics)}")
-        if matrix[1, 0] != 0 or list(matrix[2]) != [0, 0, 1]:
-            raise InputError(f"{expected}, got {matrix.tolist()}")
-        fx, fy, cx, cy = (float(matrix[at]) for at in ((0, 0), (1, 1), (0, 2), (1, 2)))
-        intrinsics = Intrinsics(fx, fy, cx, cy)
-    if abs(intrinsics.fx / intrinsics.fy - 1) > LARGEST_SQUEEZE:
-        raise InputError(
-            f"focal lengths fx {intrinsics.fx:g} and fy {intrinsics.fy:g} px differ by more than "
-            f"{LARGEST_SQUEEZE:.0%}, so pixels are not square; resize the photo to square pixels"
-        )
-    return intrinsics
-
-
 def check_focal(focal_px: float, size: Size) -> None:
     """Refuse a focal length in pixels that is impossible for a photo of `size`.
 
@@ -93,13 +64,18 @@ def check_focal(focal_px: float, size: Size) -> None:
         raise InputError(
             f"focal_px {focal_px:g} in an image of {max(size)} pixels gives a field of view of "
             f"{view_deg(focal_px, size):.0f} degrees; is it in pixels of this image, rather than "
-            "in millimetres?"
+            f"in millimetres? As a 35 mm equivalent it would be {film_px(focal_px, size):.0f} px"
         )
     if view_deg(focal_px, size) < NARROWEST_FOV_DEG:
         raise InputError(
             f"focal_px {focal_px:g} in an image of {max(size)} pixels gives a field of view below "
             f"{NARROWEST_FOV_DEG:g} degrees; is it in pixels of this image?"
         )
+
+
+def film_px(film_mm: float, size: Size) -> float:
+    """Focal length in pixels of a 35 mm equivalent, which is an angle over the diagonal."""
+    return film_mm / FILM_DIAGONAL_MM * math.hypot(*size)
 
 
 def view_deg(focal_px: float, size: Size) -> float:

@@ -1,5 +1,6 @@
 """A predictor whose depths are multiplied by the factor of a calibration."""
 
+import dataclasses
 from collections.abc import Sequence
 
 from spd.photos.camera import CameraOptions
@@ -40,7 +41,9 @@ class CalibratedPredictor(PhotoPredictor[CalibratedScene]):
 
     def prepare(self, photo: Photo, camera: CameraOptions) -> NetworkPhoto:
         """Prepare a photo as the model does."""
-        return self.predictor.prepare(photo, camera)
+        ready = self.predictor.prepare(photo, camera)
+        doubts = (*ready.warnings, *self.calibration.warnings())
+        return dataclasses.replace(ready, warnings=doubts)
 
     def encode_many(self, photos: Sequence[NetworkPhoto]) -> list[CalibratedScene]:
         """Encode photos together, with calibrated depths."""

@@ -27,6 +27,8 @@ FITS_WITHIN = 0.10
 
 _SMALLEST = 1e-6  # factor that a calibration may have
 _LARGEST = 1e300  # largest error of a fit; larger whole numbers do not fit a float
+_DOUBTFUL = 3.0  # factor beyond which a unit is likelier to be wrong than the model
+_UNITS_M = {"millimetres": 0.001, "centimetres": 0.01, "inches": 0.0254, "feet": 0.3048}
 _FORMAT = 1  # version of the file's format
 _NEAREST_M, _FARTHEST_M = 1e-6, 1e9  # of a measured distance
 _ROUNDS = 50  # limit of reweighting, which converges in a few
@@ -70,12 +72,34 @@ class Calibration:
     def verdict(self) -> str:
         """One line for people."""
         line = f"depth is multiplied by {self.scale:.4g} (fitted to {self.points} distances)"
+        if self.points == 2 and self.spread > FITS_WITHIN / 2:
+            # Two logarithms d apart have errors of e^(d/2) - 1 and 1 - e^(-d/2): sinh(d/2) between.
+            apart = math.exp(2 * math.asinh(self.spread))
+            return (
+                f"{line}; THE TWO DISTANCES CONTRADICT EACH OTHER: one needs {apart:.3g} times the "
+                "factor of the other; check their pixels and units"
+            )
         if self.left_out is None:
             return f"{line}; at least three distances are needed to test whether one fits"
         middle = f"median leave-one-out error {self.left_out:.1%}"
         if self.fits:
             return f"{line}; a single factor fits: {middle}"
         return f"{line}; A SINGLE FACTOR DOES NOT FIT: {middle}, above {FITS_WITHIN:.0%}"
+
+    def warnings(self) -> tuple[str, ...]:
+        """Reasons to doubt that the measured distances were in metres."""
+        if 1 / _DOUBTFUL <= self.scale <= _DOUBTFUL:
+            return ()
+        units = "".join(
+            f"; if they were in {unit}, the factor is {self.scale * metres:.3g}"
+            for unit, metres in _UNITS_M.items()
+            if 1 / _DOUBTFUL <= self.scale * metres <= _DOUBTFUL
+        )
+        text = (
+            f"the calibration multiplies depth by {self.scale:.4g}: were the measured distances in "
+            f"metres{units or ', and at these pixels'}?"
+        )
+        return (text,)
 
     def apply(self, scene: PhotoScene) -> "CalibratedScene":
         """Apply the factor to a scene.

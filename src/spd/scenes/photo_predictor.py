@@ -13,7 +13,8 @@ from typing import Any, Generic, Protocol, TypeVar
 from spd.config import ModelConfig
 from spd.memory import reserved
 from spd.photos.camera import CameraOptions
-from spd.photos.focal import Focal, IntrinsicsLike
+from spd.photos.camera_matrix import IntrinsicsLike
+from spd.photos.focal import Focal
 from spd.photos.limits import DEFAULT_LIMITS, PhotoLimits
 from spd.photos.peaks import encode_bytes, resample_bytes
 from spd.photos.plan import ImagePlan
@@ -199,8 +200,9 @@ class PlannedPredictor(PhotoPredictor[SceneT]):
 
 def _doubts(photo: Photo, camera: CameraOptions) -> tuple[str, ...]:
     """Reasons to doubt a photo's metres that hold for every network."""
-    of_focal = () if camera.given else photo.focal_warnings
-    return (*photo.warnings, *of_focal, *camera.warnings(photo.size))
+    exif_px = None if photo.focal_warnings else photo.exif_focal_px
+    of_focal = camera.warnings(photo.size, exif_px) if camera.given else photo.focal_warnings
+    return (*photo.warnings, *of_focal)
 
 
 def plans_of(photos: Sequence[NetworkPhoto]) -> list[ImagePlan]:

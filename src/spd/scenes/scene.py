@@ -9,8 +9,9 @@ from numpy.typing import ArrayLike
 
 from spd.errors import PointError, shown
 from spd.memory import reserved
+from spd.photos.camera_matrix import IntrinsicsLike
 from spd.photos.distortion import DistortionLike, ray_lengths, rays_at
-from spd.photos.focal import Focal, IntrinsicsLike
+from spd.photos.focal import Focal
 from spd.photos.peaks import map_bytes
 from spd.photos.plan import ImagePlan
 from spd.pixels import Intrinsics, Size, as_numbers, as_points, inside_or_nan
@@ -102,7 +103,7 @@ class PhotoScene(abc.ABC):
             points: as for `depth_at`.
             intrinsics: camera of the photo or its 3x3 matrix; by default the one it was encoded
                 with, or its focal length with the principal point in the centre.
-            distortion: OpenCV's 4, 5 or 8 coefficients; by default none.
+            distortion: OpenCV's coefficients (`Distortion.of`); by default none.
             outside: "nan" returns NaN for points that are not finite or outside the photo, or whose
                 distortion cannot be inverted, instead of raising.
 

@@ -11,8 +11,8 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from spd.errors import InputError, PointError
+from spd.photos.camera_matrix import IntrinsicsLike, as_intrinsics
 from spd.photos.distortion import DistortionLike, rays_at
-from spd.photos.focal import IntrinsicsLike, as_intrinsics
 from spd.pixels import Intrinsics, as_numbers, as_points, inside_or_nan
 from spd.scenes.depth_kind import refuse_relative
 
@@ -37,7 +37,7 @@ def points_3d(
         scene: an encoded photo.
         points: `[K, 2]` of `(u, v)`, inside the photo.
         intrinsics: its camera or the 3x3 matrix; by default the one it was encoded with.
-        distortion: OpenCV's 4, 5 or 8 coefficients; by default none.
+        distortion: OpenCV's coefficients (`Distortion.of`); by default none.
         outside: "nan" returns NaN for points that are not finite or outside the photo, or whose
             distortion cannot be inverted, instead of raising.
 
