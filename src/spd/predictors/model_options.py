@@ -10,9 +10,9 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from spd.checkpoints.folder import SHIPPED, WEIGHTS, find_checkpoint
+from spd.checkpoints.folder import CONFIG, SHIPPED, WEIGHTS, find_checkpoint
 from spd.errors import CheckpointError, ConfigError, require
-from spd.files import file_sha256
+from spd.files import file_sha256, read_json
 from spd.memory import limit_memory
 from spd.peers.kinds import Peer, read_peer
 from spd.photos.limits import DEFAULT_LIMITS, PhotoLimits
@@ -89,8 +89,7 @@ class ModelOptions:
             return self._exported(export, folder, calibration)
         if self.precision not in (None, "float32"):
             raise ConfigError(
-                f"torch computes in float32, not in {self.precision}; export the model (spd export "
-                "onnx) and use the export"
+                f"torch computes in float32, not in {self.precision}; {self._other_way(folder)}"
             )
         return ModelLocation(self, "torch", folder, None, read_peer(folder), calibration)
 
@@ -125,8 +124,7 @@ class ModelOptions:
                 return None
         elif not is_export(beside):
             raise CheckpointError(
-                f"{self.name} is a checkpoint without an export; create one with: spd export onnx "
-                f"{self.name} -o FOLDER"
+                f"{self.name} is a checkpoint without an export; {self._other_way(folder)}"
             )
         export = ExportFolder.read(beside)
         if self.runtime is None and export.image_size is not None:
@@ -137,6 +135,20 @@ class ModelOptions:
                 "and export again, or use the torch runtime"
             )
         return export
+
+    def _other_way(self, folder: Path) -> str:
+        """What to do where only an export could answer, for an error."""
+        only = "omit the runtime and the precision: it runs only in torch, in float32"
+        if read_peer(folder) is not None:
+            return f"{only}, as all published models"
+        path = _local_path_of(folder)
+        if path not in (None, "cross_attention"):
+            return f"{only}, because its local path is {path}"
+        int8 = " --int8 --calibrate DATA" if self.precision == "int8" else ""
+        return (
+            f"create one with: spd export onnx {self.name} -o FOLDER{int8}, and use FOLDER as the "
+            "model"
+        )
 
     def _exported(
         self, export: ExportFolder, folder: Path | None, calibration: Calibration | None
@@ -224,6 +236,15 @@ class ModelLocation:
         from spd.predictors.torch_predictor import open_torch
 
         return open_torch(Path(str(self.folder)), self.peer, options.name, options.device)
+
+
+def _local_path_of(folder: Path) -> str | None:
+    """Name of an SPD's local path; None if `config.json` does not tell."""
+    try:
+        path = read_json(folder / CONFIG)["model"]["local_path"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # the reader of checkpoints reports the error
+    return str(path)
 
 
 def _is_cpu(device: "str | torch.device") -> bool:
