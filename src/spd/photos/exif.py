@@ -3,21 +3,29 @@
 Metadata that is missing, damaged or absurd counts as unknown; it never refuses a photo.
 """
 
-import math
+import dataclasses
 
 from PIL import Image
 
+from spd.photos.exif_checks import (
+    EXIF,
+    FOCAL_MM,
+    HEIGHT,
+    ORIENTATION,
+    WIDTH,
+    digital_zoom,
+    film_focal,
+    is_turned_already,
+    positive,
+    projection_doubt,
+    whole_of,
+)
 from spd.photos.focal import film_px
 from spd.photos.structure import check_exif
 
-_ORIENTATION = 0x0112
-_EXIF = 0x8769
-_FOCAL_MM, _FOCAL_35_MM, _DIGITAL_ZOOM = 0x920A, 0xA405, 0xA404
-_WIDTH, _HEIGHT = 0xA002, 0xA003
 _AS_TEXT = "Raw profile type exif"  # in a PNG, by ImageMagick
 _PLANE_X, _PLANE_UNIT = 0xA20E, 0xA210
 _UNIT_MM = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}  # inch, centimetre, millimetre, micrometre
-
 _SENSOR_MM = (1.5, 80.0)  # smallest and largest sensor width; outside it a tag is wrong
 
 _TURNS = {
@@ -31,30 +39,84 @@ _TURNS = {
 }
 
 
-def upright(image: Image.Image) -> Image.Image:
-    """The image turned by its EXIF orientation; call it after the pixels are loaded."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class ExifCamera:
+    """Camera of a photo as EXIF describes it."""
+
+    focal_px: float | None = None
+    """Focal length in pixels of the photo; None where EXIF has none that fits the photo."""
+    warnings: tuple[str, ...] = ()
+    """Reasons to doubt that the photo is a pinhole camera's."""
+    focal_warnings: tuple[str, ...] = ()
+    """Reasons to doubt the focal length, or why it is not used."""
+
+
+def upright(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
+    """The image turned by its EXIF orientation, and reasons to doubt that it is upright now.
+
+    Call it after the pixels are loaded. An image in memory that was turned and kept its tag is not
+    turned again, if EXIF's recorded size shows it. A file is always turned, as viewers do.
+    """
     try:
-        turn = _TURNS.get(_tags_of(image).get(_ORIENTATION, 1))
+        tags = _tags_of(image)
+        orientation = tags.get(ORIENTATION, 1)
+        turn = _TURNS.get(orientation)
+        again = is_turned_already(image, tags, orientation)
     except Exception:  # Pillow raises many types for damaged metadata
-        turn = None
-    return image if turn is None else image.transpose(turn)
+        return image, ()
+    if turn is None:
+        return image, ()
+    found = (
+        f"the photo of {image.width}x{image.height} pixels has EXIF orientation {orientation}, but "
+        "EXIF's recorded size shows that it was turned before"
+    )
+    if again and image.format is None:
+        return image, (f"{found}; it is not turned again",)
+    doubts = (f"{found}; if it is on its side now, remove the orientation tag",) if again else ()
+    return image.transpose(turn), doubts
 
 
-def focal_px_of(image: Image.Image) -> float | None:
-    """Focal length in pixels of the image from its EXIF; None where EXIF has none.
+def camera_of(image: Image.Image) -> ExifCamera:
+    """Focal length in pixels of the image from its EXIF, with reasons to doubt it.
 
     The 35 mm equivalent is an angle over the diagonal, so it holds at any size and orientation.
     Without it, the focal length in millimetres and the sensor's pixels per millimetre are used,
-    corrected for a resize by the recorded width and height. Neither shows that a photo was cropped.
+    corrected for a resize by the recorded width and height. Where the image has another shape than
+    the recorded size, it is the focal length of a crop that was not resized, or unknown.
     """
     try:
-        tags = _tags_of(image).get_ifd(_EXIF)
-        film_mm = _positive(tags.get(_FOCAL_35_MM))
-        if film_mm is not None:
-            return film_px(film_mm, image.size)
-        return _by_sensor(dict(tags), image.size)
+        tags = _tags_of(image)
+        projection, useless = projection_doubt(image, tags)
+        doubts = (projection,) if projection else ()
+        return ExifCamera(None, doubts) if useless else _by_tags(image, tags, doubts)
     except Exception:  # Pillow raises many types for damaged metadata
-        return None
+        return ExifCamera()
+
+
+def _by_tags(image: Image.Image, tags: Image.Exif, doubts: tuple[str, ...]) -> ExifCamera:
+    size, doubt = whole_of(image, tags)
+    film_mm, film_doubt = film_focal(tags)
+    measured = size or image.size
+    if film_mm is not None:
+        focal_px = film_px(film_mm, measured)
+    elif film_doubt:
+        return ExifCamera(None, doubts, (f"{film_doubt}; EXIF's focal length is not used",))
+    else:
+        found = _by_sensor(dict(tags.get_ifd(EXIF)), measured)
+        if found is None:
+            return ExifCamera(None, doubts)
+        focal_px = found
+    if size is None:
+        return ExifCamera(None, doubts, (f"{doubt}; EXIF's focal length is not used",))
+    told = []
+    if doubt:
+        told.append(
+            f"{doubt}: it is taken as a crop that was not resized, with the whole photo's focal "
+            f"length of {focal_px:.1f} px; pass focal_px if it was stretched or resized"
+        )
+    if film_doubt:
+        told.append(f"{film_doubt}: {focal_px:.1f} px is used; pass focal_px if you know better")
+    return ExifCamera(focal_px, doubts, tuple(told))
 
 
 def _tags_of(image: Image.Image) -> Image.Exif:
@@ -72,24 +134,15 @@ def _tags_of(image: Image.Image) -> Image.Exif:
 
 
 def _by_sensor(tags: dict[int, object], size: tuple[int, int]) -> float | None:
-    focal_mm, per_unit = _positive(tags.get(_FOCAL_MM)), _positive(tags.get(_PLANE_X))
-    unit = _positive(tags.get(_PLANE_UNIT, 2))
-    zoom = _positive(tags.get(_DIGITAL_ZOOM))
+    focal_mm, per_unit = positive(tags.get(FOCAL_MM)), positive(tags.get(_PLANE_X))
+    unit = positive(tags.get(_PLANE_UNIT, 2))
     if focal_mm is None or per_unit is None or unit not in _UNIT_MM:
         return None
-    if zoom is not None and zoom > 1:  # cameras disagree on whether these tags include it
+    if digital_zoom(tags) > 1:  # cameras disagree on whether these tags include it
         return None
-    recorded = [_positive(tags.get(tag)) for tag in (_WIDTH, _HEIGHT)]
+    recorded = [positive(tags.get(tag)) for tag in (WIDTH, HEIGHT)]
     taken_px = max((side for side in recorded if side is not None), default=max(size))
     per_mm = per_unit / _UNIT_MM[int(unit)]
     if not _SENSOR_MM[0] <= taken_px / per_mm <= _SENSOR_MM[1]:
         return None
     return focal_mm * per_mm * max(size) / taken_px
-
-
-def _positive(value: object) -> float | None:
-    try:
-        number = float(value)  # type: ignore[arg-type]  # whatever a file holds
-    except (TypeError, ValueError, ZeroDivisionError, OverflowError):
-        return None
-    return number if math.isfinite(number) and number > 0 else None

@@ -14,7 +14,7 @@ from spd.errors import InputError, reason_of, shown
 from spd.memory import reserved
 from spd.photos.arrays import Channels as Channels
 from spd.photos.arrays import check_channels, from_array, from_tensor
-from spd.photos.exif import focal_px_of, upright
+from spd.photos.exif import camera_of, upright
 from spd.photos.limits import MAX_PIXELS as MAX_PIXELS
 from spd.photos.opening import FORMATS as FORMATS
 from spd.photos.opening import opened, ready, told
@@ -72,6 +72,11 @@ def read_photo(
     EXIF orientation is applied, so points refer to the upright image. Transparent pixels become
     white, grey becomes RGB, 16-bit grey keeps its upper eight bits, CMYK and palettes become RGB,
     and only the first of several frames is read.
+
+    A PIL image that was turned with `transpose` or `rotate` keeps its EXIF orientation. With
+    orientations 5 to 8, EXIF's recorded size shows it, and the image is not turned again. With 2 to
+    4, in a square, or without a recorded size nothing shows it: use `ImageOps.exif_transpose`,
+    which removes the tag.
 
     Args:
         image: a path; a file's bytes, or an open binary file; a PIL image; a uint8 array
@@ -170,10 +175,12 @@ def _from_file(file: "IO[bytes]") -> tuple[bytes, str]:
 
 
 def _decoded(image: Image.Image, name: str) -> Photo:
-    turned = _turned(image)
+    turned, turn_doubts = _turned(image)
     pixels = np.empty((turned.height, turned.width, 3), dtype=np.uint8)
     _by_blocks(turned, lambda block: _rgb(block, name), pixels)
-    return Photo(pixels, focal_px_of(image))  # in either orientation the same
+    camera = camera_of(image)  # in either orientation the same
+    doubts = turn_doubts + camera.warnings
+    return Photo(pixels, camera.focal_px, doubts, camera.focal_warnings)
 
 
 def _inside(image: Image.Image, name: str) -> Bool[np.ndarray, "h w"]:
@@ -181,14 +188,14 @@ def _inside(image: Image.Image, name: str) -> Bool[np.ndarray, "h w"]:
         raise InputError(
             f"{name} is a JPEG; lossy compression changes mask values, so save the mask as PNG"
         )
-    turned = _turned(image)
+    turned, _ = _turned(image)
     inside = np.empty((turned.height, turned.width), dtype=bool)
     _by_blocks(turned, _not_black, inside)
     return inside
 
 
-def _turned(image: Image.Image) -> Image.Image:
-    """The decoded image, upright."""
+def _turned(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
+    """The decoded image, upright, and reasons to doubt that it is."""
     if isinstance(image, ImageFile.ImageFile):  # raw decoders join these blocks up to a whole row
         image.decodermaxblock = max(image.decodermaxblock, _MOST_PIXEL_BYTES * image.width)
     image.load()  # turns a TIFF; its orientation tag is right only afterwards
