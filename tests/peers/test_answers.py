@@ -13,6 +13,7 @@ from transformers.models.zoedepth import image_processing_pil_zoedepth as zoe_mo
 
 import spd
 from helpers import tiny_peers
+from helpers.photo_files import picture
 from spd.errors import InputError, PointError
 from spd.peers.loading import _UNUSED
 from spd.peers.peer_predictor import PeerConfig, PeerPredictor
@@ -260,4 +261,4 @@ def test_the_tensors_that_may_be_missing_change_no_answer(folders):
 )
 def test_photos_that_a_model_cannot_take_are_refused(folders, name, size, said):
     with pytest.raises(InputError, match=said):
-        spd.load(folders[name], device="cpu").encode(np.zeros((*size, 3), np.uint8))
+        spd.load(folders[name], device="cpu").encode(picture(*size))

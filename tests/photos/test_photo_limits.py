@@ -103,7 +103,7 @@ def test_loading_takes_the_limits():
     assert predictor.limits == PhotoLimits(max_pixels=10_000, max_input_pixels=40_000)
     with pytest.raises(PhotoTooLargeError):
         predictor.encode(files.flat_png(300, 40))
-    rows, columns = predictor.encode(np.zeros((90, 90, 3), np.uint8), fov_deg=110).plan.model_size
+    rows, columns = predictor.encode(picture(90, 90), fov_deg=110).plan.model_size
     assert 30_000 < rows * columns <= 40_000
 
 

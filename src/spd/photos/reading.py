@@ -15,10 +15,12 @@ from spd.memory import reserved
 from spd.photos.arrays import Channels as Channels
 from spd.photos.arrays import check_channels, from_array, from_tensor
 from spd.photos.exif import camera_of, upright
+from spd.photos.frames import photo_frame, preview_doubts
 from spd.photos.limits import MAX_PIXELS as MAX_PIXELS
 from spd.photos.opening import FORMATS as FORMATS
 from spd.photos.opening import opened, ready, told
 from spd.photos.peaks import BLOCK_PIXELS
+from spd.photos.pixel_checks import pixel_doubts
 from spd.photos.resampling import resample as resample
 from spd.pixels import is_tensor
 
@@ -71,7 +73,7 @@ def read_photo(
 
     EXIF orientation is applied, so points refer to the upright image. Transparent pixels become
     white, grey becomes RGB, 16-bit grey keeps its upper eight bits, CMYK and palettes become RGB,
-    and only the first of several frames is read.
+    and only the first of several frames is read; of a TIFF that begins with a preview, the photo.
 
     A PIL image that was turned with `transpose` or `rotate` keeps its EXIF orientation. With
     orientations 5 to 8, EXIF's recorded size shows it, and the image is not turned again. With 2 to
@@ -93,21 +95,22 @@ def read_photo(
     """
 
     def decode(data: bytes, name: str) -> Photo:
-        with opened(data, name, max_pixels) as found:
-            return _decoded(found, name)
+        frame = photo_frame(data, name)
+        with opened(frame.data, name, max_pixels) as found:
+            return _decoded(found, name, frame.warnings)
 
     check_channels(channels)
     if isinstance(image, np.ndarray):
-        return Photo(from_array(image, channels))
+        return _with_doubts(from_array(image, channels))
     if is_tensor(image):
-        return Photo(from_tensor(image, channels))
+        return _with_doubts(from_tensor(image, channels))
     if channels != "rgb":
         raise InputError("channels='bgr' is only for arrays and tensors; files define their order")
     if isinstance(image, Photo):
         return image
     if isinstance(image, Image.Image):
         with told("the image"), ready(image, "the image", max_pixels):
-            return _decoded(image, "the image")
+            return _decoded(image, "the image", preview_doubts(image))
     if isinstance(image, bytes | bytearray | memoryview):
         return decode(bytes(image), "the image")
     if isinstance(image, str | os.PathLike):
@@ -174,12 +177,17 @@ def _from_file(file: "IO[bytes]") -> tuple[bytes, str]:
     raise InputError(f"{name} cannot be read: expected bytes, got {shown(data)}")
 
 
-def _decoded(image: Image.Image, name: str) -> Photo:
+def _with_doubts(pixels: RGBImage) -> Photo:
+    return Photo(pixels, warnings=pixel_doubts(pixels))
+
+
+def _decoded(image: Image.Image, name: str, doubts: tuple[str, ...]) -> Photo:
+    deep = image.mode in _DEEP_GREY or ";16" in str(getattr(image, "tile", ""))
     turned, turn_doubts = _turned(image)
     pixels = np.empty((turned.height, turned.width, 3), dtype=np.uint8)
     _by_blocks(turned, lambda block: _rgb(block, name), pixels)
     camera = camera_of(image)  # in either orientation the same
-    doubts = turn_doubts + camera.warnings
+    doubts += turn_doubts + camera.warnings + pixel_doubts(pixels, deep=deep, image=turned)
     return Photo(pixels, camera.focal_px, doubts, camera.focal_warnings)
 
 
