@@ -16,6 +16,8 @@ from helpers.report_folders import HOSTILE, FakePredictor, write_evaluation
 from spd.cli import run
 from spd.errors import SPDError
 from spd.evaluate import score_all
+from spd.report.image_panels import reading_map
+from spd.report.scored_image import ScoredImage
 from spd.report.write import write_report
 
 
@@ -346,3 +348,29 @@ def test_a_page_is_made_without_torch(tmp_path):
         [sys.executable, "-c", script, folder], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_few_readings_are_drawn_as_areas_and_large_holes_stay_empty():
+    rng = np.random.default_rng(0)
+    height, width = 240, 320
+    at = np.sort(rng.choice(height * width, 3000, replace=False))
+    row, column = np.divmod(at, width)
+    outside_hole = ~((row > 60) & (row < 180) & (column > 100) & (column < 220))
+    at, column = at[outside_hole], column[outside_hole]
+    image = ScoredImage((0, height, 0, width), at, width, *(np.empty(0),) * 4)
+    drawn = reading_map(image, column.astype(float))
+    assert np.isnan(drawn[120, 160])  # the middle of the hole
+    shown = np.isfinite(drawn)
+    assert shown[:50].mean() > 0.99
+    assert shown.mean() > 0.75
+    _, columns = np.mgrid[:height, :width]
+    assert np.abs(drawn - columns)[shown].max() <= 2 * (height * width / len(at)) ** 0.5
+    np.testing.assert_array_equal(drawn.ravel()[at], column)  # a reading keeps its place
+
+
+def test_a_full_map_keeps_its_holes():
+    height, width = 40, 50
+    at = np.flatnonzero(np.arange(height * width) % 3 > 0)
+    image = ScoredImage((0, height, 0, width), at, width, *(np.empty(0),) * 4)
+    drawn = reading_map(image, np.ones(len(at)))
+    assert np.isnan(drawn).sum() == height * width - len(at)

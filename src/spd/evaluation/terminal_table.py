@@ -75,7 +75,8 @@ def _below(report: EvaluationReport) -> list[str]:
         *_wrapped(
             f"gap between sparse and dense: mean {gap.mean_m:.4f} m ({gap.mean_rel:.2%}), median "
             f"{gap.median_m:.4f} m ({gap.median_rel:.2%}), max {gap.max_m:.4f} m "
-            f"({gap.max_rel:.2%})"
+            f"({gap.max_rel:.2%}); both are one function on the stride-4 grid (to 1e-5 m), and the "
+            "fast map interpolates between its cells"
         ),
     ]
     if report.read_at_nearest:

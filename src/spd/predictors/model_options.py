@@ -137,7 +137,7 @@ class ModelOptions:
         return export
 
     def _other_way(self, folder: Path) -> str:
-        """What to do where only an export could answer, for an error."""
+        """Give the way out where only an export could answer, for an error."""
         only = "omit the runtime and the precision: it runs only in torch, in float32"
         if read_peer(folder) is not None:
             return f"{only}, as all published models"

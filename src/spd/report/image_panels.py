@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import distance_transform_edt
 
 from spd.errors import DataError
 from spd.evaluation.best_median_worst import chosen
@@ -18,6 +19,7 @@ if TYPE_CHECKING:  # at run time this would import matplotlib
     from matplotlib.colors import Colormap, Normalize
 
 _LONGEST_PX = 480
+_REACH = 2.0  # largest distance of a pixel to the reading it shows, in distances between readings
 
 Map = npt.NDArray[np.float64]
 
@@ -58,7 +60,8 @@ def _row(
     metres = depth_limits([truth, *depths])
     photo = _photo(name, [evaluation for evaluation, _ in predicted])
     pictures = [photo] if photo is not None else []
-    pictures.append(_picture(truth, metres, depth_colours(), f"True depth of {name}", "true depth"))
+    words = f"true depth{_nearest(first)}"
+    pictures.append(_picture(truth, metres, depth_colours(), f"True depth of {name}", words))
     for (evaluation, image), depth_m in zip(predicted, depths, strict=True):
         of = f" of {evaluation.label}" if len(predicted) > 1 else ""
         score = evaluation.per_image("sparse_abs_rel")[name]
@@ -69,7 +72,7 @@ def _row(
             ),
             _picture(
                 _error_map(image), relative, error_colours(), f"Relative error{of}, {name}",
-                f"relative error{of} (AbsRel {score:.3f})",
+                f"relative error{of} (AbsRel {score:.3f}){_nearest(image)}",
             ),
         ]  # fmt: skip
     both = "both maps" if len(predicted) == 1 else "all depth maps"
@@ -113,16 +116,34 @@ def _photo(name: str, several: Sequence[StoredEvaluation]) -> Picture | None:
 def reading_map(image: ScoredImage, values: npt.NDArray[np.floating[Any]]) -> Map:
     """Values of readings at their pixels, NaN elsewhere; the longer side is at most 480.
 
-    Few readings, drawn at random, get coarser pixels, about one for each reading.
+    If only some readings were drawn (`--max-points`), every pixel near one has the value of the
+    nearest, because single pixels would look like noise. Larger holes stay NaN.
     """
     top, bottom, left, right = image.seen
     height, width = bottom - top, right - left
-    apart = math.isqrt(height * width // max(1, len(values)))
-    step = max(1, math.ceil(max(height, width) / _LONGEST_PX), apart)
+    step = max(1, math.ceil(max(height, width) / _LONGEST_PX))
     drawn = np.full((math.ceil(height / step), math.ceil(width / step)), np.nan)
     row, column = np.divmod(image.pixel_index, image.columns)
     drawn[(row - top) // step, (column - left) // step] = values
-    return drawn
+    apart = _apart_px(image) / step
+    if apart < 2 or not len(values):
+        return drawn
+    distance, nearest = distance_transform_edt(np.isnan(drawn), return_indices=True)
+    filled: Map = drawn[tuple(nearest)]
+    filled[distance > _REACH * apart] = np.nan
+    return filled
+
+
+def _apart_px(image: ScoredImage) -> float:
+    """Distance in pixels from a reading to the next, if they are spread evenly."""
+    top, bottom, left, right = image.seen
+    return math.sqrt((bottom - top) * (right - left) / max(1, len(image.pixel_index)))
+
+
+def _nearest(image: ScoredImage) -> str:
+    """Words for a map whose readings are sparse."""
+    sparse = _apart_px(image) >= 2
+    return f", nearest of {len(image.pixel_index):,} readings" if sparse else ""
 
 
 def fast_map(image: ScoredImage) -> Map:
