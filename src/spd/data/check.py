@@ -16,7 +16,7 @@ from spd.data.evidence import (
     problems,
     read_evidence,
 )
-from spd.data.formats import open_source
+from spd.data.formats import open_source, recognise
 from spd.data.overlap import find_same_images, official_findings, official_test_frames
 from spd.data.parallel import Progress, map_frames
 from spd.data.sample import MAX_DEPTH_M, MIN_DEPTH_M
@@ -237,7 +237,7 @@ def _ends(values: Sequence[float]) -> list[float]:
 def _recognised_by(source: Source) -> str:
     if source.options.format is not None:
         return "format given by the user"
-    found = type(source).recognise(source.path) if source.path.exists() else None
+    found = recognise(source.path).get(type(source)) if source.path.exists() else None
     return found or "recognised by its name"
 
 

@@ -6,6 +6,7 @@ from spd.data.formats.bts import BTS
 from spd.data.formats.h5_frames import H5Frames
 from spd.data.formats.image_folders import ImageDepthFolders
 from spd.data.formats.labelled_mat import LabelledMat
+from spd.data.formats.layout import unknown_advice
 from spd.data.formats.parquet import ParquetTables
 from spd.data.formats.rgbd_folder import RGBDFolder
 from spd.data.formats.table import CSVTable
@@ -33,6 +34,8 @@ def recognise(path: Path) -> dict[type[Source], str]:
     """
     try:
         found = {reader: reader.recognise(path) for reader in FORMATS}
+        if not any(found.values()):
+            found[ImageDepthFolders] = ImageDepthFolders.recognise_below(path)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise DataError(f"cannot read {path}: {reason}") from None
@@ -70,4 +73,5 @@ def _reader(name: SourceName) -> type[Source]:
         raise DataError(f"{path} matches several formats: {shown}; choose one with format=")
     raise DataError(
         f"{path} is not in a known format; supported formats are {known} (docs/formats.md)"
+        f"{unknown_advice(path)}"
     )

@@ -14,6 +14,7 @@ from spd.data.depth_png import read_depth_png
 from spd.data.depth_units import unit_words
 from spd.data.formats.decoding import read_image_file
 from spd.data.formats.nyu_source import NyuSource
+from spd.data.formats.pair_names import role_of
 from spd.data.sample import RGBDSample
 from spd.data.source import Frame, no_such_split, refuse_missing_files, refuse_options
 from spd.errors import DataError, reason_of
@@ -81,7 +82,10 @@ class BTS(NyuSource):
             return f"the list contains {first.split()[0]}" if _is_pair(first.split()[:2]) else None
         for folder, _ in _split_folders(path) if path.is_dir() else ():
             for scene in _folders(folder)[:3]:
-                for name in sorted(os.listdir(scene)):
+                names = sorted(os.listdir(scene))
+                if role_of(scene.name)[0] == "image" or any(map(_is_other_depth, names)):
+                    continue  # somebody's own folders: rgb/rgb_1.jpg, or rgb_1.jpg and depth_1.png
+                for name in names:
                     if IMAGE.fullmatch(name):
                         return f"contains {(scene / name).relative_to(path).as_posix()}"
         return None
@@ -104,6 +108,10 @@ class BTS(NyuSource):
     def image_file(self, number: int) -> Path:
         """Image file of a frame."""
         return self.pairs[number].root / self.pairs[number].image
+
+
+def _is_other_depth(name: str) -> bool:
+    return role_of(PurePosixPath(name).stem)[0] == "depth" and not name.startswith("sync_depth")
 
 
 def _frame(name: str, pair: _Pair) -> Frame:

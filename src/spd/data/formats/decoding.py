@@ -2,18 +2,26 @@
 
 import io
 import warnings
+import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 from PIL import Image
+from PIL.PpmImagePlugin import PpmImageFile
 
 from spd.data.depth_units import Unit, to_metres, unit_of, unit_words
-from spd.errors import DataError, InputError
+from spd.data.formats.pair_names import role_of
+from spd.errors import DataError, InputError, listed, shortened
+from spd.photos.limits import MAX_PIXELS
 from spd.photos.reading import RGBImage, read_image
 
 NPY = b"\x93NUMPY"
+ZIP = b"PK\x03\x04"  # an .npz file is a zip archive
+EXR = b"\x76\x2f\x31\x01"
 EXPECTED = "expected a 16-bit PNG in millimetres, or a float TIFF or .npy file in metres"
+_MOST_ARRAY_BYTES = 8 * MAX_PIXELS + 1024
 
 
 def read_image_file(path: Path) -> RGBImage:
@@ -87,7 +95,17 @@ def type_words(dtype: np.dtype) -> str:
 
 def _decode(data: bytes, name: str) -> tuple[np.ndarray, str]:
     """Array in its stored type, and the name of the file format."""
-    stored, kind = _decode_npy(data, name) if data.startswith(NPY) else _decode_image(data, name)
+    if data.startswith(EXR):
+        raise DataError(
+            f"{name} is an OpenEXR file, which SPD does not read; save its depth with numpy.save "
+            "as .npy, in metres along the optical axis"
+        )
+    if data.startswith(NPY):
+        stored, kind = _decode_npy(data, name), "npy"
+    elif data.startswith(ZIP):
+        stored, kind = _decode_npz(data, name), "npz"
+    else:
+        stored, kind = _decode_image(data, name)
     if stored.dtype.kind not in "uifb":
         raise DataError(
             f"{name} contains values of type {stored.dtype}, which cannot be depth; {EXPECTED}"
@@ -95,11 +113,47 @@ def _decode(data: bytes, name: str) -> tuple[np.ndarray, str]:
     return stored, kind
 
 
-def _decode_npy(data: bytes, name: str) -> tuple[np.ndarray, str]:
+def _decode_npy(data: bytes, name: str) -> np.ndarray:
     try:
-        return np.load(io.BytesIO(data), allow_pickle=False), "npy"
+        return _one_channel(np.load(io.BytesIO(data), allow_pickle=False))
     except Exception:  # a damaged header raises many types
         raise DataError(f"{name} is not a readable .npy file; is the file complete?") from None
+
+
+def _decode_npz(data: bytes, name: str) -> np.ndarray:
+    """The only array of the file, or the only one whose name says depth."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            sizes = {member.filename: member.file_size for member in archive.infolist()}
+            chosen = _depth_array([member.removesuffix(".npy") for member in sizes], name)
+            if sizes[f"{chosen}.npy"] > _MOST_ARRAY_BYTES:
+                raise DataError(f"{name}: the array {chosen} is too large for a depth map")
+            stored = archive.read(f"{chosen}.npy")
+    except DataError:
+        raise
+    except Exception:  # a damaged archive raises many types
+        raise DataError(f"{name} is not a readable .npz file; is the file complete?") from None
+    return _decode_npy(stored, f"{name}: the array {chosen}")
+
+
+def _depth_array(names: Sequence[str], where: str) -> str:
+    named = [name for name in names if name.lower() == "depth"] or [
+        name for name in names if role_of(name)[0] == "depth"
+    ]
+    for found in (names, named):
+        if len(found) == 1:
+            return found[0]
+    raise DataError(
+        f"{where} contains the arrays {listed([shortened(name) for name in names], 8) or 'none'}; "
+        "expected one array, or one named depth"
+    )
+
+
+def _one_channel(stored: np.ndarray) -> np.ndarray:
+    """Depth `[H, W]` also from `[H, W, 1]` and `[1, H, W]`."""
+    while stored.ndim > 2 and 1 in (stored.shape[0], stored.shape[-1]):
+        stored = stored[0] if stored.shape[0] == 1 else stored[..., 0]
+    return stored
 
 
 def _decode_image(data: bytes, name: str) -> tuple[np.ndarray, str]:
@@ -109,6 +163,8 @@ def _decode_image(data: bytes, name: str) -> tuple[np.ndarray, str]:
             warnings.catch_warnings(action="ignore", category=UserWarning),
             Image.open(io.BytesIO(data)) as opened,
         ):
+            if isinstance(opened, PpmImageFile) and opened.tile[0].codec_name != "raw":
+                return _pgm_values(data, opened), "PGM"  # Pillow stretches them to 16 bits
             return np.asarray(opened), str(opened.format)
     except MemoryError:
         raise
@@ -116,3 +172,13 @@ def _decode_image(data: bytes, name: str) -> tuple[np.ndarray, str]:
         raise DataError(
             f"{name} is not a readable depth file; is the file complete? {EXPECTED}"
         ) from None
+
+
+def _pgm_values(data: bytes, opened: PpmImageFile) -> np.ndarray:
+    """Values of a PGM file, as stored, whose header gives another maximum than 65535."""
+    arguments = opened.tile[0].args
+    if data[:2] != b"P5" or not isinstance(arguments, tuple):
+        raise ValueError("not binary grey")
+    dtype = np.dtype(">u2" if arguments[1] > 255 else np.uint8)
+    stored = np.frombuffer(data, dtype, opened.width * opened.height, opened.tile[0].offset)
+    return stored.reshape(opened.height, opened.width).astype(dtype.newbyteorder("="))

@@ -11,11 +11,16 @@ FURTHEST_STATED_US = 50_000
 
 
 def timestamp_us(stem: str) -> int | None:
-    """Microseconds of `1305031102.175304`, seconds since 1970 with a fraction; else None."""
-    match = re.fullmatch(r"(\d{9,11})\.(\d+)", stem)
+    """Microseconds of a time since 1970; None for any other name.
+
+    It is written in seconds with a fraction (`1305031102.175304`), or as 13, 16 or 19 digits:
+    milliseconds, microseconds or nanoseconds.
+    """
+    match = re.fullmatch(r"(\d{9,11})\.(\d+)|(1\d{9})(\d{3}|\d{6}|\d{9})", stem)
     if match is None:
         return None
-    return int(match[1]) * 1_000_000 + int(match[2].ljust(6, "0")[:6])
+    seconds, fraction = match[1] or match[3], match[2] or match[4]
+    return int(seconds) * 1_000_000 + int(fraction.ljust(6, "0")[:6])
 
 
 def nearest(time_us: int, ascending_us: Sequence[int]) -> int | None:

@@ -1,0 +1,173 @@
+"""Pairing images and depth maps by their names, where only one pairing is possible.
+
+A word such as `rgb` or `depth` tells what a file or folder contains; the rest of its name tells
+which frame it belongs to.
+"""
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal
+
+from spd.data.formats.timestamps import FURTHEST_PAIR_US, nearest, timestamp_us
+from spd.errors import DataError, listed
+
+Role = Literal["image", "depth", "other"]
+ROLES: dict[Role, tuple[str, ...]] = {
+    "other": (
+        *("mask", "masks", "vis", "viz", "valid", "validity", "conf", "confidence", "normal"),
+        *("normals", "label", "labels", "seg", "instance", "semantic", "semantics", "disparity"),
+        *("disp", "pose", "poses", "colored", "coloured"),
+    ),
+    "depth": ("depth", "depths", "depthmap", "depthmaps"),
+    "image": (
+        *("rgb", "color", "colors", "colour", "colours", "image", "images", "img", "imgs"),
+        *("photo", "photos", "picture", "pictures", "left"),
+    ),
+}
+"""Words in the names of files and folders; of several in one name, the first one here decides."""
+NEUTRAL = ("frame", "frames", "map", "maps")
+"""Words that may stand before a number in one name of a pair and be missing in the other."""
+MAX_UNPAIRED_SHARE = 0.05
+"""Largest share of images without a depth map near in time; above it the folders do not match."""
+
+_WORDS = {word: role for role, words in ROLES.items() for word in words}
+_PLACES = {word: place for place, word in enumerate(_WORDS)}
+_WORD = re.compile(rf"(?<![^\W\d_])(?:{'|'.join(_WORDS)})(?![^\W\d_])", re.IGNORECASE)
+
+
+def role_of(name: str) -> tuple[Role | None, str]:
+    """What a name without its extension says it contains, and the rest of the name.
+
+    `frame-01.depth` gives `("depth", "frame-01")`, and `0001` gives `(None, "0001")`.
+    """
+    found = min(_WORD.finditer(name), key=lambda match: _PLACES[match[0].lower()], default=None)
+    if found is None:
+        return None, name
+    role = _WORDS[found[0].lower()]
+    before, after = name[: found.start()].rstrip("._- "), name[found.end() :].lstrip("._- ")
+    return role, f"{before}_{after}" if before and after else before + after
+
+
+def sides(names: Iterable[str]) -> list[tuple[list[str], list[str]]]:
+    """Names of images, each with the names of depth maps that have the same rest.
+
+    Without any, the only image and the only depth map of all names are a pair. Several images or
+    depth maps of one rest stay together, for the caller to refuse.
+    """
+    held: dict[Role | None, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for name in names:
+        role, rest = role_of(name)
+        held[role][rest.lower()].append(name)
+    images, depths = held["image"], held["depth"]
+    both = [(images[rest], depths[rest]) for rest in images if rest in depths]
+    if not both and sum(map(len, images.values())) == sum(map(len, depths.values())) == 1:
+        both = [(next(iter(images.values())), next(iter(depths.values())))]
+    return both
+
+
+def pair(
+    where: str, images: Sequence[str], depths: Sequence[str], advice: Callable[[str, str], str]
+) -> tuple[list[tuple[str, str]], list[str]]:
+    """Pairs of stems, and the stems of the images that are left over.
+
+    Tried in this order: equal stems, equal rests (`rgb_1`, `depth_1`), and equal numbers (`1`,
+    `frame_0001`), each for all files or none; then the nearest time.
+
+    Args:
+        where: the source, for messages.
+        images: paths of images below the source, without the extension.
+        depths: the same of depth maps.
+        advice: text for a message on how to list the pairs, such as this one.
+
+    Raises:
+        DataError: if some file has no partner, or more than one pairing is possible.
+    """
+    for key in (str, _rest, _number):
+        left, right = _by_key(images, key), _by_key(depths, key)
+        if left is not None and right is not None and left.keys() == right.keys():
+            return [(left[at], right[at]) for at in left], []
+    if all(_time(stem) >= 0 for stem in (*images, *depths)):
+        return _pair_in_time(where, images, depths, advice)
+    raise DataError(
+        f"{where} has {_unpaired(images, depths)}; both files of a pair must have the same name, "
+        "apart from the file extension and words such as rgb and depth. Add the missing files, "
+        f"remove the unpaired ones, or {advice(*_example(images, depths))}"
+    )
+
+
+def _unpaired(images: Sequence[str], depths: Sequence[str]) -> str:
+    """Files without a partner: by the rests of their names, or by their names if rests agree."""
+    key = str if {*map(_rest, images)} == {*map(_rest, depths)} else _rest
+    keys = {*map(key, images)}, {*map(key, depths)}
+    alone = (
+        ("image(s) without depth", [stem for stem in images if key(stem) not in keys[1]]),
+        ("depth map(s) without image", [stem for stem in depths if key(stem) not in keys[0]]),
+    )
+    return " and ".join(f"{len(s)} {what}: {listed(sorted(s), 5)}" for what, s in alone if s)
+
+
+def _example(images: Sequence[str], depths: Sequence[str]) -> tuple[str, str]:
+    """An image and its depth map, or else the first two."""
+    by_rest = {_rest(depth): depth for depth in reversed(depths)}
+    image = next((image for image in images if _rest(image) in by_rest), images[0])
+    return image, by_rest.get(_rest(image), next(iter(depths), ""))
+
+
+def _by_key(stems: Sequence[str], key: Callable[[str], str | None]) -> dict[str, str] | None:
+    """Stems by key; None if one has no key, or two have the same."""
+    found = {at: stem for stem in stems if (at := key(stem)) is not None}
+    return found if len(found) == len(stems) else None
+
+
+def _rest(stem: str) -> str:
+    """The path without the word for its content; capitals do not count."""
+    folder, slash, name = stem.rpartition("/")
+    return f"{folder}{slash}{role_of(name)[1]}".lower()
+
+
+def _number(stem: str) -> str | None:
+    """The path with the number at its end, without leading zeros and neutral words before it."""
+    match = re.fullmatch(r"(.*/)?([^/]*?)[._\- ]*(\d+)", _rest(stem))
+    if match is None:
+        return None
+    before = "" if match[2] in NEUTRAL else match[2]
+    return f"{match[1] or ''}{before}#{int(match[3])}"
+
+
+def _pair_in_time(
+    where: str, images: Sequence[str], depths: Sequence[str], advice: Callable[[str, str], str]
+) -> tuple[list[tuple[str, str]], list[str]]:
+    by_folder: dict[str, dict[int, str]] = defaultdict(dict)
+    for stem in sorted(depths, key=_time):
+        by_folder[_folder(stem)][_time(stem)] = stem
+    times_us = {folder: list(by_time) for folder, by_time in by_folder.items()}
+    pairs: list[tuple[str, str]] = []
+    gaps: dict[str, float] = {}
+    for stem in images:
+        place = nearest(_time(stem), times_us.get(_folder(stem), ()))
+        gap_us = math.inf if place is None else abs(place - _time(stem))
+        if place is not None and gap_us <= FURTHEST_PAIR_US:
+            pairs.append((stem, by_folder[_folder(stem)][place]))
+        else:
+            gaps[stem] = gap_us
+    if not pairs or len(gaps) > MAX_UNPAIRED_SHARE * len(images):
+        worst = max(gaps, key=lambda stem: gaps[stem])
+        raise DataError(
+            f"{where}: {len(gaps)} of {len(images)} images have no depth map within "
+            f"{FURTHEST_PAIR_US / 1e6:g} s; the largest gap is {gaps[worst] / 1e6:g} s, at "
+            f"{worst}. Check that both folders come from the same recording, or "
+            f"{advice(images[0], depths[0])}"
+        )
+    return pairs, list(gaps)
+
+
+def _folder(stem: str) -> str:
+    return stem.rpartition("/")[0]
+
+
+def _time(stem: str) -> int:
+    """Time in microseconds; -1 for a name that is not a time."""
+    time_us = timestamp_us(_rest(stem).rpartition("/")[2])
+    return -1 if time_us is None else time_us
