@@ -133,8 +133,11 @@ def test_files_without_a_partner_are_counted_and_listed(tmp_path):
     assert str(caught.value) == (
         f"{folder} has 7 image(s) without depth: train/10, train/11, train/12, train/13, "
         "train/14, ... and 1 depth map(s) without image: train/x; both files of a pair must have "
-        "the same name, apart from the file extension. Add the missing files, remove the "
-        "unpaired ones, or list the pairs in a CSV file (docs/formats.md)"
+        "the same name, apart from the file extension and words such as rgb and depth. Add the "
+        "missing files, remove the unpaired ones, or list the pairs in a CSV file: write "
+        f'{folder}/pairs.csv with the first line "image,depth" and one line for each pair, such as '
+        f'"images/val/1.png,depth/val/1.png", and run spd data check {folder}/pairs.csv,'
+        "focal_px=PIXELS (docs/formats.md)"
     )
     assert len(open_source(f"{folder}:val")) == 1
 
@@ -205,7 +208,10 @@ def test_more_than_5_percent_left_over_are_refused_with_the_largest_gap(tmp_path
     assert str(caught.value) == (
         f"{tmp_path}: 1 of 19 images have no depth map within 0.02 s; "
         "the largest gap is 0.25 s, at 1305031118.000000. Check that both folders come "
-        "from the same recording, or list the pairs in a CSV file (docs/formats.md)"
+        "from the same recording, or list the pairs in a CSV file: write "
+        f'{tmp_path}/pairs.csv with the first line "image,depth" and one line for each pair, such '
+        'as "rgb/1305031100.000000.png,depth/1305031100.010000.png", and run spd data check '
+        f"{tmp_path}/pairs.csv,focal_px=PIXELS (docs/formats.md)"
     )
 
 

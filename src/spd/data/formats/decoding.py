@@ -145,7 +145,7 @@ def _depth_array(names: Sequence[str], where: str) -> str:
             return found[0]
     raise DataError(
         f"{where} contains the arrays {listed([shortened(name) for name in names], 8) or 'none'}; "
-        "expected one array, or one named depth"
+        "expected one array, or one named depth; save the depth under that name"
     )
 
 

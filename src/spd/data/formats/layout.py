@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from PIL import Image
+
 from spd.data.formats.general import SPLITS
 from spd.data.formats.pair_names import role_of, sides
 from spd.errors import DataError, reason_of
@@ -15,7 +17,8 @@ IMAGE_ENDINGS = (
     *(".avif", ".heic", ".heif"),
 )
 DEPTH_ENDINGS = (".png", ".tif", ".tiff", ".npy", ".npz", ".pgm", ".pfm", ".exr")
-
+ARRAYS = (".npy", ".npz", ".pfm", ".exr")
+"""Endings of depth that are no endings of images."""
 MOST_FOLDERS = 4
 """Largest number of folders between a source and the folders of its images."""
 FOLDERS_LOOKED_AT = 100
@@ -114,15 +117,38 @@ def unknown_advice(path: Path) -> str:
         for name in names
         if not name.startswith(".")
     )
-    images = [name for name in files if name.lower().endswith(IMAGE_ENDINGS)]
-    image = min(images, key=lambda name: name.lower().endswith(".png"), default=None)
+    firsts = {_kind(name): name for name in reversed(files)}.values()
+    images = [name for name in firsts if name.lower().endswith(IMAGE_ENDINGS)]
+    deep = {_kind(name) for name in images if _is_deep(path / name)}
+    order = {ending: place for place, ending in enumerate(IMAGE_ENDINGS)}
+    image = min(
+        images, key=lambda n: (_kind(n) in deep, order[Path(n).suffix.lower()], n), default=None
+    )
     if image is None:
         return ""
-    kind = _kind(image)
-    depths = [n for n in files if n.lower().endswith(DEPTH_ENDINGS) and _kind(n) != kind]
-    same = [name for name in depths if Path(name).stem == Path(image).stem]
-    depth = (*same, *depths, "DEPTH_MAP")[0]
+    others = [n for n in files if n.lower().endswith(DEPTH_ENDINGS) and _kind(n) != _kind(image)]
+    stem = Path(image).stem
+    depth = min(
+        others,
+        key=lambda n: (
+            not n.lower().endswith(ARRAYS) and _kind(n) not in deep,
+            Path(n).stem != stem,
+            n,
+        ),
+        default="DEPTH_MAP",
+    )
     return f"; to read images and depth maps of any name, {csv_advice(path, image, depth)}"
+
+
+def _is_deep(file: Path) -> bool:
+    """Whether the header of an image gives more than 8 bits, as depth has."""
+    if not file.is_file():  # reading a named pipe would wait forever
+        return False
+    try:
+        with Image.open(file) as opened:
+            return opened.mode.startswith(("I", "F"))
+    except Exception:  # a damaged file raises many types
+        return False
 
 
 def _kind(name: str) -> tuple[str, str]:

@@ -38,7 +38,7 @@ _WORD = re.compile(rf"(?<![^\W\d_])(?:{'|'.join(_WORDS)})(?![^\W\d_])", re.IGNOR
 
 
 def role_of(name: str) -> tuple[Role | None, str]:
-    """What a name without its extension says it contains, and the rest of the name.
+    """Content of a file or folder according to its name, and the rest of the name.
 
     `frame-01.depth` gives `("depth", "frame-01")`, and `0001` gives `(None, "0001")`.
     """
