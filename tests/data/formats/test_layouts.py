@@ -198,7 +198,9 @@ def test_the_camera_of_scannet_is_used_and_told(tmp_path):
 @pytest.mark.parametrize("name", ["intrinsics_color.txt", "camera-intrinsics.txt"])
 def test_a_camera_matrix_above_the_images_is_used(name, tmp_path):
     layout(tmp_path, "rgb/{n}.png", "depth/{n}.png")
-    (tmp_path / name).write_text("9.5 0 3.5\n0 9.5 2.5\n0 0 1\n")
+    matrix = np.eye(4)
+    matrix[:3, :3] = [[9.5, 0, 3.5], [0, 9.5, 2.5], [0, 0, 1]]
+    np.savetxt(tmp_path / name, matrix)
     assert open_source(str(tmp_path))[0].intrinsics.cy == 2.5
 
 
@@ -206,11 +208,14 @@ def test_the_camera_of_larger_images_is_refused(tmp_path):
     text = scannet(tmp_path, MATRIX.format(f=1170, cx=646, cy=489))
     report = check_source(text)
     assert not report.usable
-    assert "are the intrinsics for this size? They come from" in report.broken[0][1]
+    assert "does not suit its camera file" in report.broken[0][1]
+    assert "are the intrinsics for this size?" in report.broken[0][1]
     assert check_source(f"{text},focal_px=9").broken == []
 
 
 @pytest.mark.parametrize("matrix", ["", "1 2 3", "a b", MATRIX.format(f=0, cx=3, cy=2)])
 def test_a_file_without_a_camera_matrix_is_named(matrix, tmp_path):
-    with pytest.raises(DataError, match=r"intrinsic_color.txt .*camera matrix"):
+    with pytest.raises(
+        DataError, match=r"intrinsic_color.txt is not readable as a camera: .*focal_px="
+    ):
         open_source(scannet(tmp_path, matrix))

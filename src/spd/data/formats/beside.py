@@ -1,12 +1,13 @@
 """Files beside images and depth maps that state the camera, or the unit of the depth."""
 
-import math
+import dataclasses
 import re
 from pathlib import Path
 
 from spd.data.frame_index import CameraEntry
 from spd.errors import DataError, reason_of, shortened
 from spd.files import read_text
+from spd.photos.camera_matrix import parse_intrinsics
 
 CAMERA_FILES = (
     *("intrinsic/intrinsic_color.txt", "intrinsics_color.txt", "intrinsic_color.txt"),  # ScanNet
@@ -33,23 +34,13 @@ def read_camera(file: Path) -> CameraEntry:
         DataError: if the file contains no such matrix.
     """
     try:
-        numbers = [float(word) for word in re.split(r"[\s,;\[\]]+", read_text(file)) if word]
-    except (OSError, ValueError) as error:
-        raise DataError(f"{file} is not a readable camera matrix: {reason_of(error)}") from None
-    width = {9: 3, 12: 4, 16: 4}.get(len(numbers), 0)
-    rows = [numbers[width * row : width * row + 3] for row in range(3)]
-    fits = (
-        width
-        and all(map(math.isfinite, numbers))
-        and (rows[0][1], rows[1][0], *rows[2]) == (0, 0, 0, 0, 1)
-        and min(rows[0][0], rows[1][1]) > 0
-    )
-    if not fits:
+        found = parse_intrinsics(" ".join(read_text(file).split()), "the camera matrix")
+    except (OSError, ValueError) as error:  # InputError is a ValueError
         raise DataError(
-            f"{file} contains {shortened(str(numbers))}; expected the camera matrix fx 0 cx, "
-            "0 fy cy, 0 0 1 as 3x3, 3x4 or 4x4 numbers; correct the file, or pass focal_px="
-        )
-    return CameraEntry(fx=rows[0][0], fy=rows[1][1], cx=rows[0][2], cy=rows[1][2])
+            f"{file} is not readable as a camera: {reason_of(error)}; correct the file, or pass "
+            "focal_px="
+        ) from None
+    return CameraEntry(**dataclasses.asdict(found))
 
 
 def yaml_unit(path: Path) -> float | None:

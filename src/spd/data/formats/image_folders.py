@@ -18,7 +18,7 @@ from spd.data.frame_index import INDEX
 from spd.data.sample import RGBDSample
 from spd.data.source import Frame, no_such_split
 from spd.errors import DataError, listed
-from spd.photos.camera import CameraOptions
+from spd.photos.camera_doubts import doubts_of_intrinsics
 
 
 class ImageDepthFolders(FilePairSource):
@@ -63,7 +63,9 @@ class ImageDepthFolders(FilePairSource):
         stems, self.left_over = pair(str(self.path), list(images), list(depths), advice)
         unit = self.options.unit if self.options.unit is not None else yaml_unit(self.path)
         files = [self._camera_file(images[stem].parent) for stem, _ in stems]
-        cameras = {file: None if file is None else read_camera(file) for file in set(files)}
+        cameras = {
+            file: None if file is None else read_camera(file) for file in dict.fromkeys(files)
+        }
         self.camera_files = {n: file for n, file in enumerate(files) if file is not None}
         self._set_pairs(
             [
@@ -107,10 +109,11 @@ class ImageDepthFolders(FilePairSource):
         sample = super().read(number)
         file = self.camera_files.get(number)
         if file is not None:
-            for warning in CameraOptions(intrinsics=sample.intrinsics).warnings(sample.image_size):
+            assert sample.intrinsics is not None
+            for doubt in doubts_of_intrinsics(sample.intrinsics, sample.image_size):
                 raise DataError(
-                    f"{self.pairs[number].image}: {warning} They come from {file}; if the images "
-                    "were resized, pass their focal length with focal_px="
+                    f"{self.pairs[number].image} does not suit its camera file {file}: {doubt}; "
+                    "correct the file, or pass the focal length of the images with focal_px="
                 )
         return sample
 
