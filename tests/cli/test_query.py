@@ -221,6 +221,7 @@ def test_points_of_a_parquet_table(ask, here):
         ),
         (["--points", "3,4", "--distortion", "0,0,0,0"], "distortion requires intrinsics"),
         (["--points", "3,4", "--intrinsics", "52,52,32"], "must be fx,fy,cx,cy"),
+        (["--points", "3,4", "--intrinsics", "52,9,32,0,52,24,0,0,1"], "a skew of 9 px"),
         (["--points", "3,4", "--intrinsics", "52,52,32,24", *FOCAL], "pass only one of focal_px"),
         (["--points", "3,4", "--intrinsics", "52,52,32,24", "--distortion", "1,2"], "4, 5 or 8"),
     ],
@@ -239,6 +240,17 @@ def test_intrinsics_of_another_size_are_warned_of(ask):
     code, _, err = ask("--points", "3,4", "--intrinsics", "52,52,320,240")
     assert code == 0
     assert "are the intrinsics for this size" in err
+
+
+def test_ros_camera_matrices_are_taken_as_four_numbers_are(ask):
+    four, nine = "52,50,30,25", "52,0,30,0,50,25,0,0,1"
+    twelve, text = "52,0,30,-4,0,50,25,0,0,0,1,0", "[52.0, 0.0, 30.0, 0.0, 50.0, 25.0, 0, 0, 1.0]"
+    answers = [
+        ask("--points", "3,4", "--intrinsics", camera, "--json")
+        for camera in (four, nine, twelve, text)
+    ]
+    assert [code for code, _, _ in answers] == [0] * 4
+    assert {out for _, out, _ in answers} == {answers[0][1]}
 
 
 def test_help_says_what_shipped_is(capsys):

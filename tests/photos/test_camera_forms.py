@@ -216,7 +216,8 @@ def test_distances_in_another_unit_are_asked_about(per_metre, unit):
     scene = wall()
     points = [(10, 10), (20, 12), (5, 5)]
     known = scene.depth_at(points) * 1.2 * per_metre
-    found = calibrate(scene, points, known, along_axis=True)
+    with pytest.warns(UserWarning, match="in metres"):
+        found = calibrate(scene, points, known, along_axis=True)
     (warning,) = found.warnings()
     assert "in metres" in warning
     assert f"if they were in {unit}, the factor is 1.2" in warning
@@ -234,3 +235,101 @@ def test_two_distances_that_contradict_each_other_are_told_so():
     assert "THE TWO DISTANCES CONTRADICT EACH OTHER: one needs 4 times" in found.verdict()
     near = fit(np.array([2.0, 2.0]), np.array([2.4, 2.5]), focal_known=True, model="m")
     assert "CONTRADICT" not in near.verdict()
+
+
+@pytest.mark.parametrize(
+    ("centre", "photo", "said"),
+    [  # (cx, cy), (width, height)
+        ((320, 240), (320, 240), "suit a photo of about 640x480"),
+        ((320, 240), (1280, 960), "suit a photo of about 640x480"),
+        ((319.5, 239.5), (800, 600), "suit a photo of about 640x480"),
+        (
+            (325.6, 253.7),
+            (853, 640),
+            "suit a photo of about 652x508",
+        ),  # NYU's camera, and a larger photo
+        ((640, 360), (1024, 768), "suit a photo of about 1280x720"),
+        ((960, 540), (1920, 1440), "suit a photo of about 1920x1080"),  # of video, and a photo
+        ((960, 720), (1920, 1080), "suit a photo of about 1920x1440"),
+        ((512, 384), (768, 1024), "1024x768, this size turned"),
+        ((325.6, 253.7), (480, 640), "652x508, this size turned"),
+        ((640, 512), (1024, 1280), "1280x1024, this size turned"),
+        (
+            (1280 / 2, 960 / 2),
+            (1440, 1920),
+            "suit a photo of about 1280x960",
+        ),  # turned, and resized
+        ((0, 0), (640, 480), "are the intrinsics for this size"),
+        ((-3, -3), (640, 480), r"are the intrinsics for this size\?$"),
+    ],
+)
+def test_the_size_that_the_intrinsics_suit_is_named(centre, photo, said):
+    camera = Intrinsics(600.0, 600.0, *centre)
+    (warning,) = CameraOptions(intrinsics=camera).warnings(photo[::-1])
+    assert re.search(said, warning)
+
+
+@pytest.mark.parametrize(
+    ("centre", "photo"),
+    [
+        ((325.58, 253.74), (640, 480)),  # NYU Depth V2
+        ((318.6, 255.3), (640, 480)),  # TUM RGB-D, freiburg1
+        ((367.2, 248.4), (752, 480)),  # EuRoC
+        ((332.06, 325.88), (640, 576)),  # Azure Kinect, narrow view
+        ((326, 337), (640, 576)),  # another one
+        ((953.28, 555.14), (1920, 1080)),  # Azure Kinect, colour
+        ((254.88, 205.4), (512, 424)),  # Kinect v2
+        ((635.5, 359.2), (1280, 720)),  # RealSense D405
+        ((951.7, 594.8), (1944, 1200)),  # Zivid
+        ((718, 963), (1440, 1920)),  # a phone, upright
+        ((609.56, 172.85), (1242, 375)),  # KITTI
+        ((596.56, 149.85), (1216, 352)),  # KITTI, cropped
+        ((682.05, 238.77), (1408, 376)),  # KITTI-360
+        ((1176.73, 1011.73), (2964, 1988)),  # Middlebury 2014, rectified
+        ((1096.98, 513.1), (2048, 1024)),  # Cityscapes
+        ((775, 1024), (1550, 2048)),  # Argoverse 2, upright
+        ((263.15, 271.93), (640, 480)),  # a webcam, by ROS's calibrator
+        ((31.5, 23.5), (64, 48)),
+        ((0, 0), (1, 1)),
+    ],
+)
+def test_cameras_of_other_data_sets_are_not_doubted(centre, photo):
+    assert CameraOptions(intrinsics=Intrinsics(600.0, 600.0, *centre)).warnings(photo[::-1]) == ()
+
+
+def test_intrinsics_of_another_size_are_doubted_for_points_in_space_too():
+    with pytest.warns(UserWarning, match="suit a photo of about 640x480"):
+        wall().points_3d([(30, 20)], Intrinsics(520.0, 520.0, 320.0, 240.0))
+
+
+def test_focal_lengths_in_millimetres_are_doubted_in_intrinsics_too():
+    assert "26 px gives a field of view of 162" in doubts((240, 320), intrinsics=[26, 26, 160, 120])
+    assert "85 px gives a field of view of 162" in doubts((1080, 810), focal_px=85)
+    assert doubts((480, 640), focal_px=130) == ""  # 136 degrees
+    assert doubts((3000, 4000), focal_px=400) == ""  # no lens has so many millimetres
+
+
+KITTI = [  # P2 of the object benchmark: its shift has three parts
+    *(721.5377, 0.0, 609.5593, 44.85728, 0.0, 721.5377, 172.854, 0.2163791),
+    *(0.0, 0.0, 1.0, 0.002745884),
+]
+
+
+@pytest.mark.parametrize(
+    ("form", "camera"),
+    [
+        (KITTI, (721.5377, 721.5377, 609.5593, 172.854)),
+        (np.linalg.inv(np.linalg.inv(np.array(K))), (520, 515, 321, 243)),
+        (np.array(K)[None], (520, 515, 321, 243)),
+        ([[3000, 1.5, 2000], [0, 3001, 1500], [0, 0, 1]], (3000, 3001, 2000, 1500)),
+    ],
+    ids=["kitti", "computed", "batch_of_one", "calibrators_skew"],
+)
+def test_matrices_of_data_sets_and_calibrators_are_read(form, camera):
+    found = as_intrinsics(form)
+    assert (found.fx, found.fy, found.cx, found.cy) == pytest.approx(camera)
+
+
+def test_a_missing_number_is_not_skipped():
+    with pytest.raises(InputError, match="must be fx,fy,cx,cy"):
+        parse_intrinsics("520,,520,320,240", "--intrinsics")

@@ -1,5 +1,6 @@
 """One factor from a few known distances: fitted robustly, judged honestly, applied everywhere."""
 
+import dataclasses
 import json
 import math
 
@@ -73,6 +74,69 @@ def test_fewer_than_three_distances_cannot_tell():
     found = fit(np.array([1.0, 2.0]), np.array([1.5, 3.0]), focal_known=True, model="")
     assert found.fits is None
     assert "at least three distances are needed" in found.verdict()
+
+
+@pytest.mark.parametrize(
+    ("factor", "unit"),
+    [
+        *((100, "centimetres"), (130, "centimetres"), (1000, "millimetres"), (700, "millimetres")),
+        *((3.28, "feet"), (4.5, "feet"), (39.4, "inches"), (30, "inches"), (0.001, "kilometres")),
+    ],
+)
+def test_distances_in_another_unit_are_doubted_by_name(factor, unit):
+    with pytest.warns(UserWarning, match=f"in metres.* if they were in {unit}"):
+        found = calibrate(ramp(), POINTS, DEPTH_M * factor, along_axis=True)
+    assert found.scale == pytest.approx(factor)  # the answer stays
+    assert found.is_absurd == (factor > 10 or factor < 0.1)
+
+
+@pytest.mark.parametrize("factor", [0.34, 1, 2.9])
+def test_a_usual_factor_is_not_doubted(factor):
+    assert calibrate(ramp(), POINTS, DEPTH_M * factor, along_axis=True).warnings() == ()
+
+
+def test_a_factor_between_units_is_doubted_without_a_name():
+    with pytest.warns(UserWarning, match="in metres, and at these pixels"):
+        calibrate(ramp(), POINTS, DEPTH_M * 11, along_axis=True)
+
+
+def test_two_distances_that_contradict_are_told_with_both_factors():
+    with pytest.warns(UserWarning, match=r"2 m at \(0, 20\) implies .* 2, and 8 m .* one of 4;"):
+        found = calibrate(ramp(), POINTS[:2], [2.0, 8.0], along_axis=True)
+    assert "which imply the factors 2 and 4; THE TWO DISTANCES CONTRADICT" in found.verdict()
+    assert Calibration(**dataclasses.asdict(found)).verdict() == found.verdict()
+    near = calibrate(ramp(), POINTS[:2], [2.0, 5.0], along_axis=True)  # no warning
+    assert "imply the factors 2 and 2.5; at least three distances" in near.verdict()
+
+
+def test_one_wrong_distance_of_many_is_named():
+    known = DEPTH_M * 1.5
+    known[2] *= 100
+    with pytest.warns(UserWarning, match=r"450 m at \(20, 20\) implies a factor of 150, but all"):
+        found = calibrate(ramp(), POINTS, known, along_axis=True)
+    assert found.scale == pytest.approx(1.5, rel=0.005)
+
+
+def test_the_command_writes_an_absurd_factor_only_if_confirmed(tmp_path, monkeypatch, capsys):
+    from PIL import Image
+
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(picture(60, 80)).save("photo.png")
+    ask = ["query", "photo.png", "--points", "10,10", "60,40", "--fov-deg", "60", "--json"]
+    assert run(ask) == 0
+    before = json.loads(capsys.readouterr().out)
+    known = [f"{p['u']},{p['v']},{p['range_m'] * 100}" for p in before]
+    words = ["calibrate", "photo.png", "--known", *known, "--fov-deg", "60"]
+    assert run(words) == 2
+    error = capsys.readouterr().err
+    assert "if they were in centimetres, the factor is" in error
+    assert "--any-factor" in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "calibration.json").exists()
+    assert run([*words, "--any-factor"]) == 0
+    assert "if they were in centimetres" in capsys.readouterr().err
+    assert run([*ask, "--calibration", "calibration.json"]) == 0  # told where it is applied, too
+    assert "if they were in centimetres" in capsys.readouterr().err
 
 
 def test_a_calibrated_scene_answers_everything_in_true_metres():

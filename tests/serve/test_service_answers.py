@@ -79,6 +79,9 @@ def test_every_photo_gets_its_warnings_and_not_only_the_first(client):
     [
         ({"fov_deg": 60}, "fov"),
         ({"fx": 60, "fy": 60.5, "cx": 30, "cy": 20}, "intrinsics"),
+        ({"intrinsics": "60,60.5,30,20"}, "intrinsics"),
+        ({"intrinsics": "60,0,30,0,60.5,20,0,0,1"}, "intrinsics"),
+        ({"intrinsics": "60,0,30,0,0,60.5,20,0,0,0,1,0"}, "intrinsics"),
     ],
 )
 def test_other_ways_to_give_the_camera(client, camera, source):

@@ -128,6 +128,12 @@ def test_distortion_is_null_where_none_was_given(client, image):
         (PINHOLE | {"distortion": "0,0,0"}, "4, 5 or 8 numbers"),
         (PINHOLE | {"distortion": "a,b,c,d"}, "4, 5 or 8 numbers"),
         (PINHOLE | {"distortion": "nan,0,0,0"}, "must be finite"),
+        (PINHOLE | {"distortion": "0,0,0,0,0,0,0,0,0.1,0,0,0"}, "s1 = 0.1"),
+        (PINHOLE | {"intrinsics": "60,60,30,20"}, "pass only one of intrinsics and fx"),
+        ({"intrinsics": "60,60,30,20", "focal_px": 60}, "pass only one of"),
+        ({"intrinsics": "60,60,30"}, "must be fx,fy,cx,cy"),
+        ({"intrinsics": "60,5,30,0,60,20,0,0,1"}, "a skew of 5 px"),
+        ({"intrinsics": "60,60,1e300,20"}, "at most 1e+07 pixels"),
     ],
 )
 def test_invalid_lens_distortion(client, camera, pattern):

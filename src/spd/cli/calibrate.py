@@ -49,6 +49,13 @@ def calibrate(
             help="Measured values are depths (camera z), not distances from the camera.",
         ),
     ] = False,
+    any_factor: Annotated[
+        bool,
+        typer.Option(
+            "--any-factor",
+            help="Write the calibration even if its factor is above 10 or below 0.1.",
+        ),
+    ] = False,
     device: Device = None,
     max_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
     max_input_megapixels: MaxInputMegapixels = DEFAULT_INPUT_MEGAPIXELS,
@@ -76,6 +83,7 @@ def calibrate(
         ModelOptions(model=model, device=device, limits=limits),
         CameraOptions(focal_px=focal_px, fov_deg=fov_deg),
         along_axis=along_axis,
+        any_factor=any_factor,
     )
 
 
@@ -87,14 +95,18 @@ def calibrate_photo(
     camera: "CameraOptions",
     *,
     along_axis: bool,
+    any_factor: bool = False,
 ) -> None:
     """Fit a factor to known distances in one photo, print the result and write it.
+
+    A factor above 10 or below 0.1 is an error unless `any_factor` is set: whoever applies the file
+    later sees neither the distances nor a warning of today, and gets every depth wrong by it.
 
     Raises:
         SPDError: on the first wrong input.
     """
-    from spd.cli.photo import encode, note, read_file, tell
-    from spd.errors import PointError
+    from spd.cli.photo import encode, noted_warnings, read_file, tell
+    from spd.errors import InputError, PointError
     from spd.files import check_writable
     from spd.pixels import as_points, check_inside
     from spd.scenes.calibration import calibrate as fit_scene
@@ -113,11 +125,14 @@ def calibrate_photo(
     predictor = location.load()
     scene = encode(predictor, photo, camera)
     metres = [distance_m for _, _, distance_m in measured]
-    fitted = fit_scene(scene, points, metres, model=predictor.source, along_axis=along_axis)
+    with noted_warnings():
+        fitted = fit_scene(scene, points, metres, model=predictor.source, along_axis=along_axis)
+        if fitted.is_absurd and not any_factor:
+            raise InputError(
+                f"{'; '.join(fitted.warnings())}; to write it all the same, pass --any-factor"
+            )
     fitted.write(out)
     tell(fitted.verdict(), out)
-    for warning in fitted.warnings():
-        note(f"warning: {warning}")
     tell(f"wrote the calibration to {out}; apply it with: spd query --calibration {out}", out)
 
 

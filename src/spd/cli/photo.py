@@ -1,7 +1,9 @@
 """A photo and its camera as a command takes them."""
 
+import contextlib
 import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 from spd.errors import InputError
@@ -62,12 +64,18 @@ def check_camera(camera: CameraOptions, photo: Photo, *, needed_for: str | None)
 
 def encode(predictor: AnyPredictor, photo: Photo, camera: CameraOptions) -> PhotoScene:
     """Encode a photo, and print its warnings to stderr."""
+    with noted_warnings():
+        return predictor.encode_photo(photo, camera)
+
+
+@contextlib.contextmanager
+def noted_warnings() -> Iterator[None]:
+    """Print the warnings of a block to stderr, one a line, when it ends without an error."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        scene = predictor.encode_photo(photo, camera)
+        yield
     for warning in caught:
         note(f"warning: {warning.message}")
-    return scene
 
 
 def focal_text(scene: PhotoScene) -> str:

@@ -124,7 +124,7 @@ class CameraOptions:
         if focal is None:
             return ()
         if self.intrinsics is not None:
-            found = doubts_of_intrinsics(self.intrinsics, size)
+            found = doubts_of_focal(focal.px, size) + doubts_of_intrinsics(self.intrinsics, size)
         elif self.fov_deg is not None:
             found = doubts_of_fov(self.fov_deg)
         else:

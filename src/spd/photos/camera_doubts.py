@@ -9,9 +9,11 @@ _OFF_CENTRE = 0.25  # share of a side; only crops have their principal point far
 _NEAR_CENTRE = 0.08  # cameras have it nearer
 _OTHER_SIZE = 1.15  # ratio of sizes from which a principal point cannot be the camera's own
 _SAME_RATIO = 1.08  # both sides give the same ratio of sizes, but for cameras' own offsets
+_FRAMES = (4 / 3, 3 / 2, 16 / 10, 16 / 9)  # shapes of ordinary frames, longer side by shorter
+_SAME_FRAME = 1.025
 _NARROW_RADIANS = (0.1, math.pi)  # views in degrees that are common ones in radians
-_MILLIMETRES = 80.0  # longest common lens
-_WIDE_DEG = 130.0  # wider than almost every lens
+_MILLIMETRES = 300.0  # longest common lens
+_WIDE_DEG = 140.0  # wider than almost every lens
 _OTHER_FOCAL = 1.6  # ratio to EXIF's focal length: neither an error of EXIF nor a crop
 
 
@@ -30,13 +32,16 @@ def doubts_of_intrinsics(camera: Intrinsics, size: Size) -> tuple[str, ...]:
         f"{width}x{height} photo"
     )
     if min(wide, high) > 0:
+        about = "x".join(str(2 * round(at / 2 - 0.25)) for at in (wide, high))  # 640 of 319.5, 320
         for seen, turned in (((width, height), False), ((height, width), True)):
             ratio = _common_ratio(wide / seen[0], high / seen[1])
             if ratio is None or (not turned and 1 / _OTHER_SIZE < ratio < _OTHER_SIZE):
                 continue
             if turned and (wide > high) == (width > height):
                 continue
-            other = f"a photo of about {round(wide)}x{round(high)}"
+            if turned and max(size) / min(size) < _OTHER_SIZE:  # nearly square: an offset, likelier
+                continue
+            other = f"a photo of about {about}"
             if turned and 1 / _OTHER_SIZE < ratio < _OTHER_SIZE:
                 text = f"{other}, this size turned; turn the intrinsics with the photo"
             elif turned:
@@ -44,9 +49,22 @@ def doubts_of_intrinsics(camera: Intrinsics, size: Size) -> tuple[str, ...]:
             else:
                 text = f"{other}; scale the intrinsics by {1 / ratio:.3g}"
             return (f"{far}; are the intrinsics for this size? They suit {text}",)
+        if _is_other_frame(wide / high, width / height):
+            text = f"a photo of about {about}; scale and crop them as the photo was"
+            return (f"{far}; are the intrinsics for this size? They suit {text}",)
     if max(abs(wide / width - 1), abs(high / height - 1)) / 2 <= _OFF_CENTRE:
         return ()
     return (f"{far}; are the intrinsics for this size?",)
+
+
+def _is_other_frame(shape: float, of_photo: float) -> bool:
+    """Whether a shape is that of an ordinary frame, and another than the photo's.
+
+    As of video of 16:9 and a photo of 4:3 by one camera. The principal points of stereo pairs,
+    which are off the centre too, suit no such frame.
+    """
+    alike = [max(shape, each) / min(shape, each) for each in (*_FRAMES, of_photo)]
+    return min(alike[:-1]) < _SAME_FRAME and alike[-1] > _SAME_RATIO
 
 
 def doubts_of_fov(fov_deg: float) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 ROS: `sensor_msgs/CameraInfo`, whose K has nine numbers and P twelve, row by row.
 """
 
+import re
 from typing import TypeAlias
 
 import numpy as np
@@ -14,11 +15,13 @@ from spd.pixels import Intrinsics, as_numbers
 IntrinsicsLike: TypeAlias = Intrinsics | ArrayLike
 
 LARGEST_SQUEEZE = 0.05  # largest |fx / fy - 1|; calibration errors are smaller
-LARGEST_SKEW_PX = 0.5
-"""Largest skew, the entry beside fx: half a pixel at the edge of a view of 90 degrees."""
+LARGEST_SKEW_PX, LARGEST_SKEW = 0.5, 0.001
+"""Largest skew, the entry beside fx, in pixels or of fx: half a pixel at the edge of a view of 90
+degrees, or a millimetre at one metre."""
 
 _FORMS = "fx,fy,cx,cy, a 3x3 matrix [[fx, 0, cx], [0, fy, cy], [0, 0, 1]], or a 3x4 or 4x4 matrix"
 _SHAPES = {(9,): (3, 3), (12,): (3, 4), (16,): (4, 4)}  # of matrices written row by row
+_ROUNDING = 1e-6  # in the zeros and ones of a matrix that was computed
 _NORMALISED = 10.0  # no camera of a photo has so few pixels of focal length
 
 
@@ -27,8 +30,8 @@ def as_intrinsics(intrinsics: IntrinsicsLike) -> Intrinsics:
 
     Args:
         intrinsics: four numbers; or OpenCV's 3x3 matrix, a 3x4 projection (ROS's P) or a 4x4
-            matrix, nested or row by row. The fourth column of a projection, an offset from another
-            camera, changes no ray and is ignored.
+            matrix, nested or row by row, or a batch of one. The fourth column of a projection, an
+            offset from another camera, changes no ray and is ignored.
 
     Raises:
         InputError: if it has another form, has a skew, is transposed or normalised, or pixels are
@@ -36,7 +39,7 @@ def as_intrinsics(intrinsics: IntrinsicsLike) -> Intrinsics:
     """
     if not isinstance(intrinsics, Intrinsics):
         expected = f"intrinsics must be an spd.pixels.Intrinsics, {_FORMS}"
-        given = as_numbers(intrinsics, expected)
+        given = as_numbers(intrinsics, expected).squeeze()
         intrinsics = Intrinsics(*_four(given, f"{expected}, got {shown(intrinsics)}"))
     return _plausible(intrinsics)
 
@@ -52,7 +55,8 @@ def parse_intrinsics(text: str, name: str) -> Intrinsics:
         InputError: as `as_intrinsics`, or if the text holds something else.
     """
     try:
-        values = [float(part) for part in text.translate(_SPACES).split()]
+        plain = text.translate(_SPACES).strip()
+        values = [float(part) for part in re.split(r"\s*[,;]\s*|\s+", plain)]
     except ValueError:
         values = []
     if len(values) not in (4, 9, 12, 16):
@@ -63,7 +67,7 @@ def parse_intrinsics(text: str, name: str) -> Intrinsics:
     return as_intrinsics(values)
 
 
-_SPACES = str.maketrans(",;[]()", " " * 6)
+_SPACES = str.maketrans("[]()", " " * 4)
 
 
 def _four(given: np.ndarray, wrong: str) -> tuple[float, float, float, float]:
@@ -79,10 +83,10 @@ def _four(given: np.ndarray, wrong: str) -> tuple[float, float, float, float]:
         raise InputError(
             f"the camera matrix {matrix.tolist()} is transposed, as MATLAB writes it; pass matrix.T"
         )
-    ends = [0, 0, 0, 1] if len(whole) == 4 else [0, 0, 1, 0][: whole.shape[1]]
-    if matrix[1, 0] != 0 or list(matrix[2]) != [0, 0, 1] or list(whole[-1]) != ends:
+    fixed = [matrix[1, 0], *matrix[2], *whole[3:].ravel()]
+    if not np.allclose(fixed, [0, 0, 0, 1, 0, 0, 0, 1][: len(fixed)], atol=_ROUNDING):
         raise InputError(wrong)
-    if not abs(matrix[0, 1]) <= LARGEST_SKEW_PX:
+    if not abs(matrix[0, 1]) <= max(LARGEST_SKEW_PX, LARGEST_SKEW * matrix[0, 0]):
         raise InputError(
             f"the camera matrix has a skew of {matrix[0, 1]:g} px beside fx, which SPD does not "
             "use; rectify the photo (cv2.undistort) or calibrate without skew"

@@ -9,6 +9,7 @@ import dataclasses
 import json
 import math
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +28,15 @@ FITS_WITHIN = 0.10
 
 _SMALLEST = 1e-6  # factor that a calibration may have
 _LARGEST = 1e300  # largest error of a fit; larger whole numbers do not fit a float
+CONTRADICTION = 1.5
+"""Ratio of the factors of two distances above which they contradict each other: more than a model
+that errs by a fifth at each point explains."""
+ABSURD_FACTOR = 10.0
+"""Factor (or its inverse) that `spd calibrate` writes only if it is confirmed."""
+
 _DOUBTFUL = 3.0  # factor beyond which a unit is likelier to be wrong than the model
 _UNITS_M = {"millimetres": 0.001, "centimetres": 0.01, "inches": 0.0254, "feet": 0.3048}
+_UNITS_M |= {"kilometres": 1000.0}
 _FORMAT = 1  # version of the file's format
 _NEAREST_M, _FARTHEST_M = 1e-6, 1e9  # of a measured distance
 _ROUNDS = 50  # limit of reweighting, which converges in a few
@@ -71,20 +79,28 @@ class Calibration:
 
     def verdict(self) -> str:
         """One line for people."""
-        line = f"depth is multiplied by {self.scale:.4g} (fitted to {self.points} distances)"
-        if self.points == 2 and self.spread > FITS_WITHIN / 2:
+        noun = "distance" if self.points == 1 else "distances"
+        line = f"depth is multiplied by {self.scale:.4g} (fitted to {self.points} {noun})"
+        if self.points == 2:
             # Two logarithms d apart have errors of e^(d/2) - 1 and 1 - e^(-d/2): sinh(d/2) between.
-            apart = math.exp(2 * math.asinh(self.spread))
-            return (
-                f"{line}; THE TWO DISTANCES CONTRADICT EACH OTHER: one needs {apart:.3g} times the "
-                "factor of the other; check their pixels and units"
-            )
+            half = math.exp(math.asinh(self.spread))
+            line += f", which imply the factors {self.scale / half:.3g} and {self.scale * half:.3g}"
+            if half * half > CONTRADICTION:
+                return (
+                    f"{line}; THE TWO DISTANCES CONTRADICT EACH OTHER: one needs {half * half:.3g} "
+                    "times the factor of the other; check their pixels and units"
+                )
         if self.left_out is None:
             return f"{line}; at least three distances are needed to test whether one fits"
         middle = f"median leave-one-out error {self.left_out:.1%}"
         if self.fits:
             return f"{line}; a single factor fits: {middle}"
         return f"{line}; A SINGLE FACTOR DOES NOT FIT: {middle}, above {FITS_WITHIN:.0%}"
+
+    @property
+    def is_absurd(self) -> bool:
+        """True if the factor is so far from 1 that the distances were hardly in metres."""
+        return not 1 / ABSURD_FACTOR <= self.scale <= ABSURD_FACTOR
 
     def warnings(self) -> tuple[str, ...]:
         """Reasons to doubt that the measured distances were in metres."""
@@ -198,6 +214,9 @@ def calibrate(
 ) -> Calibration:
     """Fit one factor to measured distances.
 
+    Warns if the distances, or one of them, do not look like metres, and if two contradict each
+    other.
+
     Args:
         scene: an encoded photo.
         points: pixels `(u, v)` of the photo.
@@ -234,7 +253,38 @@ def calibrate(
     predicted_m = scene.depth_at(asked).astype(np.float64)
     if not along_axis:
         predicted_m = predicted_m * _camera(scene).ray_lengths(asked)
-    return fit(predicted_m, known, focal_known=scene.focal_px is not None, model=model)
+    found = fit(predicted_m, known, focal_known=scene.focal_px is not None, model=model)
+    for text in (*found.warnings(), *_outliers(asked, known, predicted_m, found)):
+        warnings.warn(text, stacklevel=2)
+    return found
+
+
+def _outliers(
+    points: Float[np.ndarray, "n 2"],
+    known_m: Float[np.ndarray, " n"],
+    predicted_m: Float[np.ndarray, " n"],
+    found: Calibration,
+) -> list[str]:
+    """Sentences on distances whose factor is far from that of the others.
+
+    Among two neither is the outlier, so they are told when they contradict each other.
+    """
+    factors = known_m / predicted_m
+    if len(factors) == 2 and factors.max() / factors.min() > CONTRADICTION:
+        (u, v), (u2, v2) = points
+        return [
+            f"the two distances contradict each other: {known_m[0]:g} m at ({u:g}, {v:g}) implies "
+            f"a factor of {factors[0]:.4g}, and {known_m[1]:g} m at ({u2:g}, {v2:g}) one of "
+            f"{factors[1]:.4g}; check both, and measure a third"
+        ]
+    apart = np.abs(np.log(factors / found.scale))
+    return [
+        f"the distance {known_m[n]:g} m at ({points[n, 0]:g}, {points[n, 1]:g}) implies a factor "
+        f"of {factors[n]:.4g}, but all together {found.scale:.4g}; is it in metres, and is the "
+        "pixel right?"
+        for n in np.flatnonzero(apart > math.log(_DOUBTFUL))
+        if len(factors) > 2
+    ]
 
 
 def fit(

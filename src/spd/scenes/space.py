@@ -4,6 +4,7 @@ z is the depth from `depth_at`; x and y are the pixel's ray times z. All of it s
 photo's focal length, so the focal length must be known.
 """
 
+import warnings
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -11,6 +12,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from spd.errors import InputError, PointError
+from spd.photos.camera_doubts import doubts_of_intrinsics
 from spd.photos.camera_matrix import IntrinsicsLike, as_intrinsics
 from spd.photos.distortion import DistortionLike, rays_at
 from spd.pixels import Intrinsics, as_numbers, as_points, inside_or_nan
@@ -124,11 +126,16 @@ def length_m(
 def camera_of(scene: "PhotoScene", intrinsics: IntrinsicsLike | None = None) -> Intrinsics:
     """Given intrinsics, or those that the photo was encoded with.
 
+    Warns if the given ones suit a photo of another size.
+
     Raises:
         InputError: if neither is known.
     """
     if intrinsics is not None:
-        return as_intrinsics(intrinsics)
+        camera = as_intrinsics(intrinsics)
+        for text in doubts_of_intrinsics(camera, scene.size):
+            warnings.warn(text, stacklevel=3)
+        return camera
     if scene.intrinsics is None:
         raise InputError(
             "3D distances need the focal length of the photo, which is unknown; pass focal_px or "

@@ -56,10 +56,9 @@ def _file_body(field: str) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-_MOST_PX = 1e7  # longer than any lens, and far from the limits of float32
 _FocalPx = Annotated[
     float | None,
-    Query(gt=0, le=_MOST_PX, description="Focal length in pixels of the upright photo."),
+    Query(gt=0, le=photo.MOST_PX, description="Focal length in pixels of the upright photo."),
 ]
 _FovDeg = Annotated[
     float | None,
@@ -72,9 +71,17 @@ _FovDeg = Annotated[
 _Pinhole = Annotated[
     float | None,
     Query(
-        ge=-_MOST_PX,
-        le=_MOST_PX,
+        ge=-photo.MOST_PX,
+        le=photo.MOST_PX,
         description="Pinhole camera instead of focal_px: fx, fy, cx and cy in pixels, all four.",
+    ),
+]
+_Matrix = Annotated[
+    str | None,
+    Query(
+        max_length=400,
+        description="Pinhole camera instead of fx, fy, cx and cy: these four numbers, or the 9, 12 "
+        "or 16 numbers of its 3x3, 3x4 or 4x4 matrix, row by row.",
     ),
 ]
 _Distortion = Annotated[
@@ -82,7 +89,7 @@ _Distortion = Annotated[
     Query(
         max_length=400,
         description="Lens distortion coefficients in OpenCV's order: "
-        "k1,k2,p1,p2[,k3[,k4,k5,k6]]. Requires fx, fy, cx and cy.",
+        "k1,k2,p1,p2[,k3[,k4,k5,k6]]. Requires fx, fy, cx and cy, or intrinsics.",
     ),
 ]
 
@@ -121,9 +128,10 @@ def _add_images(router: APIRouter, service: Service) -> None:
         fy: _Pinhole = None,
         cx: _Pinhole = None,
         cy: _Pinhole = None,
+        intrinsics: _Matrix = None,
         distortion: _Distortion = None,
     ) -> ImageInfo:
-        camera = photo.camera_options(focal_px, fov_deg, (fx, fy, cx, cy), distortion)
+        camera = photo.camera_options(focal_px, fov_deg, (fx, fy, cx, cy), intrinsics, distortion)
         async with _file_in(service, request, PHOTO) as data:
             ready = await service.work.read(
                 photo.read, data, camera, service.model.predictor, config.max_pixels
