@@ -12,7 +12,7 @@ import pytest
 
 from helpers.chromium import DESK, MARKS, PHONE, chromium
 
-__all__ = ["DESK", "MARKS", "PHONE", "Visit", "chromium", "near", "visiting"]
+__all__ = ["DESK", "MARKS", "PHONE", "Finger", "Visit", "chromium", "near", "touching", "visiting"]
 
 
 class Visit:
@@ -59,7 +59,7 @@ class Visit:
         self.page.locator("#focal-now", has_text="as given").wait_for()
 
     def mode(self, name: str) -> None:
-        """Point, distance or box."""
+        """Point, distance, path or box."""
         self.page.check(f"[name=mode][value={name}]", force=True)
 
     def at(self, x: float, y: float) -> tuple[int, int]:
@@ -130,3 +130,39 @@ def visiting(browser: Any, address: str, viewport: dict = DESK) -> Iterator[Visi
         yield visit
     finally:
         page.close()
+
+
+@contextlib.contextmanager
+def touching(browser: Any, address: str) -> Iterator[Visit]:
+    """A visit in a window of a phone's size that fingers touch."""
+    context = browser.browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
+    try:
+        with visiting(context, address, PHONE) as visit:
+            yield visit
+    finally:
+        context.close()
+
+
+class Finger:
+    """A finger on the window of a visit, which stays down between its moves."""
+
+    def __init__(self, visit: Visit) -> None:
+        self._session = visit.page.context.new_cdp_session(visit.page)
+
+    def _send(self, kind: str, *spots: tuple[float, float]) -> None:
+        points = [{"x": x, "y": y} for x, y in spots]
+        self._session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    def down(self, spot: tuple[float, float]) -> None:
+        self._send("touchStart", spot)
+
+    def move(self, start: tuple[float, float], end: tuple[float, float], steps: int = 6) -> None:
+        for step in range(1, steps + 1):
+            share = step / steps
+            self._send(
+                "touchMove",
+                (start[0] + share * (end[0] - start[0]), start[1] + share * (end[1] - start[1])),
+            )
+
+    def up(self) -> None:
+        self._send("touchEnd")

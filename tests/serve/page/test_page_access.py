@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from helpers.page_service import FOCAL_PX, encoded, scene, serving
-from helpers.page_visit import MARKS, PHONE, chromium, near, visiting
+from helpers.page_visit import MARKS, PHONE, chromium, near, touching, visiting
 
 pytestmark = MARKS
 TOKEN = "correct-horse-battery-staple"
@@ -111,7 +111,7 @@ def test_html_in_a_file_name_is_shown_as_text(browser, served):
 def test_the_shipped_model_has_a_warning_about_synthetic_rooms(browser, served):
     with visiting(browser, served.address) as visit:
         visit.page.locator("#worth", has_text="synthetic rooms only").wait_for()
-        assert "2.2 M parameters" in visit.shown("#model")
+        assert visit.shown("#model").startswith("SPD’s shipped model · 2.2 M parameters")
 
 
 def test_another_model_does_not_have_that_warning(browser, served):
@@ -125,17 +125,15 @@ def test_another_model_does_not_have_that_warning(browser, served):
 
 @pytest.fixture
 def phone(browser, served):
-    """A window of a phone's size that fingers touch."""
-    context = browser.browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
-    with visiting(context, served.address, PHONE) as visit:
+    with touching(browser, served.address) as visit:
         yield visit
-    context.close()
 
 
 def test_a_tap_pins_a_point_and_nothing_is_wider_than_the_phone(phone):
     page = phone.page
     assert page.locator("#camera").get_attribute("capture") == "environment"
     assert page.locator(".camera").is_visible()
+    assert phone.shown("#source .invitation >> nth=0") == "Choose or take a photo"
     phone.open_with_focal(encoded(), FOCAL_PX)
     page.locator("#stage").scroll_into_view_if_needed()
     spot, box = phone.at(0.4, 0.6), page.locator("#image").bounding_box()

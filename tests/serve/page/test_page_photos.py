@@ -106,7 +106,7 @@ def test_a_focal_length_can_be_given_before_the_photo(visit):
     visit.page.locator("#status-words", has_text="next photo").wait_for()
     visit.open(encoded())
     assert visit.shown("#focal-now").startswith("300.0 px")
-    assert visit.page.locator("#focal-warnings li").count() == 0
+    assert visit.page.locator("#warnings li").count() == 0
 
 
 def posted_with(visit) -> list[str]:
@@ -157,15 +157,15 @@ def test_a_focal_length_given_while_the_first_photo_is_read_holds_for_it(visit):
 def test_a_wide_field_of_view_gives_a_warning(visit):
     visit.open(encoded())
     visit.give_focal(150, "fov_deg")
-    visit.page.locator("#focal-warnings li", has_text="extrapolated").wait_for()
+    visit.page.locator("#warnings li", has_text="extrapolated").wait_for()
 
 
 @pytest.mark.parametrize(
     ("data", "name", "words"),
     [
-        (b"no photo at all", "notes.png", "image"),
+        (b"no photo at all", "notes.png", "notes.png is not a readable image"),
         (encoded()[:-400], "half.png", "image"),
-        (b"", "empty.png", "image"),
+        (b"", "empty.png", "empty.png is empty"),
         (encoded(picture=pixels(300, 400)), "large.png", "megapixels"),
         (bytes(1_100_000), "heavy.png", "heavy.png is 1.1 MB; this service accepts up to 1 MB"),
     ],
@@ -187,6 +187,8 @@ def test_a_refused_photo_keeps_the_one_before(visit):
     assert "photo.png" in visit.shown("#name")
     visit.click(0.6, 0.6)
     assert len(visit.answers(2)) == 2
+    visit.page.locator("#status.failed").wait_for(state="detached")  # all is well again
+    assert visit.shown("#status-words") == ""
 
 
 def test_a_photo_that_the_service_removed_is_sent_again_with_a_message(visit, served):

@@ -2,13 +2,14 @@
 
 import { painted, scaleOf, TABLE, ticksOf } from "./colours.js";
 import { readNpy } from "./npy.js";
-import { metres } from "./words.js";
+import { lengthWords, unit } from "./units.js";
 
 const LARGEST_PX = 1600; // of the layer's longer side; the screen shows no more
 
 export class DepthLayer {
   #canvas = document.getElementById("map");
   #legend = document.getElementById("legend");
+  #scale = null; // {near, far} in metres
   #loaded = null; // what the canvas shows: a photo and its turn
   #wanted = null; // the photo whose map is to be seen, here or on its way
 
@@ -55,11 +56,21 @@ export class DepthLayer {
     Object.assign(this.#canvas, { width, height });
     const pixels = new ImageData(painted(map, scale, width, height), width, height);
     this.#canvas.getContext("2d").putImageData(pixels, 0, 0);
-    this.#tell(scale);
+    this.#scale = scale;
+    this.tell();
   }
 
-  #tell(scale) {
-    const ticks = ticksOf(scale).map(({ at, text }) => {
+  /** The scale of the map that is shown, in metres; null if none is. */
+  get scale() {
+    return this.#canvas.hidden ? null : this.#scale;
+  }
+
+  /** Write the scale in the unit in use. */
+  tell() {
+    if (!this.#scale) return;
+    const { near, far } = this.#scale;
+    const { name, metresEach } = unit();
+    const ticks = ticksOf({ near: near / metresEach, far: far / metresEach }).map(({ at, text }) => {
       const tick = document.createElement("span");
       tick.textContent = text;
       tick.style.left = `${100 * at}%`;
@@ -67,7 +78,7 @@ export class DepthLayer {
     });
     document.getElementById("ticks").replaceChildren(...ticks);
     document.getElementById("scale-words").textContent =
-      `Depth in metres, linear from ${metres(scale.near)} to ${metres(scale.far)} (1st to ` +
+      `Depth in ${name}, linear from ${lengthWords(near)} to ${lengthWords(far)} (1st to ` +
       "99th percentile of this map).";
   }
 }

@@ -4,8 +4,6 @@ import { focalWords } from "./words.js";
 
 const WAYS = { focal_px: { unit: "px", most: Infinity }, fov_deg: { unit: "°", most: 170 } };
 
-const TOLD_ALREADY = /^focal length unknown/; // the page has its own words for this warning
-
 const NONE = {}; // from the photo's file
 
 /** The value for the next photo: pixels belong to one photo, a field of view to the lens. */
@@ -57,15 +55,12 @@ export class FocalForm {
     this.#offer();
   }
 
-  /** Show the focal length of a photo, and its warnings. */
+  /** Show the focal length of a photo. */
   tell(info) {
     const { text, known } = focalWords(info);
     const now = document.getElementById("focal-now");
     now.textContent = text;
     now.classList.toggle("doubtful", !known);
-    const warnings = info.warnings.filter((words) => !TOLD_ALREADY.test(words));
-    const item = (words) => Object.assign(document.createElement("li"), { textContent: words });
-    document.getElementById("focal-warnings").replaceChildren(...warnings.map(item));
   }
 
   /** Open the form and put the keyboard in it. */

@@ -1,65 +1,55 @@
-// The page: connects the parts and handles what the user does.
+// The page: connects the parts, takes in photos and handles the tools.
 
 import { DepthLayer } from "./depth_layer.js";
-import { Draft } from "./draft.js";
+import { listenToDownloads } from "./downloads.js";
 import { FocalForm } from "./focal_form.js";
-import { Marks } from "./marks.js";
 import { Photo } from "./photo.js";
 import { listenForPhotos } from "./photo_input.js";
-import { clamped, pixelOf } from "./pixels.js";
-import { listen } from "./pointer.js";
+import { annotated } from "./picture.js";
 import { LiveReading } from "./reading.js";
+import { ReadingPanel } from "./reading_panel.js";
 import { Results } from "./results.js";
 import { Service } from "./service.js";
-import { say, tell } from "./status.js";
+import { Stage } from "./stage.js";
+import { say, settle, tell } from "./status.js";
 import { answerWords, Table } from "./table.js";
 import { askToken } from "./token_dialog.js";
-import { View } from "./view.js";
-import { metres, modelWords, place, worthWords } from "./words.js";
+import { listenToUndo } from "./undo.js";
+import { listenToUnit } from "./units.js";
+import { modelWords, worthWords } from "./words.js";
 
 const ZOOM_STEP = 1.5;
-const SPOKEN_AFTER_MS = 350; // of rest before the crosshair’s reading is spoken
-
-const HINTS = {
-  point: "Click, tap or press Enter to pin a point.",
-  distance: "Pick two points to measure the distance between them in 3D.",
-  box: "Drag a box, or pick two opposite corners, to get the median and spread of its depth.",
-};
-const NO_DISTANCE =
-  "Distances need the photo’s focal length, but neither you nor the photo’s file gave one.";
 
 const NOT_SHOWN =
   "This browser cannot show this photo; its depth map is shown instead.";
 
 const get = (id) => document.getElementById(id);
-const stage = get("stage");
 
 class Page {
   photo = null;
-  crosshair = null; // the keyboard's pixel
   #opening = null;
-  #draft = new Draft();
-  #chosen = null;
   #address = null;
-  #speech = 0;
   #limits = null;
 
   constructor() {
     this.service = new Service(askToken);
     this.results = new Results();
-    this.table = new Table(this.results, this);
-    this.marks = new Marks();
+    this.panel = new ReadingPanel();
     this.layer = new DepthLayer();
-    this.view = new View(stage, [get("image"), get("map")], () => this.#draw());
-    this.reading = new LiveReading((read) => this.#showReading(read));
+    this.reading = new LiveReading((read) => {
+      this.panel.show(read, String(read.pixel) === String(this.stage.crosshair));
+    });
+    this.stage = new Stage(this.results, this.reading);
+    this.table = new Table(this.results, this.stage);
     this.focal = new FocalForm((focal) => this.#useFocal(focal));
-    this.results.addEventListener("change", () => this.#draw());
     this.results.addEventListener("answer", ({ detail }) => this.#tellAnswer(detail));
     listenForPhotos(
       (file) => this.open(file),
       (words) => tell(words, { failed: true }),
     );
-    listen(stage, this.view, this);
+    listenToUndo(this.results, this.stage);
+    listenToDownloads(this.results, () => this.#picture());
+    listenToUnit(() => this.#retell());
     this.#listenToTools();
     this.#tellModel();
   }
@@ -88,7 +78,7 @@ class Page {
     } catch (error) {
       if (this.#opening !== photo) return;
       this.#opening = null;
-      tell(error.message, { failed: true, retry: error.mayPass && (() => this.open(file)) });
+      tell(photo.named(error), { failed: true, retry: error.mayPass && (() => this.open(file)) });
       return;
     }
     await this.#show(photo);
@@ -106,12 +96,12 @@ class Page {
     if (this.#address) URL.revokeObjectURL(this.#address);
     this.#address = get("image").src = address;
     this.photo?.close();
-    [this.photo, this.#opening, this.crosshair] = [photo, null, null];
+    [this.photo, this.#opening] = [photo, null];
     this.focal.opened();
     document.body.classList.add("open");
     get("name").textContent = `${photo.name}, ${photo.size.width} × ${photo.size.height} pixels`;
     get("image").hidden = !seen;
-    this.view.open(photo.size);
+    this.stage.open(photo);
     if (!seen) {
       get("overlay").checked = true;
       get("opacity").value = 100;
@@ -119,15 +109,16 @@ class Page {
     }
     tell(seen ? "" : NOT_SHOWN);
     this.#follow();
-    say(`Photo ready, ${photo.size.width} by ${photo.size.height} pixels.`);
+    const warned = get("warnings").innerText;
+    say(`Photo ready, ${photo.size.width} by ${photo.size.height} pixels. ${warned}`);
   }
 
   /** Update everything that depends on the photo and its focal length. */
   #follow() {
     this.focal.tell(this.photo.info);
     this.reading.attach(this.photo);
-    this.#showPlaceholder();
-    this.#begin(this.#draft.kind);
+    this.panel.begin(this.photo.info);
+    this.stage.begin();
     this.#showLayer();
   }
 
@@ -151,89 +142,22 @@ class Page {
     return true;
   }
 
-  // Pointer and keys (see pointer.js) ----------------------------------------------------------
-
-  get size() {
-    return this.photo?.size ?? null;
-  }
-
-  get drags() {
-    return this.#draft.kind === "box";
-  }
-
-  hover(at) {
-    if (this.crosshair) this.crosshair = null;
-    this.reading.want(pixelOf(at, this.size));
-    this.#drawDraft(clamped(at, this.size));
-  }
-
-  leave() {
-    if (this.crosshair) return;
-    this.reading.drop();
-    this.#drawDraft();
-  }
-
-  step(pixel) {
-    this.crosshair = pixel;
-    this.reading.want(pixel);
-    this.#drawDraft(pixel);
-  }
-
-  pick(at) {
-    if (this.#draft.kind === "distance" && !this.#canMeasure) {
-      say(NO_DISTANCE);
-      return;
-    }
-    const places = this.#draft.add(at);
-    if (places) this.results.add(this.photo, this.#draft.kind, places);
-    else say(`First of two points at ${place(at)}.`);
-    this.#drawDraft(at);
-  }
-
-  drag(from, to) {
-    this.#draft.first = from;
-    this.#drawDraft(to);
-  }
-
-  dragEnd(to) {
-    if (this.#draft.first) this.pick(to); // else it was given up
-  }
-
-  abort() {
-    this.#draft.giveUp();
-    this.crosshair = null;
-    this.#drawDraft();
-  }
-
   // Tools ----------------------------------------------------------------------------------------
 
   #listenToTools() {
     for (const radio of document.getElementsByName("mode")) {
-      radio.addEventListener("change", () => this.#begin(radio.value));
+      radio.addEventListener("change", () => this.stage.begin(radio.value));
     }
-    get("zoom-in").addEventListener("click", () => this.view.zoomBy(ZOOM_STEP));
-    get("zoom-out").addEventListener("click", () => this.view.zoomBy(1 / ZOOM_STEP));
-    get("zoom-fit").addEventListener("click", () => this.view.fit());
+    const { view } = this.stage;
+    get("zoom-in").addEventListener("click", () => view.zoomBy(ZOOM_STEP));
+    get("zoom-out").addEventListener("click", () => view.zoomBy(1 / ZOOM_STEP));
+    get("zoom-fit").addEventListener("click", () => view.fit());
     get("overlay").addEventListener("change", () => this.#showLayer());
     get("opacity").addEventListener("input", () => {
       this.layer.opacity = get("opacity").value / 100;
     });
     get("give-focal").addEventListener("click", () => this.focal.open());
     this.layer.opacity = get("opacity").value / 100;
-  }
-
-  get #canMeasure() {
-    return this.photo.info.focal_px !== null;
-  }
-
-  #begin(kind) {
-    this.#draft.begin(kind);
-    stage.dataset.mode = kind;
-    if (!this.photo) return;
-    const barred = kind === "distance" && !this.#canMeasure;
-    get("hint").textContent = barred ? NO_DISTANCE : HINTS[kind];
-    get("give-focal").hidden = !barred;
-    this.#drawDraft();
   }
 
   async #showLayer() {
@@ -245,6 +169,7 @@ class Page {
     try {
       await this.layer.show(photo);
       if (!get("overlay").checked) this.layer.hide();
+      else settle();
     } catch (error) {
       if (photo !== this.photo) return; // of one that is gone
       get("overlay").checked = false;
@@ -253,56 +178,32 @@ class Page {
     }
   }
 
-  choose(item) {
-    this.#chosen = item;
-    this.#draw();
-  }
-
   // What is seen and heard -----------------------------------------------------------------------
 
-  #draw() {
-    if (!this.photo) return;
-    this.marks.place(this.view.onStage, this.size);
-    const own = this.results.items.filter((item) => item.photo === this.photo);
-    this.marks.draw(own, this.#chosen);
-    this.#drawDraft();
+  async #picture() {
+    const { photo, layer } = this;
+    const own = this.results.items.filter((item) => item.photo === photo);
+    const image = get("image");
+    const map = { canvas: get("map"), opacity: get("opacity").value / 100, scale: layer.scale };
+    return annotated(photo, own, image.hidden ? null : image, layer.scale && map);
   }
 
-  #drawDraft(to = this.crosshair) {
-    this.marks.drawDraft(this.#draft.figure(to), this.crosshair);
-  }
-
-  #showPlaceholder() {
-    get("read-place").textContent = "Point at the photo";
-    get("read-depth").textContent = "–";
-    this.#showRange("–");
-    get("read-error").textContent = "";
-  }
-
-  #showReading({ pixel, answer, error }) {
-    get("read-error").textContent = error?.message ?? "";
-    if (error) return;
-    get("read-place").textContent = place(pixel);
-    get("read-depth").textContent = metres(answer.depth_m);
-    this.#showRange(metres(answer.range_m));
-    if (String(pixel) === String(this.crosshair)) {
-      clearTimeout(this.#speech);
-      const words = `${place(pixel)}: ${metres(answer.depth_m)}`;
-      this.#speech = setTimeout(() => say(words), SPOKEN_AFTER_MS);
-    }
-  }
-
-  #showRange(words) {
-    get("read-range").textContent = this.#canMeasure ? words : "needs the focal length";
-    get("read-range").classList.toggle("missing", !this.#canMeasure);
+  /** Write all lengths in the unit in use. */
+  #retell() {
+    this.table.draw();
+    this.stage.draw();
+    this.panel.retell();
+    this.layer.tell();
   }
 
   #tellAnswer(item) {
-    clearTimeout(this.#speech);
+    this.panel.hush();
     const { main, more } = answerWords(item);
     say(`${item.kind} ${item.number}: ${[main, ...more].join(", ")}`);
+    if (item.error) return;
+    settle();
     if (item.kind === "point" && item.answer && item.photo === this.photo) {
-      this.#showReading({ pixel: item.places[0], answer: item.answer });
+      this.panel.show({ pixel: item.places[0], answer: item.answer });
     }
   }
 

@@ -1,13 +1,19 @@
-// Marks over the photo: points, lines and boxes with their metres, and the crosshair.
+// Marks over the photo: points, lines and boxes with their lengths, and the crosshair.
 
-import { boxOf, toScreen } from "./pixels.js";
-import { metres } from "./words.js";
+import { anchors, covered, outline } from "./figures.js";
+import { arranged } from "./labels.js";
+import { holds } from "./mover.js";
+import { toScreen } from "./pixels.js";
+import { lengthWords } from "./units.js";
 
 const SVG = "http://www.w3.org/2000/svg";
+const RADIUS_PX = 5; // of a point's circle
+const CLEARANCE_PX = 10; // of a label from the middle of its mark
 
 export class Marks {
   #shapes = document.getElementById("shapes");
   #labels = document.getElementById("labels");
+  #handles = document.getElementById("handles");
   #draft = document.getElementById("draft");
   #shown;
   #size;
@@ -21,13 +27,15 @@ export class Marks {
   /** Draw the shown photo’s results; `chosen` is highlighted. */
   draw(items, chosen) {
     const shapes = items.map((item) => this.#shapeOf(item, item === chosen));
-    this.#shapes.replaceChildren(...shapes);
-    this.#labels.replaceChildren(...items.map((item) => this.#labelOf(item, item === chosen)));
+    this.#putHandles(items.flatMap(holds));
+    const ranked = items.toSorted((a, b) => Number(b === chosen) - Number(a === chosen));
+    const leaders = this.#drawLabels(ranked, chosen);
+    this.#shapes.replaceChildren(...leaders, ...shapes);
   }
 
   /** Draw the unfinished query {kind, places} and the crosshair’s pixel. */
   drawDraft(draft, crosshair) {
-    const parts = draft ? this.#figure(draft) : [];
+    const parts = draft ? [outline(draft.kind, this.#spots(draft), RADIUS_PX)] : [];
     if (crosshair) {
       const [x, y] = this.#at(crosshair);
       const { left, top, width, height } = this.#shown;
@@ -41,74 +49,87 @@ export class Marks {
     return toScreen(place, this.#shown, this.#size);
   }
 
-  /** Paths of a query’s places. */
-  #figure({ kind, places }) {
-    const spots = places.map((place) => this.#at(place));
-    const parts = [];
-    if (kind === "box" && spots.length === 2) {
-      const [[x0, y0], [x1, y1]] = spots;
-      parts.push(`M${x0} ${y0}H${x1}V${y1}H${x0}Z`);
-    } else {
-      parts.push(...spots.map(([x, y]) => `M${x - 5} ${y}a5 5 0 1 0 10 0a5 5 0 1 0 -10 0`));
-      if (spots.length === 2) parts.push(between(...spots));
-    }
-    return parts;
+  #spots({ places }) {
+    return places.map((place) => this.#at(place));
   }
 
   #shapeOf(item, chosen) {
     const group = document.createElementNS(SVG, "g");
     group.classList.toggle("chosen", chosen);
-    group.append(...strokes(this.#figure(item).join("")));
+    group.append(...strokes(outline(item.kind, this.#spots(item), RADIUS_PX)));
     return group;
   }
 
-  #labelOf(item, chosen) {
-    const label = document.createElement("span");
-    label.className = `label ${item.kind}`;
-    label.classList.toggle("chosen", chosen);
-    const number = document.createElement("b");
-    number.textContent = item.number;
-    label.append(number, ` ${shortAnswer(item)}`);
-    const [x, y] = this.#anchor(item);
-    label.style.left = `${x}px`;
-    label.style.top = `${y}px`;
-    const stage = this.#labels;
-    label.classList.toggle("leftward", x > stage.clientWidth - 110);
-    label.classList.toggle("below", y < 26);
-    return label;
-  }
-
-  #anchor({ kind, places }) {
-    if (kind === "box") {
-      const box = boxOf(...places);
-      return this.#at([box[0], box[1]]);
+  /**
+   * Put unseen discs over the marks, which a finger can drag without scrolling the page. They are
+   * kept: a browser ends the touch of an element that is removed.
+   */
+  #putHandles(places) {
+    const handles = this.#handles;
+    while (handles.childElementCount > places.length) handles.lastChild.remove();
+    while (handles.childElementCount < places.length) {
+      const handle = document.createElementNS(SVG, "circle");
+      handle.setAttribute("class", "handle");
+      handles.append(handle);
     }
-    const spots = places.map((place) => this.#at(place));
-    return [0, 1].map((axis) => spots.reduce((sum, spot) => sum + spot[axis], 0) / spots.length);
+    places.forEach((place, at) => {
+      const [x, y] = this.#at(place);
+      handles.children[at].setAttribute("cx", x);
+      handles.children[at].setAttribute("cy", y);
+    });
   }
-}
 
-/** A line from rim to rim of two points' circles. */
-function between([x0, y0], [x1, y1]) {
-  const length = Math.hypot(x1 - x0, y1 - y0);
-  if (length <= 10) return "";
-  const [x, y] = [(5 * (x1 - x0)) / length, (5 * (y1 - y0)) / length];
-  return `M${x0 + x} ${y0 + y}L${x1 - x} ${y1 - y}`;
+  /** Draw the labels, the first with the best places; returns the lines to those far away. */
+  #drawLabels(items, chosen) {
+    const labels = items.map((item) => labelOf(item, item === chosen));
+    this.#labels.replaceChildren(...labels);
+    const taken = { marks: [], lines: [] };
+    const sized = items.map((item, at) => {
+      const spots = this.#spots(item);
+      const { marks, lines } = covered(item.kind, spots, RADIUS_PX);
+      taken.marks.push(...marks);
+      taken.lines.push(...lines);
+      const full = [labels[at].offsetWidth, labels[at].offsetHeight];
+      const short = [full[0] - labels[at].lastChild.offsetWidth, full[1]];
+      return { anchors: anchors(item.kind, spots), full, short };
+    });
+    const room = [this.#labels.clientWidth, this.#labels.clientHeight];
+    const places = arranged(sized, taken, room, CLEARANCE_PX);
+    return places.flatMap((place, at) => {
+      labels[at].hidden = !place;
+      if (!place) return [];
+      labels[at].lastChild.hidden = place.size === "short";
+      Object.assign(labels[at].style, { left: `${place.left}px`, top: `${place.top}px` });
+      return place.leader ? strokes(`M${place.leader[0]}L${place.leader[1]}`, "leader ") : [];
+    });
+  }
 }
 
 /** A dark line under a light one, to be seen on any photo. */
-function strokes(path) {
+function strokes(path, kind = "") {
   return ["halo", "ink"].map((name) => {
     const stroke = document.createElementNS(SVG, "path");
     stroke.setAttribute("d", path);
-    stroke.setAttribute("class", name);
+    stroke.setAttribute("class", kind + name);
     return stroke;
   });
 }
 
-/** An item’s metres, or a word for why there are none. */
-function shortAnswer({ answer, error }) {
+function labelOf(item, chosen) {
+  const label = document.createElement("span");
+  label.className = `label ${item.kind}`;
+  label.classList.toggle("chosen", chosen);
+  const number = document.createElement("b");
+  number.textContent = item.number;
+  const answer = document.createElement("span");
+  answer.textContent = ` ${shortAnswer(item)}`;
+  label.append(number, answer);
+  return label;
+}
+
+/** An item’s length, or a word for why there is none. */
+export function shortAnswer({ answer, error }) {
   if (error) return "failed";
   if (!answer) return "…";
-  return metres(answer.depth_m ?? answer.distance_m ?? answer.median_m);
+  return lengthWords(answer.depth_m ?? answer.distance_m ?? answer.length_m ?? answer.median_m);
 }

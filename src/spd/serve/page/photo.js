@@ -34,6 +34,11 @@ export class Photo {
     if (before) this.#forget(before.id);
   }
 
+  /** An error's message, with this photo's name where the service says "the image". */
+  named({ message }) {
+    return message.replace(/^the image\b/, this.name);
+  }
+
   /** Query `points`, `boxes` or `distances`. */
   async ask(what, body) {
     return this.#current((id) => this.#service.json("POST", `images/${id}/${what}`, { body }));

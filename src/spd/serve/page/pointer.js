@@ -1,45 +1,68 @@
-// Mouse, finger, pen and keys on the stage, as places of the photo.
+// Mouse, finger and pen on the stage, as places of the photo.
 
-import { clamped, inside, pixelOf, pointed, toPhoto } from "./pixels.js";
+import { listenToKeys } from "./keys.js";
+import { clamped, inside, pointed, toPhoto } from "./pixels.js";
 
 const SLACK_PX = { mouse: 4, pen: 6, touch: 10 }; // a press that moves less is a click
-const ZOOM_STEP = 1.5;
-const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const REACH_PX = { mouse: 9, pen: 12, touch: 22 }; // around a mark, to take hold of it
+const HOLD_MS = 200; // a finger that rests so long aims, and no longer scrolls
+
+const by = (most, event) => most[event.pointerType] ?? most.mouse;
 
 /**
- * Calls `hover(place)`, `leave()`, `pick(place)`, `drag(from, to)`, `dragEnd(to)`, `abort()`
- * and `step(pixel)` of `told`; `told.size` is the photo's or null, `told.drags` whether a drag
+ * Calls `hover(place)`, `leave()`, `pick(place, reachPx)`, `drag(from, to)`, `dragEnd(to)`,
+ * `take(place, reachPx)`, `carry(to)`, `putDown()`, `aim(place, spot)`, `aimEnd()` and `abort()`
+ * of `told`, and what keys.js says; `told.size` is the photo's or null, `told.drags` whether a drag
  * draws.
  */
 export function listen(stage, view, told) {
   let press = null;
 
   const placeOf = (event) => toPhoto(pointed(event), view.inWindow, told.size);
+  const held = (place) => clamped(place, told.size);
 
   stage.addEventListener("pointerdown", (event) => {
     if (!told.size || !event.isPrimary || event.button !== 0) return;
     const place = placeOf(event);
-    if (!inside(place, told.size)) return;
-    press = { id: event.pointerId, x: event.clientX, y: event.clientY, place, moved: false };
+    const mark = told.take(place, by(REACH_PX, event));
+    if (!mark && !inside(place, told.size)) return;
+    press = { id: event.pointerId, x: event.clientX, y: event.clientY, place, mark, moved: false };
     stage.setPointerCapture(event.pointerId);
+    if (event.pointerType !== "touch") return;
+    if (mark || told.drags) aimFrom(press, event);
+    else press.timer = setTimeout(aimFrom, HOLD_MS, press, event);
   });
+
+  function aimFrom(aiming, event) {
+    aiming.aims = true;
+    told.aim(held(targetOf(aiming, event)), [event.clientX, event.clientY]);
+  }
+
+  /** Where a press points now: with a mark, where that is. */
+  function targetOf({ mark, place }, event) {
+    const now = placeOf(event);
+    return mark ? mark.map((at, axis) => at + now[axis] - place[axis]) : now;
+  }
 
   stage.addEventListener("pointermove", (event) => {
     if (!told.size) return;
+    if (press?.id === event.pointerId) moved(event);
+    if (event.pointerType === "touch" || press?.mark) return;
     const place = placeOf(event);
-    if (press?.id === event.pointerId) moved(event, place);
-    if (event.pointerType === "touch") return;
     if (inside(place, told.size)) told.hover(place);
     else told.leave();
   });
 
-  function moved(event, place) {
+  function moved(event) {
     const [x, y] = [event.clientX - press.x, event.clientY - press.y];
-    press.moved ||= Math.hypot(x, y) > (SLACK_PX[event.pointerType] ?? SLACK_PX.mouse);
+    press.moved ||= Math.hypot(x, y) > by(SLACK_PX, event);
     if (!press.moved) return;
-    if (told.drags) {
-      told.drag(clamped(press.place, told.size), clamped(place, told.size));
-    } else if (view.zoomed) {
+    clearTimeout(press.timer);
+    const target = held(targetOf(press, event));
+    if (press.mark) told.carry(target);
+    else if (told.drags) told.drag(held(press.place), target);
+    if (press.aims) told.aim(target, [event.clientX, event.clientY]);
+    else if (!press.mark && !told.drags && view.zoomed) {
       view.moveBy(x, y);
       Object.assign(press, { x: event.clientX, y: event.clientY });
     }
@@ -47,20 +70,34 @@ export function listen(stage, view, told) {
 
   stage.addEventListener("pointerup", (event) => {
     if (press?.id !== event.pointerId) return;
-    const { moved: far, place } = press;
-    press = null;
+    const ended = letGo();
     if (!told.size) return;
-    if (!far) told.pick(clamped(place, told.size));
-    else if (told.drags) told.dragEnd(clamped(placeOf(event), told.size));
+    if (ended.mark) told.putDown(); // to where it was, if it did not move
+    if (!ended.moved) told.pick(held(ended.place), 2 * by(SLACK_PX, event));
+    else if (ended.mark) return;
+    else if (told.drags) told.dragEnd(held(placeOf(event)));
+    else if (ended.aims) told.pick(held(placeOf(event)));
   });
 
-  stage.addEventListener("pointercancel", () => {
-    if (press?.moved && told.drags) told.abort();
+  function letGo() {
+    const ended = press;
+    clearTimeout(ended?.timer);
     press = null;
+    told.aimEnd();
+    return ended;
+  }
+
+  stage.addEventListener("pointercancel", () => {
+    const ended = letGo();
+    if (ended?.mark || (ended?.moved && told.drags)) told.abort();
   });
   stage.addEventListener("pointerleave", (event) => {
     if (event.pointerType !== "touch") told.leave();
   });
+  // A browser that has not begun to scroll must not begin under a finger that aims.
+  const keep = (event) => press?.aims && event.cancelable && event.preventDefault();
+  stage.addEventListener("touchmove", keep, { passive: false });
+  stage.addEventListener("contextmenu", (event) => press?.aims && event.preventDefault());
 
   stage.addEventListener(
     "wheel",
@@ -72,33 +109,7 @@ export function listen(stage, view, told) {
     { passive: false },
   );
   listenToKeys(stage, view, told, () => {
-    press = null;
+    letGo();
     told.abort();
-  });
-}
-
-/** Arrows move a crosshair from pixel to pixel, Enter picks, Escape cancels. */
-function listenToKeys(stage, view, told, giveUp) {
-  stage.addEventListener("keydown", (event) => {
-    if (!told.size || event.ctrlKey || event.metaKey || event.altKey) return;
-    const { width, height } = told.size;
-    const middle = [(width - 1) / 2, (height - 1) / 2];
-    const at = told.crosshair ?? pixelOf(middle, told.size);
-    const arrow = ARROWS[event.key];
-    if (arrow) {
-      const far = event.shiftKey ? Math.max(1, Math.round(Math.max(width, height) / 20)) : 1;
-      const next = told.crosshair ? at.map((value, axis) => value + far * arrow[axis]) : at;
-      const pixel = pixelOf(next, told.size);
-      view.reveal([(pixel[0] + 0.5) / width, (pixel[1] + 0.5) / height]);
-      told.step(pixel);
-    } else if (event.key === "Enter" || event.key === " ") {
-      if (told.crosshair) told.pick(at);
-      else told.step(at);
-    } else if (event.key === "Escape") giveUp();
-    else if (event.key === "+" || event.key === "=") view.zoomBy(ZOOM_STEP);
-    else if (event.key === "-") view.zoomBy(1 / ZOOM_STEP);
-    else if (event.key === "0") view.fit();
-    else return;
-    event.preventDefault();
   });
 }

@@ -11,6 +11,11 @@ export function tell(words, { failed = false, busy = false, retry = null } = {})
   get("retry").onclick = retry;
 }
 
+/** Take an error back, once something went well after it. */
+export function settle() {
+  if (get("status").classList.contains("failed")) tell("");
+}
+
 /** Announce a message to screen readers. */
 export function say(words) {
   get("live").textContent = words;

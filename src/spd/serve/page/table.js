@@ -1,39 +1,36 @@
 // The table of results.
 
-import { csvOf } from "./csv.js";
 import { say } from "./status.js";
-import { metres, shortPlace } from "./words.js";
+import { lengthWords, unit } from "./units.js";
+import { shortPlace } from "./words.js";
 
-const NAMES = { point: "Point", distance: "Distance", box: "Box" };
+const NAMES = { point: "Point", distance: "Distance", path: "Path", box: "Box" };
 
 /** Draws the table; `told.choose(item or null)` receives the row under the pointer. */
 export class Table {
   #results;
   #told;
   #body = document.getElementById("rows");
+  #clear = document.getElementById("clear");
 
   constructor(results, told) {
     this.#results = results;
     this.#told = told;
-    results.addEventListener("change", () => this.#draw());
-    const button = (name, act) => document.getElementById(name).addEventListener("click", act);
-    button("clear", () => {
+    results.addEventListener("change", () => this.draw());
+    this.#clear.addEventListener("click", () => {
       results.clear();
-      say("Cleared.");
+      say("Cleared. Undo brings the results back.");
     });
-    button("download", () => this.#download());
-    button("copy", () => this.#copy());
-    this.#draw();
+    this.draw();
   }
 
-  #draw() {
+  draw() {
     const { items } = this.#results;
     const several = new Set(items.map((item) => item.photo)).size > 1;
     this.#body.replaceChildren(...items.map((item) => this.#row(item, several)));
     document.getElementById("asked").classList.toggle("empty", !items.length);
-    for (const name of ["clear", "download", "copy"]) {
-      document.getElementById(name).disabled = !items.length;
-    }
+    document.getElementById("amounts").textContent = unit().heading;
+    this.#clear.disabled = !items.length;
   }
 
   #row(item, several) {
@@ -70,38 +67,25 @@ export class Table {
     next.focus();
     say(`Removed ${NAMES[item.kind].toLowerCase()} ${item.number}.`);
   }
-
-  #download() {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([csvOf(this.#results.items)], { type: "text/csv" }));
-    link.download = "spd.csv";
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-  }
-
-  async #copy() {
-    try {
-      await navigator.clipboard.writeText(csvOf(this.#results.items));
-      say("Copied as CSV.");
-    } catch {
-      // Browsers offer the clipboard only to pages from https or from this machine.
-      say("The browser does not let this page use the clipboard; use Download CSV instead.");
-    }
-  }
 }
 
 /** An item's answer in words: {main, more: [...]}. */
 export function answerWords({ kind, answer, error }) {
   if (error) return { main: error.message, more: [], failed: true };
   if (!answer) return { main: "…", more: [] };
-  if (kind === "distance") return { main: metres(answer.distance_m), more: ["in 3D"] };
-  if (kind === "point") {
-    const range = answer.range_m === null ? [] : [`range ${metres(answer.range_m)}`];
-    return { main: metres(answer.depth_m), more: range };
+  if (kind === "path") {
+    const { length_m, legs_m } = answer;
+    const legs = `${legs_m.length} in 3D: ${legs_m.map(lengthWords).join(" + ")}`;
+    return { main: lengthWords(length_m), more: [legs] };
   }
-  const more = ["median", `80 % between ${metres(answer.p10_m)} and ${metres(answer.p90_m)}`];
+  if (kind === "distance") return { main: lengthWords(answer.distance_m), more: ["in 3D"] };
+  if (kind === "point") {
+    const range = answer.range_m === null ? [] : [`range ${lengthWords(answer.range_m)}`];
+    return { main: lengthWords(answer.depth_m), more: range };
+  }
+  const more = ["median", `80 % between ${lengthWords(answer.p10_m)} and ${lengthWords(answer.p90_m)}`];
   if (answer.valid_share < 1) more.push(`${Math.floor(100 * answer.valid_share)} % valid`);
-  return { main: metres(answer.median_m), more };
+  return { main: lengthWords(answer.median_m), more };
 }
 
 function answerOf(item) {

@@ -41,6 +41,11 @@ export class View {
     return { left, top, width, height };
   }
 
+  /** CSS pixels of one pixel of the photo. */
+  get scale() {
+    return this.#extent()[0] / this.#size.width;
+  }
+
   /** The photo's rectangle in the window. */
   get inWindow() {
     const shown = this.onStage;

@@ -45,7 +45,8 @@ export function focalWords(info) {
 /** The model in one line. */
 export function modelWords(model) {
   const millions = model.parameters ? `${(model.parameters / 1e6).toFixed(1)} M parameters` : null;
-  return ["Model " + model.name, millions, model.runtime, model.precision]
+  const name = model.name === "shipped" ? "SPD’s shipped model" : `Model: ${model.name}`;
+  return [name, millions, model.runtime, model.precision]
     .filter(Boolean)
     .join(" · ");
 }
