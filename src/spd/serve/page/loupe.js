@@ -1,10 +1,11 @@
 // A magnifying glass above a finger, which covers what it points at.
 
-import { toScreen } from "./pixels.js";
+import { pixelOf, toScreen } from "./pixels.js";
 
 const WIDTH_PX = 120;
 const ABOVE_PX = 44; // of the finger's tip, to the glass's lower rim
 const LEAST_PX = 8; // of the screen for a pixel of the photo
+const FRAME_PX = 1.5; // of each of the frame's two lines
 const MAGNIFIED = 3; // times the photo on the stage, if that is more
 
 export class Loupe {
@@ -28,7 +29,7 @@ export class Loupe {
       context.globalAlpha = Number(layer.style.opacity || 1);
       context.drawImage(layer, 0, 0, whole.width, whole.height);
     }
-    this.#cross(context, toScreen(place.map(Math.round), whole, size), pixel);
+    this.#frame(context, toScreen(pixelOf(place, size), whole, size), pixel);
     this.#words.textContent = words;
     this.#holder.hidden = false;
     this.#put(x, y);
@@ -38,16 +39,13 @@ export class Loupe {
     this.#holder.hidden = true;
   }
 
-  /** A frame around the pixel. */
-  #cross(context, [x, y], pixel) {
+  /** A frame around the pixel, which stays in sight. */
+  #frame(context, [x, y], pixel) {
     context.globalAlpha = 1;
-    const frames = [
-      ["#000", 3 * devicePixelRatio],
-      ["#fff", 1.5 * devicePixelRatio],
-    ];
-    for (const [colour, width] of frames) {
-      Object.assign(context, { strokeStyle: colour, lineWidth: width });
-      context.strokeRect(x - pixel / 2, y - pixel / 2, pixel, pixel);
+    for (const [at, colour] of ["#fff", "#000"].entries()) {
+      const half = pixel / 2 + (at + 0.5) * FRAME_PX * devicePixelRatio;
+      Object.assign(context, { strokeStyle: colour, lineWidth: FRAME_PX * devicePixelRatio });
+      context.strokeRect(x - half, y - half, 2 * half, 2 * half);
     }
   }
 

@@ -89,8 +89,13 @@ export class Marks {
       const { marks, lines } = covered(item.kind, spots, RADIUS_PX);
       taken.marks.push(...marks);
       taken.lines.push(...lines);
-      const full = [labels[at].offsetWidth, labels[at].offsetHeight];
-      const short = [full[0] - labels[at].lastChild.offsetWidth, full[1]];
+      const [whole, answer] = [labels[at], labels[at].lastChild].map((part) =>
+        part.getBoundingClientRect(),
+      );
+      const [full, short] = [whole.width, whole.width - answer.width].map((width) => [
+        Math.ceil(width),
+        Math.ceil(whole.height),
+      ]);
       return { anchors: anchors(item.kind, spots), full, short };
     });
     const room = [this.#labels.clientWidth, this.#labels.clientHeight];

@@ -13,7 +13,7 @@ import { place } from "./words.js";
 const HINTS = {
   point: "Click, tap or press Enter to pin a point. Drag a mark to move it.",
   distance: "Pick two points to measure the distance between them in 3D.",
-  path: "Pick points along a path; double-click, press Enter or “End path” to end it.",
+  path: "Pick points along a path; to end it, pick the last one twice or press Enter or “End path”.",
   box: "Drag a box, or pick two opposite corners, to get the median and spread of its depth.",
 };
 const NO_DISTANCE =
@@ -21,7 +21,8 @@ const NO_DISTANCE =
 
 const get = (id) => document.getElementById(id);
 
-export class Stage {
+/** Dispatches `draft` after each change of the unfinished query. */
+export class Stage extends EventTarget {
   photo = null;
   crosshair = null; // the keyboard's pixel
   #draft = new Draft();
@@ -34,6 +35,7 @@ export class Stage {
 
   /** Adds what is asked to `results`; `reading` receives the pixel that is pointed at. */
   constructor(results, reading) {
+    super();
     this.#results = results;
     this.#reading = reading;
     const element = get("stage");
@@ -202,6 +204,10 @@ export class Stage {
     this.draw();
   }
 
+  get drawing() {
+    return this.#draft.places.length > 0;
+  }
+
   /** Take back the last point of the unfinished query; false if there is none. */
   back() {
     const was = this.#draft.back();
@@ -229,5 +235,6 @@ export class Stage {
   #drawDraft(to = this.crosshair) {
     get("end-path").hidden = this.#draft.kind !== "path" || this.#draft.places.length < 2;
     this.#marks.drawDraft(this.#draft.figure(to), this.crosshair);
+    this.dispatchEvent(new Event("draft"));
   }
 }

@@ -8,15 +8,16 @@ export function listenToUndo(results, stage) {
 
   const back = () => say(stage.back() || results.undo() ? "Undone." : "Nothing to undo.");
   const again = () => say(results.redo() ? "Redone." : "Nothing to redo.");
-  // Not `disabled`: that would lose the keyboard's place, and bar a drawing's last point.
+  // Not `disabled`, which would lose the keyboard's place.
   const enable = () => {
-    undo.setAttribute("aria-disabled", String(!results.canUndo));
+    undo.setAttribute("aria-disabled", String(!stage.drawing && !results.canUndo));
     redo.setAttribute("aria-disabled", String(!results.canRedo));
   };
 
   undo.addEventListener("click", back);
   redo.addEventListener("click", again);
   results.addEventListener("change", enable);
+  stage.addEventListener("draft", enable);
   enable();
   document.addEventListener("keydown", (event) => {
     if (!(event.ctrlKey || event.metaKey) || event.altKey || typing(event.target)) return;
