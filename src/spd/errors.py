@@ -55,6 +55,10 @@ class CheckpointError(SPDError, ValueError):
     """A checkpoint is missing, truncated, or has another architecture."""
 
 
+class HubConnectionError(CheckpointError):
+    """The hub cannot be reached, so it is not known whether the checkpoint exists."""
+
+
 class TrainingError(SPDError, RuntimeError):
     """Training cannot start or cannot continue."""
 

@@ -38,7 +38,7 @@ class TrainConfig(Frozen):
     weight_decay: Float = Field(0.01, ge=0, le=1e3)
     """AdamW's decoupled weight decay."""
     warmup_steps: Int = Field(500, ge=0, le=10**9)
-    """Steps of the linear warm-up."""
+    """Steps of the linear warm-up; in a run that is not longer, a tenth of its steps."""
     warmup_start: Float = Field(0.01, gt=0, le=1)
     """Factor on the peak learning rates at the first warm-up step."""
     final_lr: Float = Field(1e-6, ge=0, le=1e3)
@@ -94,12 +94,16 @@ class TrainConfig(Frozen):
     tracker: Literal["tensorboard", "wandb", "trackio", "none"] = "tensorboard"
     """Tracker for curves; `log.jsonl` in the run's folder is always written."""
 
+    @property
+    def warmup(self) -> int:
+        """Steps of the warm-up in this run: `warmup_steps`, or a tenth of a run that is too short.
+
+        The cosine then still has most of the run, so that a short trial ends at low rates.
+        """
+        return self.warmup_steps if self.warmup_steps < self.steps else self.steps // 10
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.warmup_steps >= self.steps:
-            raise ValueError(
-                f"warmup_steps {self.warmup_steps} must be less than steps {self.steps}"
-            )
         if self.start_from is not None and self.encoder_weights is not None:
             raise ValueError(
                 "start_from and encoder_weights both initialise the encoder; set one to null"

@@ -203,7 +203,7 @@ class Trainer:
                 raise TrainingError(
                     f"the last checkpoint in {self.run.folder} does not fit this run "
                     f"({type(error).__name__}: {reason_of(error)}); delete its folder, or start a "
-                    "new run"
+                    f"new run from its weights with --set train.start_from={self.run.folder}"
                 ) from None
         if is_main_process():
             self.run.forget_log_after(self.step)

@@ -67,7 +67,7 @@ def _find(source: str | Path) -> tuple[Path, Path | None]:
         with quiet_loggers("huggingface_hub", "httpx"):  # the error below reports it
             folder = find_checkpoint(source)
     except CheckpointError as error:
-        raise CheckpointError(
+        raise type(error)(
             f"{error} (train.encoder_weights sets the encoder's initial weights; null initialises "
             "it randomly)"
         ) from None

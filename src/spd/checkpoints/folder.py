@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from spd.checkpoints.checksums import damage
-from spd.checkpoints.hub_errors import hub_reason
+from spd.checkpoints.hub_errors import NO_CONNECTION, OFFLINE, hub_reason
 from spd.checkpoints.run_folder import BEST, CHECKPOINTS, RUN, STEP
-from spd.errors import CheckpointError, shown
+from spd.errors import CheckpointError, HubConnectionError, shown
 from spd.files import read_json
 
 WEIGHTS = "model.safetensors"
@@ -130,7 +130,9 @@ def _from_hub(name: str) -> Path:
     except HFValidationError:
         raise CheckpointError(f"{name!r} is not a file, a folder or a valid hub id") from None
     except Exception as error:  # the client's errors have no common base
-        raise CheckpointError(
+        reason = hub_reason(error)
+        kind = HubConnectionError if reason in (OFFLINE, NO_CONNECTION) else CheckpointError
+        raise kind(
             f"no local file or folder {name!r}, and it could not be downloaded from the hub: "
-            f"{hub_reason(error)}"
+            f"{reason}"
         ) from None

@@ -1,5 +1,8 @@
 """Errors of the Hugging Face hub's client in plain words."""
 
+OFFLINE = "the hub client is in offline mode"
+NO_CONNECTION = "the network connection failed; try again"
+
 
 def hub_reason(error: Exception) -> str:
     """Reason for an error of the hub's client, or for the error that caused it, in one line."""
@@ -16,14 +19,14 @@ def hub_reason(error: Exception) -> str:
         if isinstance(cause, errors.RepositoryNotFoundError):
             return "the model does not exist on the hub, or it is private"
         if isinstance(cause, errors.OfflineModeIsEnabled):
-            return "the hub client is in offline mode"
+            return OFFLINE
         if isinstance(cause, errors.HfHubHTTPError):
             status = cause.response.status_code
             if status in (401, 403):
                 return f"the hub denied access (status {status}); does your token have permission?"
             return f"the hub returned status {status}: {_first_line(cause)}"
         if isinstance(cause, (*network, errors.LocalEntryNotFoundError)):
-            return "the network connection failed; try again"
+            return NO_CONNECTION
     return f"{type(error).__name__}: {_first_line(error)}"
 
 

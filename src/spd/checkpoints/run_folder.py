@@ -6,6 +6,7 @@ from spd.errors import TrainingError
 from spd.files import is_taken, storable
 
 RUN = "run.json"
+DATA = "data.json"
 LOG = "log.jsonl"
 CHECKPOINTS = "checkpoints"
 STATE = "state.pt"
@@ -26,7 +27,7 @@ def check_free(folder: Path) -> None:
     if (folder / RUN).exists():
         raise TrainingError(
             f"{folder} already contains a run; resume it with --resume {folder}, or choose a "
-            "different --out"
+            f"different --out (--set train.start_from={folder} starts from its weights)"
         )
     if is_taken(folder):
         raise TrainingError(f"{folder} exists and is not empty; choose a different --out")

@@ -44,8 +44,6 @@ class Writes:
     """Names of the files that are written into the folder."""
     keeps: bool = False
     """Whether existing files of the folder are kept, so that it may hold inputs."""
-    unless: str = ""
-    """Name of the flag with which nothing is written."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -117,7 +115,7 @@ def check_files(
     ]
     files: list[Path] = []
     for name, mark in ((p.name, p.mark) for p in parameters):
-        if not isinstance(mark, Writes) or values.get(mark.unless):
+        if not isinstance(mark, Writes):
             continue
         for path in map(Path, _texts(values.get(name))):
             written = [path / file for file in mark.files]

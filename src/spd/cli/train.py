@@ -1,6 +1,7 @@
 """`spd train`: a new run, a resumed one, or the plan of a run."""
 
 import contextlib
+import dataclasses
 import math
 import os
 import time
@@ -33,22 +34,29 @@ def train(
     ] = None,
     data: Annotated[
         list[str] | None,
-        typer.Option("--data", help="Training data, PATH or PATH:SPLIT (docs/data.md)."),
+        typer.Option(
+            "--data",
+            help="Training data, PATH or PATH:SPLIT (docs/data.md); with --resume, the "
+            "place of data that moved.",
+        ),
         Reads(data=True),
     ] = None,
     val: Annotated[
         list[str] | None,
-        typer.Option("--val", help="Validation data, PATH or PATH:SPLIT."),
+        typer.Option("--val", help="Validation data, PATH or PATH:SPLIT; with --resume likewise."),
         Reads(data=True),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="Folder for the run; default: runs/RECIPE."),
-        Writes(folder=True, unless="plan"),
+        Writes(folder=True),
     ] = None,
     resume: Annotated[
         Path | None,
-        typer.Option("--resume", help="Folder of a run to continue with its own recipe and data."),
+        typer.Option(
+            "--resume",
+            help="Folder of a run to continue with its own recipe and data; refuses other data.",
+        ),
     ] = None,
     overfit: Annotated[
         bool,
@@ -65,7 +73,11 @@ def train(
     ] = None,
     plan: Annotated[
         bool,
-        typer.Option("--plan", help="Print data, steps, learning rates and memory use, then exit."),
+        typer.Option(
+            "--plan",
+            help="Check everything that the start of a run checks, print data, steps, learning "
+            "rates and memory use, then exit.",
+        ),
     ] = False,
     device: Device = None,
     threads: Threads = None,
@@ -78,18 +90,18 @@ def train(
 
     use_threads(threads)
     if resume is not None:
-        if recipe or data or val or overrides or overfit or plan or out is not None:
+        if recipe or overrides or overfit or plan or out is not None:
             raise typer.BadParameter(
-                "--resume cannot be combined with other settings; the run keeps its recipe and data"
+                "--resume cannot be combined with other settings, because the run keeps its "
+                "recipe; to train on with other ones, start a new run from its weights: --set "
+                f"train.start_from={resume}"
             )
-        _resume(resume, device)
+        _resume(resume, data or [], val or [], device)
         return
     data, val = data or [], val or []
     chosen = _check_recipe(recipe or "nyu_v15_2", overrides or [], data, val)
-    if plan:
-        _print_plan(chosen, data, val, overfit, device)
-    else:
-        _start(chosen, data, val, out or Path("runs") / chosen.name, overfit, device)
+    begin = _print_plan if plan else _start
+    begin(chosen, data, val, out or Path("runs") / chosen.name, overfit, device)
 
 
 def _check_recipe(
@@ -113,16 +125,31 @@ def _print_plan(
     recipe: "Recipe",
     data: Sequence[str],
     validation: Sequence[str],
+    folder: Path,
     overfit: bool,
     device: str | None,
 ) -> None:
+    """Check all that `_start` checks, in its order, and print the plan; writes nothing."""
+    from spd.checkpoints.run_folder import check_free
+    from spd.files import LOCK, check_folder
+
+    check_free(folder)
+    check_folder(folder)
     from spd.predictors.devices import choose_device
-    from spd.training.parallel import launched_processes
+    from spd.training.parallel import check_launch, launched_processes
     from spd.training.plan import plan_text
+    from spd.training.runs import Run
+    from spd.training.start import planned_start
 
     target = str(choose_device(device))
     samples, held_out = _open(data, validation)
-    print(plan_text(recipe, samples, held_out, launched_processes(), target, overfit=overfit))
+    run = Run(folder, recipe, tuple(data), tuple(validation), overfit)
+    with run.lock() if (folder / LOCK).is_file() else contextlib.nullcontext():
+        _check_data(samples, None if overfit else held_out, recipe)
+        check_launch(recipe.train)
+        start = planned_start(recipe)
+    processes = launched_processes()
+    _print(plan_text(recipe, samples, held_out, processes, target, overfit=overfit, start=start))
 
 
 def _start(
@@ -145,6 +172,7 @@ def _start(
     from spd.train import Trainer
     from spd.training.parallel import is_main_process
     from spd.training.runs import Run
+    from spd.training.seen import record_run_data
 
     target = choose_device(device)
     samples, held_out = _open(data, validation)
@@ -156,22 +184,39 @@ def _start(
         trainer = Trainer(run, target)  # may fail to find the encoder's weights
         if is_main_process():
             run.write()
+        record_run_data(run, samples, held_out)
         _fit(trainer, samples, held_out)
 
 
-def _resume(folder: Path, device: str | None) -> None:
-    """Open a run's own data and continue from its last checkpoint."""
+def _resume(
+    folder: Path, data: Sequence[str], validation: Sequence[str], device: str | None
+) -> None:
+    """Open a run's own data, or the same data elsewhere, and continue from its last checkpoint."""
     from spd.checkpoints.run_folder import check_run
 
     check_run(folder)
+    from spd.errors import DataError
     from spd.predictors.devices import choose_device
     from spd.train import Trainer
     from spd.training.parallel import is_main_process
     from spd.training.runs import Run
+    from spd.training.seen import check_run_data
 
-    run = Run.open(folder)
+    opened = Run.open(folder)
+    run = dataclasses.replace(
+        opened,
+        data=tuple(data) or opened.data,
+        validation=tuple(validation) or opened.validation,
+    )
     target = choose_device(device)
-    samples, held_out = _open(run.data, run.validation)
+    try:
+        samples, held_out = _open(run.data, run.validation)
+    except DataError as error:
+        raise DataError(
+            f"{error} ({folder} needs the data that it was started with: if they moved, pass them "
+            "with --data and --val; to train with other data, start a new run with --set "
+            f"train.start_from={folder})"
+        ) from None
     with run.lock() if is_main_process() else contextlib.nullcontext():
         if is_main_process():
             run.clean()
@@ -180,6 +225,11 @@ def _resume(folder: Path, device: str | None) -> None:
         if trainer.step >= trainer.config.steps:
             _print(f"the run {folder} is already finished: {trainer.step} steps")
             return
+        note = check_run_data(run, trainer.step, samples, held_out)
+        if note is not None:
+            _print(f"note: {note}")
+        if is_main_process() and run != opened:
+            run.write()
         _print(f"continuing after step {trainer.step} of {trainer.config.steps}")
         _fit(trainer, samples, held_out)
 
@@ -236,7 +286,7 @@ def _fit(trainer: "Trainer", samples: "Samples", validation: "Samples | None") -
 
 
 def _print_start(trainer: "Trainer", samples: "Samples") -> None:
-    from spd.training.plan import camera_text, repetition_note
+    from spd.training.plan import camera_text, notes
 
     run, config = trainer.run, trainer.config
     parameters = sum(p.numel() for p in trainer.model.parameters())
@@ -250,8 +300,7 @@ def _print_start(trainer: "Trainer", samples: "Samples") -> None:
         _print(f"{source.path}: {camera_text(source)}")
     if samples.without_focal_length:
         _print(f"left out {samples.without_focal_length} frame(s) without a known focal length")
-    note = None if run.overfit else repetition_note(config, len(samples))
-    if note is not None:
+    for note in notes(config, len(samples), overfit=run.overfit):
         _print(f"note: {note}")
 
 

@@ -98,6 +98,15 @@ class Source(SampleSequence):
         """
         return None
 
+    def files_of(self, number: int) -> tuple[Path, ...]:
+        """Files that `read` takes a frame from; frames may share them. None for data of the hub."""
+        image = self.image_file(number)
+        return () if image is None else (image,)
+
+    def settings_of(self, number: int) -> str:
+        """Settings that determine a frame beside its files, such as its camera, as text."""
+        return ""
+
     def __len__(self) -> int:
         return len(self.frames)
 

@@ -35,12 +35,12 @@ def make_optimizer(
 def make_schedule(optimizer: torch.optim.Optimizer, config: TrainConfig) -> LRScheduler:
     """Linear warm-up, then cosine to `final_lr`; :func:`rate_at` has the equations."""
     cosine = CosineAnnealingLR(
-        optimizer, T_max=config.steps - config.warmup_steps, eta_min=config.final_lr
+        optimizer, T_max=config.steps - config.warmup, eta_min=config.final_lr
     )
-    if not config.warmup_steps:
+    if not config.warmup:
         return cosine
-    warmup = LinearLR(optimizer, start_factor=config.warmup_start, total_iters=config.warmup_steps)
-    return SequentialLR(optimizer, [warmup, cosine], milestones=[config.warmup_steps])
+    warmup = LinearLR(optimizer, start_factor=config.warmup_start, total_iters=config.warmup)
+    return SequentialLR(optimizer, [warmup, cosine], milestones=[config.warmup])
 
 
 def rate_at(step: int, peak: float, config: TrainConfig) -> float:
@@ -51,8 +51,8 @@ def rate_at(step: int, peak: float, config: TrainConfig) -> float:
         step < W:  rate = peak * (a + (1 - a) * step / W)
         else:      rate = final + (peak - final) * (1 + cos(pi * (step - W) / (S - W))) / 2
     """
-    if step < config.warmup_steps:
+    if step < config.warmup:
         start = config.warmup_start
-        return peak * (start + (1 - start) * step / config.warmup_steps)
-    done = (step - config.warmup_steps) / (config.steps - config.warmup_steps)
+        return peak * (start + (1 - start) * step / config.warmup)
+    done = (step - config.warmup) / (config.steps - config.warmup)
     return config.final_lr + (peak - config.final_lr) * (1 + math.cos(math.pi * done)) / 2

@@ -34,22 +34,31 @@ def is_main_process() -> bool:
     return int(os.environ.get("RANK", "0")) == 0
 
 
+def check_launch(config: TrainConfig) -> None:
+    """Refuse settings that do not suit the started processes or the installed packages.
+
+    Raises:
+        ConfigError: if the batch cannot be shared, or the tracker is not installed.
+    """
+    parts = config.accumulate * launched_processes()
+    if config.batch_size % parts:
+        raise ConfigError(
+            f"train.batch_size {config.batch_size} is not divisible by {parts} "
+            f"(train.accumulate {config.accumulate} times {launched_processes()} process(es)); "
+            "batch_size is the number of images per optimiser step, over all processes"
+        )
+    if config.tracker != "none" and importlib.util.find_spec(config.tracker) is None:
+        raise ConfigError(
+            f"train.tracker {config.tracker} is not installed; run pip install "
+            f"{config.tracker}, or set train.tracker=tensorboard"
+        )
+
+
 class Parallel:
     """Process group of a run, and its tracker of curves."""
 
     def __init__(self, config: TrainConfig, device: torch.device, folder: Path) -> None:
-        parts = config.accumulate * launched_processes()
-        if config.batch_size % parts:
-            raise ConfigError(
-                f"train.batch_size {config.batch_size} is not divisible by {parts} "
-                f"(train.accumulate {config.accumulate} times {launched_processes()} process(es)); "
-                "batch_size is the number of images per optimiser step, over all processes"
-            )
-        if config.tracker != "none" and importlib.util.find_spec(config.tracker) is None:
-            raise ConfigError(
-                f"train.tracker {config.tracker} is not installed; run pip install "
-                f"{config.tracker}, or set train.tracker=tensorboard"
-            )
+        check_launch(config)
         AcceleratorState._reset_state(reset_partial_state=launched_processes() == 1)
         self.tracker = config.tracker
         self.accelerator = Accelerator(

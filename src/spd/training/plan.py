@@ -26,8 +26,13 @@ def plan_text(
     device: str,
     *,
     overfit: bool = False,
+    start: str | None = None,
 ) -> str:
-    """Plan of a run as text; with `overfit` the run repeats its first batch."""
+    """Plan of a run as text.
+
+    With `overfit` the run repeats its first batch. `start` describes the initial weights, where
+    `spd.training.start` has loaded them.
+    """
     config = recipe.train
     part = config.batch_size // (config.accumulate * processes)
     cameras = [group.camera for group in groups_of(samples, recipe.model.camera, config)]
@@ -40,12 +45,41 @@ def plan_text(
             f"learning rates ({'rest' if config.encoder_frozen else 'encoder / rest'})",
             _rates(config),
         ),
-        ("model", _model(recipe, cameras, device)),
+        ("model", _model(recipe, cameras, device, start)),
         (f"memory per process, {part} image(s) at a time", _memory(memory)),
         ("checkpoints", _checkpoints(memory, config, validated=validation is not None)),
     ]
     return "\n".join(
         line for title, lines in sections for line in (title, *(f"  {text}" for text in lines))
+    )
+
+
+def notes(config: TrainConfig, frames: int, *, overfit: bool) -> list[str]:
+    """Notes on settings that do not suit the length of the run."""
+    repeated = None if overfit else repetition_note(config, frames)
+    found = [repeated, _warmup_note(config), _average_note(config)]
+    return [note for note in found if note is not None]
+
+
+def _warmup_note(config: TrainConfig) -> str | None:
+    if config.warmup == config.warmup_steps:
+        return None
+    return (
+        f"the run has {config.steps:,} steps and train.warmup_steps is {config.warmup_steps:,}, so "
+        f"the warm-up is shortened to {config.warmup:,} steps (a tenth of the run); the cosine "
+        "takes the rest"
+    )
+
+
+def _average_note(config: TrainConfig) -> str | None:
+    """Note for an average that is longer than the run: it would stay at the first weights."""
+    span = 1 / (1 - config.ema_decay)
+    if span <= config.steps:
+        return None
+    return (
+        f"train.ema_decay {config.ema_decay:g} averages the weights of some {span:,.0f} steps, but "
+        f"the run has {config.steps:,}; the averaged weights, which are evaluated and saved, stay "
+        "near the first ones. Set train.ema_decay lower, or to 0"
     )
 
 
@@ -101,17 +135,16 @@ def camera_text(source: Source) -> str:
 def _steps(config: TrainConfig, frames: int, part: int, processes: int, overfit: bool) -> list[str]:
     shares = f"{processes} process(es) x {config.accumulate} part(s) x {part} image(s)"
     steps = f"{config.steps:,} steps of {config.batch_size} images ({shares})"
-    if overfit:
-        return [steps, "every step uses the first batch (--overfit)"]
     epochs = config.steps * config.batch_size / frames
-    note = repetition_note(config, frames)
-    rows = [steps, f"{epochs:,.2f} epochs of {frames:,} frames"]
-    return rows if note is None else [*rows, f"note: {note}"]
+    uses = f"{epochs:,.2f} epochs of {frames:,} frames"
+    if overfit:
+        uses = "every step uses the first batch (--overfit)"
+    return [steps, uses, *(f"note: {note}" for note in notes(config, frames, overfit=overfit))]
 
 
 def _rates(config: TrainConfig) -> list[str]:
     """Learning rates at the first step, after warm-up, half-way down the cosine, and at the end."""
-    corners = {0, config.warmup_steps, (config.warmup_steps + config.steps) // 2, config.steps - 1}
+    corners = {0, config.warmup, (config.warmup + config.steps) // 2, config.steps - 1}
     rows = []
     peaks = [config.encoder_lr] * (not config.encoder_frozen) + [config.decoder_lr]
     for step in sorted(corners):
@@ -127,10 +160,14 @@ def _at_largest(recipe: Recipe, cameras: Sequence[CameraConfig]) -> Recipe:
     return recipe.model_copy(update={"model": model})
 
 
-def _model(recipe: Recipe, cameras: Sequence[CameraConfig], device: str) -> list[str]:
+def _model(
+    recipe: Recipe, cameras: Sequence[CameraConfig], device: str, start: str | None
+) -> list[str]:
     config = recipe.train
     views = dict.fromkeys(f"{camera.crop_height_px}x{camera.crop_width_px}" for camera in cameras)
-    if config.start_from is not None:
+    if start is not None:
+        pass
+    elif config.start_from is not None:
         start = f"all weights initialised from {config.start_from}"
     elif config.encoder_weights is not None:
         start = f"encoder initialised from {config.encoder_weights}"

@@ -1,6 +1,7 @@
 """A training run on disk: recipe, checkpoints and log.
 
 RUN/run.json                     recipe, data and version, for `--resume`
+RUN/data.json                    the frames it trains on, to notice changes (`spd.training.seen`)
 RUN/log.jsonl                    one line a step
 RUN/checkpoints/step-00001000/   model.safetensors, config.json, state.pt, checksums.json
 RUN/best.json                    the checkpoint with the lowest AbsRel on the validation set
@@ -116,7 +117,8 @@ class Run:
             if about.get("sha256", _digest(about)) != _digest(about):  # earlier versions had none
                 raise TrainingError(
                     f"{path} is damaged: it does not match its checksum; restore it from a copy "
-                    "(if you changed it yourself, delete its entry sha256)"
+                    "(if you changed it yourself, delete its entry sha256; for other settings, "
+                    f"start a new run with --set train.start_from={folder})"
                 )
             return cls(
                 folder,

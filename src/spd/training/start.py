@@ -3,9 +3,9 @@
 from spd.checkpoints.checkpoint import load_checkpoint
 from spd.checkpoints.encoder_weights import load_encoder
 from spd.checkpoints.folder import WEIGHTS, find_checkpoint
-from spd.errors import CheckpointError
+from spd.errors import CheckpointError, HubConnectionError
 from spd.models.spd import SPD
-from spd.recipes import TrainConfig
+from spd.recipes import Recipe, TrainConfig
 
 SHAPE = ("encoder", "dim", "heads", "ffn_ratio", "head_width", "window")
 
@@ -47,3 +47,20 @@ def start_model(model: SPD, config: TrainConfig) -> str | None:
         f"{source.config.local_path}, so the local path {model.config.local_path} is randomly "
         "initialised"
     )
+
+
+def planned_start(recipe: Recipe) -> str | None:
+    """Describe the initial weights of a planned run; loads them as the run will.
+
+    Raises:
+        CheckpointError: as `start_model`, except that an unreachable hub is described.
+    """
+    config = recipe.train
+    try:
+        return start_model(SPD(recipe.model), config)
+    except HubConnectionError:
+        source = config.encoder_weights or config.start_from
+        return (
+            f"weights from {source}, which the run downloads from the hub; the hub cannot be "
+            "reached now, so they are not checked"
+        )

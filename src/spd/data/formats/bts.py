@@ -109,6 +109,14 @@ class BTS(NyuSource):
         """Image file of a frame."""
         return self.pairs[number].root / self.pairs[number].image
 
+    def files_of(self, number: int) -> tuple[Path, ...]:
+        """Image and depth map of a frame."""
+        return self.image_file(number), self.pairs[number].root / self.pairs[number].depth
+
+    def settings_of(self, number: int) -> str:
+        """Focal length of a frame in the list."""
+        return repr(self.pairs[number].focal_px)
+
 
 def _is_other_depth(name: str) -> bool:
     return role_of(PurePosixPath(name).stem)[0] == "depth" and not name.startswith("sync_depth")

@@ -53,3 +53,11 @@ class FilePairSource(GeneralSource):
     def image_file(self, number: int) -> Path:
         """Image file of a frame."""
         return self.pairs[number].image
+
+    def files_of(self, number: int) -> tuple[Path, ...]:
+        """Image and depth map of a frame."""
+        return self.pairs[number].image, self.pairs[number].depth
+
+    def settings_of(self, number: int) -> str:
+        """Unit and camera of a frame."""
+        return f"{self.pairs[number].unit!r} {self.pairs[number].camera!r}"

@@ -91,6 +91,11 @@ class H5Frames(NyuSource):
         unit = "metre" if self.options.unit is None else self.options.unit
         return f"float32 HDF5, {unit_words(unit)}"
 
+    def files_of(self, number: int) -> tuple[Path, ...]:
+        """File or shard of a frame."""
+        file = self.files[number]
+        return (file.tar if isinstance(file, TarMember) else file,)
+
     def read(self, number: int) -> RGBDSample:
         """Read a sample from its file or shard."""
         file, where = self.files[number], str(self.files[number])

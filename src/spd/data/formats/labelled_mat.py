@@ -93,6 +93,10 @@ class LabelledMat(NyuSource):
             "set with --against"
         ]
 
+    def files_of(self, number: int) -> tuple[Path, ...]:
+        """The one file of all frames."""
+        return (self.file,)
+
     def read(self, number: int) -> RGBDSample:
         """Read a sample; the other frames of the file are not read."""
         place, name = self.numbers[number], self.frames[number].name

@@ -60,6 +60,14 @@ class ParquetTables(GeneralSource):
         part, row = self._row(0)
         return describe_row_depth(row, part.depth, self.options.unit, self._where(0))
 
+    def files_of(self, number: int) -> tuple[Path, ...]:
+        """Local files of a frame's split."""
+        return self.parts[self.places[number][0]].files
+
+    def settings_of(self, number: int) -> str:
+        """Row of a frame and its camera."""
+        return f"{self.places[number][1]} {self.metadata[number].camera!r}"
+
     def read(self, number: int) -> RGBDSample:
         """Read a sample from the library's copy on disk."""
         part, row = self._row(number)

@@ -27,6 +27,8 @@ class Part:
     image: str
     depth: str
     """Name of the depth column, as `image` is that of the image column."""
+    files: tuple[Path, ...]
+    """Local files of the part; none for a data set of the hub."""
 
 
 def open_parts(address: str, split: str | None) -> list[Part]:
@@ -41,9 +43,10 @@ def open_parts(address: str, split: str | None) -> list[Part]:
     with _library_errors(address), _without_progress_bars(address):
         calls = _hub_calls(address, split) if address.startswith(HUB) else _calls(address, split)
         for name, call in calls.items():
+            files = tuple(map(Path, call.pop("local", ())))
             rows = datasets.load_dataset(**call).with_format("arrow")
             columns = require_pixel_columns(rows.column_names, address)
-            parts.append(Part(canonical_split(name), rows, *columns))
+            parts.append(Part(canonical_split(name), rows, *columns, files))
     return parts
 
 
@@ -67,6 +70,7 @@ def _calls(address: str, split: str | None) -> dict[str | None, dict[str, Any]]:
         name: {
             "path": "parquet",
             "data_files": [glob.escape(str(file.resolve())) for file in files],
+            "local": files,
             "split": "train",
         }
         for name, files in _local_files(address, split).items()

@@ -56,6 +56,17 @@ class RGBDFolder(Source):
         """Image file of a frame."""
         return self.path / self.entries[number].image
 
+    def files_of(self, number: int) -> tuple[Path, ...]:
+        """Image, depth map and exact points of a frame."""
+        entry = self.entries[number]
+        named = (entry.image, entry.depth, entry.points)
+        return tuple(self.path / name for name in named if name)
+
+    def settings_of(self, number: int) -> str:
+        """Camera of a frame and whether its border is masked, from the index."""
+        entry = self.entries[number]
+        return f"{entry.intrinsics!r} {entry.dataset.startswith('NYU')}"
+
     def read(self, number: int) -> RGBDSample:
         """Read a sample from disk."""
         entry = self.entries[number]
