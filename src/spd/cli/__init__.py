@@ -52,6 +52,7 @@ def run(argv: Sequence[str]) -> int:
 
     from spd.cli.commands import app
     from spd.cli.guard import guard
+    from spd.cli.launched import errors_of_main_first, is_another_process
     from spd.cli.streams import finish_output
     from spd.errors import SPDError, missing_extras_named
     from spd.files import leave_removed_folder
@@ -63,7 +64,7 @@ def run(argv: Sequence[str]) -> int:
     command = typer.main.get_command(app)
     guard(command)
     try:
-        with missing_extras_named(_EXTRAS.get(next(iter(argv), ""))):
+        with errors_of_main_first(argv), missing_extras_named(_EXTRAS.get(next(iter(argv), ""))):
             words = spread_lists(argv, command)
             code = command.main(words, prog_name="spd", standalone_mode=False)
         finish_output()
@@ -79,7 +80,7 @@ def run(argv: Sequence[str]) -> int:
     except MemoryError:  # of a library; our own is an SPDError
         return _fail("out of memory; free some, or use smaller photos or fewer points")
     except (KeyboardInterrupt, typer.exceptions.Abort):
-        return _fail("interrupted", 130)
+        return 130 if is_another_process(argv) else _fail("interrupted", 130)
     return code if isinstance(code, int) else 0
 
 
