@@ -161,6 +161,7 @@ check: dev
 docs: dev
 	$(BIN)/python tools/access_pattern.py
 	$(BIN)/python tools/commands_page.py
+	$(BIN)/python tools/configuration_page.py
 	$(BIN)/python tools/http_page.py
 	@rm -rf $(OUT)/site
 	$(BIN)/zensical build --clean --strict

@@ -1,5 +1,7 @@
 """What tools/ makes for the documentation is up to date, and says what is so."""
 
+import functools
+import json
 import re
 
 import pytest
@@ -8,12 +10,14 @@ import typer.main
 
 import access_pattern
 import commands_page
+import configuration_page
 import http_page
 from helpers.doc_pages import DOCS
 from spd.cli.commands import app
 from spd.config import ModelConfig
 from spd.cost import mac_tables
 from spd.models.spd import SPD
+from spd.recipes import nyu_v15_2, override
 
 
 def test_the_page_of_commands_is_up_to_date():
@@ -34,6 +38,30 @@ def test_every_command_and_option_is_on_its_page():
             for option in (*parameter.opts, *parameter.secondary_opts):
                 assert f"`{option if option.startswith('-') else option.upper()}`" in section
     assert sections == {}
+
+
+def test_the_page_of_configuration_keys_is_up_to_date():
+    text = (DOCS / "reference" / "configuration.md").read_text(encoding="utf-8")
+    assert text == configuration_page.page(), "run make docs"
+
+
+def test_every_configuration_key_is_on_its_page_and_can_be_set():
+    listed = re.findall(r"^\| `([a-z_.]+)` \|", configuration_page.page(), re.M)
+    keys = [key for key in listed if "." in key]
+    recipe = nyu_v15_2()
+    data = recipe.to_dict()
+
+    def paths(part: dict, prefix: str) -> list[str]:
+        found = []
+        for name, value in part.items():
+            inner = isinstance(value, dict)
+            found += paths(value, f"{prefix}{name}.") if inner else [f"{prefix}{name}"]
+        return found
+
+    assert sorted(keys) == sorted(set(paths(data, "")) - {"name"})
+    for key in keys:
+        value = functools.reduce(lambda part, name: part[name], key.split("."), data)
+        assert override(recipe, [f"{key}={json.dumps(value)}"]) == recipe
 
 
 def test_help_becomes_markdown_with_links_and_without_accidents():

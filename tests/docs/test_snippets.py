@@ -28,6 +28,7 @@ RUN_BY_THEIR_OWN_TESTS = {
     "index.md": "tests/test_readme.py",
     "asking.md": "tests/scenes/test_asking_page.py",
     "batch.md": "tests/batch/test_batch_command.py",
+    "change_model.md": "tests/training/test_change_model_page.py",
     "hub.md": "tests/export/test_hub_page.py",
     "photos.md": "tests/photos/test_photo_page.py",
     "serving.md": "tests/serve/test_serving_page.py",
@@ -74,7 +75,7 @@ def reason(page: Path, command: str) -> str | None:
 
 
 OWN = [page for page in PAGES if name_of(page) not in RUN_BY_THEIR_OWN_TESTS]
-GENERATED = ("reference/commands.md", "reference/http.md")
+GENERATED = ("reference/commands.md", "reference/configuration.md", "reference/http.md")
 RUN = [
     pytest.param(page, command, id=f"{name_of(page)}-{command}")
     for page in OWN
@@ -147,9 +148,12 @@ def test_the_python_runs(page, workplace):
 
 
 def test_every_language_of_a_block_is_known():
-    """JavaScript: tests/runtimes/test_web.py does the same; JSON: tests/test_docs.py reads it."""
+    """JavaScript: tests/runtimes/test_web.py does the same; JSON: tests/test_docs.py reads it.
+
+    TOML: tests/training/test_change_model_page.py trains with it.
+    """
     languages = {block.language for page in PAGES for block in blocks(page)}
-    assert languages <= {"", "bash", "python", "json", "js"}
+    assert languages <= {"", "bash", "python", "json", "js", "toml"}
 
 
 def test_the_tables_name_what_there_is():
