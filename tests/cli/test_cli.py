@@ -314,14 +314,13 @@ def test_mistakes_are_refused_before_torch_is_loaded(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_plan_needs_no_folder_and_a_run_needs_a_free_one(capsys, rgbd_folder):
+def test_a_run_and_its_plan_need_a_free_folder(capsys, rgbd_folder):
     words = ["train", "--recipe", "rooms_tiny", "--data", str(rgbd_folder), "-o", str(rgbd_folder)]
-    assert_one_line_error(
-        spd_run(capsys, *words), r"the output folder \S+ is the input \S+; choose a different"
-    )
-    code, out, _ = spd_run(capsys, *words, "--plan")
-    assert code == 0
-    assert "checkpoints" in out
+    for plan in ([], ["--plan"]):
+        assert_one_line_error(
+            spd_run(capsys, *words, *plan),
+            r"the output folder \S+ is the input \S+; choose a different",
+        )
 
 
 def test_the_picture_of_a_query_says_whose_focal_length_it_is(capsys, model, photo, monkeypatch):

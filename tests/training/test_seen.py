@@ -89,9 +89,10 @@ def repaint(path: Path, *, keep_times: bool = True) -> None:
         os.utime(path, ns=times)
 
 
-def blacken(path: Path) -> None:
-    """Replace an image of a slanted sample by a black one."""
-    Image.fromarray(np.zeros((48, 64, 3), np.uint8)).save(path)
+def exchange(path: Path) -> None:
+    """Replace the image of a slanted sample by another photo."""
+    noise = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path)
 
 
 def drop(folder: Path, name: str) -> None:
@@ -180,7 +181,7 @@ def test_changed_validation_data_are_refused_once_they_were_used(runs, rgbd_fold
 
 def test_validation_data_that_were_not_used_yet_may_change(runs, rgbd_folder):
     runs.start(f"{rgbd_folder}:train", val=[f"{rgbd_folder}:val"], more=["train.evaluate_every=5"])
-    blacken(rgbd_folder / "frame-4.png")
+    exchange(rgbd_folder / "frame-4.png")
     code, said, _ = runs.resume()
     assert code == 0
     assert "note: validation frames: 1 changed (frame-4.png)" in said
@@ -208,7 +209,7 @@ def test_moved_data_are_taken_and_continue_exactly(
 def test_other_data_in_place_of_moved_ones_are_refused(runs, tmp_path, rgbd_folder):
     runs.start(f"{rgbd_folder}:train")
     other = write_rgbd_folder(tmp_path / "other")
-    blacken(other / "frame-1.png")
+    exchange(other / "frame-1.png")
     assert "1 changed (frame-1.png)" in runs.refused("--data", f"{other}:train")
     assert "2 new" in runs.refused("--data", str(rgbd_folder))
     assert Run.open(runs.folder).data == (f"{rgbd_folder}:train",)
@@ -236,7 +237,7 @@ def test_a_frame_that_was_not_used_yet_may_be_repaired_and_a_used_one_not(runs, 
     repaint(folder / f"frame-{early}.depth.png")
     assert f"1 changed (frame-{early}.png)" in runs.refused()
     (folder / f"frame-{early}.depth.png").write_bytes(content)
-    blacken(folder / f"frame-{unused}.png")
+    exchange(folder / f"frame-{unused}.png")
     code, said, error = runs.resume()
     assert code == 0, error
     assert f"note: training frames: 1 changed (frame-{unused}.png)" in said
