@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from helpers.fake_source import FakeSource
 from helpers.samples import slanted_sample
 from spd.cli import run
 from spd.data import check
 from spd.data.check import check_source, format_check
 from spd.data.folder import frame_entry, write_frame, write_index
+from spd.data.source import Frame
+from spd.data.source_notes import source_notes
 from spd.errors import DataError
 
 
@@ -164,12 +167,33 @@ def test_counts_of_nyu_are_compared_with_the_published_sets(rgbd_folder):
     change_index(rgbd_folder, dataset=["NYU"] * 5)
     report = check_source(str(rgbd_folder))
     assert report.notes[0] == (
-        "3 training frames: a subset of BTS's training list, which has 24,231 frames"
+        "3 training frames: a subset of BTS's training list, which has 24,231 frames, or of "
+        "NeWCRFs' and PixelFormer's training list, which has 36,253 frames, or of fast-depth's "
+        "training set, which has 47,584 frames"
     )
     assert "5 frames have neither an official number nor a scene" in report.notes[1]
     change_index(rgbd_folder, official_number=[2, 3, 4, 5, 6])
     note = check_source(str(rgbd_folder)).notes[0]
     assert note == "3 training frames: a subset of the labelled training set, which has 795 frames"
+
+
+@pytest.mark.parametrize(
+    ("names", "count", "expected"),
+    [
+        (["train/kitchen_0004/00001"], 1, "fast-depth's training set, which has 47,584 frames"),
+        (["train/kitchen_0004/00001"], 24_231, "a subset of fast-depth's training set"),
+        (["train/kitchen_0004/00001"], 47_584, "fast-depth's training set, complete"),
+        (["kitchen_0004/rgb_00001.jpg"], 24_231, "BTS's training list, complete"),
+        (["kitchen_0004/rgb_00001.jpg"], 36_253, "PixelFormer's training list, complete"),
+        (["kitchen_0004/rgb_00001.jpg"], 30_000, "a subset of NeWCRFs' and PixelFormer's"),
+    ],
+)
+def test_the_published_set_is_told_by_the_names_of_the_files(names, count, expected):
+    frames = [Frame(name, "train", "kitchen_0004") for name in names] * count
+    source = FakeSource([], frames=frames, nyu=True)
+    (note,) = [note for note in source_notes(source) if "training frames" in note]
+    assert expected in note
+    assert ("BTS" in note) == ("BTS" in expected)
 
 
 def test_a_scene_in_two_splits_is_remarked(rgbd_folder):

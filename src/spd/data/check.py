@@ -19,7 +19,7 @@ from spd.data.evidence import (
 from spd.data.formats import open_source, recognise
 from spd.data.overlap import find_same_images, official_findings, official_test_frames
 from spd.data.parallel import Progress, map_frames
-from spd.data.sample import MAX_DEPTH_M, MIN_DEPTH_M
+from spd.data.sample import MIN_DEPTH_M
 from spd.data.source import Source
 from spd.data.source_notes import source_notes
 from spd.data.sources import Samples, open_samples
@@ -59,7 +59,7 @@ class CheckReport:
     valid_share: float | None
     no_reading_share: float | None
     out_of_range_share: float | None
-    """Share of readings outside 1 mm to 10 m."""
+    """Share of readings outside 1 mm to `max_depth_m`."""
     border_share: float | None
     """Share of readings in that range inside the masked border (NYU's)."""
     percentiles_m: dict[str, float] | None
@@ -74,6 +74,8 @@ class CheckReport:
     """Remarks that are no reason to refuse the source."""
     broken: list[tuple[str, str]]
     """Names of unreadable frames, each with the reason."""
+    max_depth_m: float
+    """Largest depth that is trained on and scored, in metres."""
 
     @property
     def usable(self) -> bool:
@@ -119,6 +121,7 @@ def check_source(
         problems=found,
         notes=notes(frames) + source_notes(source),
         broken=broken,
+        max_depth_m=source.max_depth_m,
         **_statistics(source, frames),
     )
 
@@ -167,7 +170,7 @@ def _shares(report: CheckReport) -> str:
     """Shares of all depth pixels, together 100 %."""
     unused = {
         "holes": report.no_reading_share,
-        f"outside {MIN_DEPTH_M * 1e3:g} mm to {MAX_DEPTH_M:g} m": report.out_of_range_share,
+        f"outside {MIN_DEPTH_M * 1e3:g} mm to {report.max_depth_m:g} m": report.out_of_range_share,
         "in the masked border": report.border_share,
     }
     shown = [f"{share:.1%} {what}" for what, share in unused.items() if share or what == "holes"]

@@ -230,7 +230,7 @@ def _write_image(original: Path | None, sample: RGBDSample, folder: Path, name: 
 
 def _storable(sample: RGBDSample, is_nyu: bool) -> np.ndarray:
     """Positive readings in metres, without those that only the source knows to be wrong."""
-    reread = valid_depth(sample.depth_m)
+    reread = valid_depth(sample.depth_m, sample.max_depth_m)
     if is_nyu and sample.depth_size == nyu.SIZE:
         reread &= nyu.inside_border(nyu.SIZE)  # the folder masks the border as well
     depth_m = np.where(reread & ~sample.valid, np.float32(0), sample.depth_m)

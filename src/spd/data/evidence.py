@@ -11,10 +11,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from spd.data.depth_units import watch_stored
+from spd.data.ray_length import frame_power, range_problem
 from spd.data.sample import MAX_DEPTH_M, MIN_DEPTH_M, RGBDSample
 from spd.data.source import Source
 from spd.data.sources import Samples
 from spd.data.straightness import straight_windows
+from spd.data.turned import gain_as_stored, turned_problem
 from spd.errors import DataError, listed
 from spd.pixels import Size
 
@@ -36,6 +38,8 @@ KINECT_NO_READING = 2047
 """Value of a hole in a Kinect's raw 11-bit disparity."""
 KINECT_LARGEST = 1100
 """Upper end of the other values of a Kinect's raw disparity."""
+NOTED_BEYOND = 0.1
+"""Share of readings beyond the largest valid depth that is worth a note."""
 MIN_LEVELS = 32
 """Smallest number of different values that a conclusion can rest on."""
 
@@ -72,6 +76,14 @@ class FrameEvidence:
     """Whether the values look like a Kinect's raw 11-bit disparity."""
     eight_bit: bool
     """Whether every value is one of 256 even steps."""
+    max_depth_m: float = MAX_DEPTH_M
+    """Largest depth that is trained on and scored."""
+    orientation: int = 1
+    """EXIF orientation that the image was turned by; 1: as stored."""
+    gain_as_stored: float | None = None
+    """How much better the depth fits the image as stored (`spd.data.turned`)."""
+    ray_power: float | None = None
+    """About 0 for camera z and 1 for ray length (`spd.data.ray_length`); None: unknown."""
 
 
 def evidence_of(sample: RGBDSample, stored: np.ndarray | None = None) -> FrameEvidence:
@@ -93,7 +105,7 @@ def evidence_of(sample: RGBDSample, stored: np.ndarray | None = None) -> FrameEv
         pixels=values.size,
         valid=int(sample.valid.sum()),
         positive=positive_m.size,
-        out_of_range=int(((positive_m <= MIN_DEPTH_M) | (positive_m > MAX_DEPTH_M)).sum()),
+        out_of_range=int(((positive_m <= MIN_DEPTH_M) | (positive_m > sample.max_depth_m)).sum()),
         not_a_number=int(np.isnan(values).sum()),
         negative=int((values < 0).sum()),
         infinite=int(np.isinf(values).sum()),
@@ -103,6 +115,10 @@ def evidence_of(sample: RGBDSample, stored: np.ndarray | None = None) -> FrameEv
         stretched=_is_stretched(levels),
         kinect_disparity=_is_kinect_disparity(values, levels),
         eight_bit=_is_eight_bit(levels, np.unique(positive_m)),
+        max_depth_m=sample.max_depth_m,
+        orientation=sample.orientation,
+        gain_as_stored=gain_as_stored(sample),
+        ray_power=frame_power(sample.depth_m, camera, sample.image_size),
     )
 
 
@@ -138,7 +154,7 @@ def preflight(samples: Samples, count: int = 16) -> list[str]:
         frames = [read_evidence(source, number) for number in chosen]
         for problem in problems(frames):
             raise DataError(f"{source.path}: {problem}")
-        found += [f"{source.path}: {note}" for note in _nearness_notes(frames)]
+        found += [f"{source.path}: {note}" for note in _distance_notes(frames)]
     return found
 
 
@@ -149,7 +165,13 @@ def problems(frames: Sequence[FrameEvidence]) -> list[str]:
     """
     if not frames:
         return []
-    found = [_kind_problem(frames), _unit_problem(frames), _reading_problem(frames)]
+    found = [
+        _kind_problem(frames),
+        _unit_problem(frames),
+        _reading_problem(frames),
+        turned_problem([(f.orientation, f.gain_as_stored) for f in frames]),
+        range_problem([f.ray_power for f in frames]),
+    ]
     return [problem for problem in found if problem is not None][:1]
 
 
@@ -168,7 +190,7 @@ def notes(frames: Sequence[FrameEvidence]) -> list[str]:
             f"{len(empty)} of {len(frames)} frames have no valid depth and are skipped: "
             + listed(empty)
         )
-    return found if problems(frames) else found + _nearness_notes(frames)
+    return found if problems(frames) else found + _distance_notes(frames)
 
 
 def depth_or_disparity(frames: Sequence[FrameEvidence]) -> str:
@@ -216,7 +238,8 @@ def _unit_problem(frames: Sequence[FrameEvidence]) -> str | None:
     if not drawn_m.size:
         return None
     median_m, largest_m = float(np.median(drawn_m)), float(drawn_m.max())
-    if median_m > MAX_MEDIAN_M:
+    cap_m = max(f.max_depth_m for f in frames)
+    if median_m > max(MAX_MEDIAN_M, cap_m):
         return (
             f"half of the depth is beyond {median_m:,.0f} m: millimetres were read as metres; "
             "pass unit=millimetre"
@@ -226,20 +249,34 @@ def _unit_problem(frames: Sequence[FrameEvidence]) -> str | None:
             f"all depth is below {largest_m:.2g} m: metres were read as millimetres; "
             "pass unit=metre"
         )
-    beyond = float((drawn_m > MAX_DEPTH_M).mean())
+    beyond = float((drawn_m > cap_m).mean())
     if beyond > 0.5:
         return (
-            f"{beyond:.0%} of the depth is beyond {MAX_DEPTH_M:g} m and would be ignored in "
-            "training; is the unit correct? if not, pass unit=, such as unit=5000 for TUM's 5000 "
-            "units per metre"
+            f"{beyond:.0%} of the depth is beyond {cap_m:g} m and would be ignored in training; is "
+            "the unit correct? if not, pass unit=, such as unit=5000 for TUM's 5000 units per "
+            f"metre; if it is, pass {_larger_cap(drawn_m)} to train and score up to there"
         )
     return None
 
 
-def _nearness_notes(frames: Sequence[FrameEvidence]) -> list[str]:
-    """Remark on very near depth: centimetres read as millimetres, or frames of small things."""
+def _larger_cap(drawn_m: np.ndarray) -> str:
+    """The option with a cap that nearly all depth is below, rounded up to ten metres."""
+    return f"max_depth_m={10 * math.ceil(float(np.percentile(drawn_m, 99)) / 10)}"
+
+
+def _distance_notes(frames: Sequence[FrameEvidence]) -> list[str]:
+    """Remark on very near depth, which may be centimetres, and on depth beyond the cap."""
     drawn_m = drawn_depth(frames)
-    far_m = float(np.percentile(drawn_m, 99)) if drawn_m.size else NEAR_M
+    if not drawn_m.size:
+        return []
+    cap_m = max(f.max_depth_m for f in frames)
+    beyond = float((drawn_m > cap_m).mean())
+    if beyond > NOTED_BEYOND:
+        return [
+            f"{beyond:.0%} of the depth is beyond {cap_m:g} m and is not used; "
+            f"{_larger_cap(drawn_m)} uses it"
+        ]
+    far_m = float(np.percentile(drawn_m, 99))
     if far_m >= NEAR_M:
         return []
     return [
@@ -255,8 +292,9 @@ def _reading_problem(frames: Sequence[FrameEvidence]) -> str | None:
     if negative > 0.5:
         return f"{negative:.0%} of the depth is negative; camera z must be positive"
     return (
-        f"none of {len(frames)} frames has depth between 1 mm and {MAX_DEPTH_M:g} m; "
-        "are these the correct files, and is the unit (unit=) correct?"
+        f"none of {len(frames)} frames has depth between 1 mm and "
+        f"{max(f.max_depth_m for f in frames):g} m; are these the correct files, and is the unit "
+        "(unit=) correct?"
     )
 
 

@@ -24,6 +24,7 @@ LABELLED_FRAMES = 1449
 TEST_FRAMES = 654
 FAST_DEPTH_TRAINING_FRAMES = 47_584
 BTS_TRAINING_FRAMES = 24_231
+DENSE_LIST_FRAMES = 36_253  # of NeWCRFs and PixelFormer, each line with two depth maps
 
 
 def camera_of(size: Size, name: str) -> Intrinsics:

@@ -11,8 +11,13 @@ from jaxtyping import Bool, Float, UInt8
 from spd.errors import DataError
 from spd.pixels import Intrinsics, Size, inside_image, rescale
 
+TURN_ADVICE = (
+    "remove the orientation from the images (exiftool -Orientation= FILES), or turn the depth maps "
+    "as well"
+)
 MIN_DEPTH_M = 1e-3
 MAX_DEPTH_M = 10.0
+"""Largest depth that is trained on and scored, unless a source states another (`max_depth_m=`)."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -35,6 +40,10 @@ class RGBDSample:
     """Name in messages, tables and files."""
     exact_points: Float[np.ndarray, "n 3"] | None = None
     """`(u, v, depth_m)` at sub-pixel points of the image, float32; None if the source has none."""
+    max_depth_m: float = MAX_DEPTH_M
+    """Largest depth that is valid."""
+    orientation: int = 1
+    """EXIF orientation that the image was turned by, 1 to 8; 1: as stored."""
 
     def __post_init__(self) -> None:
         if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8:
@@ -55,10 +64,20 @@ class RGBDSample:
         if abs(height * columns / (width * rows) - 1) > 0.02:
             raise DataError(
                 f"{self.name}: the aspect ratios of image {height}x{width} and depth "
-                f"{rows}x{columns} differ by more than 2 %; both must show the same field of view"
+                f"{rows}x{columns} differ by more than 2 %; {self._reason_of_shapes()}"
             )
         if self.exact_points is not None:
             check_exact_points(self.exact_points, self.image_size, self.name)
+
+    def _reason_of_shapes(self) -> str:
+        """What to do about an image and a depth map of different shapes."""
+        (height, width), (rows, columns) = self.image_size, self.depth_size
+        if self.orientation >= 5 and abs(width * columns / (height * rows) - 1) <= 0.02:
+            return (
+                f"EXIF orientation {self.orientation} turns the image, which is stored as "
+                f"{width}x{height}, and the depth map is not turned; {TURN_ADVICE}"
+            )
+        return "both must show the same field of view"
 
     @property
     def image_size(self) -> Size:
@@ -122,6 +141,8 @@ class SampleSequence(Sequence[RGBDSample]):
         return self.read(index)
 
 
-def valid_depth(depth_m: Float[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+def valid_depth(
+    depth_m: Float[np.ndarray, "h w"], max_m: float = MAX_DEPTH_M
+) -> Bool[np.ndarray, "h w"]:
     """Mask of depth that is trained on: finite and 1e-3 < d <= 10 m (`docs/conventions.md`)."""
-    return np.isfinite(depth_m) & (depth_m > MIN_DEPTH_M) & (depth_m <= MAX_DEPTH_M)
+    return np.isfinite(depth_m) & (depth_m > MIN_DEPTH_M) & (depth_m <= max_m)

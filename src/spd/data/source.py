@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from spd.data.sample import SampleSequence
+from spd.data.sample import MAX_DEPTH_M, SampleSequence
 from spd.data.source_name import SourceOptions
 from spd.errors import DataError, listed
 
@@ -50,7 +50,9 @@ class Source(SampleSequence):
     format: ClassVar[str]
     """Name of the format in tables and in `format=`."""
     allowed_options: ClassVar[tuple[str, ...]] = ()
-    """Names of the `SourceOptions` that the format takes."""
+    """Names of the `SourceOptions` that the format takes, besides `format` and `max_depth_m`."""
+    allowed_depths: ClassVar[tuple[str, ...]] = ()
+    """Values of the option `depth` that the format takes."""
     frames: Sequence[Frame]
     """All frames of the split; `_open` sets them."""
 
@@ -62,7 +64,21 @@ class Source(SampleSequence):
         self.split = split
         self.options = options or SourceOptions()
         refuse_options(self.format, self.options, self.allowed_options)
+        self._refuse_depth()
         self._open()
+
+    @property
+    def max_depth_m(self) -> float:
+        """Largest depth that is trained on and scored, in metres."""
+        return self.options.max_depth_m or MAX_DEPTH_M
+
+    def _refuse_depth(self) -> None:
+        depth = self.options.depth
+        if depth is not None and depth not in self.allowed_depths:
+            known = ", ".join(self.allowed_depths) or "none"
+            raise DataError(
+                f"format {self.format} does not accept depth={depth}; its values are: {known}"
+            )
 
     @abc.abstractmethod
     def _open(self) -> None:
@@ -122,7 +138,8 @@ def refuse_options(name: str, options: SourceOptions, allowed: Sequence[str]) ->
     Raises:
         DataError: with the options that the format takes.
     """
-    given = {key for key, value in options.to_dict().items() if value is not None} - {"format"}
+    given = {key for key, value in options.to_dict().items() if value is not None}
+    given -= {"format", "max_depth_m"}
     for key in sorted(given - set(allowed)):
         known = ", ".join(allowed) or "none"
         raise DataError(f"format {name} does not accept {key}=; its options are: {known}")

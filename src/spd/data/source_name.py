@@ -21,10 +21,13 @@ class SourceOptions(Frozen):
 
     format: str | None = None
     """Name of the reader to use, where several would fit."""
-    depth: Literal["raw", "filled"] | None = None
-    """`raw`: sensor readings with holes; `filled`: depth with the holes filled in."""
+    depth: Literal["raw", "filled", "range"] | None = None
+    """`raw`: sensor readings with holes; `filled`: depth with the holes filled in; `range`: the
+    stored values are distances along the rays, to be converted to camera z."""
     unit: Literal["millimetre", "metre"] | Annotated[float, Field(gt=0)] | None = None
     """Unit of the stored depth; a number is the count of stored units per metre (TUM: 5000)."""
+    max_depth_m: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """Largest depth to train on and to score, in metres; None: 10 m."""
     focal_px: float | None = Field(None, gt=0)
     """Focal length in pixels of the stored images."""
     camera: Literal["nyu"] | None = None

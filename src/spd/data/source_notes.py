@@ -1,8 +1,11 @@
 """Remarks on a source from the list of its frames, before any is read."""
 
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
 from spd.data import nyu_dataset as nyu
 from spd.data.overlap import official_test_frames
-from spd.data.source import Source
+from spd.data.source import Frame, Source
 from spd.errors import listed
 
 
@@ -39,21 +42,35 @@ def _left_out(source: Source) -> list[str]:
 def _count_note(source: Source) -> str:
     """Number of training frames, compared with the published training sets of NYU."""
     training = [f for f in source.frames if f.split not in ("test", "val")]
-    known = {
-        nyu.LABELLED_FRAMES - nyu.TEST_FRAMES: "the labelled training set",
-        nyu.BTS_TRAINING_FRAMES: "BTS's training list",
-        nyu.FAST_DEPTH_TRAINING_FRAMES: "fast-depth's training set",
-    }
-    count = len(training)
+    count, known = len(training), _published(source, training)
     if count in known:
         return f"{count:,} training frames: {known[count]}, complete"
-    numbered = any(frame.official_number is not None for frame in training)
-    larger = [size for size in known if size > count and (numbered or size > min(known))]
+    larger = sorted(size for size in known if size > count)
     if not count or not larger:
         return f"{count:,} training frames"
-    return (
-        f"{count:,} training frames: a subset of {known[larger[0]]}, which has {larger[0]:,} frames"
-    )
+    sets = ", or of ".join(f"{known[size]}, which has {size:,} frames" for size in larger)
+    return f"{count:,} training frames: a subset of {sets}"
+
+
+def _published(source: Source, training: Sequence[Frame]) -> dict[int, str]:
+    """Sizes and names of the published training sets that these frames may be from.
+
+    The names of their files tell: `rgb_00045` is BTS's, a bare number in a scene fast-depth's.
+    """
+    labelled = {nyu.LABELLED_FRAMES - nyu.TEST_FRAMES: "the labelled training set"}
+    bts = {nyu.BTS_TRAINING_FRAMES: "BTS's training list"}
+    dense = {nyu.DENSE_LIST_FRAMES: "NeWCRFs' and PixelFormer's training list"}
+    fast_depth = {nyu.FAST_DEPTH_TRAINING_FRAMES: "fast-depth's training set"}
+    if any(frame.official_number is not None for frame in training):
+        return labelled
+    if source.format == "nyu-h5":
+        return fast_depth
+    stems = [PurePosixPath(frame.name).stem.partition(".")[0] for frame in training]
+    if all(stem.startswith("rgb_") for stem in stems):
+        return dense if any("two depth maps" in note for note in source.notes) else bts | dense
+    if all(stem.isdecimal() and f.scene for stem, f in zip(stems, training, strict=True)):
+        return fast_depth
+    return bts | dense | fast_depth
 
 
 def _scene_notes(source: Source) -> list[str]:

@@ -82,7 +82,7 @@ def draw_points(
     centres lie inside it. Returns none if the view holds no reading.
     """
     if sample.exact_points is not None:
-        exact = sample.exact_points[valid_depth(sample.exact_points[:, 2])]
+        exact = sample.exact_points[valid_depth(sample.exact_points[:, 2], sample.max_depth_m)]
         points = placement.to_view(exact[:, :2].astype(np.float64))
         inside = np.flatnonzero(placement.holds(points))
         if len(inside):

@@ -288,3 +288,57 @@ def test_the_user_overrides_unit_and_border(bts):
 def test_a_source_can_be_pickled(bts):
     source = pickle.loads(pickle.dumps(open_source(str(bts))))
     assert_same(source[5], FRAMES[4])
+
+
+DENSE = "kitchen_0028b/rgb_00000.jpg kitchen_0028b/sync_depth_00000.png "
+DENSE += "kitchen_0028b/dense/sync_depth_dense_00000.png"
+
+
+@pytest.mark.parametrize("focal", ["", " 518.8579", " 0"])
+def test_a_list_of_two_depth_maps_reads_the_sensors_as_its_own_loaders_do(small, focal):
+    path = write_list(small, DENSE + focal)
+    source = open_source(str(path))
+    assert_same(source[0], FRAMES[0])  # the filled-in file need not exist
+    assert source.notes == [
+        "1 lines name two depth maps; the sensor's depth (second column) is read, depth=filled "
+        "reads the filled-in"
+    ]
+    dense = small / "sync/kitchen_0028b/dense/sync_depth_dense_00000.png"
+    dense.parent.mkdir()
+    Image.fromarray(np.full((480, 640), 2500, np.uint16)).save(dense)
+    filled = open_source(f"{path},depth=filled")
+    assert np.unique(filled[0].depth_m) == pytest.approx(2.5)
+    assert "filled-in depth (third column) is read" in filled.notes[0]
+
+
+def test_depth_filled_needs_the_third_column(small):
+    with pytest.raises(DataError, match="line 1 names no second depth map"):
+        open_source(f"{write_list(small, ONE)},depth=filled")
+    with pytest.raises(DataError, match=r"does not accept depth=range; its values are: raw, fil"):
+        open_source(f"{write_list(small, ONE)},depth=range")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"# NYU, train\n\n{ONE} 518.8579\n# end\n",
+        f"{ONE} 518.8579".replace("/", "\\") + "\r\n",
+        ",".join(f"{ONE} 518.8579".split()),
+        " ".join(f"D:\\nyu\\sync\\{name}" for name in ONE.replace("/", "\\").split()),
+        " ".join(f"/home/ann/nyu/sync/{name}" for name in ONE.split()),
+        DENSE.replace("kitchen_", "nyu/sync/kitchen_"),
+    ],
+)
+def test_comments_backslashes_and_paths_of_another_computer_are_read(small, text):
+    source = open_source(str(write_list(small, text)))
+    (frame,) = source.frames
+    assert frame.name.removeprefix("sync/") == "kitchen_0028b/rgb_00000.jpg"
+    assert (frame.split, frame.scene) == ("train", "kitchen_0028b")
+    assert_same(source[0], FRAMES[0])
+
+
+def test_absolute_paths_are_read_wherever_the_list_is(small, tmp_path):
+    text = " ".join(f"{small}/sync/{name}" for name in ONE.split())
+    source = open_source(str(write_list(tmp_path, text)))
+    assert [(f.name, f.split) for f in source.frames] == [("kitchen_0028b/rgb_00000.jpg", "train")]
+    assert_same(source[0], FRAMES[0])

@@ -17,6 +17,7 @@ from spd.data.formats.nyu_source import NyuSource
 from spd.data.formats.pair_names import role_of
 from spd.data.sample import RGBDSample
 from spd.data.source import Frame, no_such_split, refuse_missing_files, refuse_options
+from spd.data.turned import orientation_of
 from spd.errors import DataError, reason_of
 from spd.pixels import Intrinsics
 
@@ -24,6 +25,8 @@ IMAGE = re.compile(r"rgb_(\d+)\.(?:jpg|jpeg|png)")
 DEPTH = re.compile(r"(?:sync_)?depth\w*_(\d+)\.png")
 SCENE_TYPE = re.compile(r"[a-z]+(?:_[a-z]+)*")  # the name of a raw scene ends in a number
 SPLITS = {"train": "train", "sync": "train", "test": "test"}
+LIST_ENDINGS = (".txt", ".lst", ".list")
+LIST_HEAD = 4096  # characters in which the first line of a list is looked for
 ROOTS = ("sync", "official_splits/test", "official_splits/train")
 
 
@@ -38,27 +41,36 @@ class _Pair:
     depth: str
     focal_px: float | None = None
     """Focal length in the list; 0: NYU's own; None: not given."""
+    has_dense: bool = False
+    """Whether the list names a filled-in depth map as well."""
 
 
 class BTS(NyuSource):
     """Frames of BTS's folders, of one of them, or of one of its lists.
 
     The path is the folder that holds `sync` or `official_splits`, either of these, the folder of a
-    split, or a list of lines `IMAGE DEPTH [FOCAL]`. `train` is `sync` if it exists, else
+    split, or a list of lines `IMAGE DEPTH [FOCAL]`, or `IMAGE DEPTH DENSE_DEPTH [FOCAL]` as
+    NeWCRFs and PixelFormer have them. Their loaders train on the sensor's DEPTH, which is read
+    here too; `depth=filled` reads DENSE_DEPTH. `train` is `sync` if it exists, else
     `official_splits/train`; `test` is `official_splits/test`. In `official_splits`, whose folders
     are types of rooms, the number in a file name is the official one. Paths in a list are relative
     to `root=`, else to the first folder around the list in which its first image lies.
     """
 
     format: ClassVar[str] = "bts"
-    allowed_options = ("unit", "focal_px", "border", "root")
+    allowed_options = ("unit", "focal_px", "border", "root", "depth")
+    allowed_depths = ("raw", "filled")
 
     def _open(self) -> None:
         is_list = not self.path.is_dir()
         if not is_list:
             refuse_options(self.format, self.options, ("unit", "focal_px", "border"))
         self.unit = "millimetre" if self.options.unit is None else self.options.unit
-        pairs = _read_list(self.path, self.options.root) if is_list else list(_scan(self.path))
+        filled = self.options.depth == "filled"
+        if is_list:
+            pairs = _read_list(self.path, self.options.root, filled)
+        else:
+            pairs = list(_scan(self.path))
         split = self.split
         self.pairs = [pair for pair in pairs if split is None or pair.split == split]
         if not self.pairs:
@@ -78,8 +90,9 @@ class BTS(NyuSource):
     def recognise(cls, path: Path) -> str | None:
         """Folders with `rgb_NUMBER.jpg`, or a text file with such names and their depth maps."""
         if path.is_file():
-            first = _first_line(path) if path.suffix == ".txt" else ""
-            return f"the list contains {first.split()[0]}" if _is_pair(first.split()[:2]) else None
+            first = _first_line(path) if path.suffix in LIST_ENDINGS else ""
+            columns = _columns(first)
+            return f"the list contains {columns[0]}" if _is_pair(columns) else None
         for folder, _ in _split_folders(path) if path.is_dir() else ():
             for scene in _folders(folder)[:3]:
                 names = sorted(os.listdir(scene))
@@ -103,7 +116,26 @@ class BTS(NyuSource):
         camera = None
         if pair.focal_px is not None and self.options.focal_px is None:
             camera = _camera(pair.focal_px, (image.shape[0], image.shape[1]), path)
-        return self.sample(image, depth_m, self.frames[number].name, where=str(path), camera=camera)
+        return self.sample(
+            image,
+            depth_m,
+            self.frames[number].name,
+            where=str(path),
+            camera=camera,
+            orientation=orientation_of(path),
+        )
+
+    @property
+    def notes(self) -> list[str]:
+        """Which of two depth maps is read, where the list names both."""
+        both = sum(pair.has_dense for pair in self.pairs)
+        if not both:
+            return []
+        if self.options.depth == "filled":
+            read, other = "filled-in depth (third column)", "depth=raw reads the sensor's"
+        else:
+            read, other = "the sensor's depth (second column)", "depth=filled reads the filled-in"
+        return [f"{both:,} lines name two depth maps; {read} is read, {other}"]
 
     def image_file(self, number: int) -> Path:
         """Image file of a frame."""
@@ -178,21 +210,29 @@ def _scan(path: Path) -> Iterator[_Pair]:
 
 
 def _first_line(path: Path) -> str:
+    """The first line that is neither empty nor a comment."""
     with open(path, encoding="utf-8-sig", errors="replace") as file:
-        return file.read(4096).strip().partition("\n")[0]
+        lines = file.read(LIST_HEAD).splitlines()
+    return next((line for line in lines if _columns(line)), "")
+
+
+def _columns(line: str) -> list[str]:
+    """Columns of a line, separated by white space or commas; [] for a comment."""
+    columns = line.replace("\\", "/").replace(",", " ").split()
+    return [] if columns and columns[0].startswith("#") else columns
 
 
 def _is_pair(columns: Sequence[str]) -> bool:
     """Whether these are BTS's names for NYU's frames; its lists for KITTI have others."""
-    names = [PurePosixPath(column).name for column in columns]
-    return (
-        len(names) == 2
-        and IMAGE.fullmatch(names[0]) is not None
-        and (DEPTH.fullmatch(names[1]) is not None or names[1] == "None")
-    )
+    names = [PurePosixPath(column).name for column in columns[:2]]
+    return len(names) == 2 and IMAGE.fullmatch(names[0]) is not None and _is_depth(names[1])
 
 
-def _read_list(path: Path, root: str | None) -> list[_Pair]:
+def _is_depth(name: str) -> bool:
+    return name == "None" or DEPTH.fullmatch(PurePosixPath(name).name) is not None
+
+
+def _read_list(path: Path, root: str | None, filled: bool) -> list[_Pair]:
     """Pairs in a list; text after the focal length is ignored."""
     if not path.is_file():
         raise DataError(f"no file or folder {path}")
@@ -200,50 +240,85 @@ def _read_list(path: Path, root: str | None) -> list[_Pair]:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} is not a readable text file ({reason_of(error)})") from None
-    rows = [(number, line.split()) for number, line in enumerate(lines, 1) if line.strip()]
-    without = [number for number, columns in rows if columns[1:2] == ["None"]]
+    split_lines = ((number, _columns(line)) for number, line in enumerate(lines, 1))
+    rows = [(number, columns) for number, columns in split_lines if columns]
+    found = [_parse(f"{path}: line {number}", columns, filled) for number, columns in rows]
+    without = [row[0] for row, pair in zip(rows, found, strict=True) if pair.depth == "None"]
     if without:
         raise DataError(
             f"{path}: {len(without)} line(s) have no depth (None), starting with line "
             f"{without[0]}; remove these lines"
         )
-    found = [_parse(f"{path}: line {number}", columns) for number, columns in rows]
-    folder = _find_root(path, root, found[0][0]) if found else path.parent
-    split = SPLITS.get(folder.absolute().name)
-    return [_Pair(folder, split, *columns) for columns in found]
+    if not found:
+        return []
+    folder, prefix = _find_root(path, root, found[0].image)
+    pairs = []
+    for pair in found:
+        image, depth = _below(pair.image, prefix), _below(pair.depth, prefix)
+        split = SPLITS.get((folder.absolute() / image).parent.parent.name)
+        pairs.append(dataclasses.replace(pair, root=folder, split=split, image=image, depth=depth))
+    return pairs
 
 
-def _find_root(path: Path, root: str | None, image: str) -> Path:
-    """Folder that the paths in a list, such as that of its first image, are relative to."""
+def _below(name: str, prefix: str) -> str:
+    """Path of a file below the folder of the list; one that is elsewhere stays as it is."""
+    if prefix == "/" or name.startswith(prefix):
+        return name.removeprefix(prefix).lstrip("/")
+    return name
+
+
+def _find_root(path: Path, root: str | None, image: str) -> tuple[Path, str]:
+    """Folder that the paths in a list are relative to, and what stands before them in the list.
+
+    The first image decides. Absolute paths, also those of another computer, end in the scene and
+    the file; the rest of them is the prefix.
+    """
+    around = [path.absolute().parent, *path.absolute().parent.parents][:3]
+    folders = [around[0], *(above / name for above in around for name in ROOTS)]
     if root is not None:
         if not Path(root).is_dir():
             raise DataError(f"{path}: the folder root={root} does not exist")
-        return Path(root)
-    around = [path.absolute().parent, *path.absolute().parent.parents][:3]
-    for folder in (around[0], *(above / name for above in around for name in ROOTS)):
-        if (folder / image).is_file():
-            return folder
+        folders = [Path(root)]
+    elif image.startswith("/") and Path(image).is_file():
+        folder = Path(image).parent.parent
+        return folder, f"{folder.as_posix().rstrip('/')}/"
+    parts = image.lstrip("/").split("/")
+    for dropped in range(max(1, len(parts) - 1)):
+        for folder in folders:
+            if folder.joinpath(*parts[dropped:]).is_file():
+                prefix = image.removesuffix("/".join(parts[dropped:])) if dropped else "/"
+                return folder, prefix
+    if root is not None:  # the missing files are listed
+        return Path(root), "/"
     raise DataError(
-        f"{path}: {image} is not in {around[0]}, nor in the subfolders {', '.join(ROOTS)} of "
-        f"{', '.join(map(str, around))}; pass the base folder of the paths in the list with "
-        "root="
+        f"{path}: {image.lstrip('/')} is not in {around[0]}, nor in the subfolders "
+        f"{', '.join(ROOTS)} of {', '.join(map(str, around))}; pass the base folder of the paths "
+        "in the list with root="
     )
 
 
-def _parse(where: str, columns: Sequence[str]) -> tuple[str, str, float | None]:
-    """Image, depth map and focal length in pixels of one line."""
-    if not _is_pair(columns[:2]):
+def _parse(where: str, columns: Sequence[str], filled: bool) -> _Pair:
+    """Pair of one line, with the paths as written; its folder and split are not known yet."""
+    if not _is_pair(columns):
         raise DataError(
             f"{where} is {' '.join(columns[:3])!r}; expected NYU's rgb_NUMBER.jpg "
             "sync_depth_NUMBER.png FOCAL. For other data, use a CSV table (docs/formats.md)"
         )
-    image, depth = (column.lstrip("/") for column in columns[:2])
-    if len(columns) < 3:
-        return image, depth, None
+    image, depth, *rest = columns
+    has_dense = bool(rest) and _is_depth(rest[0])
+    dense = rest.pop(0) if has_dense else None
+    if filled:
+        if dense is None:
+            raise DataError(
+                f"{where} names no second depth map, which depth=filled reads; remove that option"
+            )
+        depth = dense
+    if not rest:
+        return _Pair(Path(), None, image, depth, None, has_dense)
     try:
-        focal_px = float(columns[2])
+        focal_px = float(rest[0])
     except ValueError:
         focal_px = math.nan
     if not 0 <= focal_px < math.inf:
-        raise DataError(f"{where}: focal length {columns[2]!r} is not a positive number of pixels")
-    return image, depth, focal_px
+        raise DataError(f"{where}: focal length {rest[0]!r} is not a positive number of pixels")
+    return _Pair(Path(), None, image, depth, focal_px, has_dense)

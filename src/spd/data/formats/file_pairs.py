@@ -9,6 +9,7 @@ from spd.data.formats.decoding import decode_depth, describe_depth, read_bytes, 
 from spd.data.formats.general import CameraColumns, GeneralSource, canonical_split
 from spd.data.sample import RGBDSample
 from spd.data.source import Frame, no_such_split
+from spd.data.turned import orientation_of
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -48,7 +49,8 @@ class FilePairSource(GeneralSource):
         pair = self.pairs[number]
         image = read_image_file(pair.image)
         depth_m = decode_depth(read_bytes(pair.depth), pair.unit, str(pair.depth))
-        return self.make_sample(image, depth_m, pair.camera, pair.frame.name)
+        orientation = orientation_of(pair.image)
+        return self.make_sample(image, depth_m, pair.camera, pair.frame.name, orientation)
 
     def image_file(self, number: int) -> Path:
         """Image file of a frame."""

@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from spd.data import nyu_dataset as nyu
 from spd.data.frame_index import CameraEntry
+from spd.data.ray_length import z_of_range
 from spd.data.sample import RGBDSample, valid_depth
 from spd.data.source import Source
 from spd.errors import DataError
@@ -30,7 +31,14 @@ SPLITS = ("train", "val", "validation", "test")
 class GeneralSource(Source):
     """A source of a general format, with options for the camera, the border and the unit."""
 
-    allowed_options: ClassVar[tuple[str, ...]] = ("unit", "focal_px", "camera", "border")
+    allowed_options: ClassVar[tuple[str, ...]] = (
+        "unit",
+        "depth",
+        "focal_px",
+        "camera",
+        "border",
+    )
+    allowed_depths: ClassVar[tuple[str, ...]] = ("range",)
 
     @property
     def is_nyu(self) -> bool:
@@ -42,13 +50,18 @@ class GeneralSource(Source):
         return self.is_nyu or camera is not None or self.options.focal_px is not None
 
     def make_sample(
-        self, image: RGBImage, depth_m: Float[np.ndarray, "hd wd"], camera: CameraColumns, name: str
+        self,
+        image: RGBImage,
+        depth_m: Float[np.ndarray, "hd wd"],
+        camera: CameraColumns,
+        name: str,
+        orientation: int = 1,
     ) -> RGBDSample:
-        """Make a sample of these pixels; the user's options override the camera in the data."""
+        """Make a sample of these pixels; the user's options override the camera in the data.
+
+        The image was turned by its EXIF `orientation`.
+        """
         size = (image.shape[0], image.shape[1])
-        valid = valid_depth(depth_m)
-        if self.options.border == "nyu" or (self.is_nyu and self.options.border is None):
-            valid &= nyu.inside_border((depth_m.shape[0], depth_m.shape[1]))
         if self.options.focal_px is not None:
             camera = self.options.focal_px
         intrinsics: Intrinsics | None
@@ -58,7 +71,15 @@ class GeneralSource(Source):
             intrinsics = camera.intrinsics()
         else:
             intrinsics = None if camera is None else Intrinsics.centred(camera, size)
-        return RGBDSample(image, depth_m, valid, intrinsics, name)
+        if self.options.depth == "range":
+            depth_m = z_of_range(depth_m, intrinsics, size, name)
+        max_m = self.max_depth_m
+        valid = valid_depth(depth_m, max_m)
+        if self.options.border == "nyu" or (self.is_nyu and self.options.border is None):
+            valid &= nyu.inside_border((depth_m.shape[0], depth_m.shape[1]))
+        return RGBDSample(
+            image, depth_m, valid, intrinsics, name, max_depth_m=max_m, orientation=orientation
+        )
 
 
 def canonical_split(split: str | None) -> str | None:

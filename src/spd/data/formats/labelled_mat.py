@@ -30,6 +30,7 @@ class LabelledMat(NyuSource):
 
     format: ClassVar[str] = "nyu-labelled-mat"
     allowed_options = ("depth", "focal_px", "border")
+    allowed_depths = ("raw", "filled")
 
     def _open(self) -> None:
         self.file = self.path / FILE if self.path.is_dir() else self.path

@@ -26,10 +26,12 @@ class NyuSource(Source):
         *,
         where: str,
         camera: Intrinsics | None = None,
+        orientation: int = 1,
     ) -> RGBDSample:
         """Make a sample with NYU's camera, or the given one of this frame; its border is masked.
 
-        The depth is camera z in metres, float32. Messages name the file `where`.
+        The depth is camera z in metres, float32. Messages name the file `where`. The image was
+        turned by its EXIF `orientation`.
 
         Raises:
             DataError: if no camera is given and the image is not an exact reduction of 480x640.
@@ -39,11 +41,19 @@ class NyuSource(Source):
             camera = Intrinsics.centred(self.options.focal_px, size)
         if camera is None:
             camera = nyu.camera_of(size, where)
-        valid = valid_depth(depth_m)
+        valid = valid_depth(depth_m, self.max_depth_m)
         depth_size = depth_m.shape[0], depth_m.shape[1]
         if self._has_border(depth_size):
             valid &= nyu.inside_border(depth_size)
-        return RGBDSample(image, depth_m, valid, camera, name)
+        return RGBDSample(
+            image,
+            depth_m,
+            valid,
+            camera,
+            name,
+            max_depth_m=self.max_depth_m,
+            orientation=orientation,
+        )
 
     def _has_border(self, size: Size) -> bool:
         """The option `border=`, else whether the frame has NYU's proportions; crops have not."""

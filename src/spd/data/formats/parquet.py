@@ -18,6 +18,7 @@ from spd.data.formats.parquet_rows import (
     row_depth,
     row_image,
     row_metadata,
+    row_orientation,
 )
 from spd.data.sample import RGBDSample
 from spd.data.source import Frame, no_such_split
@@ -74,7 +75,8 @@ class ParquetTables(GeneralSource):
         image = row_image(row, part.image, self._where(number))
         depth_m = row_depth(row, part.depth, self.options.unit, self._where(number))
         camera = self.metadata[number].camera
-        return self.make_sample(image, depth_m, camera, self.frames[number].name)
+        orientation = row_orientation(row, part.image, self._where(number))
+        return self.make_sample(image, depth_m, camera, self.frames[number].name, orientation)
 
     def _row(self, number: int) -> tuple[Part, Any]:
         place, row = self.places[number]

@@ -20,6 +20,7 @@ from spd.data.formats.general import (
     camera_columns,
     canonical_split,
 )
+from spd.data.turned import orientation_of
 from spd.errors import DataError
 from spd.photos.reading import RGBImage
 
@@ -96,6 +97,12 @@ def row_image(row: Any, column: str, name: str) -> RGBImage:
         )
     scaled = cell if whole else (cell.astype(np.float64) * 255).round()
     return np.ascontiguousarray(scaled, dtype=np.uint8)
+
+
+def row_orientation(row: Any, column: str, name: str) -> int:
+    """EXIF orientation, 1 to 8, of the image in a table of one row; 1 for nested lists."""
+    cell = _cell(row, column, name)
+    return orientation_of(cell) if isinstance(cell, bytes) else 1
 
 
 def row_depth(row: Any, column: str, unit: Unit | None, name: str) -> Float[np.ndarray, "h w"]:

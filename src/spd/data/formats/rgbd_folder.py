@@ -10,8 +10,10 @@ from spd.data import nyu_dataset as nyu
 from spd.data.depth_png import read_depth_png
 from spd.data.formats.decoding import read_image_file
 from spd.data.frame_index import INDEX, read_index
+from spd.data.ray_length import z_of_range
 from spd.data.sample import RGBDSample, check_exact_points, valid_depth
 from spd.data.source import Frame, Source, no_such_split, refuse_missing_files
+from spd.data.turned import orientation_of
 from spd.errors import DataError
 from spd.pixels import Size
 
@@ -24,6 +26,8 @@ class RGBDFolder(Source):
     """
 
     format: ClassVar[str] = "rgbd-folder"
+    allowed_options = ("depth",)
+    allowed_depths = ("range",)
 
     def _open(self) -> None:
         entries = read_index(self.path)
@@ -82,12 +86,23 @@ class RGBDFolder(Source):
                     f"{self.path / entry.image}: the {what} is {shape[0]}x{shape[1]}, "
                     f"but the index gives {expected[0]}x{expected[1]}"
                 )
-        valid = valid_depth(depth_m)
-        if entry.dataset.startswith("NYU") and depth_m.shape == nyu.SIZE:
-            valid &= nyu.inside_border(nyu.SIZE)
         camera = entry.intrinsics.intrinsics() if entry.intrinsics else None
         points = _read_points(self.path / entry.points, size) if entry.points else None
-        return RGBDSample(image, depth_m, valid, camera, entry.image, points)
+        if self.options.depth == "range":
+            depth_m = z_of_range(depth_m, camera, size, entry.image)
+        valid = valid_depth(depth_m, self.max_depth_m)
+        if entry.dataset.startswith("NYU") and depth_m.shape == nyu.SIZE:
+            valid &= nyu.inside_border(nyu.SIZE)
+        return RGBDSample(
+            image,
+            depth_m,
+            valid,
+            camera,
+            entry.image,
+            points,
+            self.max_depth_m,
+            orientation_of(self.path / entry.image),
+        )
 
 
 def _read_points(path: Path, size: Size) -> Float[np.ndarray, "n 3"]:
