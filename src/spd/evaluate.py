@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from spd.errors import ConfigError, DataError, shown
+from spd.errors import ConfigError, DataError, InputError, shown
 from spd.evaluation.baselines import ConstantDepth, median_of_scored_truth
 from spd.evaluation.best_median_worst import PICTURE, draw, is_drawn
 from spd.evaluation.evaluation_report import EvaluationReport, write_reports
 from spd.evaluation.folder import PredictionFolder
+from spd.evaluation.metrics.accuracy import MAX_DEPTH_M
 from spd.evaluation.predict import MapMode, predict_set
 from spd.evaluation.predictions import ImageMaps, ImagePredictions, MirroredPredictions
 from spd.evaluation.protocols import (
@@ -120,6 +121,7 @@ def evaluate_all(
         seed=seed,
         view=view,
         default_protocol=default_protocol(samples),
+        max_depth_m=largest_depth_m(samples),
     )
     folder = predict_set(
         predictor, samples, out_dir, settings, progress, protocols=chosen, maps=boundaries
@@ -153,6 +155,22 @@ def choose_protocols(samples: object, names: Sequence[str]) -> tuple[Protocol, .
     return protocols
 
 
+def largest_depth_m(samples: object) -> float:
+    """The largest depth of the data that is scored: 10 m, unless its sources state another.
+
+    Raises:
+        ConfigError: if two sources state different ones.
+    """
+    stated = {source.max_depth_m for source in getattr(samples, "sources", ())}
+    if len(stated) > 1:
+        caps = " and ".join(f"{cap_m:g}" for cap_m in sorted(stated))
+        raise ConfigError(
+            f"the sources have different largest depths, {caps} m; pass the same max_depth_m= for "
+            "all of them, or evaluate them one by one"
+        )
+    return next(iter(stated), MAX_DEPTH_M)
+
+
 def default_protocol(samples: object) -> str:
     """`bts` for NYU Depth V2's 480x640 frames with raw readings, which papers score; else `native`.
 
@@ -178,6 +196,7 @@ def score_all(
     protocols: Sequence[str] = (),
     *,
     boundaries: bool | None = None,
+    max_depth_m: float | None = None,
     open_sample: "Callable[[str], RGBDSample] | None" = None,
 ) -> tuple[EvaluationReport, ...]:
     """Score the predictions in a folder; writes `metrics.json` and `per_image.csv` there.
@@ -186,6 +205,8 @@ def score_all(
         out_dir: a folder that :func:`predict_set` finished.
         protocols: names; none: the data's default. The picture shows the first.
         boundaries: whether to measure boundaries; None: if whole maps are stored.
+        max_depth_m: score depth up to here; None: up to the depth that was predicted, which is
+            10 m unless the data states another.
         open_sample: returns the sample of a name; with it the picture of the best, median and
             worst image is drawn; without it a picture of another protocol is removed.
 
@@ -193,13 +214,22 @@ def score_all(
         ConfigError: if a protocol does not exist.
         DataError: if the folder has no complete predictions, one of its files is damaged or
             missing, or every sample was skipped.
-        InputError: if a protocol does not apply to the data or the model.
+        InputError: if a protocol does not apply to the data or the model, or nothing was predicted
+            as far as `max_depth_m`.
     """
     if not isinstance(out_dir, str | os.PathLike):
         raise DataError(f"a folder of predictions must be its path, got {shown(out_dir)}")
     folder = PredictionFolder(Path(out_dir))
     settings = EvaluationSettings.read(folder.settings_path)
-    chosen = protocols_named(protocols or [settings.default_protocol])
+    cap_m = settings.max_depth_m if max_depth_m is None else max_depth_m
+    if not 0 < cap_m <= settings.max_depth_m:
+        raise InputError(
+            f"max_depth_m is {cap_m:g}, but {folder.path} has predictions up to "
+            f"{settings.max_depth_m:g} m; expected at most that, or evaluate the data with "
+            f"SOURCE,max_depth_m={cap_m:g} into another folder"
+        )
+    named = protocols_named(protocols or [settings.default_protocol])
+    chosen = tuple(protocol.capped(cap_m) for protocol in named)
     for protocol in chosen:
         protocol.check_kind(settings.kind)
     if boundaries is None:

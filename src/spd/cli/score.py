@@ -30,6 +30,15 @@ def score(
             help="Score depth edges; default: on if whole maps are stored.",
         ),
     ] = None,
+    max_depth_m: Annotated[
+        float | None,
+        typer.Option(
+            "--max-depth-m",
+            metavar="METRES",
+            help="Score depth up to here; default: as far as it was predicted, which is 10 m "
+            "unless the data stated max_depth_m=.",
+        ),
+    ] = None,
     threads: Threads = None,
 ) -> None:
     """Score stored predictions with a different protocol, without running the network.
@@ -64,7 +73,9 @@ def score(
         check_truth(stored, samples, " ".join(data))
         open_sample = samples.named
     drawn = (folder / PICTURE).is_file()
-    reports = score_all(folder, names, boundaries=boundaries, open_sample=open_sample)
+    reports = score_all(
+        folder, names, boundaries=boundaries, max_depth_m=max_depth_m, open_sample=open_sample
+    )
     print_reports(reports, folder)
     if drawn and not (folder / PICTURE).is_file():
         print(f"removed {PICTURE}, which showed a different protocol; pass --data to redraw it")

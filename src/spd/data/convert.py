@@ -36,6 +36,8 @@ JOURNAL = "convert.jsonl"
 """File with one line per finished frame during a conversion; the index replaces it at the end."""
 NYU = "NYU Depth V2"
 DEPTH = ".depth.png"
+LARGEST_STORED_M = 65.535
+"""Largest depth in metres that 16 bits of millimetres hold."""
 CHECKED = 16
 """Number of frames whose depth is checked before any is written."""
 _ENDINGS = (".png", ".jpg", ".jpeg", ".ppm", ".bmp", ".tif", ".tiff", ".webp", ".h5", ".npy")
@@ -77,10 +79,17 @@ def convert(
         progress: called with (frames done, frames in total).
 
     Raises:
-        DataError: if the values of the source are not metric depth, the folder holds anything
+        DataError: if the values of the source are not metric depth, its stated largest depth
+            cannot be stored, the folder holds anything
             else, or too many frames are unreadable. Finished frames stay for the next call.
     """
     source = open_source(text)
+    if source.max_depth_m > LARGEST_STORED_M:
+        raise DataError(
+            f"max_depth_m is {source.max_depth_m:g}, but an RGB-D folder stores depth up to "
+            f"{LARGEST_STORED_M:g} m; pass max_depth_m={LARGEST_STORED_M:g} to leave out what is "
+            "farther, or use the source without converting it"
+        )
     _check_depth(source)
     claim_folder(folder / SETTINGS, _settings(source, text, split))
     names = _names(source, split)
@@ -234,7 +243,7 @@ def _storable(sample: RGBDSample, is_nyu: bool) -> np.ndarray:
     if is_nyu and sample.depth_size == nyu.SIZE:
         reread &= nyu.inside_border(nyu.SIZE)  # the folder masks the border as well
     depth_m = np.where(reread & ~sample.valid, np.float32(0), sample.depth_m)
-    return np.where(depth_m <= np.float32(65.535), depth_m, np.float32(0))
+    return np.where(depth_m <= np.float32(LARGEST_STORED_M), depth_m, np.float32(0))
 
 
 def broken_lines(conversion: Conversion, most: int = 20) -> list[str]:

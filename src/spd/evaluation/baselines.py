@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spd.errors import DataError
-from spd.evaluation.metrics.accuracy import MAX_DEPTH_M, DepthMetrics, within_range
+from spd.evaluation.metrics.accuracy import DepthMetrics, within_range
 from spd.files import read_json, write_text
 
 if TYPE_CHECKING:  # at run time this would import torch, which scoring does not need
@@ -90,16 +90,18 @@ class Baselines:
 
 
 def lower_median_m(depths_m: Iterable[npt.NDArray[np.floating[Any]]]) -> float | None:
-    """The lower median of depths of 0 to 10 m, to the millimetre; None without any depth.
+    """The lower median of depths of 0 m and more, to the millimetre; None without any depth.
 
     Depths are counted by the millimetre, so that any number of them has an exact median.
     """
-    counts = np.zeros(round(MAX_DEPTH_M * 1000) + 1, dtype=np.int64)
+    counts = np.zeros(0, dtype=np.int64)
     for depth_m in depths_m:
         millimetres = np.rint(depth_m.astype(np.float64) * 1000).astype(np.int64)
-        counts += np.bincount(millimetres, minlength=len(counts))
+        found = np.bincount(millimetres, minlength=len(counts))
+        found[: len(counts)] += counts
+        counts = found
     cumulative = np.cumsum(counts)
-    if not cumulative[-1]:
+    if not counts.any():
         return None
     return int(np.searchsorted(cumulative, (cumulative[-1] + 1) // 2)) / 1000
 
@@ -116,9 +118,11 @@ def median_of_training_data(samples: "Sequence[RGBDSample]", name: str) -> Const
     """
     count = min(len(samples), LARGEST_TRAINING_SAMPLE)
     chosen = (samples[number * len(samples) // count] for number in range(count))
-    metres = lower_median_m(s.depth_m[s.valid & within_range(s.depth_m)] for s in chosen)
+    metres = lower_median_m(
+        s.depth_m[s.valid & within_range(s.depth_m, s.max_depth_m)] for s in chosen
+    )
     if metres is None:
-        raise DataError(f"{name}: no depth between 1e-3 and 10 m, so there is no median")
+        raise DataError(f"{name}: no depth in the valid range, so there is no median")
     frames = (
         f"{count:,} of {len(samples):,} frames" if count < len(samples) else f"{count:,} frames"
     )

@@ -90,7 +90,7 @@ def predict_set(
         view = SampleView(predictor, sample, settings)
         for protocol in protocols:
             protocol.check_frame(sample.name, sample.depth_size, view.box())
-        readings = _readings_seen(view)
+        readings = _readings_seen(view, settings.max_depth_m)
         if len(readings) == 0:
             skipped[sample.name] = NO_READING
             continue
@@ -127,6 +127,7 @@ class _Image:
         if path.exists():
             self._check_same(path)
             return False
+        max_m = self.settings.max_depth_m
         points = self.view.points(self.pixel_index)
         dense_map_m = self.view.dense_map()
         step = math.ceil(max(self.view.size) / _PREVIEW_PX)
@@ -135,7 +136,7 @@ class _Image:
             pixel_index=self.pixel_index,
             depth_size=sample.depth_size,
             seen=self.view.box(),
-            readings=int((sample.valid & within_range(sample.depth_m)).sum()),
+            readings=int((sample.valid & within_range(sample.depth_m, max_m)).sum()),
             readings_seen=readings_seen,
             has_focal=sample.intrinsics is not None,
             sparse_m=self.view.sparse(points),
@@ -166,7 +167,7 @@ class _Image:
         path = self.folder.maps_path(sample.name)
         top, bottom, left, right = self.view.box()
         part = (slice(top, bottom), slice(left, right))
-        counts = sample.valid & within_range(sample.depth_m)
+        counts = sample.valid & within_range(sample.depth_m, self.settings.max_depth_m)
         truth_m = np.where(counts, sample.depth_m, np.float32(0))[part]
         if path.exists():
             stored = ImageMaps.read(path)
@@ -211,11 +212,11 @@ def _distinct(samples: "Iterable[RGBDSample]") -> "Iterator[RGBDSample]":
         yield sample
 
 
-def _readings_seen(view: SampleView) -> npt.NDArray[np.int64]:
-    """Flat indices of the valid readings that are seen and in range of all protocols, ascending."""
+def _readings_seen(view: SampleView, max_m: float) -> npt.NDArray[np.int64]:
+    """Flat indices of the valid readings that are seen and at most `max_m` away, ascending."""
     sample = view.sample
     inside = view.crop.readings_inside(sample) if view.crop else np.flatnonzero(sample.valid)
-    return inside[within_range(sample.depth_m.take(inside))]
+    return inside[within_range(sample.depth_m.take(inside), max_m)]
 
 
 def _drawn(

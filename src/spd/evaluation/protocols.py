@@ -96,9 +96,13 @@ class Protocol:
         """Plain data."""
         return dataclasses.asdict(self)
 
+    def capped(self, max_m: float) -> "Protocol":
+        """The same comparison of depth up to `max_m` metres."""
+        return dataclasses.replace(self, max_m=max_m)
+
     def clamp(self, predicted_m: npt.ArrayLike) -> Floats:
         """Predictions as they are scored."""
-        return clamp_prediction(predicted_m, above=self.clamp_far)
+        return clamp_prediction(predicted_m, above=self.clamp_far, max_m=self.max_m)
 
     def scored(
         self,

@@ -76,10 +76,10 @@ class ImageScore:
     dense_is_exact: bool
     """Whether the dense map was read without rounding points to pixels."""
     non_finite: int
-    """Predictions of either mode that were NaN or infinite, scored as 1e-3 or 10 m."""
+    """Predictions of either mode that were NaN or infinite, scored as 1e-3 m or the cap."""
     not_positive: int
     """Predictions of either mode that were 0 or less, scored as 1e-3 m (inverse depth fitted to
-    0 or less: as 10 m)."""
+    0 or less: as the cap)."""
     means: dict[str, PixelMeans]
     """Pixel means by mode and baseline, for pooling over images."""
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from spd._version import __version__
 from spd.errors import DataError, InputError, shortened
+from spd.evaluation.metrics.accuracy import MAX_DEPTH_M
 from spd.evaluation.metrics.alignment import Kind
 from spd.evaluation.protocols import View, camera_of
 from spd.files import file_sha256, read_json
@@ -44,6 +45,8 @@ class EvaluationSettings:
     """The part of the photo that the network sees."""
     kind: Kind = "metric"
     """The quantity that the model predicts."""
+    max_depth_m: float = MAX_DEPTH_M
+    """Depth beyond it is neither predicted nor scored."""
     date: str = dataclasses.field(default="", compare=False)
     """Start of the predictions, ISO in UTC; two evaluations may differ in it alone."""
 
@@ -69,6 +72,7 @@ class EvaluationSettings:
         seed: int = 0,
         view: View = "whole",
         default_protocol: str = "native",
+        max_depth_m: float = MAX_DEPTH_M,
     ) -> Self:
         """The settings of an evaluation of this predictor on this data.
 
@@ -98,6 +102,7 @@ class EvaluationSettings:
             },
             view=view,
             kind=predictor.kind,
+            max_depth_m=max_depth_m,
             date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         )
 

@@ -84,12 +84,13 @@ def _below(report: EvaluationReport) -> list[str]:
             "images with depth at a different resolution (dense map: nearest pixel): "
             f"{report.read_at_nearest}"
         )
+    far = f"{report.protocol.max_m:g} m"
     if report.non_finite:
-        lines.append(f"non-finite predictions, scored as 1e-3 or 10 m: {report.non_finite:,}")
+        lines.append(f"non-finite predictions, scored as 1e-3 or {far}: {report.non_finite:,}")
     if report.not_positive:
         inverse = report.protocol.alignment == "least squares in inverse depth"
         words = (
-            "predictions with zero or negative fitted inverse depth, scored as 10 m"
+            f"predictions with zero or negative fitted inverse depth, scored as {far}"
             if inverse
             else "zero or negative predictions, scored as 1e-3 m"
         )

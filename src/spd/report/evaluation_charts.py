@@ -19,7 +19,7 @@ from spd.report.charts import (
     row,
     word_axis,
 )
-from spd.report.tally import BAND_M, CELL_M, Tally
+from spd.report.tally import Tally
 
 Named = Sequence[tuple[str, str]]
 """The name and the look of each series."""
@@ -55,7 +55,8 @@ def edges_chart(
 def distance_chart(tallies: Sequence[Tally], named: Named, modes: Sequence[str]) -> Chart:
     """AbsRel by true depth, above a histogram of the readings."""
     first = tallies[0]
-    bands = round(first.farthest_m / BAND_M)
+    band_m = first.band_m
+    bands = round(first.farthest_m / band_m)
     counts = first.readings[:bands]
     values = [
         (getattr(tally, mode).error / np.where(tally.readings > 0, tally.readings, np.nan))[:bands]
@@ -64,7 +65,7 @@ def distance_chart(tallies: Sequence[Tally], named: Named, modes: Sequence[str])
     ]
     x = number_axis("true depth (m)", 0.0, first.farthest_m, most=10)
     y = number_axis("AbsRel", 0.0, _most(values))
-    edges = np.arange(bands + 1) * BAND_M
+    edges = np.arange(bands + 1) * band_m
     heights = y.low + (y.high - y.low) * counts / max(1, int(counts.max()))
     share = counts / max(1, int(counts.sum()))
     hints = [
@@ -73,10 +74,10 @@ def distance_chart(tallies: Sequence[Tally], named: Named, modes: Sequence[str])
     ]
     marks = list(bars(x, y, edges, heights, "ground", hints))
     for (_, look), ys in zip(named, values, strict=True):
-        marks += line(x, y, edges[:-1] + BAND_M / 2, ys, look)
+        marks += line(x, y, edges[:-1] + band_m / 2, ys, look)
     worst = float(np.nanmax(values[0]))
     place = edges[int(np.nanargmax(values[0]))]
-    alt = f"{named[0][0]}: largest error, {worst:.3f}, at {place:g} to {place + BAND_M:g} m"
+    alt = f"{named[0][0]}: largest error, {worst:.3f}, at {place:g} to {place + band_m:g} m"
     legend = (*_legend(named, always=True), ("bar ground", "number of pixels"))
     note = f"All pixels have the same weight. {_coinciding(named, values, y)}".rstrip()
     return Chart("Error by true depth", alt, x, y, marks, legend, note)
@@ -131,13 +132,13 @@ def baseline_chart(
 def scatter_chart(tally: Tally, mode: str, farthest_m: float, title: str) -> Chart:
     """A two-dimensional histogram of predicted against true depth."""
     cells = getattr(tally, mode).cells
-    group = 1 if farthest_m <= 5 else 2  # coarser cells where more metres have to fit
+    group = 1 if farthest_m <= tally.max_m / 2 else 2  # coarser cells where more metres have to fit
     size = len(cells) // group
     cells = cells.reshape(size, group, size, group).sum(axis=(1, 3))
     x = number_axis("true depth (m)", 0.0, farthest_m, most=8)
     y = number_axis("predicted depth (m)", 0.0, farthest_m, most=8)
-    shown = round(x.high / (CELL_M * group))
-    edges = np.arange(shown + 1) * CELL_M * group
+    shown = round(x.high / (tally.cell_m * group))
+    edges = np.arange(shown + 1) * tally.cell_m * group
     inside = cells[:shown, :shown]
     height, end = 420.0, x.high
     marks = (

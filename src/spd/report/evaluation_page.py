@@ -82,7 +82,7 @@ def _count(
 ) -> tuple[Tally, ...]:
     """Read every image of every folder once; refuses readings that differ."""
     names = several[0].names
-    tallies = tuple(Tally() for _ in several)
+    tallies = tuple(Tally(evaluation.protocol.max_m) for evaluation in several)
     for done, name in enumerate(names, start=1):
         digests = set()
         for evaluation, tally in zip(several, tallies, strict=True):

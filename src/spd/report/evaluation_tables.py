@@ -8,7 +8,7 @@ from spd.evaluation.metrics.accuracy import METRIC_NAMES
 from spd.evaluation.near_edges import BASELINES, BASELINES_AT_BOUNDARIES
 from spd.report.page_parts import PageTable, TableCell
 from spd.report.stored_evaluation import StoredEvaluation
-from spd.report.tally import BAND_M, Tally
+from spd.report.tally import Tally
 
 MODES = {"sparse": "point queries (sparse)", "dense": "fast map (dense)"}
 _HEADINGS = {
@@ -165,6 +165,7 @@ def distance_table(several: Sequence[StoredEvaluation], tallies: Sequence[Tally]
         columns += [(f"{of}bias", "sparse, + means too far")]
         columns += [(f"{of}δ₁", "sparse")]
     rows = []
+    band_m = tallies[0].band_m
     for band in tallies[0].readings.nonzero()[0].tolist():
         count = int(tallies[0].readings[band])
         cells = [_count(count)]
@@ -173,7 +174,7 @@ def distance_table(several: Sequence[StoredEvaluation], tallies: Sequence[Tally]
             bias = tally.sparse.bias[band] / count
             cells += [TableCell(f"{bias:+.4f}", float(bias))]
             cells += [_cell(tally.sparse.near[band] / count)]
-        rows.append((f"{band * BAND_M:g}–{(band + 1) * BAND_M:g} m", cells))
+        rows.append((f"{band * band_m:g}–{(band + 1) * band_m:g} m", cells))
     caption = "Errors by true depth; all pixels have the same weight."
     return PageTable(caption, "true depth", columns, rows, name="distance")
 

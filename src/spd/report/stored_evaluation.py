@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from spd.errors import DataError
 from spd.evaluation.folder import PredictionFolder
+from spd.evaluation.metrics.accuracy import MAX_DEPTH_M
 from spd.evaluation.protocols import Protocol, protocol_named
 from spd.files import LISTED_BYTES, parse_json, read_text, storable
 
@@ -77,7 +78,7 @@ class StoredEvaluation:
     @property
     def protocol(self) -> Protocol:
         """The first protocol, whose pictures and curves are drawn."""
-        return protocol_named(self.metrics["protocol_name"])
+        return protocol_named(self.metrics["protocol_name"]).capped(_cap_of(self.metrics))
 
     @property
     def by_protocol(self) -> dict[str, Mapping[str, Any]]:
@@ -115,11 +116,17 @@ def _read(path: Path, parse: Callable[[str], Any]) -> Any:
 def _metrics(text: str) -> Mapping[str, Any]:
     metrics: Mapping[str, Any] = parse_json(text)
     protocol_named(metrics["protocol_name"])
+    _cap_of(metrics)
     # Every page needs these; other entries are optional.
     _ = metrics["settings"]["model"], metrics["sparse"]["abs_rel"], metrics["dense"]["abs_rel"]
     datetime.datetime.fromisoformat(metrics["settings"].get("date") or "2000-01-01")
     int(metrics["count"]), int(metrics["points"]), str(metrics["protocol"])
     return metrics
+
+
+def _cap_of(metrics: Mapping[str, Any]) -> float:
+    """The largest depth that was scored, in metres."""
+    return float(metrics.get("protocol_settings", {}).get("max_m", MAX_DEPTH_M))
 
 
 def _rows(text: str, protocol: str) -> tuple[Mapping[str, str], ...]:

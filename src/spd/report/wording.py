@@ -119,9 +119,10 @@ def _prediction_notes(evaluation: StoredEvaluation) -> Iterator[Text]:
             f"on average, and by at most {gap['max_m']:.4f} m. On the stride-4 grid they are one "
             "function and agree to 1e-5 m; between its cells the fast map interpolates."
         )
+    far = f"{evaluation.protocol.max_m:g} m"
     count = metrics.get("non_finite_predictions", 0)
     if count:
-        words = "predictions were not finite (NaN or infinite) and were scored as 1e-3 or 10 m."
+        words = f"predictions were not finite (NaN or infinite) and were scored as 1e-3 or {far}."
         yield Text(f"{count:,} {words}", "warning")
     else:
         yield Text("Every prediction was finite.")
@@ -129,7 +130,7 @@ def _prediction_notes(evaluation: StoredEvaluation) -> Iterator[Text]:
     if count:
         inverse = evaluation.protocol.alignment == "least squares in inverse depth"
         words = (
-            "predictions had a fitted inverse depth of 0 or less and were scored as 10 m."
+            f"predictions had a fitted inverse depth of 0 or less and were scored as {far}."
             if inverse
             else "predictions were 0 or negative and were scored as 1e-3 m."
         )

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from spd.data.loader import Batch
 from spd.data.sample import RGBDSample
-from spd.evaluation.metrics.accuracy import depth_metrics
+from spd.evaluation.metrics.accuracy import MAX_DEPTH_M, depth_metrics
 from spd.models.spd import SPD
 from spd.predictors.torch_predictor import Predictor
 from spd.training.parallel import Parallel
@@ -38,7 +38,7 @@ def _abs_rel(predictor: Predictor, sample: RGBDSample, number: int) -> float | N
         drawn = np.random.default_rng(number).permutation(len(points))[:POINTS_PER_IMAGE]
         points, truth_m = points[drawn], truth_m[drawn]
     scene = predictor.encode(sample.image, focal_px=sample.intrinsics.focal_px)
-    return depth_metrics(scene.depth_at(points), truth_m).abs_rel
+    return depth_metrics(scene.depth_at(points), truth_m, max_m=sample.max_depth_m).abs_rel
 
 
 def batch_abs_rel(model: SPD, batches: Iterable[Batch], device: torch.device) -> float:
@@ -51,7 +51,9 @@ def batch_abs_rel(model: SPD, batches: Iterable[Batch], device: torch.device) ->
         for p, t, v in zip(
             predicted_m, tensors["point_depth_m"], tensors["point_valid"], strict=True
         ):
-            errors.append(depth_metrics(p[v].cpu().numpy(), t[v].cpu().numpy()).abs_rel)
+            truth_m = t[v].cpu().numpy()
+            max_m = max(MAX_DEPTH_M, float(truth_m.max(initial=0)))  # sources state the cap
+            errors.append(depth_metrics(p[v].cpu().numpy(), truth_m, max_m=max_m).abs_rel)
     return sum(errors) / len(errors)
 
 

@@ -26,7 +26,7 @@ from spd.evaluation.metrics import Floats, Mask
 MIN_DEPTH_M = 1e-3
 """Lower clamp of predictions; truth must exceed it to be scored."""
 MAX_DEPTH_M = 10.0
-"""Upper clamp of predictions; truth beyond it is not scored."""
+"""Upper clamp of predictions, unless the data states another; truth beyond it is not scored."""
 
 SILog = Literal["bts", "dav2"]
 """`bts`: 100 sqrt(mean d^2 - (mean d)^2); `dav2`: sqrt(mean d^2 - 0.5 (mean d)^2)."""
@@ -107,26 +107,32 @@ class PixelMeans:
         )
 
 
-def clamp_prediction(predicted_m: npt.ArrayLike, *, above: bool = True) -> Floats:
-    """Clamp predictions to 1e-3..10 m in float64; infinity becomes 10 m and NaN 1e-3 m.
+def clamp_prediction(
+    predicted_m: npt.ArrayLike, *, above: bool = True, max_m: float = MAX_DEPTH_M
+) -> Floats:
+    """Clamp predictions to 1e-3..`max_m` in float64; infinity becomes `max_m` and NaN 1e-3 m.
 
     Args:
         predicted_m: metres.
-        above: whether to clamp finite predictions beyond 10 m; infinity always is.
+        above: whether to clamp finite predictions beyond `max_m`; infinity always is.
+        max_m: upper clamp in metres.
     """
     predicted = np.asarray(predicted_m, dtype=np.float64)
-    finite = np.nan_to_num(predicted, nan=MIN_DEPTH_M, posinf=MAX_DEPTH_M, neginf=MIN_DEPTH_M)
-    return np.clip(finite, MIN_DEPTH_M, MAX_DEPTH_M if above else None)
+    finite = np.nan_to_num(predicted, nan=MIN_DEPTH_M, posinf=max_m, neginf=MIN_DEPTH_M)
+    return np.clip(finite, MIN_DEPTH_M, max_m if above else None)
 
 
-def within_range(truth_m: npt.ArrayLike) -> Mask:
-    """Mask of the readings that are scored: 1e-3 < d <= 10 m, so neither NaN nor infinity."""
+def within_range(truth_m: npt.ArrayLike, max_m: float = MAX_DEPTH_M) -> Mask:
+    """Mask of the readings that are scored: 1e-3 < d <= `max_m`, so neither NaN nor infinity."""
     truth = np.asarray(truth_m)  # in its own precision: float32(1e-3) is not above 1e-3
-    return (truth > MIN_DEPTH_M) & (truth <= MAX_DEPTH_M)
+    return (truth > MIN_DEPTH_M) & (truth <= max_m)
 
 
 def depth_metrics(
-    predicted_m: npt.ArrayLike, truth_m: npt.ArrayLike, silog: SILog = "bts"
+    predicted_m: npt.ArrayLike,
+    truth_m: npt.ArrayLike,
+    silog: SILog = "bts",
+    max_m: float = MAX_DEPTH_M,
 ) -> DepthMetrics:
     """The nine metrics of one image, in float64.
 
@@ -134,11 +140,12 @@ def depth_metrics(
         predicted_m: `[N]` predicted depth in metres; clamped by :func:`clamp_prediction`.
         truth_m: `[N]` measured depth in metres, valid readings only.
         silog: the formula of silog.
+        max_m: upper clamp of predictions.
 
     Raises:
         DataError: if there are no pixels, lengths differ, or a truth is not finite and positive.
     """
-    return pixel_means(clamp_prediction(predicted_m), truth_m).metrics(silog)
+    return pixel_means(clamp_prediction(predicted_m, max_m=max_m), truth_m).metrics(silog)
 
 
 def pixel_means(predicted_m: npt.ArrayLike, truth_m: npt.ArrayLike) -> PixelMeans:

@@ -50,7 +50,7 @@ class Fit:
     def not_positive(self, predictions: npt.ArrayLike) -> int:
         """The number of finite predictions whose fitted depth or inverse depth is 0 or less.
 
-        They are scored as 1e-3 m, or as 10 m where inverse depth was fitted.
+        They are scored as 1e-3 m, or as the cap where inverse depth was fitted.
         """
         values = np.asarray(predictions, dtype=np.float64)
         metres = self.apply(values)
