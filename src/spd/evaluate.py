@@ -161,7 +161,8 @@ def largest_depth_m(samples: object) -> float:
     Raises:
         ConfigError: if two sources state different ones.
     """
-    stated = {source.max_depth_m for source in getattr(samples, "sources", ())}
+    sources = getattr(samples, "sources", ())
+    stated = {source.options.max_depth_m or MAX_DEPTH_M for source in sources}
     if len(stated) > 1:
         caps = " and ".join(f"{cap_m:g}" for cap_m in sorted(stated))
         raise ConfigError(

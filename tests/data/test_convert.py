@@ -13,10 +13,13 @@ from spd.cli import run
 from spd.data import convert as module
 from spd.data.convert import broken_lines, convert
 from spd.data.folder import frame_entry, write_frame, write_index
+from spd.data.formats import open_source
 from spd.data.formats.rgbd_folder import RGBDFolder
+from spd.data.ray_length import ray_lengths
 from spd.data.source import Frame
 from spd.data.source_name import SourceOptions
 from spd.errors import DataError
+from spd.pixels import Intrinsics
 
 
 @pytest.fixture
@@ -226,3 +229,37 @@ def test_the_command_reports_the_result(capsys, rgbd_folder, tmp_path):
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == f"left out: {rgbd_folder / 'frame-3.png'} is empty"
     assert printed[1] == f"1 frames written to {tmp_path / 'new'}, 3 already there"
+
+
+def test_ray_length_is_refused_and_converted_to_z(tmp_path):
+    z_m = [room(yaw) for yaw in (20.0, 50.0, 130.0, 340.0)]
+    camera = Intrinsics.centred(259.2, (240, 320))
+    lengths = ray_lengths(camera, (240, 320), (240, 320))
+    for kind in ("images", "depth"):
+        (tmp_path / "data" / kind).mkdir(parents=True)
+    for number, depth_m in enumerate(z_m):
+        Image.new("RGB", (320, 240), (9, 99, 199)).save(tmp_path / f"data/images/{number}.png")
+        np.save(tmp_path / f"data/depth/{number}.npy", (depth_m * lengths).astype(np.float32))
+    source = f"{tmp_path / 'data'},focal_px=259.2"
+    with pytest.raises(DataError, match=r"distance along each ray.*pass depth=range"):
+        convert(source, tmp_path / "wrong", workers=1)
+    convert(f"{source},depth=range", tmp_path / "z", workers=1)
+    for sample, depth_m in zip(RGBDFolder(tmp_path / "z"), z_m, strict=True):
+        assert np.abs(sample.depth_m - depth_m).max() < 0.001
+    with pytest.raises(DataError, match=r"max_depth_m is 80, but an RGB-D folder stores depth up"):
+        convert(f"{source},max_depth_m=80", tmp_path / "far", workers=1)
+
+
+def test_an_rgbd_folder_of_ray_lengths_and_a_larger_depth_are_read_as_stated(tmp_path):
+    sample = slanted_sample()
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    write_frame(dataclasses.replace(sample, valid=np.ones_like(sample.valid)), folder)
+    entry = frame_entry(sample.name, sample.image_size, sample.intrinsics, "train")
+    write_index([entry], folder)
+    lengths = ray_lengths(sample.intrinsics, sample.image_size, sample.depth_size)
+    (read,) = open_source(f"{folder},depth=range")
+    np.testing.assert_allclose(read.depth_m, sample.depth_m / lengths, atol=6e-4)
+    (near,) = open_source(f"{folder},max_depth_m=2")
+    assert near.max_depth_m == 2
+    assert np.array_equal(near.valid, near.depth_m <= 2)

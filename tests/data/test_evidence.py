@@ -247,3 +247,22 @@ def test_few_windows_decide_nothing():
     assert says(15, 85) == "disparity"
     assert says(16, 84) == "undecided"
     assert says(85, 15) == "depth"
+
+
+def test_depth_beyond_the_cap_says_how_to_raise_it():
+    far = [(room * 12).astype(np.float32) for room in ROOMS]
+    found = only_problem(*far)
+    assert "of the depth is beyond 10 m" in found
+    assert "pass max_depth_m=" in found
+    raised = [
+        dataclasses.replace(frame, max_depth_m=80.0, valid=frame.positive)
+        for frame in looked_at(*far)
+    ]
+    assert problems(raised) == []
+    assert notes(raised) == []
+
+
+def test_a_tenth_beyond_the_cap_is_a_note():
+    half = [np.where(np.arange(320) < 80, 12, room).astype(np.float32) for room in ROOMS]
+    (note,) = notes(looked_at(*half))
+    assert note == "25% of the depth is beyond 10 m and is not used; max_depth_m=20 uses it"

@@ -1,14 +1,18 @@
 """Protocols through the whole evaluation: against published evaluators, and against slow loops."""
 
+import dataclasses
 import json
 import math
 import warnings
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from helpers.fakes import MapPredictor, map_sample
 from helpers.published import PUBLISHED, published_maps
+from spd.data.source_name import SourceOptions
 from spd.errors import ConfigError, InputError
 from spd.evaluate import (
     PROTOCOL_NAMES,
@@ -304,3 +308,43 @@ def test_frames_without_a_focal_length_are_scored_under_an_alignment_alone(tmp_p
     assert report.sparse.abs_rel == pytest.approx(0, abs=1e-6)
     plain = score(tmp_path, protocol="native")
     assert (plain.count, plain.skipped) == (1, {"map/1": "no focal length"})
+
+
+class _OfSources(list):
+    """Samples that know their sources, as those of `open_samples` do."""
+
+    def __init__(self, samples, *caps_m: float) -> None:
+        super().__init__(samples)
+        self.sources = [
+            SimpleNamespace(
+                is_nyu=False, options=SourceOptions(max_depth_m=cap_m), path=Path("street")
+            )
+            for cap_m in caps_m
+        ]
+
+
+def test_a_stated_largest_depth_replaces_ten_metres(tmp_path):
+    truth = np.array([[5.0, 20.0, 50.0, 90.0]] * 4, np.float32)
+    predicted = np.array([[5.0, 22.0, 100.0, 90.0]] * 4, np.float32)
+    sample = dataclasses.replace(map_sample(0, truth), valid=np.ones(truth.shape, bool))
+    samples = _OfSources([sample], 80.0)
+    report = evaluate(MapPredictor([predicted]), samples, tmp_path)
+    assert report.points == 12
+    assert report.sparse.abs_rel == pytest.approx((0 + 0.1 + 0.6) / 3)  # 100 is clamped to 80
+    assert "0.001 < d <= 80 m" in format_report(report)
+    assert "predictions clamped to 0.001..80 m" in " ".join(format_report(report).split())
+    assert json.loads((tmp_path / "metrics.json").read_text())["settings"]["max_depth_m"] == 80
+    (nearer,) = score_all(tmp_path, max_depth_m=30.0)
+    assert (nearer.points, nearer.protocol.max_m) == (8, 30.0)
+    assert nearer.sparse.abs_rel == pytest.approx(0.05)
+    with pytest.raises(InputError, match=r"max_depth_m is 90, but .* has predictions up to 80 m"):
+        score_all(tmp_path, max_depth_m=90.0)
+
+
+def test_ten_metres_stay_the_default_and_two_caps_are_refused(tmp_path):
+    truth = np.array([[5.0, 20.0]] * 4, np.float32)
+    sample = dataclasses.replace(map_sample(0, truth), valid=np.ones(truth.shape, bool))
+    report = evaluate(MapPredictor([truth]), [sample], tmp_path)
+    assert (report.points, report.protocol.max_m) == (4, 10.0)
+    with pytest.raises(ConfigError, match=r"different largest depths, 10 and 80 m"):
+        evaluate(MapPredictor([truth]), _OfSources([sample], 10.0, 80.0), tmp_path / "two")
