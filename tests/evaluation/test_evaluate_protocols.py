@@ -262,7 +262,7 @@ def test_an_unknown_kind_is_refused(tmp_path):
 class NamedSource:
     def __init__(self, is_nyu, depth=None):
         self.is_nyu = is_nyu
-        self.options = type("Options", (), {"depth": depth})
+        self.options = type("Options", (), {"depth": depth, "max_depth_m": None})
 
 
 class NamedSamples(list):

@@ -81,7 +81,7 @@ class FrameEvidence:
     orientation: int = 1
     """EXIF orientation that the image was turned by; 1: as stored."""
     gain_as_stored: float | None = None
-    """How much better the depth fits the image as stored (`spd.data.turned`)."""
+    """Gain in fit of the depth if its image were not turned (`spd.data.turned`); None: unknown."""
     ray_power: float | None = None
     """About 0 for camera z and 1 for ray length (`spd.data.ray_length`); None: unknown."""
 

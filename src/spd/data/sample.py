@@ -70,7 +70,7 @@ class RGBDSample:
             check_exact_points(self.exact_points, self.image_size, self.name)
 
     def _reason_of_shapes(self) -> str:
-        """What to do about an image and a depth map of different shapes."""
+        """Advice on an image and a depth map of different shapes."""
         (height, width), (rows, columns) = self.image_size, self.depth_size
         if self.orientation >= 5 and abs(width * columns / (height * rows) - 1) <= 0.02:
             return (

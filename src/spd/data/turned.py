@@ -36,7 +36,7 @@ _BACK = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_270,
 }
-"""What undoes each orientation."""
+"""The inverse of each orientation."""
 
 
 def orientation_of(image: Path | bytes) -> int:
@@ -54,7 +54,7 @@ def orientation_of(image: Path | bytes) -> int:
 
 
 def gain_as_stored(sample: RGBDSample) -> float | None:
-    """How much better the depth fits the image as stored than as EXIF turns it upright.
+    """Gain in fit of the depth, from the image as EXIF turns it upright to the image as stored.
 
     The difference of two correlations, in -2..2. None where EXIF does not turn the image, where
     its shape as stored is not that of the depth, or where too few edges are seen.

@@ -97,7 +97,7 @@ class Protocol:
         return dataclasses.asdict(self)
 
     def capped(self, max_m: float) -> "Protocol":
-        """The same comparison of depth up to `max_m` metres."""
+        """Copy of this protocol with another largest depth, in metres."""
         return dataclasses.replace(self, max_m=max_m)
 
     def clamp(self, predicted_m: npt.ArrayLike) -> Floats:
