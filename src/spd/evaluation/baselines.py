@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spd.errors import DataError
-from spd.evaluation.metrics.accuracy import DepthMetrics, within_range
+from spd.evaluation.metrics.accuracy import MAX_DEPTH_M, DepthMetrics, within_range
 from spd.files import read_json, write_text
 
 if TYPE_CHECKING:  # at run time this would import torch, which scoring does not need
@@ -122,7 +122,8 @@ def median_of_training_data(samples: "Sequence[RGBDSample]", name: str) -> Const
         s.depth_m[s.valid & within_range(s.depth_m, s.max_depth_m)] for s in chosen
     )
     if metres is None:
-        raise DataError(f"{name}: no depth in the valid range, so there is no median")
+        far_m = samples[0].max_depth_m if count else MAX_DEPTH_M
+        raise DataError(f"{name}: no depth between 1e-3 and {far_m:g} m, so there is no median")
     frames = (
         f"{count:,} of {len(samples):,} frames" if count < len(samples) else f"{count:,} frames"
     )
