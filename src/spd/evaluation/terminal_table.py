@@ -8,6 +8,7 @@ from spd.evaluation.baselines import IMAGE_MEDIAN_ORIGIN
 from spd.evaluation.boundaries import format_boundaries
 from spd.evaluation.evaluation_report import EvaluationReport
 from spd.evaluation.metrics.accuracy import METRIC_NAMES
+from spd.evaluation.mode_agreement import agreement
 from spd.evaluation.near_edges import BASELINES_AT_BOUNDARIES, format_bands
 
 _WIDTH = 80
@@ -75,8 +76,7 @@ def _below(report: EvaluationReport) -> list[str]:
         *_wrapped(
             f"gap between sparse and dense: mean {gap.mean_m:.4f} m ({gap.mean_rel:.2%}), median "
             f"{gap.median_m:.4f} m ({gap.median_rel:.2%}), max {gap.max_m:.4f} m "
-            f"({gap.max_rel:.2%}); both are one function on the stride-4 grid (to 1e-5 m), and the "
-            "fast map interpolates between its cells"
+            f"({gap.max_rel:.2%}){agreement(report.settings.config, report.protocol.alignment)}"
         ),
     ]
     if report.read_at_nearest:

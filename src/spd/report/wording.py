@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from spd.evaluation.mode_agreement import agreement
 from spd.report.evaluation_tables import baselines_of, plural
 from spd.report.page_parts import FactList, PageTable, TableCell, Text, Tiles
 from spd.report.stored_evaluation import StoredEvaluation
@@ -116,8 +117,8 @@ def _prediction_notes(evaluation: StoredEvaluation) -> Iterator[Text]:
     if gap:
         yield Text(
             f"Sparse and dense predictions differ by {gap['mean_m']:.4f} m ({gap['mean_rel']:.2%}) "
-            f"on average, and by at most {gap['max_m']:.4f} m. On the stride-4 grid they are one "
-            "function and agree to 1e-5 m; between its cells the fast map interpolates."
+            f"on average, and by at most {gap['max_m']:.4f} m"
+            f"{agreement(evaluation.settings.get('config', {}), evaluation.protocol.alignment)}."
         )
     far = f"{evaluation.protocol.max_m:g} m"
     count = metrics.get("non_finite_predictions", 0)
