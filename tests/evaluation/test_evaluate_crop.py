@@ -244,7 +244,9 @@ def test_the_crop_is_mirrored_in_itself_and_mapped_whole(tmp_path):
 def test_a_crop_that_does_not_show_all_a_protocol_scores_is_refused():
     bts = protocol_named("bts")
     bts.check_frame("frame", (480, 640), (7, 474, 3, 638))  # as the specification's model sees NYU
-    message = r"crop of frame shows rows 46..474, .*; use --view whole, or protocol native"
+    message = (
+        r"crop of frame shows rows 46..474, .*; use protocol native, or spd evaluate with --view"
+    )
     with pytest.raises(InputError, match=message):
         bts.check_frame("frame", (480, 640), (46, 474, 3, 638))
 

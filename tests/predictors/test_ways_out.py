@@ -5,6 +5,7 @@ import json
 import pytest
 
 from spd.checkpoints.folder import CONFIG, WEIGHTS
+from spd.cli import run
 from spd.cli.early import find_own
 from spd.config import ModelConfig
 from spd.errors import SPDError
@@ -50,5 +51,40 @@ def test_a_model_that_cannot_be_exported_is_not_sent_to_export(tmp_path, name, a
 def test_a_model_that_can_be_exported_is(tmp_path, asked):
     said = refusal(tmp_path / "model", OWN["cross_attention"], **asked)
     assert f"spd export onnx {tmp_path / 'model'} -o FOLDER" in said
+    assert said.endswith("use FOLDER as the model")
     assert ("--int8 --calibrate DATA" in said) == (asked.get("precision") == "int8")
     assert find_own(str(tmp_path / "model"), "exported") == tmp_path / "model"
+
+
+@pytest.mark.parametrize(
+    ("asked", "way"),
+    [
+        ({"precision": "int8", "device": "cuda"}, "as the model, without the device"),
+        ({"precision": "int8", "runtime": "torch"}, "as the model, without the runtime"),
+        (
+            {"precision": "int8", "runtime": "torch", "device": "mps"},
+            "as the model, without the runtime and the device",
+        ),
+        ({"precision": "bfloat16", "device": "cuda"}, "; omit the device, so that the export"),
+        ({"precision": "bfloat16", "runtime": "torch"}, "; omit the runtime, so that the export"),
+        ({"precision": "int8", "runtime": "torch", "device": "cpu"}, "model, without the runtime"),
+    ],
+    ids=str,
+)
+def test_the_way_of_an_export_leaves_out_what_exports_refuse(asked, way):
+    with pytest.raises(SPDError) as caught:
+        ModelOptions(**asked).locate()
+    assert way in str(caught.value)
+
+
+@pytest.mark.parametrize("command", [["export", "onnx"], ["pack"]], ids=" ".join)
+def test_a_published_model_is_said_to_be_used_as_it_is(tmp_path, capsys, command):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / CONFIG).write_text(json.dumps(PEERS["depth_anything"]), encoding="utf-8")
+    (folder / WEIGHTS).write_bytes(b"")
+    assert run([*command, str(folder), "-o", str(tmp_path / "out")]) == 2
+    assert f"use it as it is (--model {folder})" in capsys.readouterr().err.replace("\n", "")
+    located = ModelOptions(model=folder).locate()
+    assert located.runtime == "torch"
+    assert located.peer is not None

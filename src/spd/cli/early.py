@@ -32,7 +32,10 @@ def find_own(source: str, done: str) -> Path:
     """
     folder = find_checkpoint(source)
     if read_peer(folder) is not None:
-        raise CheckpointError(f"{source} is not an SPD model; only an SPD model can be {done}")
+        raise CheckpointError(
+            f"{source} is not an SPD model; only an SPD model can be {done}; use it as it is "
+            f"(--model {source})"
+        )
     return folder
 
 

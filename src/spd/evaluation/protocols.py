@@ -150,7 +150,8 @@ class Protocol:
             raise InputError(
                 f"protocol {self.name} scores rows {top}..{bottom}, columns {left}..{right}, but "
                 f"the model's crop of {name} shows rows {seen[0]}..{seen[1]}, columns "
-                f"{seen[2]}..{seen[3]}; use --view whole, or protocol {other.name}"
+                f"{seen[2]}..{seen[3]}; use protocol {other.name}, or spd evaluate with --view "
+                "whole"
             )
 
     def check_kind(self, kind: Kind) -> None:

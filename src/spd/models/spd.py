@@ -168,7 +168,7 @@ class SPD(nn.Module):
                 return self.local_path.query_compiled(maps, points)
 
         def ask(part: slice) -> Tensor:
-            with memory_for("querying a point", "free some, or use a different device"):
+            with memory_for("querying a point", "free some"):
                 return self.local_path.query(maps, points[:, part])
 
         if torch.compiler.is_compiling():  # compiled code runs out of memory outside this function

@@ -5,8 +5,6 @@ Nothing here loads torch before a torch model is opened.
 
 import dataclasses
 import os
-import platform
-from importlib import metadata, util
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -17,6 +15,7 @@ from spd.memory import limit_memory
 from spd.peers.kinds import Peer, read_peer
 from spd.photos.limits import DEFAULT_LIMITS, PhotoLimits
 from spd.predictors.calibrated import CalibratedPredictor
+from spd.predictors.gpus import gpu_present
 from spd.processes import limit_torch, threads_to_use
 from spd.runtimes.engines import check_names, installed_runtimes
 from spd.runtimes.folder import EXPORT, ExportFolder, is_export
@@ -89,7 +88,8 @@ class ModelOptions:
             return self._exported(export, folder, calibration)
         if self.precision not in (None, "float32"):
             raise ConfigError(
-                f"torch computes in float32, not in {self.precision}; {self._other_way(folder)}"
+                f"torch computes in float32, not in {self.precision}, as an export can; "
+                f"{self._other_way(folder)}"
             )
         return ModelLocation(self, "torch", folder, None, read_peer(folder), calibration)
 
@@ -144,10 +144,18 @@ class ModelOptions:
         path = _local_path_of(folder)
         if path not in (None, "cross_attention"):
             return f"{only}, because its local path is {path}"
+        torch_alone = []  # what an export refuses
+        if self.runtime == "torch":
+            torch_alone.append("the runtime")
+        if self.device is not None and not _is_cpu(self.device):
+            torch_alone.append("the device")
+        omit = " and ".join(torch_alone)
+        if self.precision == "bfloat16" and omit and is_export(folder / EXPORT_FOLDER):
+            return f"omit {omit}, so that the export beside its weights computes"
         int8 = " --int8 --calibrate DATA" if self.precision == "int8" else ""
         return (
             f"create one with: spd export onnx {self.name} -o FOLDER{int8}, and use FOLDER as the "
-            "model"
+            f"model{omit and f', without {omit}'}"
         )
 
     def _exported(
@@ -249,14 +257,3 @@ def _local_path_of(folder: Path) -> str | None:
 
 def _is_cpu(device: "str | torch.device") -> bool:
     return str(device) in ("cpu", "cpu:0")
-
-
-def gpu_present() -> bool:
-    """True if torch would find a GPU (CUDA, or MPS on Apple silicon); does not import torch."""
-    if util.find_spec("torch") is None:
-        return False
-    if platform.system() == "Darwin":
-        return platform.machine() == "arm64"
-    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
-    built_for_cpu = metadata.version("torch").endswith("+cpu")
-    return not hidden and not built_for_cpu and Path("/dev/nvidiactl").exists()

@@ -115,7 +115,7 @@ class Predictor(PlannedPredictor[Scene]):
         pixels = np.stack([photo.pixels for photo in photos])
         count, height, width, _ = pixels.shape
         what = f"encoding {count} image(s) of {height}x{width} on {self.device}"
-        advice = "free some, crop the photo, or use a different device or runtime"
+        advice = "free some, or crop the photo"
         with self._memory_for(photos, "torch"), torch.inference_mode(), memory_for(what, advice):
             tensor = torch.from_numpy(pixels).to(self.device).permute(0, 3, 1, 2)
             maps = self._model.encode(tensor.to(self._model.dtype) / 255)

@@ -86,7 +86,7 @@ def open_engine(
     if precision == "int8" and ENCODE_INT8[runtime] not in folder.digests:
         raise ConfigError(
             f"{folder.path} has no int8 encoder for {runtime}; create one with: spd export "
-            "onnx MODEL -o FOLDER --int8 --calibrate DATA"
+            "onnx MODEL -o FOLDER --int8 --calibrate DATA, and use FOLDER as the model"
         )
     threads = threads_to_use(threads)
     # Check that both are whole before loading either.
@@ -142,7 +142,8 @@ class OnnxRuntimeEngine(_GraphEngine):
     def __init__(self, encode: Path, query: Path, precision: str, threads: int) -> None:
         if precision == "bfloat16":
             raise ConfigError(
-                "onnxruntime does not support bfloat16 on a CPU; use --runtime openvino, or float32"
+                "onnxruntime does not support bfloat16 on a CPU; use float32, or OpenVINO on a CPU "
+                'with AVX512_BF16 or AMX (--runtime openvino; pip install "spd[export]")'
             )
         require("onnxruntime")
         ort = import_onnxruntime()
@@ -292,7 +293,7 @@ def check_bfloat16(capabilities: list[str]) -> None:
     if "BF16" not in capabilities:
         raise ConfigError(
             "this CPU has no bfloat16 instructions that OpenVINO supports (AVX512_BF16 or AMX), so "
-            "OpenVINO would compute in float32; omit --precision, or use int8"
+            "OpenVINO would compute in float32; omit --precision, or use an int8 export"
         )
 
 
