@@ -34,10 +34,11 @@ def load(
         source: path or hub id of the model; None is the small shipped model, trained on synthetic
             rooms (`docs/model_card.md`).
         device: device of torch; by default CUDA or MPS where present, else the CPU.
-        runtime: `torch`, `onnxruntime` or `openvino`. By default the quickest installed one that
-            gives the same metres (to 1e-4, relative): ONNX Runtime for weights with an export
-            beside them, as the shipped ones have, unless another device than the CPU is named or
-            a GPU is present; else torch. `runtime="torch"` gives a `spd.Predictor`.
+        runtime: `torch`, `onnxruntime` or `openvino`; all give the same metres (to 1e-4, relative).
+            By default torch if another device than the CPU is named, a GPU is present, or no
+            export is beside the weights (the shipped ones have one); else ONNX Runtime, or
+            OpenVINO where only that is installed (`docs/export.md`). Every runtime takes arrays
+            and tensors and returns arrays; for gradients and results on a device use `spd.SPD`.
         precision: precision of an export's encoder: `float32` (the default), `bfloat16`, `int8`.
         calibration: calibration or its file, written by `spd calibrate`; every depth is multiplied
             by its factor. It holds for the model and the kind of photo it was made with.
