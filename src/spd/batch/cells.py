@@ -8,7 +8,7 @@ import numpy as np
 
 from spd.batch.columns import Column, as_list, type_name
 from spd.errors import DataError
-from spd.files import parse_json
+from spd.files import number_of, parse_json
 from spd.pixels import point_of
 
 RowErrors = dict[int, str]
@@ -45,7 +45,7 @@ def _parsed(cells: list[str | None], name: str, errors: RowErrors) -> np.ndarray
         if cell is None or not cell.strip():
             continue
         try:
-            values[row] = float(cell)
+            values[row] = number_of(cell)
         except ValueError:
             errors.setdefault(row, f"{name} is {cell[:40]!r}, expected a number")
     return values

@@ -1,12 +1,10 @@
 """Read the inputs of a batch, photos and tables, into one table of rows."""
 
-import csv
 import dataclasses
 import functools
 import glob
 import hashlib
 import os
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -15,13 +13,15 @@ import numpy as np
 from spd.batch.cells import RowErrors, numbers, point_lists, texts
 from spd.batch.columns import Column, concatenate, take, text_column
 from spd.batch.folders import PHOTOS, photos_below
+from spd.batch.table_files import read_csv, read_parquet, renamed
 from spd.errors import DataError, shortened
-from spd.files import file_sha256, storable
+from spd.files import file_sha256, missing_advice, storable
 
-TABLES = (".parquet", ".csv")
+TABLES = (".parquet", ".csv", ".tsv")
 ANSWERS = ("input_row", "image", "u", "v", "depth_m", "range_m", "error", "map_path")
 """Columns of every part, before those copied from the input."""
 _REPEATED = ("image", "u", "v", "points")  # columns of the input that the answers repeat
+_NO_INPUTS = (".xlsx", ".xls", ".ods", ".json", ".jsonl", ".txt")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,7 @@ def read_rows(batch_input: BatchInput, out: Path | None = None) -> tuple[Rows, s
     parts: list[Rows] = []
     first_row = 0
     for source in sources:
-        table, folder, name = _read(source, batch_input.root)
+        table, folder, name = _read(source, batch_input)
         photos = () if isinstance(source, Path) else source
         if isinstance(source, Path):
             content = f"{folder} {file_sha256(source)}\n"
@@ -119,7 +119,9 @@ def _find(name: str, out: Path | None, notes: list[str]) -> list[_Source]:
         return [tuple(photos)]
     names = [name] if path.exists() else sorted(glob.glob(name, recursive=True))
     if not names:
-        raise DataError(f"no file, folder or glob matches {name}")
+        raise DataError(f"no file, folder or glob matches {name}; {missing_advice(name)}")
+    if path.exists() and path.suffix.lower() in _NO_INPUTS:
+        raise DataError(f"{name} is not a photo; save a table as one of {', '.join(TABLES)}")
     names = _not_below(out, names)
     tables = [Path(n) for n in names if n.lower().endswith(TABLES)]
     photos = [n for n in names if not n.lower().endswith(TABLES) and not Path(n).is_dir()]
@@ -139,13 +141,14 @@ def _not_below(out: Path | None, names: Iterable[str]) -> list[str]:
     return [name for name in names if not is_own(os.path.dirname(name))]
 
 
-def _read(source: _Source, root: Path | None) -> tuple[dict[str, Column], Path, str]:
+def _read(source: _Source, given: BatchInput) -> tuple[dict[str, Column], Path, str]:
     """The columns, the folder that paths are relative to, and the table's name for messages."""
     if isinstance(source, tuple):
         images = text_column([storable(photo) for photo in source])
         return {"image": images}, Path.cwd(), "photos"
     is_parquet = source.suffix.lower() == ".parquet"
-    table = _read_parquet(source) if is_parquet else _read_csv(source)
+    table = read_parquet(source) if is_parquet else read_csv(source)
+    table = renamed(source, table, has_points=bool(given.points or given.grid))
     for name in table:
         if name in ANSWERS and name not in _REPEATED:
             raise DataError(
@@ -154,55 +157,11 @@ def _read(source: _Source, root: Path | None) -> tuple[dict[str, Column], Path, 
             )
     if "image" not in table:
         names = shortened(", ".join(table))
-        raise DataError(f"{source} has no column named image; its columns are {names}")
-    return table, (root or source.parent).absolute(), str(source)
-
-
-def _read_parquet(path: Path) -> dict[str, Column]:
-    from pyarrow import parquet
-
-    try:
-        table = parquet.ParquetFile(path).read()
-        _check_names(path, table.column_names)
-        return {name: table[name] for name in table.column_names}
-    except (DataError, MemoryError):
-        raise
-    except UnicodeEncodeError:
-        raise _unreadable(path, "its path is not UTF-8; rename it") from None
-    except Exception as error:  # a damaged file raises many types
-        raise _unreadable(path, str(error)) from None
-
-
-def _read_csv(path: Path) -> dict[str, Column]:
-    """Columns of text, so that 007 stays 007; the columns of numbers are parsed later."""
-    csv.field_size_limit(sys.maxsize)  # a list of points is one cell
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            names = next(reader, [])
-            _check_names(path, names)
-            rows = []
-            for row in reader:
-                if len(row) != len(names) and row:
-                    expected = f"has {len(row)} cells, expected {len(names)}"
-                    raise _unreadable(path, f"line {reader.line_num} {expected}")
-                rows += [row] if row else []
-    except (csv.Error, UnicodeDecodeError, OSError) as error:
-        raise _unreadable(path, str(error)) from None
-    if not names:
-        raise _unreadable(path, "it is empty")
-    return {name: text_column([row[n] for row in rows]) for n, name in enumerate(names)}
-
-
-def _check_names(path: Path, names: Sequence[str]) -> None:
-    for name in names:
-        if names.count(name) > 1:
-            raise DataError(f"{path} has two columns named {shortened(name)}; rename one")
-
-
-def _unreadable(path: Path, reason: str) -> DataError:
-    reason = shortened(" ".join(reason.split()))
-    return DataError(f"{storable(str(path))} cannot be read as a table: {reason}")
+        raise DataError(
+            f"{source} has no column named image; its columns are {names} (its first line must "
+            "name the columns)"
+        )
+    return table, (given.root or source.parent).absolute(), str(source)
 
 
 def _rows_of(

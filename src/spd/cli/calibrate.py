@@ -27,7 +27,9 @@ if TYPE_CHECKING:  # imported when the command runs, so that `spd --help` stays 
 
 
 def calibrate(
-    image: Annotated[Path, typer.Argument(help="Photo with measured distances.")],
+    image: Annotated[
+        Path, typer.Argument(help="Photo with measured distances; - reads standard input.")
+    ],
     known: Annotated[
         list[str] | None,
         typer.Option(

@@ -22,6 +22,8 @@ from spd.scenes import Distortion
 from spd.scenes.scene import PhotoScene
 from spd.scenes.space import camera_of
 
+_TEXT_ENDINGS = ("", ".txt", ".log", ".md")
+_SHEETS = (".xlsx", ".xls", ".ods", ".tsv")  # no format of these may have another content
 _CLOUDS: dict[str, Callable[[PointCloud, Path], None]] = {".ply": write_ply, ".glb": write_glb}
 
 
@@ -67,9 +69,16 @@ class OutputOptions:
         """Format of the table: `table`, `csv`, `json` or `parquet`.
 
         Raises:
-            InputError: if the ending of the file contradicts `form`.
+            InputError: if the ending of the file contradicts `form`, or is of another format.
         """
-        ending = None if self.out is None else TABLE_FORMS.get(self.out.suffix.lower())
+        suffix = "" if self.out is None else self.out.suffix.lower()
+        ending = TABLE_FORMS.get(suffix)
+        plain = self.form is not None or suffix in _TEXT_ENDINGS
+        if self.out is not None and ending is None and (suffix in _SHEETS or not plain):
+            raise InputError(
+                f"-o {self.out}: the file extension must be one of {', '.join(TABLE_FORMS)}, or "
+                ".txt for text"
+            )
         if ending is not None and self.form not in (None, ending):
             raise InputError(
                 f"-o {self.out} selects {ending}, but --{self.form} was also given; omit one"

@@ -1,13 +1,14 @@
 """A photo and its camera as a command takes them."""
 
 import contextlib
+import io
 import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from spd.errors import InputError
-from spd.files import is_special
+from spd.errors import InputError, reason_of
+from spd.files import is_special, is_stdin, read_stream
 from spd.photos.camera import CameraOptions
 from spd.photos.camera_matrix import parse_intrinsics
 from spd.photos.distortion import Distortion
@@ -16,16 +17,33 @@ from spd.photos.reading import Photo, read_photo
 from spd.predictors.model_options import AnyPredictor
 from spd.scenes.scene import PhotoScene
 
+_MOST_BYTES = 512 * 2**20
+"""Maximum size in bytes of a photo from a pipe."""
+
 
 def read_file(path: Path, max_pixels: int) -> Photo:
     """Read a photo of at most `max_pixels`, without Pillow's warnings about metadata.
+
+    The path may be `-`, standard input, or a pipe.
 
     Raises:
         InputError: if it cannot be read.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return read_photo(path, max_pixels=max_pixels)
+        return read_photo(_piped(path) or path, max_pixels=max_pixels)
+
+
+def _piped(path: Path) -> io.BytesIO | None:
+    """Content of standard input or a pipe; None for a file."""
+    if not (is_stdin(path) or is_special(path)):
+        return None
+    try:
+        content = io.BytesIO(read_stream(path, _MOST_BYTES))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {reason_of(error)}") from None
+    content.name = "standard input" if is_stdin(path) else str(path)  # type: ignore[attr-defined]
+    return content
 
 
 def parse_camera(

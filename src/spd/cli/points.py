@@ -4,17 +4,26 @@ import csv
 import dataclasses
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from spd.cli.options import read_size
 from spd.errors import InputError, PointError, reason_of, shortened
-from spd.files import parse_json, read_stream
+from spd.files import (
+    HEAD_BYTES,
+    CsvReader,
+    csv_encoding,
+    missing_advice,
+    number_of,
+    parse_json,
+    read_stream,
+    trimmed,
+)
 from spd.pixels import Size, inside_image, outside_error, point_of
+from spd.pixels.columns import POINT_COLUMNS, named, point_columns
 from spd.scenes import Box
 
 MOST_GRID_POINTS = 1_000_000
@@ -96,26 +105,34 @@ def as_array(points: Sequence[PhotoPoint]) -> Float[np.ndarray, "n 2"]:
 
 
 def read_points(path: Path) -> list[PhotoPoint]:
-    """Read points from a CSV (with or without a header u,v), a JSON list or a Parquet table.
+    """Read points from a CSV, a JSON list or a Parquet table.
 
-    The path may be a pipe, such as `/dev/stdin` or a shell's `<(...)`.
+    A CSV without a header has two columns, u and v; with one, its names count (`point_columns`).
+    The path may be `-`, standard input, or a pipe, such as a shell's `<(...)`.
 
     Raises:
-        InputError: if the file is missing or of another format.
+        InputError: if the file is missing, without points or of another format.
         PointError: naming the first line, counted from 1, that is not a point.
     """
     try:
         data = read_stream(path, MOST_BYTES)
     except (FileNotFoundError, NotADirectoryError):
-        raise InputError(f"points file not found: {path}") from None
+        raise InputError(f"points file not found: {path}; {missing_advice(path)}") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {reason_of(error)}") from None
-    if data[:4] == b"PAR1":
-        return _from_parquet(path, data)
+    points = _from_parquet(path, data) if data[:4] == b"PAR1" else _from_text(path, data)
+    if not points:
+        raise PointError(f"{path} has no points; expected lines of u,v, such as 320,240")
+    return points
+
+
+def _from_text(path: Path, data: bytes) -> list[PhotoPoint]:
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode(csv_encoding(data[:HEAD_BYTES]))
     except UnicodeDecodeError:
         raise InputError(f"{path} is not a text file; expected CSV, JSON or Parquet") from None
+    except ValueError as error:
+        raise InputError(f"{path} cannot be read as points: {error}") from None
     return _from_json(path, text) if text.lstrip().startswith(("[", "{")) else _from_csv(path, text)
 
 
@@ -141,41 +158,56 @@ def _from_json(path: Path, text: str) -> list[PhotoPoint]:
 
 
 def _from_csv(path: Path, text: str) -> list[PhotoPoint]:
-    reader = csv.reader(io.StringIO(text, newline=""))
-    columns: tuple[int, int] | None = None
+    try:
+        reader = CsvReader(io.StringIO(text, newline=""), _names_points)
+    except csv.Error as error:
+        raise PointError(f"{path}, line 1: {reason_of(error)}; expected u,v") from None
+    except PointError as error:
+        raise PointError(f"{path} {error}") from None
     points = []
-    for row in _rows(reader, path):
-        if not any(cell.strip() for cell in row):
-            continue
-        if columns is None:
-            names = [cell.strip().lower() for cell in row]
-            if "u" in names and "v" in names:
-                columns = (names.index("u"), names.index("v"))
-                continue
-            columns = (0, 1)
+    try:
+        for row in map(trimmed, reader):
+            if row and not row[0].startswith("#"):
+                points.append(_point_in(row, reader, f"{path}, line {reader.line_num}"))
+    except csv.Error as error:
         place = f"{path}, line {reader.line_num}"
-        try:
-            points.append(PhotoPoint(float(row[columns[0]]), float(row[columns[1]]), place))
-        except (IndexError, ValueError):
-            given = shortened(repr(",".join(row)))
-            raise PointError(
-                f"{place} is {given}; expected u,v (a header must also name u and v)"
-            ) from None
+        raise PointError(f"{place}: {reason_of(error)}; expected u,v") from None
     return points
 
 
-def _rows(reader: Any, path: Path) -> Iterator[list[str]]:
-    """Rows of a CSV reader.
+def _names_points(cells: Sequence[str]) -> bool:
+    return point_columns(tuple(cells)) is not None
+
+
+def _point_in(row: list[str], reader: CsvReader, place: str) -> PhotoPoint:
+    """The point of a row.
 
     Raises:
-        PointError: naming the line that is not CSV.
+        PointError: if it is none, or it is not certain which of its columns are u and v.
     """
+    header = reader.header
+    u, v = (header and point_columns(tuple(header))) or (0, 1)
+    given = f"{place} is {shortened(repr(reader.separator.join(row)))}"
     try:
-        yield from reader
-    except csv.Error as error:
+        point = PhotoPoint(
+            number_of(row[u], reader.separator), number_of(row[v], reader.separator), place
+        )
+    except (IndexError, ValueError):
         raise PointError(
-            f"{path}, line {reader.line_num}: {reason_of(error)}; expected u,v"
+            f"{given}; expected u,v (a header must also name u and v, or x and y, or column and "
+            "row)"
         ) from None
+    if len(row) != 2 and header is None:
+        raise PointError(
+            f"{given}, {len(row)} columns without a header; expected u,v, or a first line that "
+            "names the columns u and v"
+        )
+    if header is not None and len(row) > len(header):
+        raise PointError(
+            f"{given}, {len(row)} cells under the {len(header)} columns {named(header)}; expected "
+            "one cell for each (write decimals with a point)"
+        )
+    return point
 
 
 def _from_parquet(path: Path, data: bytes) -> list[PhotoPoint]:
@@ -185,17 +217,19 @@ def _from_parquet(path: Path, data: bytes) -> list[PhotoPoint]:
     try:
         table = pq.ParquetFile(pa.BufferReader(data))
         names = table.schema_arrow.names
-        if names.count("u") == names.count("v") == 1:
-            columns = table.read(["u", "v"])  # which checks that both are equally long
-            u_cells, v_cells = (columns[axis].to_pylist() for axis in ("u", "v"))
+        found = point_columns(tuple(names))
+        if found is not None:
+            uv = [names[axis] for axis in found]
+            columns = table.read(uv)  # which checks that both are equally long
+            u_cells, v_cells = (columns[name].to_pylist() for name in uv)
     except MemoryError:
         raise
+    except PointError as error:
+        raise PointError(f"{path} {error}") from None
     except Exception:  # a damaged file raises many types
         raise InputError(f"{path} is damaged or not a Parquet file") from None
-    if not names.count("u") == names.count("v") == 1:
-        raise PointError(
-            f"{path} has columns {shortened(repr(names))}; expected columns u and v, one of each"
-        )
+    if found is None:
+        raise PointError(f"{path} has columns {named(names)}; expected {POINT_COLUMNS}")
     points = []
     for row, (u, v) in enumerate(zip(u_cells, v_cells, strict=True)):
         try:

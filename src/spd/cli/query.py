@@ -42,7 +42,7 @@ def _output(*names: str, help: str) -> Any:
 
 
 def query(
-    image: Annotated[Path, typer.Argument(help="Photo to query.")],
+    image: Annotated[Path, typer.Argument(help="Photo to query; - reads standard input.")],
     points: Annotated[
         list[str] | None,
         _question(
@@ -55,7 +55,7 @@ def query(
         Path | None,
         _question(
             "--points-file",
-            help="File or pipe of points: CSV or Parquet (columns u, v) or a JSON list.",
+            help="File, pipe or - (standard input) of points: CSV, JSON or Parquet.",
         ),
     ] = None,
     grid: Annotated[
@@ -159,6 +159,7 @@ def query(
     from spd.cli.outputs import OutputOptions
     from spd.cli.photo import parse_camera
     from spd.cli.questions import QueryOptions
+    from spd.files import is_stdin
     from spd.memory import limit_this_process
     from spd.photos.limits import PhotoLimits
     from spd.predictors.model_options import ModelOptions
@@ -166,6 +167,8 @@ def query(
 
     if as_json and as_csv:
         raise typer.BadParameter("--json and --csv cannot be combined")
+    if points_file is not None and is_stdin(image) and is_stdin(points_file):
+        raise typer.BadParameter("the photo and the points cannot both be standard input")
     outputs = OutputOptions(
         form="json" if as_json else "csv" if as_csv else None,
         out=out,

@@ -1,5 +1,6 @@
 """Files: written whole or not at all, checked before work begins, and read with limits."""
 
+from spd.files.csv_text import HEAD_BYTES, CsvReader, csv_encoding, number_of, trimmed
 from spd.files.places import (
     LOCK,
     UNFINISHED,
@@ -15,6 +16,8 @@ from spd.files.places import (
 from spd.files.reading import (
     LISTED_BYTES,
     file_sha256,
+    is_stdin,
+    missing_advice,
     parse_json,
     read_json,
     read_stream,
@@ -30,17 +33,23 @@ from spd.files.writing import (
 )
 
 __all__ = [
+    "HEAD_BYTES",
     "LISTED_BYTES",
     "LOCK",
     "UNFINISHED",
+    "CsvReader",
     "atomic_path",
     "check_folder",
     "check_writable",
+    "csv_encoding",
     "file_sha256",
     "is_special",
+    "is_stdin",
     "is_taken",
     "leave_removed_folder",
     "make_folder",
+    "missing_advice",
+    "number_of",
     "parse_json",
     "read_json",
     "read_stream",
@@ -50,6 +59,7 @@ __all__ = [
     "remove_folder",
     "remove_unfinished",
     "storable",
+    "trimmed",
     "write_bytes",
     "write_text",
 ]

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -45,19 +46,31 @@ def file_sha256(path: str | os.PathLike[str]) -> str:
 
 
 def read_stream(path: str | os.PathLike[str], most_bytes: int) -> bytes:
-    """Content of a file, pipe or device.
+    """Content of a file, pipe or device; `-` is standard input.
 
     Raises:
         OSError: if it cannot be read, or is a folder.
         ValueError: if it is larger than `most_bytes`.
     """
     content = bytearray()
-    with open(path, "rb") as file:  # in blocks: `read` of a size takes all of it as memory first
+    # In blocks: `read` of a size takes all of it as memory first.
+    with open(0 if os.fspath(path) == "-" else path, "rb", closefd=os.fspath(path) != "-") as file:
         while block := file.read(min(_BLOCK_BYTES, most_bytes + 1 - len(content))):
             content += block
     if len(content) > most_bytes:
         raise ValueError(f"it is larger than {most_bytes / 2**20:g} MiB")
     return bytes(content)
+
+
+def is_stdin(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is `-`, or a name of standard input such as `/dev/stdin`."""
+    return os.fspath(path) in ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
+
+
+def missing_advice(path: str | os.PathLike[str]) -> str:
+    """Advice on a file that does not exist; `Path` shortens the `//` of a link."""
+    is_link = re.match(r"([a-z][a-z0-9+.-]+:/|data:)", os.fspath(path), re.IGNORECASE)
+    return "download it, URLs are not fetched" if is_link else "check the path"
 
 
 def read_json(path: str | os.PathLike[str], most_bytes: int = TEXT_BYTES) -> Any:

@@ -119,6 +119,19 @@ def told(name: str) -> Iterator[None]:
         raise InputError(f"{name} is damaged or truncated ({reason})") from None
 
 
+@contextlib.contextmanager
+def refused_closed() -> Iterator[None]:
+    """Turn the errors of a PIL image that was closed into one that says so."""
+    try:
+        yield
+    except (AssertionError, ValueError) as error:  # an assertion: closed before it was decoded
+        if isinstance(error, AssertionError) or "closed" in str(error):
+            raise InputError(
+                "the image is closed; pass it within its `with` block, or pass a copy() made there"
+            ) from None
+        raise
+
+
 def _open(file: BoundedFile, head: bytes) -> Image.Image:
     """`Image.open` for our formats, without Pillow's limit on pixels, which is a global setting."""
     for name in FORMATS:

@@ -11,6 +11,7 @@ from jaxtyping import Bool, UInt8
 from PIL import Image, ImageFile
 
 from spd.errors import InputError, reason_of, shown
+from spd.files import missing_advice
 from spd.memory import reserved
 from spd.photos.arrays import Channels as Channels
 from spd.photos.arrays import check_channels, from_array, from_tensor
@@ -18,7 +19,7 @@ from spd.photos.exif import camera_of, upright
 from spd.photos.frames import photo_frame, preview_doubts
 from spd.photos.limits import MAX_PIXELS as MAX_PIXELS
 from spd.photos.opening import FORMATS as FORMATS
-from spd.photos.opening import opened, ready, told
+from spd.photos.opening import opened, ready, refused_closed, told
 from spd.photos.peaks import BLOCK_PIXELS
 from spd.photos.pixel_checks import pixel_doubts
 from spd.photos.resampling import resample as resample
@@ -109,7 +110,7 @@ def read_photo(
     if isinstance(image, Photo):
         return image
     if isinstance(image, Image.Image):
-        with told("the image"), ready(image, "the image", max_pixels):
+        with told("the image"), refused_closed(), ready(image, "the image", max_pixels):
             return _decoded(image, "the image", preview_doubts(image))
     if isinstance(image, bytes | bytearray | memoryview):
         return decode(bytes(image), "the image")
@@ -147,8 +148,9 @@ def _from_path(path: str | os.PathLike[str]) -> tuple[bytes, str]:
     except Exception:  # whatever the given object raises
         raise InputError(f"a path must be text, got {shown(path)}") from None
     if not os.path.isfile(name):  # `Path.is_file` raises for a name that is too long
-        advice = "download it, URLs are not fetched" if "://" in name else "check the path"
-        raise InputError(f"no image file {_short(name)}; {advice}")
+        if os.path.isdir(name):
+            raise InputError(f"{name} is a folder, not a photo; pass a file in it")
+        raise InputError(f"no image file {_short(name)}; {missing_advice(name)}")
     try:
         with reserved(os.stat(name).st_size, name, "it is too large for a photo"):
             return Path(name).read_bytes(), name
@@ -164,6 +166,10 @@ def _short(name: str) -> str:
 
 def _from_file(file: "IO[bytes]") -> tuple[bytes, str]:
     name = str(getattr(file, "name", "the image"))
+    if getattr(file, "closed", False) is True:
+        raise InputError(
+            f"{name} is closed; pass it before it is closed, or pass its bytes or path"
+        )
     try:
         data: object = file.read()
     except MemoryError:
@@ -171,10 +177,19 @@ def _from_file(file: "IO[bytes]") -> tuple[bytes, str]:
     except Exception as error:  # downloads and archives raise many types
         raise InputError(f"{name} cannot be read: {reason_of(error)}") from None
     if isinstance(data, bytes | bytearray | memoryview):
+        if not data and _was_read(file):
+            raise InputError(f"{name} was read or written to its end; rewind it with seek(0)")
         return bytes(data), name
     if isinstance(data, str):
         raise InputError(f"{name} is open in text mode; open it in mode 'rb'")
     raise InputError(f"{name} cannot be read: expected bytes, got {shown(data)}")
+
+
+def _was_read(file: "IO[bytes]") -> bool:
+    try:
+        return file.tell() > 0
+    except Exception:  # pipes and downloads have no place
+        return False
 
 
 def _with_doubts(pixels: RGBImage) -> Photo:

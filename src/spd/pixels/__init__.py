@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike
 
 from spd.config import PATCH
 from spd.errors import InputError, PointError, shown
+from spd.pixels.columns import point_columns
 from spd.pixels.numeric import as_count as as_count
 from spd.pixels.numeric import as_map as as_map
 from spd.pixels.numeric import as_mask as as_mask
@@ -199,11 +200,13 @@ def read_lattice(
 def as_points(points: ArrayLike | Sequence[tuple[float, float]]) -> np.ndarray:
     """Convert points to float64 `[K, 2]`; K may be 0.
 
+    Columns of a data frame or fields of an array that name u and v are found by their names.
+
     Raises:
         PointError: if they are not numbers, or have another shape.
     """
     expected = "points must be [K, 2] numbers (u, v)"
-    asked = as_numbers(points, expected, PointError)
+    asked = as_numbers(_named_points(points), expected, PointError)
     if asked.size == 0:
         return asked.reshape(0, 2)
     if asked.ndim != 2 or asked.shape[1] != 2:
@@ -211,8 +214,23 @@ def as_points(points: ArrayLike | Sequence[tuple[float, float]]) -> np.ndarray:
     return asked
 
 
+def _named_points(points: Any) -> Any:
+    """`[K, 2]` of the named columns u and v; the points themselves where none are named."""
+    given = getattr(points, "columns", None)
+    if given is None:
+        given = getattr(getattr(points, "dtype", None), "names", None)
+    try:
+        names: list[Any] = [] if given is None else list(given)
+    except Exception:  # whatever the given object raises
+        return points
+    found = point_columns(tuple(names)) if all(isinstance(one, str) for one in names) else None
+    if found is None:
+        return points
+    return np.stack([np.asarray(points[names[axis]]) for axis in found], axis=1)
+
+
 def point_of(point: Any) -> tuple[float, float]:
-    """Point `(u, v)` from a list of two numbers, or a mapping with u and v.
+    """Point `(u, v)` from a list of two numbers, or a mapping with u and v (see `point_columns`).
 
     Raises:
         KeyError, TypeError, ValueError, OverflowError: if it is something else, such as text of
@@ -220,10 +238,18 @@ def point_of(point: Any) -> tuple[float, float]:
     """
     if not isinstance(point, list | tuple | dict):
         raise TypeError("not a point")
-    u, v = (point["u"], point["v"]) if isinstance(point, dict) else point
+    u, v = _named_numbers(point) if isinstance(point, dict) else point
     if isinstance(u, bool | bytes) or isinstance(v, bool | bytes):
         raise TypeError("not numbers")
     return float(u), float(v)
+
+
+def _named_numbers(point: dict[str, Any]) -> tuple[Any, Any]:
+    found = point_columns(tuple(point))
+    if found is None:
+        raise KeyError("u")
+    values = list(point.values())
+    return values[found[0]], values[found[1]]
 
 
 def inside_or_nan(
