@@ -5,6 +5,7 @@ import math
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import Field, File, FormParser, parse_options_header
 
+from spd.errors import shown
 from spd.serve.refusals import bad_request
 
 PHOTO, MASK = "photo", "mask"
@@ -13,11 +14,11 @@ _MOST_PARTS = 100
 _IN_MEMORY = {"MAX_MEMORY_FILE_SIZE": math.inf}  # the body itself has a limit already
 
 
-def file_in_form(body: bytes, content_type: str, name: str) -> bytes:
-    """The bytes of the first part with this name.
+def file_in_form(body: bytes, content_type: str, name: str) -> tuple[bytes, dict[str, str]]:
+    """The bytes of the part with this name, and the other fields as text.
 
     Raises:
-        RefusalError: if the form is damaged or incomplete, or has no such part.
+        RefusalError: if the form is damaged or incomplete, has no such part, or a part twice.
     """
     _, options = parse_options_header(content_type)
     boundary = options.get(b"boundary")
@@ -27,17 +28,15 @@ def file_in_form(body: bytes, content_type: str, name: str) -> bytes:
         )
     if body.count(b"\r\n--" + boundary) > _MOST_PARTS:  # each takes the parser's time
         raise bad_request(f"the form has more than {_MOST_PARTS} parts; send one file in it")
-    found: list[bytes] = []
+    found: list[tuple[str, bytes]] = []
     ends: list[bool] = []
 
     def add_field(field: Field) -> None:
-        if field.field_name == name.encode():
-            found.append(field.value or b"")
+        found.append((_text(field.field_name), field.value or b""))
 
     def add_file(file: File) -> None:
-        if file.field_name == name.encode():
-            file.file_object.seek(0)
-            found.append(file.file_object.read())
+        file.file_object.seek(0)
+        found.append((_text(file.field_name), file.file_object.read()))
 
     try:
         parser = FormParser(
@@ -54,9 +53,17 @@ def file_in_form(body: bytes, content_type: str, name: str) -> bytes:
         raise bad_request(f"the multipart/form-data body is malformed ({error})") from None
     if not ends:
         raise bad_request("the multipart/form-data body ends before its last boundary")
-    if not found:
+    parts: dict[str, bytes] = {}
+    for part, value in found:
+        if parts.setdefault(part, value) != value:
+            raise bad_request(f"the form has different fields {shown(part)}; send one")
+    if name not in parts:
         raise bad_request(
             f"the form has no field {name!r}; send the file in it, with curl as "
             f"-F {name}=@{name}.png"
         )
-    return found[0]
+    return parts.pop(name), {part: _text(value) for part, value in parts.items()}
+
+
+def _text(value: bytes | None) -> str:
+    return (value or b"").decode("utf-8", "replace")

@@ -10,52 +10,14 @@ from PIL import Image
 
 from spd.errors import InputError
 from spd.photos.camera import CameraOptions
-from spd.photos.camera_matrix import parse_intrinsics
 from spd.photos.reading import Photo, read_photo
-from spd.pixels import Intrinsics
 from spd.predictors.model_options import AnyPredictor
-from spd.scenes import Distortion, Mask, read_mask
+from spd.scenes import Mask, read_mask
 from spd.scenes.photo_predictor import NetworkPhoto
 from spd.serve.refusals import from_error
 
-MOST_PX = 1e7
-"""Largest number of a camera: longer than any lens, and far from the limits of float32."""
 PREVIEW_PX = 900
 """Longer side of the preview that pictures are drawn on."""
-
-
-def camera_options(
-    focal_px: float | None,
-    fov_deg: float | None,
-    pinhole: tuple[float | None, float | None, float | None, float | None],
-    intrinsics: str | None,
-    distortion: str | None,
-) -> CameraOptions:
-    """Camera options from the parameters of a request.
-
-    Raises:
-        RefusalError: if one of fx, fy, cx, cy is missing, the camera is given twice, or invalid.
-    """
-    known = [value for value in pinhole if value is not None]
-    try:
-        if len(known) not in (0, 4):
-            raise InputError(
-                f"fx, fy, cx and cy must be given together, got only {len(known)} of the four"
-            )
-        if known and intrinsics is not None:
-            raise InputError("pass only one of intrinsics and fx, fy, cx, cy")
-        pasted = None if intrinsics is None else parse_intrinsics(intrinsics, "intrinsics")
-        camera = CameraOptions(
-            focal_px=focal_px,
-            fov_deg=fov_deg,
-            intrinsics=Intrinsics(*known) if known else pasted,
-            distortion=None if distortion is None else Distortion.parse(distortion),
-        )
-        if camera.intrinsics and max(map(abs, dataclasses.astuple(camera.intrinsics))) > MOST_PX:
-            raise InputError(f"intrinsics must be at most {MOST_PX:g} pixels, got {intrinsics}")
-        return camera
-    except InputError as error:
-        raise from_error(error, "bad_camera") from None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)

@@ -2,17 +2,19 @@
 
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Query, Request, Response
 
-from spd.photos.focal import NARROWEST_FOV_DEG, WIDEST_FOV_DEG
+from spd.errors import shown
 from spd.serve import answers, photo, pictures, schemas
 from spd.serve.bodies import check_json, is_form, most_bytes
 from spd.serve.cache import EncodedPhoto
+from spd.serve.camera import CameraFields, names_camera, one_camera
 from spd.serve.config import ServeConfig
 from spd.serve.multipart import MASK, PHOTO, file_in_form
+from spd.serve.refusals import bad_request
 from spd.serve.schemas import ErrorAnswer, ImageInfo, ModelInfo, QueryBody, RegionAnswer
 from spd.serve.service import Service
 
@@ -49,49 +51,12 @@ def _json_body(kind: type[QueryBody]) -> dict[str, Any]:
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 
-def _file_body(field: str) -> dict[str, Any]:
-    """OpenAPI entry for a body that is a file, or a form with one."""
-    form = {"type": "object", "required": [field], "properties": {field: _BINARY["schema"]}}
+def _file_body(field: str, fields: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """OpenAPI entry for a body that is a file, or a form with one and with other fields."""
+    properties = {field: _BINARY["schema"], **(fields or {})}
+    form = {"type": "object", "required": [field], "properties": properties}
     content = {"image/*": _BINARY, _BYTES: _BINARY, "multipart/form-data": {"schema": form}}
     return {"requestBody": {"required": True, "content": content}}
-
-
-_FocalPx = Annotated[
-    float | None,
-    Query(gt=0, le=photo.MOST_PX, description="Focal length in pixels of the upright photo."),
-]
-_FovDeg = Annotated[
-    float | None,
-    Query(
-        ge=NARROWEST_FOV_DEG,
-        le=WIDEST_FOV_DEG,
-        description="Field of view along the longer side, in degrees, instead of focal_px.",
-    ),
-]
-_Pinhole = Annotated[
-    float | None,
-    Query(
-        ge=-photo.MOST_PX,
-        le=photo.MOST_PX,
-        description="Pinhole camera instead of focal_px: fx, fy, cx and cy in pixels, all four.",
-    ),
-]
-_Matrix = Annotated[
-    str | None,
-    Query(
-        max_length=400,
-        description="Pinhole camera instead of fx, fy, cx and cy: these four numbers, or the 9, 12 "
-        "or 16 numbers of its 3x3, 3x4 or 4x4 matrix, row by row.",
-    ),
-]
-_Distortion = Annotated[
-    str | None,
-    Query(
-        max_length=400,
-        description="Lens distortion coefficients in OpenCV's order: "
-        "k1,k2,p1,p2[,k3[,k4,k5,k6]]. Requires fx, fy, cx and cy, or intrinsics.",
-    ),
-]
 
 
 def routes_of(service: Service) -> APIRouter:
@@ -116,23 +81,18 @@ def _add_images(router: APIRouter, service: Service) -> None:
         status_code=201,
         response_model=ImageInfo,
         responses=errors(400, 408, 413, 415, 422),
-        openapi_extra=_file_body(PHOTO),
+        openapi_extra=_file_body(PHOTO, CameraFields.model_json_schema()["properties"]),
         summary="Post a photo",
     )
     async def post_image(
         request: Request,
         response: Response,
-        focal_px: _FocalPx = None,
-        fov_deg: _FovDeg = None,
-        fx: _Pinhole = None,
-        fy: _Pinhole = None,
-        cx: _Pinhole = None,
-        cy: _Pinhole = None,
-        intrinsics: _Matrix = None,
-        distortion: _Distortion = None,
+        _: Annotated[CameraFields, Query()],
     ) -> ImageInfo:
-        camera = photo.camera_options(focal_px, fov_deg, (fx, fy, cx, cy), intrinsics, distortion)
-        async with _file_in(service, request, PHOTO) as data:
+        query = request.query_params.multi_items()
+        one_camera(query, {})  # refuses what is wrong before the photo is read
+        async with _file_in(service, request, PHOTO) as (data, fields):
+            camera = one_camera(query, fields)
             ready = await service.work.read(
                 photo.read, data, camera, service.model.predictor, config.max_pixels
             )
@@ -156,17 +116,20 @@ def _add_images(router: APIRouter, service: Service) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _file_in(service: Service, request: Request, field: str) -> AsyncIterator[bytes]:
-    """The bytes of the file in a request; the block has a time limit."""
+async def _file_in(
+    service: Service, request: Request, field: str
+) -> AsyncIterator[tuple[bytes, dict[str, str]]]:
+    """The file in a request and the other fields of its form; the block has a time limit."""
     form = is_form(request, field)
     most = most_bytes(service.config.max_body_bytes, form=form)
     async with service.bodies.read(request, most) as body, service.work.in_time():
         data = bytes(body)
         body.clear()  # photos are large, and one copy is enough
+        fields: dict[str, str] = {}
         if form:
             kind = request.headers["content-type"]
-            data = await service.work.read(file_in_form, data, kind, field)
-        yield data
+            data, fields = await service.work.read(file_in_form, data, kind, field)
+        yield data, fields
 
 
 def _info(service: Service, image_id: str) -> ImageInfo:
@@ -225,7 +188,12 @@ def _add_queries(router: APIRouter, service: Service) -> None:
     )
     async def ask_mask(request: Request, image_id: str) -> Response:
         found = service.cache.use(image_id)
-        async with _file_in(service, request, MASK) as data:
+        async with _file_in(service, request, MASK) as (data, fields):
+            if misplaced := [name for name in fields if names_camera(name)]:
+                raise bad_request(
+                    f"the form has a field {shown(misplaced[0])}; the camera belongs to the photo, "
+                    "so post it with POST /v1/images"
+                )
             where = await service.work.read(photo.mask, data, service.config.max_pixels)
             text = await service.work.ask(answers.mask, found, where)
         return Response(text, media_type=_JSON)
