@@ -23,6 +23,11 @@ import spd
 from spd.errors import InputError, SPDError
 
 
+def read_json(path: Path):
+    """Content of a JSON file in UTF-8, with or without a byte order mark."""
+    return json.loads(path.read_text(encoding="utf-8-sig"))
+
+
 def measure(scene, bbox: list[float]) -> dict[str, float | None]:
     """How far a box (left, top, width, height) is.
 
@@ -64,10 +69,10 @@ def main() -> None:
     parser.add_argument("--focal-px", type=float, help="of all photos; by default EXIF's")
     parser.add_argument("--model", help="checkpoint, export or hub id")
     asked = parser.parse_args()
-    instances = json.loads(asked.instances.read_text())
-    boxes = json.loads(asked.results.read_text()) if asked.results else instances["annotations"]
+    instances = read_json(asked.instances)
+    boxes = read_json(asked.results) if asked.results else instances["annotations"]
     measured = measure_all(spd.load(asked.model), instances, boxes, asked.images, asked.focal_px)
-    asked.out.write_text(json.dumps(measured, indent=1))
+    asked.out.write_text(json.dumps(measured, indent=1), encoding="utf-8")
     print(f"{asked.out}: {len(measured)} boxes")
 
 

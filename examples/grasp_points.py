@@ -33,7 +33,7 @@ def camera_of(text: str) -> Intrinsics:
 def read_pose(path: Path) -> np.ndarray:
     """The 4x4 matrix, if it turns and moves and does nothing else."""
     try:
-        pose = np.loadtxt(path, ndmin=2)
+        pose = np.loadtxt(path, ndmin=2, encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         raise InputError(f"{path} is no text file of 4x4 numbers ({error})") from None
     if pose.shape != (4, 4) or not is_pose(pose):
@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("--model", help="checkpoint, export or hub id")
     asked = parser.parse_args()
     pose = read_pose(asked.pose) if asked.pose else None
-    grasps = json.loads(asked.grasps.read_text())
+    grasps = json.loads(asked.grasps.read_text(encoding="utf-8-sig"))
     predictor = spd.load(asked.model, calibration=asked.calibration)
     scene = predictor.encode(asked.photo, intrinsics=asked.intrinsics)
     print(json.dumps(locate(scene, grasps, asked.intrinsics, pose), indent=1))

@@ -6,10 +6,13 @@
 
 Cameras and videos need OpenCV (`pip install opencv-python-headless`); a folder does not. Each frame
 is encoded and asked once, in the middle, alone: nothing is smoothed over time. The second that the
-first frame takes longer is not in the frames a second.
+first frame takes longer is not in the frames a second. Without a focal length or field of view,
+that of a photo's EXIF is used. Depth maps and masks beside the photos, such as `0001.depth.png`,
+are left out.
 """
 
 import argparse
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -17,18 +20,24 @@ from pathlib import Path
 
 import spd
 from spd.errors import InputError, SPDError
-from spd.photos.reading import read_image
 
-PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
+PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".heic", ".avif", ".tif", ".tiff"}
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file is a photo: no depth map or mask of a data set, and no hidden file."""
+    suffix, words = path.suffix.lower(), set(re.split(r"[._-]", path.stem.lower()))
+    beside = suffix == ".png" and not words.isdisjoint({"depth", "mask"})
+    return suffix in PICTURES and not beside and not path.name.startswith(".")
 
 
 def frames_of(source: str) -> Iterator:
-    """RGB frames `[H, W, 3]`, uint8."""
+    """Frames: a photo's path, whose EXIF may know the focal length, or RGB `[H, W, 3]`, uint8."""
     if Path(source).is_dir():
-        files = sorted(p for p in Path(source).iterdir() if p.suffix.lower() in PICTURES)
+        files = sorted(filter(is_picture, Path(source).iterdir()))
         if not files:
             raise InputError(f"{source} holds no pictures; expected {', '.join(sorted(PICTURES))}")
-        yield from map(read_image, files)
+        yield from files
         return
     try:
         import cv2

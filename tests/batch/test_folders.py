@@ -82,3 +82,14 @@ def test_maps_of_other_batches_are_no_photos_unless_their_folder_is_named(tmp_pa
     assert photos == ["a.jpg", "mine/maps/b.png"]
     assert notes[0] == f"{tmp_path}/old/maps contains the maps of a batch, which were left out"
     assert below(tmp_path / "old" / "maps") == (["a-1.png"], [])
+
+
+def test_depth_maps_beside_photos_are_left_out(tmp_path):
+    for name in ("0001.png", "0001.depth.png", "0002.Depth.PNG", "depth.png"):
+        (tmp_path / name).touch()
+    photos, notes = photos_below(tmp_path)
+    assert photos == [str(tmp_path / name) for name in ("0001.png", "depth.png")]
+    assert "skipped 2 files" in notes[0]
+    assert ".depth.png" in notes[0]
+    (tmp_path / "0002.Depth.PNG").unlink()
+    assert f"skipped 1 file in {tmp_path} that is not a photo" in photos_below(tmp_path)[1][0]

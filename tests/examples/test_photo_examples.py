@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import spd
 from helpers.example_scripts import EXAMPLES, Script, picture, save
@@ -205,6 +206,35 @@ def test_a_folder_of_frames_is_read_in_order(script, predictor, tmp_path):
     run, words = script("video_loop"), (tmp_path / "frames", "--focal-px", 65)
     assert readings(run(*words)) == expected(predictor, frames)
     assert readings(run(*words, "--frames", 2)) == expected(predictor, frames[:2])
+
+
+def test_depth_maps_beside_the_frames_are_left_out(script, predictor, tmp_path):
+    frames = [picture(seed=n) for n in range(2)]
+    for n, frame in enumerate(frames):
+        save(tmp_path / f"{n:03}.png", frame)
+        for name in (f"{n:03}.depth.png", f"depth_{n:03}.png", f"{n:03}_mask.png", f"._{n:03}.png"):
+            save(tmp_path / name, picture(seed=9))
+    assert readings(script("video_loop")(tmp_path, "--focal-px", 65)) == expected(predictor, frames)
+
+
+@pytest.mark.filterwarnings("error")  # without EXIF's focal length there would be a warning
+def test_frames_keep_their_focal_length(script, predictor, tmp_path):
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0xA405] = 28  # FocalLengthIn35mmFilm
+    Image.fromarray(picture()).save(tmp_path / "a.jpg", exif=exif)
+    said = script("video_loop")(tmp_path)
+    metres = predictor.encode(tmp_path / "a.jpg").depth_at([(39.5, 29.5)])[0]
+    assert readings(said) == [(1, f"{metres:.2f}")]
+
+
+def test_json_files_with_a_byte_order_mark_are_read(script, coco, photo, tmp_path):
+    marked = tmp_path / "marked.json"
+    marked.write_text(json.dumps(GRASPS), encoding="utf-8-sig")
+    assert len(json.loads(script("grasp_points")(photo, marked, *WORDS))) == len(GRASPS)
+    names = {**INSTANCES, "categories": [{"id": 1, "name": "café"}]}
+    coco.write_text(json.dumps(names, ensure_ascii=False), encoding="utf-8-sig")
+    words = ("--images", tmp_path / "photos", "-o", tmp_path / "metres.json", "--focal-px", 65)
+    assert "3 boxes" in script("boxes_to_metres")(coco, *words)
 
 
 class FakeCapture:

@@ -4,7 +4,7 @@ import collections
 import os
 from pathlib import Path
 
-from spd.errors import listed, reason_of
+from spd.errors import counted, listed, reason_of
 from spd.files import storable
 
 PHOTOS = (
@@ -14,11 +14,15 @@ PHOTOS = (
 """Suffixes of the photos found in a folder; a glob or a table may name any file."""
 
 
+_DEPTH = ".depth.png"  # the depth map of a photo in an RGB-D folder
+
+
 def photos_below(folder: Path, own: Path | None = None) -> tuple[list[str], list[str]]:
     """Paths of all photos below a folder, sorted, and notes about what was left out.
 
     Hidden files and folders (such as macOS's `._photo.jpg`) are left out, and so is everything that
-    is not a regular file, the maps of other batches, and the batch's `own` folder. The notes name
+    is not a regular file, depth maps (`0001.depth.png`), the maps of other batches, and the batch's
+    `own` folder. The notes name
     folders that cannot be read and count the files of other types.
     """
     left_out = None if own is None else os.path.realpath(own)
@@ -41,7 +45,9 @@ def photos_below(folder: Path, own: Path | None = None) -> tuple[list[str], list
             if name.startswith(".") or not os.path.isfile(path):
                 continue
             suffix = os.path.splitext(name)[1].lower()
-            if suffix in PHOTOS:
+            if name.lower().endswith(_DEPTH):
+                others[_DEPTH] += 1
+            elif suffix in PHOTOS:
                 photos.append(path)
             else:
                 others[suffix or "no suffix"] += 1
@@ -52,7 +58,8 @@ def photos_below(folder: Path, own: Path | None = None) -> tuple[list[str], list
     if others:
         suffixes = listed([storable(suffix) for suffix, _ in others.most_common()])
         notes.append(
-            f"skipped {others.total()} files in {storable(str(folder))} that are not photos "
+            f"skipped {counted(others.total(), 'file')} in {storable(str(folder))} "
+            f"that {'is not a photo' if others.total() == 1 else 'are not photos'} "
             f"({suffixes})"
         )
     return sorted(photos), notes
