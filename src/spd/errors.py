@@ -103,6 +103,11 @@ def shortened(text: str) -> str:
     return text if len(text) <= _MOST_LETTERS else f"{text[:_MOST_LETTERS]}..."
 
 
+def counted(count: int, word: str) -> str:
+    """A count with its word, which has an s unless the count is 1: `1 file`, `2,000 files`."""
+    return f"{count:,} {word if count == 1 else f'{word}s'}"
+
+
 def listed(names: Sequence[str], most: int = 3) -> str:
     """The first few names, separated by commas."""
     return ", ".join(names[:most]) + (", ..." if len(names) > most else "")

@@ -125,7 +125,7 @@ def test_query_writes_table_file_and_overlay(capsys, model, photo, tmp_path):
         "--overlay", picture,
     )  # fmt: skip
     assert code == 0
-    assert "wrote 1 points to" in out
+    assert "wrote 1 point to" in out
     assert answer.read_text().startswith("u,v,depth_m\n3.0,4.0,")
     with Image.open(picture) as opened:
         assert opened.format == "PNG"

@@ -121,7 +121,7 @@ def test_distances_and_lines_are_in_space(ask):
 def test_the_ending_chooses_the_form(ask, here):
     for name in ("a.csv", "a.json", "a.parquet", "a.txt"):
         code, out, _ = ask("--points", "3,4", *FOCAL, "-o", name)
-        assert (code, out.strip()) == (0, f"wrote 1 points to {name}")
+        assert (code, out.strip()) == (0, f"wrote 1 point to {name}")
     assert (here / "a.csv").read_text().startswith("u,v,depth_m,range_m,x_m,y_m\n3.0,4.0,")
     depth_m = scene().depth_at([(3, 4)])[0]
     assert json.loads((here / "a.json").read_text())[0]["depth_m"] == pytest.approx(

@@ -228,7 +228,7 @@ def test_the_command_reports_the_result(capsys, rgbd_folder, tmp_path):
     assert run([*words, "--max-broken", "1"]) == 0
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == f"left out: {rgbd_folder / 'frame-3.png'} is empty"
-    assert printed[1] == f"1 frames written to {tmp_path / 'new'}, 3 already there"
+    assert printed[1] == f"1 frame written to {tmp_path / 'new'}, 3 already there"
 
 
 def test_ray_length_is_refused_and_converted_to_z(tmp_path):

@@ -71,6 +71,8 @@ def _names_images(cells: Sequence[str]) -> bool:
 
 def _cells_of(row: list[str], count: int, line: int, path: Path) -> list[str]:
     """The cells of a row, without empty ones beyond the columns."""
+    if len(row) == count:  # almost always
+        return row
     if len(row) < count or trimmed(row[count:]):
         raise _unreadable(path, f"line {line} has {len(row)} cells, expected {count}")
     return row[:count]
@@ -92,7 +94,7 @@ def renamed(path: Path, table: dict[str, Column], *, has_points: bool) -> dict[s
         plain = plain_name(name)
         if plain in own.values():
             raise DataError(
-                f"{path} has two columns named {plain}, {named(list(table))}; rename one"
+                f"{path} has two columns for {plain} among {named(list(table))}; rename one"
             )
         if plain in _NAMED:
             own[name] = plain

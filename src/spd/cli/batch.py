@@ -191,11 +191,12 @@ def _run(batch_input: "BatchInput", settings: "BatchSettings") -> "BatchSummary"
 
 def _describe(summary: "BatchSummary") -> str:
     """The summary as text."""
-    from spd.errors import listed
+    from spd.errors import counted, listed
     from spd.files import storable
 
     lines = [
-        f"wrote {summary.rows} rows for {summary.photos} photos to {summary.parts} parts in "
+        f"wrote {counted(summary.rows, 'row')} for {counted(summary.photos, 'photo')} to "
+        f"{counted(summary.parts, 'part')} in "
         f"{summary.out}"
     ]
     if summary.rows_before == summary.rows:
@@ -203,22 +204,23 @@ def _describe(summary: "BatchSummary") -> str:
     elif summary.rows_before:
         lines.append(f"{summary.rows_before} of them were already finished")
     if summary.rows_before and summary.changed + summary.added:
-        lines.append(f"processed {summary.changed} changed and {summary.added} new photos")
+        added = counted(summary.added, "new photo")
+        lines.append(f"processed {summary.changed} changed and {added}")
     if summary.removed:
         named = listed([storable(path) for path in summary.removed], _SHOWN)
         lines.append(
-            f"removed the rows of {len(summary.removed)} photos that are not in the input any "
-            f"more: {named}"
+            f"removed the rows of {counted(len(summary.removed), 'photo')} no longer in the input: "
+            f"{named}"
         )
     now = summary.rows - summary.rows_before
     if now:
-        lines.append(f"computed {now} rows in {summary.seconds:.1f} s")
+        lines.append(f"computed {counted(now, 'row')} in {summary.seconds:.1f} s")
     if summary.failed:
-        lines.append(f"{summary.failed} rows have errors:")
+        verb = "has" if summary.failed == 1 else "have"
+        lines.append(f"{counted(summary.failed, 'row')} {verb} errors:")
         shown = list(summary.errors.items())[:_SHOWN]
         lines += [f"  {count} x {error}" for error, count in shown]
         if len(summary.errors) > len(shown):
-            lines.append(
-                f"  and {len(summary.errors) - len(shown)} other errors (see the error column)"
-            )
+            more = counted(len(summary.errors) - len(shown), "other error")
+            lines.append(f"  and {more} (see the error column)")
     return "\n".join(lines)

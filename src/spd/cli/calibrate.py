@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # imported when the command runs, so that `spd --help` stays 
 
 def calibrate(
     image: Annotated[
-        Path, typer.Argument(help="Photo with measured distances; - reads standard input.")
+        Path, typer.Argument(help="Photo with measured distances; - is standard input.")
     ],
     known: Annotated[
         list[str] | None,

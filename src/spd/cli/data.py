@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from spd.cli.guard import Reads, Writes
+from spd.errors import counted
 
 app = typer.Typer(help="Generate, show, check, convert and download data.", no_args_is_help=True)
 
@@ -220,7 +221,7 @@ def convert(
         )
     for line in broken_lines(done):
         print(f"left out: {line}")
-    print(f"{done.written} frames written to {folder}, {done.kept} already there")
+    print(f"{counted(done.written, 'frame')} written to {folder}, {done.kept} already there")
 
 
 @app.command()
@@ -259,4 +260,4 @@ def extract(
 
     with progress_bar("unpacking") as progress:
         written = extract_archives(archives, folder, progress=progress)
-    print(f"unpacked {written} files into {folder}")
+    print(f"unpacked {counted(written, 'file')} into {folder}")

@@ -8,6 +8,7 @@ import typer
 
 from spd.cli.guard import Reads, Writes
 from spd.cli.options import MODEL_HELP, Device, Threads
+from spd.errors import counted
 
 if TYPE_CHECKING:  # at run time this loads numpy, which --help does not need
     from spd.evaluate import EvaluationReport
@@ -114,7 +115,8 @@ def evaluate(
             progress=progress,
         )
     if folder.reused:
-        print(f"reused existing predictions for {folder.reused} of {len(samples)} images")
+        of_all = counted(len(samples), "image")
+        print(f"reused existing predictions for {folder.reused} of {of_all}")
     print_reports(reports, out)
 
 

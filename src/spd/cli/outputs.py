@@ -9,7 +9,7 @@ import numpy as np
 
 from spd.cli.photo import focal_text, note, tell
 from spd.cli.questions import Answer
-from spd.errors import InputError
+from spd.errors import InputError, counted
 from spd.files import check_writable
 from spd.outputs.cloud import EDGE_RATIO, PointCloud, cloud_of
 from spd.outputs.glb import write_glb
@@ -102,7 +102,7 @@ class OutputOptions:
             print(TEXT_OF[self.table_form()](answer.rows))
             return
         write_table(answer.rows, self.out, self.table_form())
-        tell(f"wrote {len(answer.rows)} {noun} to {self.out}", self.out)
+        tell(f"wrote {counted(len(answer.rows), noun)} to {self.out}", self.out)
 
     def write_pictures(
         self,
@@ -157,6 +157,6 @@ class OutputOptions:
             _CLOUDS[ending](cloud, path)
             left_out = 1 - len(cloud.xyz_m) / depth_m.size
             note(
-                f"wrote {len(cloud.xyz_m):,} points to {path}; "
+                f"wrote {counted(len(cloud.xyz_m), 'point')} to {path}; "
                 f"omitted {left_out:.1%} of the pixels, which lie at depth edges"
             )

@@ -42,7 +42,7 @@ def _piped(path: Path) -> io.BytesIO | None:
         content = io.BytesIO(read_stream(path, _MOST_BYTES))
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {reason_of(error)}") from None
-    content.name = "standard input" if is_stdin(path) else str(path)  # type: ignore[attr-defined]
+    content.name = "standard input" if is_stdin(path) else str(path)
     return content
 
 

@@ -42,7 +42,7 @@ def _output(*names: str, help: str) -> Any:
 
 
 def query(
-    image: Annotated[Path, typer.Argument(help="Photo to query; - reads standard input.")],
+    image: Annotated[Path, typer.Argument(help="Photo to query; - is standard input.")],
     points: Annotated[
         list[str] | None,
         _question(

@@ -48,7 +48,7 @@ class Answer:
 class Question(abc.ABC):
     """A question about one photo."""
 
-    noun = "points"
+    noun = "point"
     needs_camera_for: str | None = None
     """Answer that needs the focal length, in words; None where none does."""
 
@@ -103,7 +103,7 @@ class RegionsQuestion(Question):
 
     regions: list[tuple[str, Region]]
     """Regions with the names that the table gives them."""
-    noun = "regions"
+    noun = "region"
 
     def points(self, size: Size) -> Arrays:
         """One part per region."""
@@ -134,7 +134,7 @@ class DistancesQuestion(Question):
     """Distances in space between pairs of pixels."""
 
     ends: list[PhotoPoint]
-    noun = "distances"
+    noun = "distance"
     needs_camera_for = "a 3D distance"
 
     def points(self, size: Size) -> Arrays:
@@ -172,7 +172,7 @@ class LineQuestion(Question):
     """Depth quantiles along a polyline, and its length in space where the camera is known."""
 
     vertices: list[PhotoPoint]
-    noun = "lines"
+    noun = "line"
 
     def points(self, size: Size) -> Arrays:
         """Samples along the line, both ends included; then the vertices between the ends."""

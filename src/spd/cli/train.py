@@ -13,6 +13,7 @@ import typer
 
 from spd.cli.guard import Reads, Writes
 from spd.cli.options import Device, Threads
+from spd.errors import counted
 
 if TYPE_CHECKING:
     from spd.data.sources import Samples
@@ -223,7 +224,7 @@ def _resume(
         trainer = Trainer(run, target)
         trainer.restore()
         if trainer.step >= trainer.config.steps:
-            _print(f"the run {folder} is already finished: {trainer.step} steps")
+            _print(f"the run {folder} is already finished: {counted(trainer.step, 'step')}")
             return
         note = check_run_data(run, trainer.step, samples, held_out)
         if note is not None:
@@ -269,7 +270,7 @@ def _fit(trainer: "Trainer", samples: "Samples", validation: "Samples | None") -
     title = f"{run.folder.name}: recipe {run.recipe.name}, {len(samples):,} frame(s)"
     training_curve(run.log_rows(), run.folder / CURVE, title=title)
     print(
-        f"finished {result.steps} steps in {minutes:.1f} minutes "
+        f"finished {counted(result.steps, 'step')} in {minutes:.1f} minutes "
         f"(median {result.seconds_per_step:.3f} s per step, {result.waiting_share:.0%} of the time "
         f"spent waiting for data), last loss {result.last_loss:.4f}"
     )
@@ -292,7 +293,8 @@ def _print_start(trainer: "Trainer", samples: "Samples") -> None:
     parameters = sum(p.numel() for p in trainer.model.parameters())
     _print(
         f"{run.recipe.name}: {parameters / 1e6:.2f} M parameters on {trainer.device}, "
-        f"{len(samples)} frames, {config.steps} steps, batch size {config.batch_size}"
+        f"{counted(len(samples), 'frame')}, {counted(config.steps, 'step')}, "
+        f"batch size {config.batch_size}"
     )
     if trainer.start is not None:
         _print(trainer.start)

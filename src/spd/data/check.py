@@ -23,7 +23,7 @@ from spd.data.sample import MIN_DEPTH_M
 from spd.data.source import Source
 from spd.data.source_notes import source_notes
 from spd.data.sources import Samples, open_samples
-from spd.errors import SPDError
+from spd.errors import SPDError, counted
 from spd.pixels import Size
 
 SAMPLED = 32
@@ -140,7 +140,7 @@ def format_check(report: CheckReport, most: int = 20) -> str:
 
 def _rows(report: CheckReport) -> list[tuple[str, str]]:
     splits = ", ".join(f"{name} {count:,}" for name, count in report.splits.items() if name != "-")
-    scenes = f", {report.scenes:,} scenes" if report.scenes else ""
+    scenes = f", {counted(report.scenes, 'scene')}" if report.scenes else ""
     read = "all" if report.frames_read == report.frames else f"{report.frames_read:,}"
     types = ", ".join(report.stored_types)
     rows = [

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from spd.errors import DataError
+from spd.errors import DataError, counted
 from spd.evaluation.metrics.accuracy import MAX_DEPTH_M, DepthMetrics, within_range
 from spd.files import read_json, write_text
 
@@ -125,7 +125,7 @@ def median_of_training_data(samples: "Sequence[RGBDSample]", name: str) -> Const
         far_m = samples[0].max_depth_m if count else MAX_DEPTH_M
         raise DataError(f"{name}: no depth between 1e-3 and {far_m:g} m, so there is no median")
     frames = (
-        f"{count:,} of {len(samples):,} frames" if count < len(samples) else f"{count:,} frames"
+        f"{count:,} of {len(samples):,} frames" if count < len(samples) else counted(count, "frame")
     )
     return ConstantDepth(metres, f"the median of the training data, {frames} of {name}", True)
 

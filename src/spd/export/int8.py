@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spd.errors import InputError, require
+from spd.errors import InputError, counted, require
 from spd.export.half_weights import widen_weights
 from spd.export.scoring import EngineScore, score_engine, working_plan
 from spd.runtimes.engines import installed_runtimes, open_engine
@@ -72,8 +72,8 @@ class Int8Comparison:
         change = after.abs_rel / before.abs_rel - 1
         speed = before.encode_s / after.encode_s
         return (
-            f"int8 in {self.runtime}, {self.frames} frames: AbsRel {before.abs_rel:.4f} -> "
-            f"{after.abs_rel:.4f} ({100 * change:+.2f} %), encoder "
+            f"int8 in {self.runtime}, {counted(self.frames, 'frame')}: "
+            f"AbsRel {before.abs_rel:.4f} -> {after.abs_rel:.4f} ({100 * change:+.2f} %), encoder "
             f"{1e3 * before.encode_s:.1f} -> {1e3 * after.encode_s:.1f} ms "
             f"({speed:.2f}x as fast)"
         )

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from spd._version import __version__
-from spd.errors import CheckpointError, require
+from spd.errors import CheckpointError, counted, require
 from spd.export.graphs import OPSET, check_exportable, encode_graph, fused_graph, query_graph
 from spd.export.half_weights import narrow_weights
 from spd.export.int8 import CalibrationFrames, quantise_encoder
@@ -51,9 +51,11 @@ class Parity:
 
     def __str__(self) -> str:
         height, width = self.image_size
+        points = counted(self.points, "point")
         return (
-            f"{self.runtime} against torch at {height}x{width}, {self.points} points: the largest "
-            f"difference is {self.max_abs_m:.2g} m absolute and {self.max_rel:.2g} relative"
+            f"{self.runtime} against torch at {height}x{width}, {points}: "
+            f"the largest difference is {self.max_abs_m:.2g} m absolute and {self.max_rel:.2g} "
+            "relative"
         )
 
 

@@ -41,9 +41,9 @@ def number_of(cell: str, separator: str = ",") -> float:
     Raises:
         ValueError: if it is not a number.
     """
-    text = cell.strip().strip('"').strip()
-    if "_" in text:  # which Python allows within numbers
-        raise ValueError(f"not a number: {text}")
+    if "_" in cell:  # which Python allows within numbers
+        raise ValueError(f"not a number: {cell}")
+    text = cell.strip(' \t"')
     if separator == ";" and "." not in text:
         text = text.replace(",", ".", 1)
     return float(text)

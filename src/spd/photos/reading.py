@@ -148,9 +148,11 @@ def _from_path(path: str | os.PathLike[str]) -> tuple[bytes, str]:
     except Exception:  # whatever the given object raises
         raise InputError(f"a path must be text, got {shown(path)}") from None
     if not os.path.isfile(name):  # `Path.is_file` raises for a name that is too long
-        if os.path.isdir(name):
-            raise InputError(f"{name} is a folder, not a photo; pass a file in it")
-        raise InputError(f"no image file {_short(name)}; {missing_advice(name)}")
+        advice = missing_advice(name)
+        if os.path.exists(name):
+            kind = "a folder" if os.path.isdir(name) else "a pipe or a device"
+            advice = f"it is {kind}; pass a file or an open one"
+        raise InputError(f"no image file {_short(name)}; {advice}")
     try:
         with reserved(os.stat(name).st_size, name, "it is too large for a photo"):
             return Path(name).read_bytes(), name

@@ -200,7 +200,7 @@ def read_lattice(
 def as_points(points: ArrayLike | Sequence[tuple[float, float]]) -> np.ndarray:
     """Convert points to float64 `[K, 2]`; K may be 0.
 
-    Columns of a data frame or fields of an array that name u and v are found by their names.
+    The columns u and v of a data frame are found by their names (`point_columns`).
 
     Raises:
         PointError: if they are not numbers, or have another shape.
@@ -217,8 +217,6 @@ def as_points(points: ArrayLike | Sequence[tuple[float, float]]) -> np.ndarray:
 def _named_points(points: Any) -> Any:
     """`[K, 2]` of the named columns u and v; the points themselves where none are named."""
     given = getattr(points, "columns", None)
-    if given is None:
-        given = getattr(getattr(points, "dtype", None), "names", None)
     try:
         names: list[Any] = [] if given is None else list(given)
     except Exception:  # whatever the given object raises

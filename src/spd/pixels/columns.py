@@ -12,7 +12,7 @@ _NOT_PIXELS = {"z", "w", "h", "width", "height"}
 """Columns beside which x and y are metres in space, or the corner of a box."""
 
 POINT_COLUMNS = "columns u and v, one of each (or x and y, or column and row, in pixels)"
-"""What a table of points must have, for messages."""
+"""Columns of a table of points, for messages."""
 
 
 def plain_name(name: str) -> str:

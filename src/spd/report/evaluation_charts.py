@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from spd.errors import counted
 from spd.evaluation.metrics import Floats
 from spd.report.charts import (
     Axis,
@@ -121,7 +122,7 @@ def baseline_chart(
     marks, wins = [guide(x, y, (0, x.high), (0, y.high))], []
     for (name, look), ys in zip(named, values, strict=True):
         marks.append(line(x, y, xs, ys, look)[1])
-        won = f"on {int((ys < xs).sum()):,} of {len(ys):,} images"
+        won = f"on {int((ys < xs).sum()):,} of {counted(len(ys), 'image')}"
         wins.append(f"by {name} {won}" if len(named) > 1 else won)
     alt = f"The baseline is beaten (points below the line) {', '.join(wins)}."
     legend = [(f"dots {look}", name) for name, look in named] if len(named) > 1 else ()
@@ -148,7 +149,7 @@ def scatter_chart(tally: Tally, mode: str, farthest_m: float, title: str) -> Cha
         Mark("guide broken", guide(x, y, (0, end), (0, end / 1.25), height).path),
     )
     outside = int(cells.sum() - inside.sum())
-    left_out = f" {outside:,} pixels lie outside the plotted range." if outside else ""
+    left_out = f" {counted(outside, 'pixel')} outside the plotted range." if outside else ""
     near = int(getattr(tally, mode).near.sum())
     total = int(tally.readings.sum())
     alt = f"{near / total:.1%} of {total:,} pixels are predicted within a factor of 1.25"

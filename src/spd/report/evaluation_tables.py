@@ -4,6 +4,7 @@ import collections
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from spd.errors import counted
 from spd.evaluation.metrics.accuracy import METRIC_NAMES
 from spd.evaluation.near_edges import BASELINES, BASELINES_AT_BOUNDARIES
 from spd.report.page_parts import PageTable, TableCell
@@ -48,8 +49,7 @@ def numbers_table(several: Sequence[StoredEvaluation], protocol: str) -> PageTab
     ]
     grid += [[_cell(numbers.get(key), quiet=True) for key in names] for _, numbers in baselines]
     caption = (
-        f"Protocol {protocol}: {first['count']:,} {plural(first['count'], 'image')}, "
-        f"{first['points']:,} pixels."
+        f"Protocol {protocol}: {counted(first['count'], 'image')}, {first['points']:,} pixels."
     )
     heads = [name for name, _ in (*models, *baselines)]
     words = [_HEADINGS.get(key, key) for key in names]
@@ -213,7 +213,7 @@ def images_table(several: Sequence[StoredEvaluation]) -> PageTable:
 
 def skipped_table(protocol: str, skipped: Mapping[str, str]) -> PageTable:
     """The images that a protocol skipped, with the reasons."""
-    count = f"{len(skipped):,} {plural(len(skipped), 'image')}"
+    count = counted(len(skipped), "image")
     rows = [(name, [TableCell(reason)]) for name, reason in sorted(skipped.items())]
     caption = f"{count} not scored under protocol {protocol}."
     columns = (("reason", ""),)
@@ -225,11 +225,6 @@ def skipped_words(protocol: str, skipped: Mapping[str, str]) -> str:
     reasons = sorted(collections.Counter(skipped.values()).items())
     counts = ", ".join(f"{count:,} with {reason}" for reason, count in reasons)
     return f"Images not scored under protocol {protocol}: {counts}. The numbers exclude them."
-
-
-def plural(count: int, word: str) -> str:
-    """The word with an s unless the count is 1."""
-    return word if count == 1 else f"{word}s"
 
 
 def _count(number: int) -> TableCell:

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from spd.errors import counted
 from spd.evaluation.mode_agreement import agreement
-from spd.report.evaluation_tables import baselines_of, plural
+from spd.report.evaluation_tables import baselines_of
 from spd.report.page_parts import FactList, PageTable, TableCell, Text, Tiles
 from spd.report.stored_evaluation import StoredEvaluation
 
@@ -13,7 +14,7 @@ def lead(several: Sequence[StoredEvaluation]) -> str:
     """The result in one sentence, and whether the baselines are beaten."""
     first = several[0]
     count, points = first.metrics["count"], first.metrics["points"]
-    what = f"{count:,} {plural(count, 'image')} of {first.settings.get('data') or 'unnamed data'}"
+    what = f"{counted(count, 'image')} of {first.settings.get('data') or 'unnamed data'}"
     if len(several) > 1:
         ranked = sorted(several, key=lambda evaluation: evaluation.metrics["sparse"]["abs_rel"])
         ranking = ", ".join(f"{r.label} {r.metrics['sparse']['abs_rel']:.3f}" for r in ranked)

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from spd.errors import InputError, shown
+from spd.errors import InputError, counted, shown
 from spd.files import read_json, write_text
 from spd.pixels import Intrinsics, as_numbers, as_points, check_outside, inside_image
 from spd.scenes.depth_kind import refuse_relative
@@ -79,8 +79,8 @@ class Calibration:
 
     def verdict(self) -> str:
         """One line for people."""
-        noun = "distance" if self.points == 1 else "distances"
-        line = f"depth is multiplied by {self.scale:.4g} (fitted to {self.points} {noun})"
+        fitted = f"fitted to {counted(self.points, 'distance')}"
+        line = f"depth is multiplied by {self.scale:.4g} ({fitted})"
         if self.points == 2:
             # Two logarithms d apart have errors of e^(d/2) - 1 and 1 - e^(-d/2): sinh(d/2) between.
             half = math.exp(math.asinh(self.spread))

@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 from pydantic_core import to_json
 
-from spd.errors import InputError
+from spd.errors import InputError, counted
 from spd.memory import reserved
 from spd.photos.distortion import ray_lengths, rays_at
 from spd.pixels import Intrinsics, check_inside
@@ -127,7 +127,7 @@ def _memory_for(points: int) -> contextlib.AbstractContextManager[None]:
     """
     if points <= _FEW_POINTS:
         return contextlib.nullcontext()
-    what = f"a query for {points:,} points"
+    what = f"a query for {counted(points, 'point')}"
     return reserved(_BYTES_A_POINT * points, what, "query fewer points at once")
 
 

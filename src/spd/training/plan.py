@@ -7,6 +7,7 @@ from spd.config import CameraConfig
 from spd.data.source import Source
 from spd.data.sources import Samples
 from spd.data.view_order import groups_of
+from spd.errors import counted
 from spd.recipes import Recipe, TrainConfig
 from spd.training.memory import MemoryEstimate, estimate_memory
 from spd.training.optim import rate_at
@@ -97,8 +98,9 @@ def repetition_note(config: TrainConfig, frames: int) -> str | None:
 def _sources(samples: Samples) -> list[str]:
     left_out = samples.without_focal_length
     rows = [
-        f"{source.path}{f':{source.split}' if source.split else ''}: {len(source):,} frames, "
-        f"{source.format}, depth as {source.stored}, {camera_text(source)}"
+        f"{source.path}{f':{source.split}' if source.split else ''}: "
+        f"{counted(len(source), 'frame')}, {source.format}, depth as {source.stored}, "
+        f"{camera_text(source)}"
         for source in samples.sources
     ]
     return rows + (
@@ -134,9 +136,9 @@ def camera_text(source: Source) -> str:
 
 def _steps(config: TrainConfig, frames: int, part: int, processes: int, overfit: bool) -> list[str]:
     shares = f"{processes} process(es) x {config.accumulate} part(s) x {part} image(s)"
-    steps = f"{config.steps:,} steps of {config.batch_size} images ({shares})"
+    steps = f"{counted(config.steps, 'step')} of {config.batch_size} images ({shares})"
     epochs = config.steps * config.batch_size / frames
-    uses = f"{epochs:,.2f} epochs of {frames:,} frames"
+    uses = f"{epochs:,.2f} epochs of {counted(frames, 'frame')}"
     if overfit:
         uses = "every step uses the first batch (--overfit)"
     return [steps, uses, *(f"note: {note}" for note in notes(config, frames, overfit=overfit))]
