@@ -49,15 +49,15 @@ def photo_frame(data: bytes, name: str) -> Frame:
         frames = _Directories(data).all()
     except (struct.error, ValueError, OverflowError, IndexError):  # the decoder tells the error
         return Frame(data)
-    if not frames or not frames[0].reduced:
+    shown = [frame for frame in frames if not frame.is_mask]
+    if not shown or not frames[0].reduced:
         return Frame(data)
-    frames = [frame for frame in frames if not frame.is_mask]
-    ranked = sorted(frames, key=lambda one: (not one.reduced, one.pixels), reverse=True)
-    largest = max(ranked, key=lambda one: one.pixels)
-    for frame in [*ranked[:_MOST_TRIED], frames[0]]:
-        first = frame is frames[0]
-        moved = data if first else _Directories(data).moved_first(frame, frames[0])
-        if not first and not _decodable(frame, moved, name):
+    first = frames[0]
+    ranked = sorted(shown, key=lambda one: (not one.reduced, one.pixels), reverse=True)
+    largest = max(shown, key=lambda one: one.pixels)
+    for frame in [*ranked[:_MOST_TRIED], first]:
+        moved = data if frame is first else _Directories(data).moved_first(frame, first)
+        if frame is not first and not _decodable(frame, moved, name):
             continue
         if not frame.reduced or frame.pixels >= largest.pixels:
             return Frame(moved)
