@@ -3,14 +3,13 @@
 ROS: `sensor_msgs/CameraInfo`, whose K has nine numbers and P twelve, row by row.
 """
 
-import re
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from spd.errors import InputError, shown
-from spd.pixels import Intrinsics, as_numbers
+from spd.pixels import Intrinsics, as_numbers, parse_numbers
 
 IntrinsicsLike: TypeAlias = Intrinsics | ArrayLike
 
@@ -48,26 +47,19 @@ def parse_intrinsics(text: str, name: str) -> Intrinsics:
     """Intrinsics from text: 4, 9, 12 or 16 numbers, separated by commas or spaces.
 
     Args:
-        text: the numbers; brackets are ignored, so that a printed list or matrix can be pasted.
+        text: the numbers, as `parse_numbers` takes them.
         name: name of the option, for errors.
 
     Raises:
         InputError: as `as_intrinsics`, or if the text holds something else.
     """
-    try:
-        plain = text.translate(_SPACES).strip()
-        values = [float(part) for part in re.split(r"\s*[,;]\s*|\s+", plain)]
-    except ValueError:
-        values = []
+    values = parse_numbers(text)
     if len(values) not in (4, 9, 12, 16):
         raise InputError(
             f"{name} must be fx,fy,cx,cy, four numbers in pixels (for example 520,520,320,240), or "
             f"the 9, 12 or 16 numbers of a camera matrix row by row, got {text}"
         )
     return as_intrinsics(values)
-
-
-_SPACES = str.maketrans("[]()", " " * 4)
 
 
 def _four(given: np.ndarray, wrong: str) -> tuple[float, float, float, float]:

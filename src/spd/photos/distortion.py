@@ -11,10 +11,21 @@ import numpy as np
 from jaxtyping import Float
 
 from spd.errors import InputError, PointError
-from spd.pixels import Intrinsics, as_numbers, as_points, check_outside, convert_fields
+from spd.pixels import (
+    Intrinsics,
+    as_numbers,
+    as_points,
+    check_outside,
+    convert_fields,
+    parse_numbers,
+)
 
 MOST_ROUNDS = 200
 """Limit of the fixed-point iteration; ordinary lenses need ten to thirty rounds."""
+_EXPECTED = (
+    "distortion must be 4, 5 or 8 numbers in OpenCV's order, k1,k2,p1,p2[,k3[,k4,k5,k6]] "
+    "(or 12 or 14 of which the rest are zero)"
+)
 _UNUSED = ("s1", "s2", "s3", "s4", "tau_x", "tau_y")  # of OpenCV's 14, after the first 8
 UNDONE_WITHIN_PX = 1e-6
 """Tolerance in pixels: an undistorted point, distorted again, lies this close to the original."""
@@ -54,32 +65,27 @@ class Distortion:
             return cls()
         if isinstance(coefficients, Distortion):
             return coefficients
-        expected = (
-            "distortion must be 4, 5 or 8 numbers in OpenCV's order, k1,k2,p1,p2[,k3[,k4,k5,k6]] "
-            "(or 12 or 14 of which the rest are zero)"
-        )
-        values = as_numbers(coefficients, expected).ravel().tolist()
+        values = as_numbers(coefficients, _EXPECTED).ravel().tolist()
         if len(values) not in (4, 5, 8, 12, 14):
-            raise InputError(f"{expected}, got {len(values)}")
+            raise InputError(f"{_EXPECTED}, got {len(values)} numbers")
         for name, value in zip(_UNUSED, values[8:], strict=False):
             if value != 0:
                 raise InputError(
-                    f"the distortion coefficient {name} = {value:g} is not used: SPD knows no thin "
-                    "prism or tilted sensor; calibrate without it, or undistort the photo"
+                    f"the distortion coefficient {name} = {value:g} is not used: SPD models no "
+                    "thin prism or tilted sensor; calibrate without it, or undistort the photo"
                 )
         return cls(*values[:8])
 
     @classmethod
     def parse(cls, text: str) -> "Distortion":
-        """Distortion from text such as `k1,k2,p1,p2`.
+        """Distortion from text such as `k1,k2,p1,p2`, or a printed list or array.
 
         Raises:
             InputError: as `of`, or if the text does not hold numbers.
         """
-        try:
-            values = [float(part) for part in text.strip("[]() ").split(",")]
-        except ValueError:
-            values = []
+        values = parse_numbers(text)
+        if not values:
+            raise InputError(f"{_EXPECTED}, got {text}")
         return cls.of(values)
 
     def apply(self, rays: Float[np.ndarray, "k 2"]) -> Float[np.ndarray, "k 2"]:

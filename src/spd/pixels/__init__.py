@@ -30,6 +30,7 @@ from spd.pixels.numeric import as_number as as_number
 from spd.pixels.numeric import as_numbers as as_numbers
 from spd.pixels.numeric import convert_fields as convert_fields
 from spd.pixels.numeric import is_tensor as is_tensor
+from spd.pixels.numeric import parse_numbers as parse_numbers
 
 Size = tuple[int, int]  # (height, width)
 MAX_SIDE_PX = 1400

@@ -5,6 +5,7 @@ import dataclasses
 import itertools
 import numbers
 import operator
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -46,6 +47,18 @@ def as_numbers(
         raise
     except Exception:  # whatever the given object raises
         raise error(f"{expected}, got {shown(values)}") from None
+
+
+def parse_numbers(text: str) -> list[float]:
+    """Numbers separated by commas, semicolons or spaces; empty if the text holds anything else.
+
+    Brackets are ignored, so that a printed list or matrix can be pasted.
+    """
+    plain = text.translate(str.maketrans("[]()", " " * 4)).strip()
+    try:
+        return [float(part) for part in re.split(r"\s*[,;]\s*|\s+", plain)]
+    except ValueError:
+        return []
 
 
 def as_number(value: Any, expected: str, error: type[SPDError] = InputError) -> float:
