@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
-from PIL import ExifTags, Image
+from PIL import Image
 
 from spd.data.sample import TURN_ADVICE, RGBDSample
-from spd.photos.structure import check_exif
+from spd.photos.exif import TURNS, tags_of
+from spd.photos.exif_checks import ORIENTATION
 
 ROWS = 96
 """Cells along the shorter side, which both are averaged to."""
@@ -27,16 +28,7 @@ MIN_GAIN = 0.05
 """Smallest gain in correlation: 273 real frames gave 0.2 to 0.5, once -0.05."""
 DECISIVE_SHARE = 0.8
 """Share of frames that must agree."""
-_BACK = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_90,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_270,
-}
-"""The inverse of each orientation."""
+_BACK = {tag: TURNS[{6: 8, 8: 6}.get(tag, tag)] for tag in TURNS}  # quarter turns are inverses
 
 
 def orientation_of(image: Path | bytes) -> int:
@@ -44,10 +36,7 @@ def orientation_of(image: Path | bytes) -> int:
     try:
         source = image if isinstance(image, Path) else io.BytesIO(image)
         with Image.open(source) as opened:
-            stored = opened.info.get("exif")
-            if isinstance(stored, bytes):
-                check_exif(stored, "the image")  # Pillow copies all that it refers to
-            found = opened.getexif().get(ExifTags.Base.Orientation, 1)
+            found = tags_of(opened).get(ORIENTATION, 1)
     except Exception:  # Pillow raises many types for damaged metadata
         return 1
     return int(found) if found in _BACK else 1

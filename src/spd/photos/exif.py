@@ -28,7 +28,7 @@ _PLANE_X, _PLANE_UNIT = 0xA20E, 0xA210
 _UNIT_MM = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}  # inch, centimetre, millimetre, micrometre
 _SENSOR_MM = (1.5, 80.0)  # smallest and largest sensor width; outside it a tag is wrong
 
-_TURNS = {
+TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -37,6 +37,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+"""Transposition that makes an image of each EXIF orientation upright."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -58,9 +59,9 @@ def upright(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     turned again, if EXIF's recorded size shows it. A file is always turned, as viewers do.
     """
     try:
-        tags = _tags_of(image)
+        tags = tags_of(image)
         orientation = tags.get(ORIENTATION, 1)
-        turn = _TURNS.get(orientation)
+        turn = TURNS.get(orientation)
         again = is_turned_already(image, tags, orientation)
     except Exception:  # Pillow raises many types for damaged metadata
         return image, ()
@@ -85,7 +86,7 @@ def camera_of(image: Image.Image) -> ExifCamera:
     the recorded size, it is the focal length of a crop that was not resized, or unknown.
     """
     try:
-        tags = _tags_of(image)
+        tags = tags_of(image)
         projection, useless = projection_doubt(image, tags)
         doubts = (projection,) if projection else ()
         return ExifCamera(None, doubts) if useless else _by_tags(image, tags, doubts)
@@ -119,7 +120,7 @@ def _by_tags(image: Image.Image, tags: Image.Exif, doubts: tuple[str, ...]) -> E
     return ExifCamera(focal_px, doubts, tuple(told))
 
 
-def _tags_of(image: Image.Image) -> Image.Exif:
+def tags_of(image: Image.Image) -> Image.Exif:
     """The image's EXIF.
 
     Raises:
