@@ -3,13 +3,13 @@
 import dataclasses
 
 from spd.errors import InputError
-from spd.photos.camera_doubts import (
-    doubts_of_focal,
-    doubts_of_fov,
-    doubts_of_intrinsics,
-    doubts_of_other_focal,
-)
 from spd.photos.camera_matrix import IntrinsicsLike, as_intrinsics
+from spd.photos.camera_warnings import (
+    exif_focal_warnings,
+    focal_px_warnings,
+    fov_warnings,
+    intrinsics_warnings,
+)
 from spd.photos.distortion import Distortion, DistortionLike
 from spd.photos.focal import (
     NARROWEST_FOV_DEG,
@@ -80,7 +80,7 @@ class CameraOptions:
         )
 
     @property
-    def given(self) -> bool:
+    def has_focal(self) -> bool:
         """True if the user gives a focal length in any form."""
         return any(value is not None for value in (self.focal_px, self.fov_deg, self.intrinsics))
 
@@ -118,17 +118,17 @@ class CameraOptions:
             size: (height, width) of the upright photo.
             exif_px: focal length in pixels from the file's EXIF, where it is beyond doubt.
         """
-        if not self.given:
+        if not self.has_focal:
             return ()
         focal = self.focal(size)
         if focal is None:
             return ()
         if self.intrinsics is not None:
-            found = doubts_of_focal(focal.px, size) + doubts_of_intrinsics(self.intrinsics, size)
+            found = focal_px_warnings(focal.px, size) + intrinsics_warnings(self.intrinsics, size)
         elif self.fov_deg is not None:
-            found = doubts_of_fov(self.fov_deg)
+            found = fov_warnings(self.fov_deg)
         else:
-            found = doubts_of_focal(focal.px, size)
+            found = focal_px_warnings(focal.px, size)
         if found or exif_px is None:
             return found
-        return doubts_of_other_focal(focal.px, exif_px)
+        return exif_focal_warnings(focal.px, exif_px)

@@ -17,7 +17,7 @@ from spd.photos.exif_checks import (
     film_focal,
     is_turned_already,
     positive,
-    projection_doubt,
+    projection_warning,
     whole_of,
 )
 from spd.photos.focal import film_px
@@ -73,8 +73,8 @@ def upright(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     )
     if again and image.format is None:
         return image, (f"{found}; it is not turned again",)
-    doubts = (f"{found}; if it is on its side now, remove the orientation tag",) if again else ()
-    return image.transpose(turn), doubts
+    warnings = (f"{found}; if it is on its side now, remove the orientation tag",) if again else ()
+    return image.transpose(turn), warnings
 
 
 def camera_of(image: Image.Image) -> ExifCamera:
@@ -87,37 +87,37 @@ def camera_of(image: Image.Image) -> ExifCamera:
     """
     try:
         tags = tags_of(image)
-        projection, useless = projection_doubt(image, tags)
-        doubts = (projection,) if projection else ()
-        return ExifCamera(None, doubts) if useless else _by_tags(image, tags, doubts)
+        text, useless = projection_warning(image, tags)
+        warnings = (text,) if text else ()
+        return ExifCamera(None, warnings) if useless else _by_tags(image, tags, warnings)
     except Exception:  # Pillow raises many types for damaged metadata
         return ExifCamera()
 
 
-def _by_tags(image: Image.Image, tags: Image.Exif, doubts: tuple[str, ...]) -> ExifCamera:
-    size, doubt = whole_of(image, tags)
-    film_mm, film_doubt = film_focal(tags)
+def _by_tags(image: Image.Image, tags: Image.Exif, warnings: tuple[str, ...]) -> ExifCamera:
+    size, mismatch = whole_of(image, tags)
+    film_mm, conflict = film_focal(tags)
     measured = size or image.size
     if film_mm is not None:
         focal_px = film_px(film_mm, measured)
-    elif film_doubt:
-        return ExifCamera(None, doubts, (f"{film_doubt}; EXIF's focal length is not used",))
+    elif conflict:
+        return ExifCamera(None, warnings, (f"{conflict}; EXIF's focal length is not used",))
     else:
         found = _by_sensor(dict(tags.get_ifd(EXIF)), measured)
         if found is None:
-            return ExifCamera(None, doubts)
+            return ExifCamera(None, warnings)
         focal_px = found
     if size is None:
-        return ExifCamera(None, doubts, (f"{doubt}; EXIF's focal length is not used",))
+        return ExifCamera(None, warnings, (f"{mismatch}; EXIF's focal length is not used",))
     told = []
-    if doubt:
+    if mismatch:
         told.append(
-            f"{doubt}: it is taken as a crop that was not resized, with the whole photo's focal "
+            f"{mismatch}: it is taken as a crop that was not resized, with the whole photo's focal "
             f"length of {focal_px:.1f} px; pass focal_px if it was stretched or resized"
         )
-    if film_doubt:
-        told.append(f"{film_doubt}: {focal_px:.1f} px is used; pass focal_px if you know better")
-    return ExifCamera(focal_px, doubts, tuple(told))
+    if conflict:
+        told.append(f"{conflict}: {focal_px:.1f} px is used; pass focal_px if you know better")
+    return ExifCamera(focal_px, warnings, tuple(told))
 
 
 def tags_of(image: Image.Image) -> Image.Exif:

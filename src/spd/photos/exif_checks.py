@@ -33,7 +33,7 @@ class Whole(NamedTuple):
 
     size: _Sides | None
     """(width, height) in this photo's pixels; None where EXIF cannot describe this photo."""
-    doubt: str = ""
+    mismatch: str = ""
     """How the photo contradicts it, without the conclusion."""
 
 
@@ -92,29 +92,29 @@ def whole_of(image: Image.Image, tags: Image.Exif) -> Whole:
     for recorded in recorded_sizes(tags, image.format):
         if any(_alike(image.size, one) for one in (recorded, recorded[::-1])):
             continue
-        doubt = (
+        mismatch = (
             f"EXIF records a photo of {recorded[0]}x{recorded[1]} pixels, but this one has "
             f"{width}x{height}"
         )
         for one in (recorded, recorded[::-1]):
             if _is_crop(image.size, one):
-                return Whole(one, doubt)
-        return Whole(None, f"{doubt}, so it was cropped, stretched or stitched")
+                return Whole(one, mismatch)
+        return Whole(None, f"{mismatch}, so it was cropped, stretched or stitched")
     if max(image.size) > _OBLONG * min(image.size) and min(image.size) > 1:
         return Whole(None, f"a photo of {width}x{height} pixels has the shape of a panorama")
     return Whole(image.size)
 
 
 def film_focal(tags: Image.Exif) -> tuple[float | None, str]:
-    """The 35 mm equivalent focal length in mm with digital zoom, and a doubt about it.
+    """The 35 mm equivalent focal length in mm with digital zoom, and a conflict in the tags.
 
     The standard (CIPA DC-008, DCG-001) defines it by the image area, which digital zoom reduces.
     Apple follows it; other makers write the focal length of the lens. Where the tag divided by the
     zoom would be an ultra-wide lens, it is taken as the lens's.
 
     Returns:
-        None and a doubt where the tags contradict each other; None and no doubt where there is no
-        equivalent. The doubt is a beginning of a sentence.
+        The focal length, None where it is missing or unusable; and the conflict as the beginning
+        of a sentence, empty where the tags agree.
     """
     exif = tags.get_ifd(EXIF)
     film_mm = positive(exif.get(FOCAL_35_MM))
@@ -132,12 +132,15 @@ def film_focal(tags: Image.Exif) -> tuple[float | None, str]:
             )
     if zoom == 1 or str(tags.get(MAKE, "")).strip("\0 ") == "Apple":
         return film_mm, ""
-    doubt = f"EXIF records a digital zoom of {zoom:g} and a 35 mm equivalent of {film_mm:g} mm"
+    zoomed = f"EXIF records a digital zoom of {zoom:g} and a 35 mm equivalent of {film_mm:g} mm"
     if zoom > _MOST_ZOOM:
-        return None, doubt
+        return None, zoomed
     if film_mm / zoom >= _WIDEST_MM:
-        return film_mm, f"{doubt}, which is assumed to include it (otherwise {zoom:g} times longer)"
-    return film_mm * zoom, f"{doubt}, which is assumed not to include it"
+        return (
+            film_mm,
+            f"{zoomed}, which is assumed to include it (otherwise {zoom:g} times longer)",
+        )
+    return film_mm * zoom, f"{zoomed}, which is assumed not to include it"
 
 
 def digital_zoom(exif: dict[int, object]) -> float:
@@ -146,8 +149,8 @@ def digital_zoom(exif: dict[int, object]) -> float:
     return zoom if zoom is not None and zoom > _ZOOM_NOISE else 1.0
 
 
-def projection_doubt(image: Image.Image, tags: Image.Exif) -> tuple[str, bool]:
-    """A doubt that the photo is a pinhole camera's, and whether EXIF's focal length is useless.
+def projection_warning(image: Image.Image, tags: Image.Exif) -> tuple[str, bool]:
+    """Warning about a photo of no pinhole camera, and whether EXIF's focal length is useless.
 
     Panoramas are marked by Apple's CustomRendered 6 and by Google's XMP names.
     """

@@ -72,7 +72,7 @@ def photo_frame(data: bytes, name: str) -> Frame:
     return Frame(data)
 
 
-def preview_doubts(image: Image.Image) -> tuple[str, ...]:
+def preview_warnings(image: Image.Image) -> tuple[str, ...]:
     """A reason to doubt an opened image that is the preview of a TIFF; a file is read better."""
     flags = getattr(image, "tag_v2", {}).get(_NEW_SUBFILE, 0)
     if image.format != "TIFF" or not isinstance(flags, int) or not flags & _REDUCED:

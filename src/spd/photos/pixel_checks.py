@@ -12,7 +12,7 @@ _FEWEST = 16  # pixels; fewer may well have one colour
 _BLOCK_PIXELS = 500_000
 
 
-def pixel_doubts(
+def pixel_warnings(
     pixels: UInt8[np.ndarray, "h w 3"], *, deep: bool = False, image: Image.Image | None = None
 ) -> tuple[str, ...]:
     """Reasons to doubt that the pixels show a scene, at most one.

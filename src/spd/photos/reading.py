@@ -16,12 +16,12 @@ from spd.memory import reserved
 from spd.photos.arrays import Channels as Channels
 from spd.photos.arrays import check_channels, from_array, from_tensor
 from spd.photos.exif import camera_of, upright
-from spd.photos.frames import photo_frame, preview_doubts
+from spd.photos.frames import photo_frame, preview_warnings
 from spd.photos.limits import MAX_PIXELS as MAX_PIXELS
 from spd.photos.opening import FORMATS as FORMATS
 from spd.photos.opening import opened, ready, refused_closed, told
 from spd.photos.peaks import BLOCK_PIXELS
-from spd.photos.pixel_checks import pixel_doubts
+from spd.photos.pixel_checks import pixel_warnings
 from spd.photos.resampling import resample as resample
 from spd.pixels import is_tensor
 
@@ -102,16 +102,16 @@ def read_photo(
 
     check_channels(channels)
     if isinstance(image, np.ndarray):
-        return _with_doubts(from_array(image, channels))
+        return _of_pixels(from_array(image, channels))
     if is_tensor(image):
-        return _with_doubts(from_tensor(image, channels))
+        return _of_pixels(from_tensor(image, channels))
     if channels != "rgb":
         raise InputError("channels='bgr' is only for arrays and tensors; files define their order")
     if isinstance(image, Photo):
         return image
     if isinstance(image, Image.Image):
         with told("the image"), refused_closed(), ready(image, "the image", max_pixels):
-            return _decoded(image, "the image", preview_doubts(image))
+            return _decoded(image, "the image", preview_warnings(image))
     if isinstance(image, bytes | bytearray | memoryview):
         return decode(bytes(image), "the image")
     if isinstance(image, str | os.PathLike):
@@ -194,18 +194,18 @@ def _was_read(file: "IO[bytes]") -> bool:
         return False
 
 
-def _with_doubts(pixels: RGBImage) -> Photo:
-    return Photo(pixels, warnings=pixel_doubts(pixels))
+def _of_pixels(pixels: RGBImage) -> Photo:
+    return Photo(pixels, warnings=pixel_warnings(pixels))
 
 
-def _decoded(image: Image.Image, name: str, doubts: tuple[str, ...]) -> Photo:
+def _decoded(image: Image.Image, name: str, found: tuple[str, ...]) -> Photo:
     deep = image.mode in _DEEP_GREY or ";16" in str(getattr(image, "tile", ""))
-    turned, turn_doubts = _turned(image)
+    turned, of_turn = _turned(image)
     pixels = np.empty((turned.height, turned.width, 3), dtype=np.uint8)
     _by_blocks(turned, lambda block: _rgb(block, name), pixels)
     camera = camera_of(image)  # in either orientation the same
-    doubts += turn_doubts + camera.warnings + pixel_doubts(pixels, deep=deep, image=turned)
-    return Photo(pixels, camera.focal_px, doubts, camera.focal_warnings)
+    found += of_turn + camera.warnings + pixel_warnings(pixels, deep=deep, image=turned)
+    return Photo(pixels, camera.focal_px, found, camera.focal_warnings)
 
 
 def _inside(image: Image.Image, name: str) -> Bool[np.ndarray, "h w"]:

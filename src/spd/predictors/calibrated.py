@@ -42,8 +42,8 @@ class CalibratedPredictor(PhotoPredictor[CalibratedScene]):
     def prepare(self, photo: Photo, camera: CameraOptions) -> NetworkPhoto:
         """Prepare a photo as the model does."""
         ready = self.predictor.prepare(photo, camera)
-        doubts = (*ready.warnings, *self.calibration.warnings())
-        return dataclasses.replace(ready, warnings=doubts)
+        found = (*ready.warnings, *self.calibration.warnings())
+        return dataclasses.replace(ready, warnings=found)
 
     def encode_many(self, photos: Sequence[NetworkPhoto]) -> list[CalibratedScene]:
         """Encode photos together, with calibrated depths."""

@@ -140,7 +140,7 @@ class PhotoPredictor(abc.ABC, Generic[SceneT]):
             OutOfMemoryError: if it needs more memory than is left.
         """
         focal = camera.focal(photo.size, photo.exif_focal_px)
-        return NetworkPhoto(photo.pixels, focal, warnings=_doubts(photo, camera))
+        return NetworkPhoto(photo.pixels, focal, warnings=_warnings(photo, camera))
 
     @abc.abstractmethod
     def encode_many(self, photos: Sequence[NetworkPhoto]) -> list[SceneT]:
@@ -169,8 +169,8 @@ class PlannedPredictor(PhotoPredictor[SceneT]):
         needed = resample_bytes(photo.size, padded_px) - photo.pixels.nbytes
         with reserved(needed, what, "scale it down, or allow more memory"):
             pixels = resample(photo.pixels, plan.scale, plan.model_size)
-        doubts = (*_doubts(photo, camera), *plan.warnings(self.config.camera))
-        return NetworkPhoto(pixels, plan.focal, plan, doubts)
+        found = (*_warnings(photo, camera), *plan.warnings(self.config.camera))
+        return NetworkPhoto(pixels, plan.focal, plan, found)
 
     def _plan(self, size: Size, focal: Focal | None) -> ImagePlan:
         """Resampling plan for a photo of `size`."""
@@ -198,10 +198,10 @@ class PlannedPredictor(PhotoPredictor[SceneT]):
         return reserved(needed, what, ENCODE_ADVICE)
 
 
-def _doubts(photo: Photo, camera: CameraOptions) -> tuple[str, ...]:
+def _warnings(photo: Photo, camera: CameraOptions) -> tuple[str, ...]:
     """Reasons to doubt a photo's metres that hold for every network."""
     exif_px = None if photo.focal_warnings else photo.exif_focal_px
-    of_focal = camera.warnings(photo.size, exif_px) if camera.given else photo.focal_warnings
+    of_focal = camera.warnings(photo.size, exif_px) if camera.has_focal else photo.focal_warnings
     return (*photo.warnings, *of_focal)
 
 

@@ -12,8 +12,8 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from spd.errors import InputError, PointError
-from spd.photos.camera_doubts import doubts_of_intrinsics
 from spd.photos.camera_matrix import IntrinsicsLike, as_intrinsics
+from spd.photos.camera_warnings import intrinsics_warnings
 from spd.photos.distortion import DistortionLike, rays_at
 from spd.pixels import Intrinsics, as_numbers, as_points, inside_or_nan
 from spd.scenes.depth_kind import refuse_relative
@@ -133,7 +133,7 @@ def camera_of(scene: "PhotoScene", intrinsics: IntrinsicsLike | None = None) -> 
     """
     if intrinsics is not None:
         camera = as_intrinsics(intrinsics)
-        for text in doubts_of_intrinsics(camera, scene.size):
+        for text in intrinsics_warnings(camera, scene.size):
             warnings.warn(text, stacklevel=3)
         return camera
     if scene.intrinsics is None:

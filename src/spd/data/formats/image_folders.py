@@ -18,7 +18,7 @@ from spd.data.frame_index import INDEX
 from spd.data.sample import RGBDSample
 from spd.data.source import Frame, no_such_split
 from spd.errors import DataError, listed
-from spd.photos.camera_doubts import doubts_of_intrinsics
+from spd.photos.camera_warnings import intrinsics_warnings
 
 
 class ImageDepthFolders(FilePairSource):
@@ -110,9 +110,9 @@ class ImageDepthFolders(FilePairSource):
         file = self.camera_files.get(number)
         if file is not None:
             assert sample.intrinsics is not None
-            for doubt in doubts_of_intrinsics(sample.intrinsics, sample.image_size):
+            for text in intrinsics_warnings(sample.intrinsics, sample.image_size):
                 raise DataError(
-                    f"{self.pairs[number].image} does not suit its camera file {file}: {doubt}; "
+                    f"{self.pairs[number].image} does not suit its camera file {file}: {text}; "
                     "correct the file, or pass the focal length of the images with focal_px="
                 )
         return sample
