@@ -101,8 +101,8 @@ def calibrate_photo(
 ) -> None:
     """Fit a factor to known distances in one photo, print the result and write it.
 
-    A factor above 10 or below 0.1 is an error unless `any_factor` is set: whoever applies the file
-    later sees neither the distances nor a warning of today, and gets every depth wrong by it.
+    A factor above 10 or below 0.1 is an error unless `any_factor` is set, because whoever applies
+    the file later does not see the measured distances.
 
     Raises:
         SPDError: on the first wrong input.

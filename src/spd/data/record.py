@@ -1,8 +1,8 @@
 """Record of the frames that a run trains on, to find out later what changed.
 
-A record has the names of all frames in their order, what determines them beside their files (the
-camera, the unit), and size, times and SHA-256 of every file. Comparing reads a file again only
-where its size or times differ: unchanged data are not read, and moved data are read once.
+A record stores the name of every frame in order, the settings it was read with (camera, unit), and
+the size, times and SHA-256 of every file. A comparison reads only files whose size or times differ,
+so unchanged data is not read, and data that moved is read once.
 """
 
 import dataclasses
@@ -34,15 +34,11 @@ class StoredFile:
 
     size: int
     content_time_ns: int
-    """Time at which its content was last changed, as the file system tells it."""
+    """Time of the last change of its content (mtime), in nanoseconds."""
     status_time_ns: int
-    """Time at which anything about it was last changed; no program can set it."""
+    """Time of the last change of content or metadata (ctime); programs cannot set it."""
     sha256: str | None
-    """SHA-256 of its content; None where there was too much to read."""
-
-    def to_list(self) -> list[Any]:
-        """Convert to plain JSON data."""
-        return list(dataclasses.astuple(self))
+    """SHA-256 of its content; None if the data exceeds `MOST_READ_BYTES`."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -51,9 +47,9 @@ class DataRecord:
 
     names: tuple[str, ...]
     keys: tuple[str, ...]
-    """For each frame, the settings that determine it beside its files."""
+    """Settings that each frame is read with."""
     places: tuple[tuple[int, ...], ...]
-    """For each frame, the numbers of its files in `files`."""
+    """Indices into `files` of the files of each frame."""
     files: tuple[StoredFile, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -66,12 +62,12 @@ class DataRecord:
                 [name, numbers[key], *place]
                 for name, key, place in zip(self.names, self.keys, self.places, strict=True)
             ],
-            "files": [file.to_list() for file in self.files],
+            "files": [dataclasses.astuple(file) for file in self.files],
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "DataRecord":
-        """Read what `to_dict` made."""
+        """Record from the data of `to_dict`."""
         frames = data["frames"]
         return cls(
             tuple(str(frame[0]) for frame in frames),
@@ -87,20 +83,25 @@ class DataRecord:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class DataChange:
-    """Differences between recorded data and the data of today."""
+    """Differences between recorded data and the present data."""
 
     missing: tuple[str, ...] = ()
-    """Names of frames that are no longer there."""
+    """Names of frames that were removed."""
     added: tuple[str, ...] = ()
-    """Names of frames that were not there."""
+    """Names of frames that were added."""
     changed: tuple[int, ...] = ()
     """Numbers of the frames whose files or settings differ, if the frames are the recorded ones."""
     changed_names: tuple[str, ...] = ()
     reordered: bool = False
     """Whether the frames are the same in another order."""
 
+    @property
+    def is_of_contents(self) -> bool:
+        """True if the frames are the recorded ones in the same order."""
+        return not (self.missing or self.added or self.reordered)
+
     def __bool__(self) -> bool:
-        return bool(self.missing or self.added or self.changed_names or self.reordered)
+        return bool(self.changed_names) or not self.is_of_contents
 
     def __str__(self) -> str:
         kinds = {"missing": self.missing, "changed": self.changed_names, "new": self.added}
@@ -121,9 +122,8 @@ def record_data(
 
     Args:
         samples: opened sources.
-        known: an earlier record. A file with the size and times of the same frame's file there has
-            not changed, and is not read.
-        progress: called with the number of files that are done, and of all.
+        known: an earlier record; files with the same size and times as in it are not read.
+        progress: called with (files done, files in total).
 
     Raises:
         DataError: if a file cannot be read.
@@ -150,7 +150,7 @@ def record_data(
 
 
 def compare_data(before: DataRecord, now: DataRecord) -> DataChange:
-    """Compare the data of today with recorded ones, by frame; paths do not matter."""
+    """Compare present data with recorded data, frame by frame; paths do not matter."""
     old = {name: number for number, name in enumerate(before.names)}
     new = {name: number for number, name in enumerate(now.names)}
     both = [name for name in before.names if name in new]
@@ -171,7 +171,7 @@ def compare_data(before: DataRecord, now: DataRecord) -> DataChange:
 
 
 def _names(samples: Samples) -> tuple[str, ...]:
-    """Name of every frame, the same wherever the data lie."""
+    """Name of every frame, independent of where the data is."""
     several = len(samples.sources) > 1
     order = {id(source): number for number, source in enumerate(samples.sources, start=1)}
     return tuple(

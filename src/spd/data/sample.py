@@ -144,5 +144,5 @@ class SampleSequence(Sequence[RGBDSample]):
 def valid_depth(
     depth_m: Float[np.ndarray, "h w"], max_m: float = MAX_DEPTH_M
 ) -> Bool[np.ndarray, "h w"]:
-    """Mask of depth that is trained on: finite and 1e-3 < d <= 10 m (`docs/conventions.md`)."""
+    """Mask of depth that is trained on: finite and 1e-3 < d <= `max_m` (`docs/conventions.md`)."""
     return np.isfinite(depth_m) & (depth_m > MIN_DEPTH_M) & (depth_m <= max_m)

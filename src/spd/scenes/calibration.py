@@ -29,14 +29,19 @@ FITS_WITHIN = 0.10
 _SMALLEST = 1e-6  # factor that a calibration may have
 _LARGEST = 1e300  # largest error of a fit; larger whole numbers do not fit a float
 CONTRADICTION = 1.5
-"""Ratio of the factors of two distances above which they contradict each other: more than a model
-that errs by a fifth at each point explains."""
+"""Ratio of the factors of two distances above which they contradict each other; errors of 20 % at
+both points, in opposite directions, give this ratio."""
 ABSURD_FACTOR = 10.0
 """Factor (or its inverse) that `spd calibrate` writes only if it is confirmed."""
 
 _DOUBTFUL = 3.0  # factor beyond which a unit is likelier to be wrong than the model
-_UNITS_M = {"millimetres": 0.001, "centimetres": 0.01, "inches": 0.0254, "feet": 0.3048}
-_UNITS_M |= {"kilometres": 1000.0}
+_UNITS_M = {
+    "millimetres": 0.001,
+    "centimetres": 0.01,
+    "inches": 0.0254,
+    "feet": 0.3048,
+    "kilometres": 1000.0,
+}
 _FORMAT = 1  # version of the file's format
 _NEAREST_M, _FARTHEST_M = 1e-6, 1e9  # of a measured distance
 _ROUNDS = 50  # limit of reweighting, which converges in a few
@@ -265,9 +270,9 @@ def _outliers(
     predicted_m: Float[np.ndarray, " n"],
     found: Calibration,
 ) -> list[str]:
-    """Sentences on distances whose factor is far from that of the others.
+    """Warnings about distances whose factor is far from the fitted one.
 
-    Among two neither is the outlier, so they are told when they contradict each other.
+    Of two distances neither is the outlier, so the warning names both.
     """
     factors = known_m / predicted_m
     if len(factors) == 2 and factors.max() / factors.min() > CONTRADICTION:

@@ -31,8 +31,8 @@ def plan_text(
 ) -> str:
     """Plan of a run as text.
 
-    With `overfit` the run repeats its first batch. `start` describes the initial weights, where
-    `spd.training.start` has loaded them.
+    With `overfit` the run repeats its first batch. `start` describes the initial weights; by
+    default the description comes from the configuration.
     """
     config = recipe.train
     part = config.batch_size // (config.accumulate * processes)
@@ -167,22 +167,22 @@ def _model(
 ) -> list[str]:
     config = recipe.train
     views = dict.fromkeys(f"{camera.crop_height_px}x{camera.crop_width_px}" for camera in cameras)
-    if start is not None:
-        pass
-    elif config.start_from is not None:
-        start = f"all weights initialised from {config.start_from}"
-    elif config.encoder_weights is not None:
-        start = f"encoder initialised from {config.encoder_weights}"
-    else:
-        start = "randomly initialised"
     frozen = ", encoder frozen" if config.encoder_frozen else ""
     return [
         f"{recipe.name}: {recipe.model.local_path} at {', '.join(views)}, "
         f"focal length {recipe.model.camera.focal_px:g} px",
-        f"{start}{frozen}",
+        f"{start or _start(config)}{frozen}",
         f"objective {config.objective}, {config.precision} on {device}"
         + (", compiled" if config.compile else ""),
     ]
+
+
+def _start(config: TrainConfig) -> str:
+    if config.start_from is not None:
+        return f"all weights initialised from {config.start_from}"
+    if config.encoder_weights is not None:
+        return f"encoder initialised from {config.encoder_weights}"
+    return "randomly initialised"
 
 
 def _memory(estimate: MemoryEstimate) -> list[str]:

@@ -100,7 +100,7 @@ class Run:
             "validation": list(self.validation),
             "overfit": self.overfit,
         }
-        about["sha256"] = _digest(about)
+        about["sha256"] = digest_of(about)
         write_text(self.folder / RUN, json.dumps(about, indent=1) + "\n")
 
     @classmethod
@@ -114,7 +114,8 @@ class Run:
         path = folder / RUN
         try:
             about = read_json(path)
-            if about.get("sha256", _digest(about)) != _digest(about):  # earlier versions had none
+            digest = digest_of(about)
+            if about.get("sha256", digest) != digest:  # earlier versions had none
                 raise TrainingError(
                     f"{path} is damaged: it does not match its checksum; restore it from a copy "
                     "(if you changed it yourself, delete its entry sha256; for other settings, "
@@ -326,8 +327,8 @@ class Run:
             raise CheckpointError(f"{path} is damaged; delete it") from None
 
 
-def _digest(about: dict[str, Any]) -> str:
-    """SHA-256 of what `run.json` says, whatever its spaces."""
+def digest_of(about: dict[str, Any]) -> str:
+    """SHA-256 of JSON data without its entry `sha256`, independent of white space."""
     said = {key: value for key, value in about.items() if key != "sha256"}
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 

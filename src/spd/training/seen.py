@@ -1,10 +1,9 @@
-"""The data that a run has seen: recorded when it starts, compared when it is resumed.
+"""The data that a run has used: recorded when it starts, compared when it is resumed.
 
-`RUN/data.json` has a `DataRecord` of the training data and one of the validation data. A resumed
+`RUN/data.json` stores a `DataRecord` of the training data and one of the validation data. A resumed
 run equals an uninterrupted one only if every frame that it has used is still the same.
 """
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -17,16 +16,16 @@ from spd.errors import TrainingError
 from spd.files import LISTED_BYTES, read_json, write_text
 from spd.terminal import progress_bar
 from spd.training.parallel import is_main_process
-from spd.training.runs import Run
+from spd.training.runs import Run, digest_of
 
 Records = tuple[DataRecord, DataRecord | None]
 """Records of the training data and of the validation data, if there are any."""
 
 
 def record_run_data(run: Run, samples: Samples, validation: Samples | None) -> None:
-    """Record the data of a run at its start. Every process reads them, and the main one writes.
+    """Record the data of a run at its start; the main process writes the record.
 
-    Reading in one process alone would let the others wait longer than their connection allows.
+    Every process reads the data, because the others would time out if they waited for one reader.
 
     Raises:
         DataError: if a frame cannot be read, or the record cannot be written.
@@ -37,8 +36,8 @@ def record_run_data(run: Run, samples: Samples, validation: Samples | None) -> N
 def check_run_data(run: Run, step: int, samples: Samples, validation: Samples | None) -> str | None:
     """Refuse to resume after `step` steps with other data than the run has seen.
 
-    Paths do not matter, so data may have moved. Frames that changed before the run came to them are
-    accepted, for example one that was damaged and is repaired. The record is brought up to date.
+    Paths do not matter, so data may have moved. Frames that changed before the run first used them
+    are accepted, for example a damaged frame that was repaired. The record is then updated.
 
     Returns:
         A note on what was accepted or could not be compared; None without any.
@@ -55,7 +54,7 @@ def check_run_data(run: Run, step: int, samples: Samples, validation: Samples | 
         if step:
             note = (
                 f"{run.folder} has no record of its data, because an earlier version of spd "
-                "started it; changes before this moment are not noticed"
+                "started it; earlier changes of the data are not detected"
             )
     elif step:
         note = _compare(run, step, samples, before, now)
@@ -67,10 +66,10 @@ def check_run_data(run: Run, step: int, samples: Samples, validation: Samples | 
 def _compare(run: Run, step: int, samples: Samples, before: Records, now: Records) -> str | None:
     change = compare_data(before[0], now[0])
     used = seen_frames(run, step, samples) if change.changed else frozenset[int]()
-    if change and (not _is_of_contents(change) or used.intersection(change.changed)):
+    if change and (not change.is_of_contents or used.intersection(change.changed)):
         raise _refusal(run, "training data", change)
     other = _validation_change(before[1], now[1])
-    if other and (not _is_of_contents(other) or step >= run.recipe.train.evaluate_every):
+    if other and (not other.is_of_contents or step >= run.recipe.train.evaluate_every):
         raise _refusal(run, "validation data", other)
     found = {"training": change, "validation": other}
     said = [f"{kind} frames: {one}" for kind, one in found.items() if one]
@@ -79,11 +78,6 @@ def _compare(run: Run, step: int, samples: Samples, before: Records, now: Record
     return (
         f"{'; '.join(said)}. The run has not used them yet, and continues with them as they are now"
     )
-
-
-def _is_of_contents(change: DataChange) -> bool:
-    """Whether the frames are the same ones in the same order, so that only contents differ."""
-    return not (change.missing or change.added or change.reordered)
 
 
 def _validation_change(before: DataRecord | None, now: DataRecord | None) -> DataChange:
@@ -115,7 +109,7 @@ def seen_frames(run: Run, step: int, samples: Samples) -> frozenset[int]:
 
 
 def write_records(folder: Path, records: Records) -> None:
-    """Write `data.json`; only the main process does."""
+    """Write `data.json`, in the main process only."""
     if not is_main_process():
         return
     train, validation = records
@@ -123,7 +117,7 @@ def write_records(folder: Path, records: Records) -> None:
         "train": train.to_dict(),
         "validation": None if validation is None else validation.to_dict(),
     }
-    text = json.dumps({"sha256": _digest(about)} | about, separators=(",", ":"))
+    text = json.dumps({"sha256": digest_of(about)} | about, separators=(",", ":"))
     write_text(folder / DATA, text + "\n")
 
 
@@ -138,7 +132,7 @@ def read_records(folder: Path) -> Records | None:
         return None
     try:
         about = read_json(path, LISTED_BYTES)
-        if about.pop("sha256") != _digest(about):
+        if about["sha256"] != digest_of(about):
             raise ValueError
         held_out = about["validation"]
         return DataRecord.from_dict(about["train"]), (
@@ -152,14 +146,10 @@ def read_records(folder: Path) -> Records | None:
 
 
 def _records(samples: Samples, validation: Samples | None, known: Records | None) -> Records:
-    """Records of the data as they are now, with a bar where files are read."""
+    """Records of the present data, with a progress bar while files are read."""
     shown = None if is_main_process() else False
     with progress_bar("reading the data", shown=shown) as show:
         train = record_data(samples, None if known is None else known[0], show)
         if validation is None:
             return train, None
         return train, record_data(validation, None if known is None else known[1], show)
-
-
-def _digest(about: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()

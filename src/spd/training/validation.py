@@ -52,7 +52,7 @@ def batch_abs_rel(model: SPD, batches: Iterable[Batch], device: torch.device) ->
             predicted_m, tensors["point_depth_m"], tensors["point_valid"], strict=True
         ):
             truth_m = t[v].cpu().numpy()
-            max_m = max(MAX_DEPTH_M, float(truth_m.max(initial=0)))  # sources state the cap
+            max_m = max(MAX_DEPTH_M, float(truth_m.max(initial=0)))  # as max_depth_m may allow
             errors.append(depth_metrics(p[v].cpu().numpy(), truth_m, max_m=max_m).abs_rel)
     return sum(errors) / len(errors)
 

@@ -31,13 +31,7 @@ SPLITS = ("train", "val", "validation", "test")
 class GeneralSource(Source):
     """A source of a general format, with options for the camera, the border and the unit."""
 
-    allowed_options: ClassVar[tuple[str, ...]] = (
-        "unit",
-        "depth",
-        "focal_px",
-        "camera",
-        "border",
-    )
+    allowed_options: ClassVar[tuple[str, ...]] = ("unit", "depth", "focal_px", "camera", "border")
     allowed_depths: ClassVar[tuple[str, ...]] = ("range",)
 
     @property
