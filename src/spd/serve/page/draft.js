@@ -1,6 +1,6 @@
 // The query being drawn: its kind, and those of its points that are set.
 
-import { boxOf } from "./pixels.js";
+import { cornersOf } from "./pixels.js";
 
 export class Draft {
   kind = "point"; // or "distance", "path", "box"
@@ -49,8 +49,6 @@ export class Draft {
 
   /** Null for a box without area: its second corner is still to come. */
   #both(from, to) {
-    if (this.kind === "distance") return [from, to];
-    const box = boxOf(from, to);
-    return box && [box.slice(0, 2), box.slice(2)];
+    return this.kind === "distance" ? [from, to] : cornersOf(from, to);
   }
 }

@@ -1,6 +1,6 @@
 // Outlines of marks, for the screen and for the picture that is downloaded.
 
-import { boxOf } from "./pixels.js";
+import { boxOf, legs } from "./pixels.js";
 
 const MOST_SQUARES = 400; // that stand for a line
 
@@ -41,10 +41,6 @@ export function covered(kind, spots, radius) {
     marks: spots.map((spot) => around(spot, rim)),
     lines: squares(spots, radius).map((spot) => around(spot, radius)),
   };
-}
-
-function legs(spots) {
-  return spots.slice(1).map((spot, at) => [spots[at], spot]);
 }
 
 /** Spots along lines, `step` apart. */

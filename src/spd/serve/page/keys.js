@@ -1,8 +1,8 @@
 // Keys on the stage: a crosshair that moves from pixel to pixel, and the zoom.
 
 import { pixelOf } from "./pixels.js";
+import { ZOOM_STEP } from "./view.js";
 
-const ZOOM_STEP = 1.5;
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 /**

@@ -16,9 +16,8 @@ import { answerWords, Table } from "./table.js";
 import { askToken } from "./token_dialog.js";
 import { listenToUndo } from "./undo.js";
 import { listenToUnit } from "./units.js";
+import { ZOOM_STEP } from "./view.js";
 import { modelWords, worthWords } from "./words.js";
-
-const ZOOM_STEP = 1.5;
 
 const NOT_SHOWN =
   "This browser cannot show this photo; its depth map is shown instead.";

@@ -1,6 +1,6 @@
 // Moves a point of a mark, or a corner of a box, to another place.
 
-import { boxOf } from "./pixels.js";
+import { cornersOf } from "./pixels.js";
 
 /** Places that a mark can be held by: its points, or all four corners of a box. */
 export function holds({ kind, places }) {
@@ -65,7 +65,6 @@ export class Mover {
       [[u, v0], [u1, v]],
       [[u0, v], [u, v1]],
     ][this.#hold];
-    const box = boxOf(...moved);
-    return box && [box.slice(0, 2), box.slice(2)];
+    return cornersOf(...moved);
   }
 }

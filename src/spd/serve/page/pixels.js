@@ -52,6 +52,17 @@ export function pointed(event) {
   return [event.clientX + half, event.clientY + half];
 }
 
+/** Consecutive pairs of points: the segments of a path. */
+export function legs(places) {
+  return places.slice(1).map((place, at) => [places[at], place]);
+}
+
+/** The upper left and lower right of two opposite corners; null where they span no area. */
+export function cornersOf(from, to) {
+  const box = boxOf(from, to);
+  return box && [box.slice(0, 2), box.slice(2)];
+}
+
 /** Left, top, right, bottom of two opposite corners; null where they span no area. */
 export function boxOf([u0, v0], [u1, v1]) {
   if (u0 === u1 || v0 === v1) return null;

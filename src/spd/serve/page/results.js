@@ -1,6 +1,7 @@
 // Queries and their answers: points, distances, paths and boxes of one photo or several.
 
 import { History } from "./history.js";
+import { legs } from "./pixels.js";
 
 const MOST_AT_ONCE = 100; // of a kind in one request; the service has a limit
 
@@ -18,10 +19,10 @@ const QUESTIONS = {
   },
   path: {
     what: "distances",
-    body: (items) => ({ pairs: items.flatMap(legsOf) }),
+    body: (items) => ({ pairs: items.flatMap(({ places }) => legs(places)) }),
     answers: ({ distance_m }, items) => {
       const left = [...distance_m];
-      return items.map((item) => lengthOf(left.splice(0, legsOf(item).length)));
+      return items.map((item) => lengthOf(left.splice(0, item.places.length - 1)));
     },
   },
   box: {
@@ -30,10 +31,6 @@ const QUESTIONS = {
     answers: ({ boxes }) => boxes,
   },
 };
-
-function legsOf({ places }) {
-  return places.slice(1).map((place, at) => [places[at], place]);
-}
 
 /** A path's length is null where a leg's is. */
 function lengthOf(legsM) {

@@ -1,6 +1,7 @@
 // Position of the photo on the stage: fitted, zoomed, moved.
 
 const FINEST_PX = 40; // CSS pixels that a pixel of the photo may take
+export const ZOOM_STEP = 1.5; // factor of one press of a button or key
 
 export class View {
   #stage;
