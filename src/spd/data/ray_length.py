@@ -1,4 +1,4 @@
-"""Camera z and the distance along the ray: converting one to the other, and telling them apart.
+"""Camera z and distance along the ray: conversion, and detection of which one is stored.
 
 The ray of a pixel has the length `n = |(x, y, 1)|` per metre of z, so a map of ray lengths `r`
 holds `z = r / n`. On a plane `1 / z` is affine in the pixel, so `1 / r` is affine over `n`. With
@@ -23,9 +23,9 @@ MIN_SHARE = 0.6
 MAX_RESIDUAL = 0.015
 """Largest relative residual of a window that shows a plane."""
 MAX_ROUGH_RESIDUAL = 0.05
-"""Largest relative residual halfway between both, which leaves every plane in."""
+"""Largest relative residual at power 0.5, loose enough to keep every plane."""
 ROUNDING = 1e-5
-"""Relative rounding of depth; no window is more precise."""
+"""Relative rounding error of depth, the lower bound of a window's error."""
 MIN_SADDLE = 0.7
 """Smallest residual with a saddle in the fit, relative to that without; curved surfaces, which rays
 do not explain, have less."""
@@ -34,11 +34,11 @@ MAX_POWER = 4.0
 MIN_WINDOWS = 12
 """Smallest number of windows that give the power of a frame; noise of 7 gave 1.3 for z."""
 MIN_FRAMES = 4
-"""Smallest number of frames that decide."""
+"""Smallest number of frames for a decision."""
 DECISIVE_SHARE = 0.9
 """Share of frames on one side of 0.5; 16 real frames gave at most 0.12 for z, 0.93 for ranges."""
 POWERS = (0.7, 1.5)
-"""Median power that tells of ray length; 16 real frames gave at most 0.14 for z."""
+"""Range of the median power of ray lengths; 16 real frames gave at most 0.14 for z."""
 
 
 def z_of_range(
@@ -85,7 +85,7 @@ def ray_powers(
 def frame_power(
     depth_m: Float[np.ndarray, "h w"], camera: Intrinsics | None, image_size: Size
 ) -> float | None:
-    """The power of a frame: the weighted median of its windows; None if it shows too few planes."""
+    """Weighted median power of the windows of a frame; None if it has too few planes."""
     if camera is None:
         return None
     size = depth_m.shape[0], depth_m.shape[1]
@@ -98,7 +98,7 @@ def frame_power(
 
 
 def range_problem(frames: Sequence[float | None]) -> str | None:
-    """The reason why frames of these powers are not camera z, with what to do; None without any."""
+    """The reason why frames with these powers are not camera z; None if they may be."""
     powers = np.array([power for power in frames if power is not None])
     if len(powers) < MIN_FRAMES:
         return None

@@ -17,7 +17,7 @@ TURN_ADVICE = (
 )
 MIN_DEPTH_M = 1e-3
 MAX_DEPTH_M = 10.0
-"""Largest depth that is trained on and scored, unless a source states another (`max_depth_m=`)."""
+"""Largest depth that is trained on and scored, unless `max_depth_m=` sets another."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

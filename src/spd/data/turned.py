@@ -1,7 +1,7 @@
-"""Images that EXIF turns upright, beside depth maps that were turned with them, or not.
+"""Detection of images that EXIF turns upright although their depth maps are not turned.
 
-The edges of a depth map lie on edges of its image. They are compared with the image as it is shown
-and with the image otherwise turned; on real frames the right one is never in doubt.
+Edges of a depth map lie on edges of its image. The depth edges are correlated with the image as
+displayed and as stored; the larger correlation gives the orientation of the depth map.
 """
 
 import io
@@ -17,11 +17,11 @@ from spd.photos.exif import TURNS, tags_of
 from spd.photos.exif_checks import ORIENTATION
 
 ROWS = 96
-"""Cells along the shorter side, which both are averaged to."""
+"""Cells along the shorter side; image and depth are averaged to this resolution."""
 BLUR = 12
-"""Cells over which the average is removed: only where edges are counts, not where most are."""
+"""Cells of the local average that is removed, so that edge density does not matter."""
 CLIP = 0.95
-"""Quantile that edges are cut to, so that a few strong ones do not decide."""
+"""Quantile at which edge strength is clipped, so that a few strong edges do not decide."""
 MIN_CELLS = 500
 """Smallest number of cells with depth."""
 MIN_GAIN = 0.05
@@ -43,10 +43,10 @@ def orientation_of(image: Path | bytes) -> int:
 
 
 def gain_as_stored(sample: RGBDSample) -> float | None:
-    """Gain in fit of the depth, from the image as EXIF turns it upright to the image as stored.
+    """Correlation of depth edges with the image as stored, minus that with the image as displayed.
 
-    The difference of two correlations, in -2..2. None where EXIF does not turn the image, where
-    its shape as stored is not that of the depth, or where too few edges are seen.
+    In -2..2. None if EXIF does not turn the image, the stored image has another shape than the
+    depth, or there are too few edges.
     """
     back = _BACK.get(sample.orientation)
     quarter = sample.orientation >= 5
@@ -60,10 +60,10 @@ def gain_as_stored(sample: RGBDSample) -> float | None:
 
 
 def turned_problem(frames: Sequence[tuple[int, float | None]]) -> str | None:
-    """The reason why images and depth of frames do not show the same; None without any.
+    """The reason why images and depth maps have different orientations; None if they agree.
 
     Args:
-        frames: the orientation of each, and :func:`gain_as_stored`.
+        frames: orientation and :func:`gain_as_stored` of each frame.
     """
     gains = np.array([gain for _, gain in frames if gain is not None])
     if not gains.size or gains.mean() < MIN_GAIN or np.mean(gains > 0) < DECISIVE_SHARE:
@@ -96,7 +96,7 @@ def _depth_edges(depth_m: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "r c"]:
 
 
 def _correlation(edges: Float[np.ndarray, "r c"], image: Image.Image) -> float | None:
-    """Correlation of the depth's edges with the image's; None with too few of them."""
+    """Correlation of depth edges with image gradients; None if there are too few cells."""
     rows, columns = edges.shape
     known = np.isfinite(edges)
     if known.sum() < MIN_CELLS:
@@ -113,7 +113,7 @@ def _correlation(edges: Float[np.ndarray, "r c"], image: Image.Image) -> float |
 
 
 def _detail(values: Float[np.ndarray, "r c"]) -> Float[np.ndarray, "r c"]:
-    """The values without their average nearby."""
+    """The values minus their local average."""
     rows, columns = values.shape
     image = Image.fromarray(values.astype(np.float32))
     few = image.resize((max(1, columns // BLUR), max(1, rows // BLUR)), Image.Resampling.BOX)

@@ -1,4 +1,4 @@
-"""The forms in which people have a camera: OpenCV's K, ROS's K and P, ScanNet's 4x4, four numbers.
+"""Accepted forms of intrinsics: OpenCV's K, ROS's K and P, ScanNet's 4x4 matrix, four numbers.
 
 ROS: `sensor_msgs/CameraInfo`, whose K has nine numbers and P twelve, row by row.
 """

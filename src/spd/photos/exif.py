@@ -49,7 +49,7 @@ class ExifCamera:
     warnings: tuple[str, ...] = ()
     """Reasons to doubt that the photo is a pinhole camera's."""
     focal_warnings: tuple[str, ...] = ()
-    """Reasons to doubt the focal length, or why it is not used."""
+    """Reasons to doubt EXIF's focal length, or why it is not used."""
 
 
 def upright(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:

@@ -34,7 +34,7 @@ class Whole(NamedTuple):
     size: _Sides | None
     """(width, height) in this photo's pixels; None where EXIF cannot describe this photo."""
     mismatch: str = ""
-    """How the photo contradicts it, without the conclusion."""
+    """How this photo differs from it, as the beginning of a sentence; empty if it does not."""
 
 
 def positive(value: object) -> float | None:
@@ -62,10 +62,10 @@ def recorded_sizes(tags: Image.Exif, form: str | None) -> list[_Sides]:
 
 
 def is_turned_already(image: Image.Image, tags: Image.Exif, orientation: object) -> bool:
-    """True if orientation 5 to 8 would exchange sides that were exchanged before.
+    """True if orientation 5 to 8 was already applied, judged by the recorded size.
 
-    The pixels then have the recorded shape, or are a crop of it, only with its sides exchanged. A
-    square photo, and orientations 2 to 4, show nothing.
+    The pixels then match the recorded size, or a crop of it, only with width and height swapped.
+    This cannot be seen in a square photo, or with orientations 2 to 4.
     """
     if orientation not in (5, 6, 7, 8):
         return False

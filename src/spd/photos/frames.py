@@ -27,7 +27,7 @@ class Frame(NamedTuple):
     """The frame of a file that is read."""
 
     data: bytes
-    """A file whose first frame it is."""
+    """A file that begins with this frame."""
     warnings: tuple[str, ...] = ()
     """Reasons to doubt that it is the photo."""
 
@@ -73,7 +73,7 @@ def photo_frame(data: bytes, name: str) -> Frame:
 
 
 def preview_warnings(image: Image.Image) -> tuple[str, ...]:
-    """A reason to doubt an opened image that is the preview of a TIFF; a file is read better."""
+    """Warning about an opened image that is the preview of a TIFF; of a file, the photo is read."""
     flags = getattr(image, "tag_v2", {}).get(_NEW_SUBFILE, 0)
     if image.format != "TIFF" or not isinstance(flags, int) or not flags & _REDUCED:
         return ()
@@ -131,7 +131,7 @@ class _Directories:
         )
 
     def all(self) -> list[_Directory]:
-        """The frames of the main chain and those below the first ones."""
+        """Directories of the main chain and of SubIFDs."""
         found: list[_Directory] = []
         seen: set[int] = set()
         waiting = [self._number(self.offset, self.head)]
@@ -148,7 +148,7 @@ class _Directories:
         return found
 
     def moved_first(self, frame: _Directory, first: _Directory) -> bytes:
-        """The file with a directory at its end that describes `frame`, as the first one.
+        """The file with its first directory replaced by that of `frame`, appended at the end.
 
         Orientation and EXIF are those of the file's first directory if the frame has none.
         """

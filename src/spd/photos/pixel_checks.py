@@ -1,4 +1,4 @@
-"""Pixels that are hardly a photo's: all of one colour, almost black, or transparent everywhere."""
+"""Warnings about pixels that show no scene: of one colour, almost black, or all transparent."""
 
 import numpy as np
 from jaxtyping import UInt8
@@ -19,7 +19,7 @@ def pixel_warnings(
 
     Args:
         pixels: the photo as the network sees it.
-        deep: whether they had 16 bits, of which the upper eight are left.
+        deep: whether the pixels had 16 bits per channel before they were reduced to 8.
         image: the decoded image that they come from; its transparency explains a white page.
     """
     if pixels.shape[0] * pixels.shape[1] < _FEWEST:
@@ -49,7 +49,7 @@ def pixel_warnings(
 
 
 def _is_transparent(image: Image.Image) -> bool:
-    """True if an image of one colour is so because its pixels cannot be seen."""
+    """True if all pixels of an image are transparent."""
     if not image.has_transparency_data:
         return False
     bands = image.getbands()

@@ -1,4 +1,4 @@
-"""Whether torch would compute on a GPU, told without importing torch, which takes seconds."""
+"""Detection of GPUs that torch could use, without importing torch, which takes seconds."""
 
 import os
 import platform
@@ -31,7 +31,7 @@ def gpu_present() -> bool:
 
 
 def _built_for_cpu(libraries: Path) -> bool:
-    """True if torch's libraries are those of a CPU; PyPI's for Windows do not say so otherwise."""
+    """True if torch was built for the CPU; PyPI's version for Windows does not state it."""
     names = [path.name for path in libraries.glob("*torch_*")]
     return any("torch_cpu" in name for name in names) and not any(
         part in name for name in names for part in ("torch_cuda", "torch_hip")

@@ -137,7 +137,7 @@ class ModelOptions:
         return export
 
     def _other_way(self, folder: Path) -> str:
-        """Give the way out where only an export could answer, for an error."""
+        """Advice for an error where only an export has the requested runtime or precision."""
         only = "omit the runtime and the precision: it runs only in torch, in float32"
         if read_peer(folder) is not None:
             return f"{only}, as all published models"
@@ -247,7 +247,7 @@ class ModelLocation:
 
 
 def _local_path_of(folder: Path) -> str | None:
-    """Name of an SPD's local path; None if `config.json` does not tell."""
+    """Name of an SPD's local path; None if `config.json` does not contain it."""
     try:
         path = read_json(folder / CONFIG)["model"]["local_path"]
     except (OSError, ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""Files beside images and depth maps that state the camera, or the unit of the depth."""
+"""Camera and depth unit from files beside images and depth maps."""
 
 import dataclasses
 import re

@@ -127,7 +127,7 @@ class BTS(NyuSource):
 
     @property
     def notes(self) -> list[str]:
-        """Which of two depth maps is read, where the list names both."""
+        """Note on which depth map is read, if the list names two."""
         both = sum(pair.has_dense for pair in self.pairs)
         if not both:
             return []
@@ -268,10 +268,10 @@ def _below(name: str, prefix: str) -> str:
 
 
 def _find_root(path: Path, root: str | None, image: str) -> tuple[Path, str]:
-    """Folder that the paths in a list are relative to, and what stands before them in the list.
+    """Base folder of the paths in a list, and the prefix to remove from them.
 
-    The first image decides. Absolute paths, also those of another computer, end in the scene and
-    the file; the rest of them is the prefix.
+    Both are derived from the first image. Absolute paths, even from another computer, end in scene
+    and file; what stands before them is the prefix.
     """
     around = [path.absolute().parent, *path.absolute().parent.parents][:3]
     folders = [around[0], *(above / name for above in around for name in ROOTS)]

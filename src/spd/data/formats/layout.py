@@ -18,11 +18,11 @@ IMAGE_ENDINGS = (
 )
 DEPTH_ENDINGS = (".png", ".tif", ".tiff", ".npy", ".npz", ".pgm", ".pfm", ".exr")
 ARRAYS = (".npy", ".npz", ".pfm", ".exr")
-"""Endings of depth that are no endings of images."""
+"""Extensions of depth maps that no image has."""
 MOST_FOLDERS = 4
 """Largest number of folders between a source and the folders of its images."""
 FOLDERS_LOOKED_AT = 100
-"""Number of folders in which names for an example are looked for."""
+"""Largest number of folders that are searched for an example."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Part:
     """Images and depth maps that belong together: two folders, or one folder with both."""
 
     scene: str
-    """Where it lies below the source, ending in `/`; empty for the source itself."""
+    """Path below the source, ending in `/`; empty for the source itself."""
     image_folder: Path
     images: Sequence[str]
     """Paths below `image_folder`."""
@@ -39,7 +39,7 @@ class Part:
     """Paths below `depth_folder`."""
 
     def evidence(self, path: Path) -> str:
-        """Where images and depth maps lie below `path`, in a few words."""
+        """Paths of images and depth maps below `path`, in a few words."""
         names = [
             f"{folder.relative_to(path).as_posix()}/{'' if folder != other else files[0]}"
             for folder, files, other in (
@@ -51,7 +51,7 @@ class Part:
 
 
 def parts(folder: Path, scene: str = "") -> Iterator[Part]:
-    """All parts of a folder, which may lie in folders within folders below it.
+    """All parts of a folder, at up to `MOST_FOLDERS` levels below it.
 
     Raises:
         DataError: if several folders of one place could contain the images, or the depth maps; if
@@ -97,7 +97,7 @@ def below(folder: Path, endings: Sequence[str]) -> Iterator[str]:
 
 
 def csv_advice(path: Path, image: str, depth: str) -> str:
-    """Text on how to list pairs of files, paths below the folder `path`, in a CSV file."""
+    """Advice to list pairs of files, given by paths below the folder `path`, in a CSV file."""
     table = path / "pairs.csv"
     return (
         f'list the pairs in a CSV file: write {table} with the first line "image,depth" and one '
@@ -107,7 +107,7 @@ def csv_advice(path: Path, image: str, depth: str) -> str:
 
 
 def unknown_advice(path: Path) -> str:
-    """Text on the CSV file that would do for a folder of unknown names; empty without images."""
+    """Advice to write a CSV file for a folder of unknown names; empty if it has no images."""
     if not path.is_dir():
         return ""
     walked = itertools.islice(os.walk(path), FOLDERS_LOOKED_AT)
@@ -141,7 +141,7 @@ def unknown_advice(path: Path) -> str:
 
 
 def _is_deep(file: Path) -> bool:
-    """Whether the header of an image gives more than 8 bits, as depth has."""
+    """True if an image has more than 8 bits per channel, as depth maps do; reads the header."""
     if not file.is_file():  # reading a named pipe would wait forever
         return False
     try:
@@ -152,7 +152,7 @@ def _is_deep(file: Path) -> bool:
 
 
 def _kind(name: str) -> tuple[str, str]:
-    """Folder and extension, which files of one kind have in common."""
+    """Folder and extension, which files of one kind share."""
     folder, _, file = name.rpartition("/")
     return folder, file.rpartition(".")[2].lower()
 
@@ -191,7 +191,7 @@ def _only(folder: Path, names: Sequence[str]) -> Path:
 
 
 def _mixed(files: Sequence[str]) -> tuple[list[str], list[str]] | None:
-    """Images and depth maps among the files of one folder; images may be those without a word."""
+    """Images and depth maps in one folder; without names of images, those of unknown role."""
     roles = {name: role_of(name.rpartition(".")[0])[0] for name in files}
     depths = [n for n in files if roles[n] == "depth" and n.lower().endswith(DEPTH_ENDINGS)]
     pictures = [n for n in files if n.lower().endswith(IMAGE_ENDINGS)]

@@ -1,7 +1,7 @@
 """Pairing images and depth maps by their names, where only one pairing is possible.
 
-A word such as `rgb` or `depth` tells what a file or folder contains; the rest of its name tells
-which frame it belongs to.
+A word such as `rgb` or `depth` gives the content of a file or folder; the rest of its name
+identifies the frame.
 """
 
 import math
@@ -26,11 +26,11 @@ ROLES: dict[Role, tuple[str, ...]] = {
         *("photo", "photos", "picture", "pictures", "left"),
     ),
 }
-"""Words in the names of files and folders; of several in one name, the first one here decides."""
+"""Words in names of files and folders; if a name has several, the first in this list counts."""
 NEUTRAL = ("frame", "frames", "map", "maps")
 """Words that may stand before a number in one name of a pair and be missing in the other."""
 MAX_UNPAIRED_SHARE = 0.05
-"""Largest share of images without a depth map near in time; above it the folders do not match."""
+"""Largest share of images without a depth map near in time; above it, pairing is refused."""
 
 _WORDS = {word: role for role, words in ROLES.items() for word in words}
 _PLACES = {word: place for place, word in enumerate(_WORDS)}
@@ -51,10 +51,10 @@ def role_of(name: str) -> tuple[Role | None, str]:
 
 
 def sides(names: Iterable[str]) -> list[tuple[list[str], list[str]]]:
-    """Names of images, each with the names of depth maps that have the same rest.
+    """Names of images and the names of depth maps with the same rest, grouped by rest.
 
-    Without any, the only image and the only depth map of all names are a pair. Several images or
-    depth maps of one rest stay together, for the caller to refuse.
+    If no rests are equal, a single image and a single depth map are a pair. Groups may have several
+    images or depth maps, which the caller refuses.
     """
     held: dict[Role | None, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for name in names:
@@ -72,14 +72,14 @@ def pair(
 ) -> tuple[list[tuple[str, str]], list[str]]:
     """Pairs of stems, and the stems of the images that are left over.
 
-    Tried in this order: equal stems, equal rests (`rgb_1`, `depth_1`), and equal numbers (`1`,
-    `frame_0001`), each for all files or none; then the nearest time.
+    Stems are compared first, then rests (`rgb_1`, `depth_1`), then numbers (`1`, `frame_0001`).
+    Each comparison must pair all files; otherwise images are paired with the nearest depth in time.
 
     Args:
         where: the source, for messages.
         images: paths of images below the source, without the extension.
-        depths: the same of depth maps.
-        advice: text for a message on how to list the pairs, such as this one.
+        depths: paths of depth maps, likewise.
+        advice: returns text on how to list the pairs, with these two files as the example.
 
     Raises:
         DataError: if some file has no partner, or more than one pairing is possible.
