@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, PngImagePlugin, TiffImagePlugin
 
 from helpers.photo_files import EXIF, FOCAL_35_MM, ORIENTATION, encoded, picture, with_exif
 from spd.photos.reading import Photo, read_photo
@@ -27,6 +27,14 @@ def phone(size=(96, 128), *, recorded=(128, 96), form="JPEG", tags=None, options
     if recorded is not None:
         values |= {WIDTH: recorded[0], HEIGHT: recorded[1]}
     return read_photo(with_exif(picture(*size), form, tags or {}, values, **(options or {})))
+
+
+def xmp_text(attributes: bytes) -> PngImagePlugin.PngInfo:
+    """An XMP packet with these attributes, for a PNG."""
+    chunks = PngImagePlugin.PngInfo()
+    text = GPANO.replace(b'GPano:ProjectionType="equirectangular"', attributes).decode()
+    chunks.add_itxt("XML:com.adobe.xmp", text)
+    return chunks
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
@@ -98,6 +106,10 @@ def test_the_older_size_tags_contradict_too():
         {"mm": 27.2, "f35": 240},  # its telephoto lens
         {"mm": 50.0, "f35": 75},
         {"mm": 80.0, "f35": 63},  # medium format
+        {"f35": 9},  # the widest lens of a phone
+        {"mm": 539.0, "f35": 3000},  # of a superzoom
+        {"zoom": TiffImagePlugin.IFDRational(0, 0), "mm": 4.2},
+        {"form": "PNG", "options": {"pnginfo": xmp_text(b'crs:HasCrop="False"')}},
         {"rendered": 1},
         {"rendered": 8},  # a portrait of an iPhone
         {"zoom": 1.95, "mm": 3.99, "f35": 55, "tags": {MAKE: "Apple"}},
@@ -135,6 +147,56 @@ def test_focal_lengths_that_no_sensor_reconciles_are_not_used(film_mm, lens_mm):
     photo = phone(f35=film_mm, mm=lens_mm)
     assert photo.exif_focal_px is None
     assert f"focal length of {lens_mm:g} mm and its 35 mm equivalent" in photo.focal_warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("film_mm", "said"),
+    [
+        (1, "fisheye"),
+        (4, "fisheye lens, or the focal length in millimetres"),  # a phone's own
+        (7, "fisheye"),  # a camera of the whole sphere
+        (26_000, "longer than any lens"),  # in micrometres
+        (65_535, "longer than any lens"),
+    ],
+)
+def test_a_35_mm_equivalent_of_no_lens_is_not_used(film_mm, said):
+    photo = phone(f35=film_mm)
+    assert photo.exif_focal_px is None
+    (doubt,) = photo.focal_warnings
+    assert f"35 mm equivalent of {film_mm:g} mm" in doubt
+    assert said in doubt
+
+
+@pytest.mark.parametrize(
+    ("width", "per_inch", "wide_mm"),
+    [
+        (5184, 5184000 / 905, None),  # as a 60D writes it
+        (5616, 5616000 / 1459, None),  # a 5D Mark II
+        (3456, 3456000 / 874, None),  # a 350D
+        (6240, 6673.8, 23.7),  # a 6D Mark II writes a wrong one
+        (2048, 5472000 / 1436, 13.7),  # resized by a program that updates the recorded size
+        (1200, 5184000 / 905, 5.3),
+    ],
+)
+def test_a_sensor_that_no_camera_of_the_series_has_is_not_used(width, per_inch, wide_mm):
+    tags = {FOCAL_MM: 50.0, WIDTH: width, HEIGHT: width * 2 // 3, 0xA20E: per_inch, 0xA210: 2}
+    photo = read_photo(with_exif(picture(80, 120), "JPEG", {0x0110: "Canon EOS"}, tags))
+    assert (photo.exif_focal_px is None) == (wide_mm is not None)
+    if wide_mm is None:
+        assert photo.exif_focal_px == pytest.approx(50 / 25.4 * per_inch * 120 / width, rel=1e-4)
+        assert photo.focal_warnings == ()
+    else:
+        assert f"a sensor {wide_mm:.1f} mm wide, which no EOS has" in photo.focal_warnings[0]
+
+
+@pytest.mark.parametrize(
+    "mark", [b'crs:HasCrop="True"', b"crs:HasCrop = 'true'", b"/><crs:HasCrop>True</crs:HasCrop"]
+)
+def test_a_crop_by_a_raw_converter_that_updated_the_recorded_size_is_told(mark):
+    photo = phone(form="PNG", options={"pnginfo": xmp_text(mark)})
+    assert photo.exif_focal_px is None
+    (doubt,) = photo.focal_warnings
+    assert "XMP records that the photo was cropped" in doubt
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])

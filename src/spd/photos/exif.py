@@ -27,6 +27,8 @@ _AS_TEXT = "Raw profile type exif"  # in a PNG, by ImageMagick
 _PLANE_X, _PLANE_UNIT = 0xA20E, 0xA210
 _UNIT_MM = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}  # inch, centimetre, millimetre, micrometre
 _SENSOR_MM = (1.5, 80.0)  # smallest and largest sensor width; outside it a tag is wrong
+_MODEL, _EOS = 0x0110, "EOS"  # Canon's cameras, which record no 35 mm equivalent
+_EOS_MM = ((21.8, 23.4), (27.5, 29.6), (35.0, 37.4))  # widths by their tags, up to 3 % too large
 
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -103,9 +105,9 @@ def _by_tags(image: Image.Image, tags: Image.Exif, warnings: tuple[str, ...]) ->
     elif conflict:
         return ExifCamera(None, warnings, (f"{conflict}; EXIF's focal length is not used",))
     else:
-        found = _by_sensor(dict(tags.get_ifd(EXIF)), measured)
+        found, wrong = _by_sensor(tags, measured)
         if found is None:
-            return ExifCamera(None, warnings)
+            return ExifCamera(None, warnings, (wrong,) if wrong else ())
         focal_px = found
     if size is None:
         return ExifCamera(None, warnings, (f"{mismatch}; EXIF's focal length is not used",))
@@ -134,16 +136,24 @@ def tags_of(image: Image.Image) -> Image.Exif:
     return image.getexif()
 
 
-def _by_sensor(tags: dict[int, object], size: tuple[int, int]) -> float | None:
+def _by_sensor(whole: Image.Exif, size: tuple[int, int]) -> tuple[float | None, str]:
+    """Focal length in pixels by the sensor's pixels per millimetre, or why it is not used."""
+    tags: dict[int, object] = dict(whole.get_ifd(EXIF))
     focal_mm, per_unit = positive(tags.get(FOCAL_MM)), positive(tags.get(_PLANE_X))
     unit = positive(tags.get(_PLANE_UNIT, 2))
     if focal_mm is None or per_unit is None or unit not in _UNIT_MM:
-        return None
+        return None, ""
     if digital_zoom(tags) > 1:  # cameras disagree on whether these tags include it
-        return None
+        return None, ""
     recorded = [positive(tags.get(tag)) for tag in (WIDTH, HEIGHT)]
     taken_px = max((side for side in recorded if side is not None), default=max(size))
     per_mm = per_unit / _UNIT_MM[int(unit)]
     if not _SENSOR_MM[0] <= taken_px / per_mm <= _SENSOR_MM[1]:
-        return None
-    return focal_mm * per_mm * max(size) / taken_px
+        return None, ""
+    wide_mm = taken_px / per_mm
+    if _EOS in str(whole.get(_MODEL, "")) and not any(a <= wide_mm <= b for a, b in _EOS_MM):
+        return None, (
+            f"EXIF's sensor resolution implies a sensor {wide_mm:.1f} mm wide, which no {_EOS} "
+            "has, as after a resize that updated the recorded size; EXIF's focal length is not used"
+        )
+    return focal_mm * per_mm * max(size) / taken_px, ""

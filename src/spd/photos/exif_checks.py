@@ -5,6 +5,7 @@ often keep the EXIF, whose focal length and orientation are then those of anothe
 """
 
 import math
+import re
 from typing import NamedTuple
 
 from PIL import Image
@@ -17,12 +18,14 @@ WIDTH, HEIGHT = 0xA002, 0xA003
 _FILE_WIDTH, _FILE_HEIGHT = 0x0100, 0x0101
 _CUSTOM_RENDERED, _PANORAMA = 0xA401, 6  # Apple's values, which others read too
 _LENS = 0xA434
+_CROPPED = re.compile(rb"crs:HasCrop\s*(=\s*[\"']|>\s*)True\b", re.IGNORECASE)
 
 _SHAPE_TOLERANCE = 0.02  # of width / height: codecs cut to whole blocks, and a resize rounds
 _OBLONG = 2.5  # phones' longest photos are 21:9; panoramas begin about here
 _ZOOM_NOISE = 1.02  # some cameras write 65536/65535 for none
 _MOST_ZOOM = 200.0
 _WIDEST_MM = 20.0  # phones zoom digitally with their main lens, of 23 mm or more
+_FILM_MM = (8.5, 4000.0)  # of lenses without a fisheye's projection, and of the longest telephoto
 _SENSOR_DIAGONAL_MM = (2.0, 100.0)  # of the smallest phone's and the largest digital back's
 
 _Sides = tuple[int, int]  # (width, height), as Pillow and EXIF order them
@@ -100,6 +103,8 @@ def whole_of(image: Image.Image, tags: Image.Exif) -> Whole:
             if _is_crop(image.size, one):
                 return Whole(one, mismatch)
         return Whole(None, f"{mismatch}, so it was cropped, stretched or stitched")
+    if _is_marked_as_crop(image):
+        return Whole(None, "XMP records that the photo was cropped")
     if max(image.size) > _OBLONG * min(image.size) and min(image.size) > 1:
         return Whole(None, f"a photo of {width}x{height} pixels has the shape of a panorama")
     return Whole(image.size)
@@ -130,6 +135,13 @@ def film_focal(tags: Image.Exif) -> tuple[float | None, str]:
                 f"EXIF's focal length of {lens_mm:g} mm and its 35 mm equivalent of {film_mm:g} mm "
                 f"would need a sensor of {diagonal_mm:.2g} mm"
             )
+    if film_mm < _FILM_MM[0]:
+        return None, (
+            f"EXIF's 35 mm equivalent of {film_mm:g} mm is that of a fisheye lens, or the focal "
+            "length in millimetres"
+        )
+    if film_mm > _FILM_MM[1]:
+        return None, f"EXIF's 35 mm equivalent of {film_mm:g} mm is longer than any lens"
     if zoom == 1 or str(tags.get(MAKE, "")).strip("\0 ") == "Apple":
         return film_mm, ""
     zoomed = f"EXIF records a digital zoom of {zoom:g} and a 35 mm equivalent of {film_mm:g} mm"
@@ -155,8 +167,7 @@ def projection_warning(image: Image.Image, tags: Image.Exif) -> tuple[str, bool]
     Panoramas are marked by Apple's CustomRendered 6 and by Google's XMP names.
     """
     exif = tags.get_ifd(EXIF)
-    xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
-    text = xmp if isinstance(xmp, bytes) else str(xmp).encode("utf-8", "replace")
+    text = _xmp_of(image)
     if exif.get(_CUSTOM_RENDERED) == _PANORAMA or (
         b"GPano:" in text and b"rectilinear" not in text.lower()
     ):
@@ -171,6 +182,16 @@ def projection_warning(image: Image.Image, tags: Image.Exif) -> tuple[str, bool]
             "the photo first"
         ), False
     return "", False
+
+
+def _xmp_of(image: Image.Image) -> bytes:
+    xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
+    return xmp if isinstance(xmp, bytes) else str(xmp).encode("utf-8", "replace")
+
+
+def _is_marked_as_crop(image: Image.Image) -> bool:
+    """True if Adobe's raw converter cropped the photo; it updates the recorded size."""
+    return bool(_CROPPED.search(_xmp_of(image)))
 
 
 def _is_crop(size: _Sides, recorded: _Sides) -> bool:
