@@ -85,3 +85,17 @@ def test_damaged_directories_give_an_answer_or_one_error():
     end = first + 2 + 12 * count
     looped[end : end + 4] = first.to_bytes(4, "little")
     assert read_photo(bytes(looped)).size == (12, 16)
+
+
+def test_a_mask_before_the_photo_is_not_the_photo():
+    data = chained([(picture(96, 128), {254: 4}), (picture(48, 64), {})])
+    photo = read_photo(data)
+    assert (photo.size, photo.warnings) == ((48, 64), ())
+
+
+def test_an_opened_preview_with_the_older_flag_is_told():
+    data = chained([(picture(12, 16), {255: 2}), (picture(48, 64), {255: 1})])
+    with Image.open(io.BytesIO(data)) as image:
+        (doubt,) = read_photo(image).warnings
+    assert "a preview of 16x12 pixels" in doubt
+    assert read_photo(data).size == (48, 64)

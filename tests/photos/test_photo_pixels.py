@@ -31,6 +31,26 @@ def test_fewer_bits_in_16_are_told(bits, said, form):
     (doubt,) = doubts(deep((1 << bits) - 1), form)
     assert f"all values are below {1 << said}" in doubt
     assert f"multiply {said}-bit data by {1 << 16 - said}" in doubt
+    assert ("(10-bit data by 64)" in doubt) == (bits == 10)
+
+
+@pytest.mark.parametrize("most", [1023, 4095, 16383])
+def test_fewer_bits_in_16_are_told_despite_a_pixel_stuck_at_white(most):
+    values = np.tile(np.asarray(deep(most)), (4, 4))
+    values[7, 9] = 65535
+    (doubt,) = doubts(Image.fromarray(values))
+    assert f"all values are below {16384 if most > 4095 else 4096}" in doubt
+
+
+def test_bits_that_are_too_few_for_any_grey_are_told_as_such():
+    (doubt,) = doubts(deep(100))
+    assert "16 bits per channel" in doubt  # not: a photo of one colour
+
+
+def test_a_dark_scene_with_a_lamp_in_16_bits_is_a_scene():
+    values = np.tile(np.asarray(deep(4000)), (4, 4))
+    values[50:60, 50:60] = 65535
+    assert doubts(Image.fromarray(values)) == ()
 
 
 def test_fewer_bits_in_16_bit_colours_are_told():
@@ -48,6 +68,24 @@ def test_a_photo_that_is_transparent_everywhere_is_told(mode):
     image = Image.fromarray(picture()).convert(mode)
     image.putalpha(0)
     assert "transparent everywhere" in doubts(image)[0]
+
+
+@pytest.mark.parametrize(("alpha", "strip"), [(1, 0), (5, 0), (60, 0), (0, 2)])
+def test_a_photo_of_which_hardly_anything_is_seen_is_told(alpha, strip):
+    alphas = np.full((48, 64), alpha, np.uint8)
+    alphas[:strip] = 255
+    for mode in ("RGBA", "LA"):
+        image = Image.fromarray(picture()).convert(mode)
+        image.putalpha(Image.fromarray(alphas))
+        (doubt,) = doubts(image)
+        assert "transparent everywhere or almost" in doubt
+
+
+@pytest.mark.parametrize("alpha", [128, 255])
+def test_a_photo_that_is_seen_through_is_a_photo(alpha):
+    image = Image.fromarray(picture()).convert("RGBA")
+    image.putalpha(alpha)
+    assert doubts(image) == ()
 
 
 def test_a_palette_of_transparent_colours_is_told():

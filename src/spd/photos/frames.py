@@ -35,8 +35,8 @@ class Frame(NamedTuple):
 def photo_frame(data: bytes, name: str) -> Frame:
     """The full-resolution frame of a TIFF whose first frame is flagged as reduced.
 
-    Every other file is returned as it is. Where no full-resolution frame can be decoded, as with
-    raw sensor data, it is the largest preview, with a warning.
+    So is the photo after a mask. Every other file is returned as it is. Where no full-resolution
+    frame can be decoded, as with raw sensor data, it is the largest preview, with a warning.
 
     Args:
         data: a file of any format.
@@ -49,15 +49,16 @@ def photo_frame(data: bytes, name: str) -> Frame:
         frames = _Directories(data).all()
     except (struct.error, ValueError, OverflowError, IndexError):  # the decoder tells the error
         return Frame(data)
-    shown = [frame for frame in frames if not frame.is_mask]
-    if not shown or not frames[0].reduced:
+    if not frames or not (frames[0].reduced or frames[0].is_mask):
         return Frame(data)
-    first = frames[0]
-    ranked = sorted(shown, key=lambda one: (not one.reduced, one.pixels), reverse=True)
-    largest = max(shown, key=lambda one: one.pixels)
-    for frame in [*ranked[:_MOST_TRIED], first]:
-        moved = data if frame is first else _Directories(data).moved_first(frame, first)
-        if frame is not first and not _decodable(frame, moved, name):
+    first_of_file = frames[0]
+    frames = [frame for frame in frames if not frame.is_mask] or frames[:1]
+    ranked = sorted(frames, key=lambda one: (not one.reduced, one.pixels), reverse=True)
+    largest = max(ranked, key=lambda one: one.pixels)
+    for frame in [*ranked[:_MOST_TRIED], frames[0]]:
+        first = frame is first_of_file
+        moved = data if first else _Directories(data).moved_first(frame, first_of_file)
+        if not first and not _decodable(frame, moved, name):
             continue
         if not frame.reduced or frame.pixels >= largest.pixels:
             return Frame(moved)
@@ -74,8 +75,10 @@ def photo_frame(data: bytes, name: str) -> Frame:
 
 def preview_warnings(image: Image.Image) -> tuple[str, ...]:
     """Warning about an opened image that is the preview of a TIFF; of a file, the photo is read."""
-    flags = getattr(image, "tag_v2", {}).get(_NEW_SUBFILE, 0)
-    if image.format != "TIFF" or not isinstance(flags, int) or not flags & _REDUCED:
+    tags = getattr(image, "tag_v2", {})
+    flags = tags.get(_NEW_SUBFILE, 0)
+    flagged = (isinstance(flags, int) and flags & _REDUCED) or tags.get(_SUBFILE) == _OLD_REDUCED
+    if image.format != "TIFF" or not flagged:
         return ()
     return (
         f"the image is a preview of {image.width}x{image.height} pixels, by its flag; pass the "
@@ -143,7 +146,7 @@ class _Directories:
             directory, following = self._directory(at)
             found.append(directory)
             waiting += [following, *directory.sub_ifds]
-            if not found[0].reduced:  # an ordinary file: nothing else is of interest
+            if not (found[0].reduced or found[0].is_mask):  # nothing else is of interest
                 break
         return found
 
