@@ -117,6 +117,19 @@ def test_one_wrong_distance_of_many_is_named():
     assert found.scale == pytest.approx(1.5, rel=0.005)
 
 
+@pytest.mark.parametrize(
+    ("times", "unit"),
+    [(100, "centimetres"), (1000, "millimetres"), (3.28, "feet"), (39.4, "inches")],
+)
+def test_one_of_three_distances_in_another_unit_is_the_only_one_named(times, unit):
+    known = DEPTH_M[:3] * (0.7, 0.9, times)
+    with pytest.warns(UserWarning, match="is it in metres") as caught:
+        calibrate(ramp(), POINTS[:3], known, along_axis=True)
+    (text,) = (str(one.message) for one in caught)
+    assert f"the distance {known[2]:g} m at" in text
+    assert f"if it was in {unit}, the factor is 1" in text
+
+
 def test_the_command_writes_an_absurd_factor_only_if_confirmed(tmp_path, monkeypatch, capsys):
     from PIL import Image
 

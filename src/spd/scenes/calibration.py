@@ -111,11 +111,7 @@ class Calibration:
         """Reasons to doubt that the measured distances were in metres."""
         if 1 / _DOUBTFUL <= self.scale <= _DOUBTFUL:
             return ()
-        units = "".join(
-            f"; if they were in {unit}, the factor is {self.scale * metres:.3g}"
-            for unit, metres in _UNITS_M.items()
-            if 1 / _DOUBTFUL <= self.scale * metres <= _DOUBTFUL
-        )
+        units = _unit_hints(self.scale, 1.0, "they were")
         text = (
             f"the calibration multiplies depth by {self.scale:.4g}: were the measured distances in "
             f"metres{units or ', and at these pixels'}?"
@@ -259,7 +255,10 @@ def calibrate(
     if not along_axis:
         predicted_m = predicted_m * _camera(scene).ray_lengths(asked)
     found = fit(predicted_m, known, focal_known=scene.focal_px is not None, model=model)
-    for text in (*found.warnings(), *_outliers(asked, known, predicted_m, found)):
+    wrong_ones = _outliers(asked, known, predicted_m)
+    # single distances may change the factor, which then does not show the unit of the others
+    doubts = () if len(known) > 2 and wrong_ones else found.warnings()
+    for text in (*doubts, *wrong_ones):
         warnings.warn(text, stacklevel=2)
     return found
 
@@ -268,9 +267,8 @@ def _outliers(
     points: Float[np.ndarray, "n 2"],
     known_m: Float[np.ndarray, " n"],
     predicted_m: Float[np.ndarray, " n"],
-    found: Calibration,
 ) -> list[str]:
-    """Warnings about distances whose factor is far from the fitted one.
+    """Warnings about distances whose factor is far from the median of all.
 
     Of two distances neither is the outlier, so the warning names both.
     """
@@ -282,14 +280,24 @@ def _outliers(
             f"a factor of {factors[0]:.4g}, and {known_m[1]:g} m at ({u2:g}, {v2:g}) one of "
             f"{factors[1]:.4g}; check both, and measure a third"
         ]
-    apart = np.abs(np.log(factors / found.scale))
+    usual = float(np.median(factors))
+    apart = np.abs(np.log(factors / usual))
     return [
         f"the distance {known_m[n]:g} m at ({points[n, 0]:g}, {points[n, 1]:g}) implies a factor "
-        f"of {factors[n]:.4g}, but all together {found.scale:.4g}; is it in metres, and is the "
-        "pixel right?"
+        f"of {factors[n]:.4g}, but all together {usual:.4g}; is it in metres"
+        f"{_unit_hints(factors[n], usual, 'it was') or ', and is the pixel right'}?"
         for n in np.flatnonzero(apart > math.log(_DOUBTFUL))
         if len(factors) > 2
     ]
+
+
+def _unit_hints(factor: float, usual: float, subject: str) -> str:
+    """Units in which a distance would have about the usual factor, as the end of a question."""
+    return "".join(
+        f"; if {subject} in {unit}, the factor is {factor * metres:.3g}"
+        for unit, metres in _UNITS_M.items()
+        if 1 / _DOUBTFUL <= factor * metres / usual <= _DOUBTFUL
+    )
 
 
 def fit(
