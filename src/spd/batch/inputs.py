@@ -60,6 +60,8 @@ class Rows:
         return len(self.points)
 
 
+_CAMERA_COLUMNS = {"fov", "fov_deg", "hfov", "fx", "fy", "focal", "focal_length", "focal_mm"}
+_CAMERA_COLUMNS |= {"focal_length_px", "intrinsics", "camera_matrix"}
 _Source = Path | tuple[str, ...]  # a table, or photos
 
 
@@ -88,6 +90,7 @@ def read_rows(batch_input: BatchInput, out: Path | None = None) -> tuple[Rows, s
         if isinstance(source, Path):
             content = f"{folder} {file_sha256(source)}\n"
             digest.update(content.encode(errors="surrogateescape"))
+        notes += _unused_camera(table, name)
         parts.append(_rows_of(table, photos, folder, name, batch_input, first_row))
         first_row += len(table["image"])
     if not any(len(part) for part in parts):
@@ -100,6 +103,17 @@ def read_rows(batch_input: BatchInput, out: Path | None = None) -> tuple[Rows, s
             "choose a different --out"
         )
     return dataclasses.replace(rows, notes=tuple(notes)), digest.hexdigest()
+
+
+def _unused_camera(table: dict[str, Column], name: str) -> list[str]:
+    """A note about columns of a camera in another form than `focal_px`."""
+    unused = [column for column in table if column.strip().lower() in _CAMERA_COLUMNS]
+    if not unused or "focal_px" in table:
+        return []
+    return [
+        f"{name}: not used, only copied: {', '.join(unused)}; a batch takes the camera from a "
+        "column focal_px (focal length in pixels of the photo) or from EXIF"
+    ]
 
 
 def _find(name: str, out: Path | None, notes: list[str]) -> list[_Source]:

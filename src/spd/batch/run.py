@@ -98,7 +98,8 @@ class BatchSummary:
     errors: dict[str, int]
     """Number of rows with each error, the most frequent first."""
     warnings: tuple[str, ...]
-    """Warnings of this run about skipped files, and of the predictor."""
+    """Warnings of this run about skipped files and unused columns, and about photos, each with the
+    first photo that it concerns and the number of the others."""
     seconds: float
     """Time of this run, loading included."""
 

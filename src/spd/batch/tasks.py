@@ -71,8 +71,8 @@ class TaskAnswer:
     range_m: np.ndarray
     """`[N]` float32; NaN also where the focal length is not known."""
     errors: list[str | None]
-    warnings: list[str] = dataclasses.field(default_factory=list)
-    """The predictor's warnings."""
+    warnings: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    """The predictor's warnings, each with the photo's path."""
 
     @classmethod
     def joined(cls, answers: Sequence["TaskAnswer"]) -> "TaskAnswer":
@@ -83,17 +83,25 @@ class TaskAnswer:
             depth_m=np.concatenate([answer.depth_m for answer in answers]),
             range_m=np.concatenate([answer.range_m for answer in answers]),
             errors=[error for answer in answers for error in answer.errors],
-            warnings=list(dict.fromkeys(text for answer in answers for text in answer.warnings)),
+            warnings=[pair for answer in answers for pair in answer.warnings],
         )
 
 
 def answer_task(predictor: "AnyPredictor", task: Task) -> TaskAnswer:
     """Encode each photo once and query all its points; an error becomes part of its rows."""
+    return TaskAnswer.joined([_with_warnings(predictor, photo) for photo in task.photos()])
+
+
+def _with_warnings(predictor: "AnyPredictor", photo: Task) -> TaskAnswer:
+    """Answer a task of one photo, with all its warnings, also those of earlier photos."""
+    predictor.warn_again()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        answer = TaskAnswer.joined([_answer_photo(predictor, photo) for photo in task.photos()])
+        answer = _answer_photo(predictor, photo)
     texts = dict.fromkeys(storable(str(warning.message)) for warning in caught)
-    return dataclasses.replace(answer, warnings=list(texts))
+    return dataclasses.replace(
+        answer, warnings=[(text, storable(photo.paths[0])) for text in texts]
+    )
 
 
 def answer_of_dead(photo: Task) -> TaskAnswer:

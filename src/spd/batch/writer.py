@@ -12,6 +12,7 @@ from spd.batch.part_files import TableForm
 from spd.batch.parts import part_bytes
 from spd.batch.resume import Finished, part_content, remove_part, stale_parts, write_with_record
 from spd.batch.tasks import TaskAnswer
+from spd.errors import shortened
 
 Progress = Callable[[int, int, int], None]
 """Called with the numbers of finished rows, of all rows, and of finished rows with an error."""
@@ -76,11 +77,12 @@ class PartWriter:
         """Write the unfinished parts from the answers to the tasks in `asked`, in any order.
 
         Returns:
-            The warnings of all answers, each once.
+            The warnings of all answers, each once, with the photos that it concerns.
         """
         missing = collections.Counter(self._part_of.values())
         answered: dict[int, TaskAnswer] = {}
-        warnings: dict[str, None] = {}
+        warnings: dict[str, str] = {}  # with the first photo that each concerns
+        concerned: collections.Counter[str] = collections.Counter()
         done, failed = self.rows_before, 0
         progress(done, len(self._rows), failed)
         for part in self._tasks:
@@ -89,7 +91,9 @@ class PartWriter:
         for answer in answers:
             part = self._part_of[answer.task]
             answered[answer.task] = answer
-            warnings |= dict.fromkeys(answer.warnings)
+            for text, path in answer.warnings:
+                warnings.setdefault(text, path)
+                concerned[text] += 1
             missing[part] -= 1
             if not missing[part]:
                 self._write(part, answered)
@@ -98,7 +102,7 @@ class PartWriter:
             progress(done, len(self._rows), failed)
         for part in stale_parts(self._folder, self.plan.parts):
             remove_part(self._folder, self._form, part)
-        return tuple(warnings)
+        return tuple(_with_photos(text, path, concerned[text]) for text, path in warnings.items())
 
     def _write(self, part: int, answered: dict[int, TaskAnswer]) -> None:
         content = part_content(self.plan, part, self._keys, self._input_sha256)
@@ -111,3 +115,9 @@ class PartWriter:
                 pieces += [self._finished.answers[self._keys[photo]] for photo in range(first, end)]
         written = part_bytes(self._folder, part, self._form, self.plan, self._rows, pieces)
         write_with_record(self._folder, self._form, part, self.plan, self._keys, content, written)
+
+
+def _with_photos(text: str, path: str, number: int) -> str:
+    """A warning with the first photo that it concerns and the number of the others."""
+    more = f" and {number - 1} more" if number > 1 else ""
+    return f"{text} ({shortened(path)}{more})" if more or path not in text else text

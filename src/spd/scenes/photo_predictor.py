@@ -132,6 +132,10 @@ class PhotoPredictor(abc.ABC, Generic[SceneT]):
                 warnings.warn(text, stacklevel=3)
         return self.encode_many([ready])[0]
 
+    def warn_again(self) -> None:
+        """Repeat warnings that were given before, if they hold for a later photo too."""
+        self._warned.clear()
+
     def prepare(self, photo: Photo, camera: CameraOptions) -> NetworkPhoto:
         """Do everything that `encode` does before the network runs.
 
