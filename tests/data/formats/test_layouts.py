@@ -219,3 +219,75 @@ def test_a_file_without_a_camera_matrix_is_named(matrix, tmp_path):
         DataError, match=r"intrinsic_color.txt is not readable as a camera: .*focal_px="
     ):
         open_source(scannet(tmp_path, matrix))
+
+
+@pytest.mark.parametrize(
+    ("image", "depth"),
+    [
+        ("rgb/{n}.5.png", "depth/{n}.05.png"),
+        ("rgb/12.0{n}.png", "depth/12.{n}.png"),
+        ("rgb/-1{n}.png", "depth/1{n}.png"),
+        ("rgb/{n}-5.png", "depth/{n}.5.png"),
+        ("rgb_1/{n}.png", "depth_2/{n}.png"),
+        ("cam1_color/{n}.png", "cam2_depth/{n}.png"),
+        ("kitchen_rgb/{n}.png", "office_depth/{n}.png"),
+        ("rgb_day/{n}.png", "depth_night/{n}.png"),
+        ("train_rgb/{n}.png", "val_depth/{n}.png"),
+        ("left/{n}.png", "right_depth/{n}.png"),
+        ("rgb_left/{n}.png", "depth_right/{n}.png"),
+    ],
+)
+def test_images_never_get_the_depth_of_another_recording_or_number(image, depth, tmp_path):
+    with pytest.raises(DataError, match=r"pairs\.csv"):
+        open_source(f"{layout(tmp_path, image, depth)},focal_px=8")
+
+
+@pytest.mark.parametrize(
+    ("image", "depth"),
+    [
+        ("rgb_8bit/{n}.png", "depth_16bit/{n}.png"),
+        ("rgb_640x480/{n}.png", "depth_320x240/{n}.png"),
+        ("input_images/{n}.png", "gt_depth/{n}.png"),
+        ("color_raw/{n}.png", "depth_filled/{n}.png"),
+        ("image_02/{n}.png", "depth_annotated/{n}.png"),
+        ("kitchen_rgb/{n}.png", "depth/{n}.png"),
+        ("camera_color_image_raw/{n}.png", "camera_aligned_depth_to_color_image_raw/{n}.png"),
+        ("rgb_07/{n}.png", "depth_7/{n}.png"),
+    ],
+)
+def test_words_that_only_describe_the_files_do_not_part_folders(image, depth, tmp_path):
+    assert len(open_source(f"{layout(tmp_path, image, depth)},focal_px=8")) == FRAMES
+
+
+@pytest.mark.parametrize("other", ["aligned_depth", "depth_aligned_to_color", "depth-registered"])
+def test_depth_beside_the_same_depth_aligned_to_another_view_is_refused(other, tmp_path):
+    folder = layout(tmp_path, "color/{n}.png", "depth/{n}.png")
+    layout(folder, "color/{n}.png", f"{other}/{{n}}.png")
+    with pytest.raises(DataError, match=f"one named depth, got .*{other}"):
+        open_source(f"{folder},focal_px=8")
+    assert len(open_source(f"{layout(tmp_path / 'raw', 'rgb/{n}.png', 'depth/{n}.png')}")) == FRAMES
+
+
+def test_one_depth_map_is_the_depth_of_one_image_only(tmp_path):
+    """Colour at 60 Hz with gaps in the depth: no image takes the depth of the one before."""
+    for n in range(FRAMES):
+        write(tmp_path, f"rgb/{1500000000000 + 16 * n}.png", 10 * n)
+        if n not in (3, 7):
+            write(tmp_path, f"depth/{1500000000000 + 16 * n + n % 3}.png", 1000 * (n + 1))
+    source = open_source(f"{tmp_path},focal_px=8")
+    assert [round(float(s.depth_m[0, 0])) for s in source] == [1, 2, 3, 5, 6, 7, 9, 10, 11, 12]
+    assert source.left_over == ["1500000000048", "1500000000112"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "kitchen_0028b/rgb_00000.jpg kitchen_0028b/sync_depth_00001.png 518.8579",
+        "k/rgb_00045.jpg k/sync_depth_00046.png k/sync_depth_dense_00045.png 518.8579",
+        "k/rgb_00045.jpg k/sync_depth_00045.png k/sync_depth_dense_00046.png 518.8579",
+    ],
+)
+def test_a_line_of_a_list_with_the_depth_of_another_number_is_refused(line, tmp_path):
+    (tmp_path / "list.txt").write_text(line)
+    with pytest.raises(DataError, match=r"line 1 pairs .*, which is the depth of another image"):
+        open_source(str(tmp_path / "list.txt"))

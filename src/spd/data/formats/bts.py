@@ -232,6 +232,10 @@ def _is_depth(name: str) -> bool:
     return name == "None" or DEPTH.fullmatch(PurePosixPath(name).name) is not None
 
 
+def _number_of(name: str) -> int:
+    return int(PurePosixPath(name).stem.rpartition("_")[2])
+
+
 def _read_list(path: Path, root: str | None, filled: bool) -> list[_Pair]:
     """Pairs in a list; text after the focal length is ignored."""
     if not path.is_file():
@@ -307,6 +311,12 @@ def _parse(where: str, columns: Sequence[str], filled: bool) -> _Pair:
     image, depth, *rest = columns
     has_dense = bool(rest) and _is_depth(rest[0])
     dense = rest.pop(0) if has_dense else None
+    for other in (depth, dense):
+        if other not in (None, "None") and _number_of(image) != _number_of(other):
+            raise DataError(
+                f"{where} pairs {image} with {other}, which is the depth of another image; the "
+                "numbers in both names must agree"
+            )
     if filled:
         if dense is None:
             raise DataError(

@@ -4,6 +4,7 @@ A word such as `rgb` or `depth` gives the content of a file or folder; the rest 
 identifies the frame.
 """
 
+import itertools
 import math
 import re
 from collections import defaultdict
@@ -29,6 +30,24 @@ ROLES: dict[Role, tuple[str, ...]] = {
 """Words in names of files and folders; if a name has several, the first in this list counts."""
 NEUTRAL = ("frame", "frames", "map", "maps")
 """Words that may stand before a number in one name of a pair and be missing in the other."""
+DESCRIPTIONS = frozenset(
+    (
+        *NEUTRAL,
+        *("raw", "sync", "filled", "inpainted", "dense", "sparse", "refined", "gt", "ground"),
+        *("truth", "groundtruth", "input", "inputs", "output", "target", "targets", "png", "jpg"),
+        *("jpeg", "npy", "npz", "tiff", "tif", "exr", "uint", "float", "bit", "mm", "m", "metres"),
+        *("meters", "metric", "linear", "camera", "cam", "data", "files", "folder", "dir"),
+        *("undistorted", "rectified", "sensor", "kinect", "realsense", "zed", "iphone", "ipad"),
+        *("webcam", "lidar", "tof", "stereo", "ir", "resized", "scaled", "cropped", "small"),
+        *("large", "full", "half", "low", "high", "lowres", "highres", "res", "resolution"),
+        *("rendered", "synthetic", "original", "orig", "clean", "cleaned", "denoised", "processed"),
+        *("corrected", "final", "predicted", "estimated", "annotated", "hdr", "bgr", "srgb"),
+        *("video", "stream", "view", "z", "to", "in", "of", "from", "and"),
+    )
+)
+"""Words that tell how a folder's files were made, and not which recording they belong to."""
+ALIGNMENT = ("aligned", "registered", "warped", "projected", "reprojected")
+"""Words of depth that was brought to the view of another camera."""
 MAX_UNPAIRED_SHARE = 0.05
 """Largest share of images without a depth map near in time; above it, pairing is refused."""
 
@@ -53,8 +72,10 @@ def role_of(name: str) -> tuple[Role | None, str]:
 def sides(names: Iterable[str]) -> list[tuple[list[str], list[str]]]:
     """Names of images and the names of depth maps with the same rest, grouped by rest.
 
-    If no rests are equal, a single image and a single depth map are a pair. Groups may have several
-    images or depth maps, which the caller refuses.
+    Without any, the only image and the only depth map of all names are a pair, unless their rests
+    name different recordings (`kitchen_rgb`, `office_depth`). What leaves a doubt stays together,
+    for the caller to refuse: several images or depth maps of one rest, and depth beside the same
+    depth aligned to another view.
     """
     held: dict[Role | None, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for name in names:
@@ -64,7 +85,31 @@ def sides(names: Iterable[str]) -> list[tuple[list[str], list[str]]]:
     both = [(images[rest], depths[rest]) for rest in images if rest in depths]
     if not both and sum(map(len, images.values())) == sum(map(len, depths.values())) == 1:
         both = [(next(iter(images.values())), next(iter(depths.values())))]
+        both = [] if _recordings_differ(both[0][0][0], both[0][1][0]) else both
+    if len(both) == 1:
+        used, known = both[0]
+        aligned = [n for n in itertools.chain(*depths.values()) if n not in known and _aligned(n)]
+        both = [(used, known if any(map(_aligned, known)) else [*known, *aligned])]
     return both
+
+
+def _recordings_differ(image: str, depth: str) -> bool:
+    """Whether both names say which recording they are from, and say different ones."""
+    pairs = zip(_recording(image), _recording(depth), strict=True)
+    return any(first and second and first != second for first, second in pairs)
+
+
+def _recording(name: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Words, and numbers, that tell a recording or a camera from another one."""
+    text = re.sub(r"\d+[-_ ]?bit|(?:uint|float)\d+|\d+x\d+", "", name.lower())
+    numbers = frozenset(int(number) for number in re.findall(r"\d+", text))
+    words = (w for w in re.findall(r"[^\W\d_]+", text) if w not in DESCRIPTIONS)
+    kept = (w for w in words if w not in ALIGNMENT and (w == "left" or w not in _WORDS))
+    return frozenset(kept), frozenset(map(str, numbers))
+
+
+def _aligned(name: str) -> bool:
+    return any(word in ALIGNMENT for word in re.findall(r"[^\W\d_]+", name.lower()))
 
 
 def pair(
@@ -128,12 +173,19 @@ def _rest(stem: str) -> str:
 
 
 def _number(stem: str) -> str | None:
-    """The path with the number at its end, without leading zeros and neutral words before it."""
-    match = re.fullmatch(r"(.*/)?([^/]*?)[._\- ]*(\d+)", _rest(stem))
+    """The path with the number at its end, without leading zeros and neutral words before it.
+
+    The sign of a number counts, and so do the zeros of a decimal fraction: -1 is not 1, and 1.05
+    is not 1.5.
+    """
+    match = re.fullmatch(r"(.*/)?([^/]*?)([._\- ]*)(\d+)", _rest(stem))
     if match is None:
         return None
-    before = "" if match[2] in NEUTRAL else match[2]
-    return f"{match[1] or ''}{before}#{int(match[3])}"
+    before, between = "" if match[2] in NEUTRAL else match[2], match[3]
+    is_word = bool(match[2]) and not before[-1:].isdecimal()
+    place = "" if is_word else between.replace(" ", "_")
+    digits = match[4] if place == "." else str(int(match[4]))
+    return f"{match[1] or ''}{before}{place}#{digits}"
 
 
 def _pair_in_time(
@@ -143,15 +195,18 @@ def _pair_in_time(
     for stem in sorted(depths, key=_time):
         by_folder[_folder(stem)][_time(stem)] = stem
     times_us = {folder: list(by_time) for folder, by_time in by_folder.items()}
-    pairs: list[tuple[str, str]] = []
+    nearest_to: dict[str, tuple[float, str]] = {}  # one image for each depth map, the nearest
     gaps: dict[str, float] = {}
     for stem in images:
         place = nearest(_time(stem), times_us.get(_folder(stem), ()))
         gap_us = math.inf if place is None else abs(place - _time(stem))
         if place is not None and gap_us <= FURTHEST_PAIR_US:
-            pairs.append((stem, by_folder[_folder(stem)][place]))
+            depth = by_folder[_folder(stem)][place]
+            nearest_to[depth] = min(nearest_to.get(depth, (math.inf, "")), (gap_us, stem))
         else:
             gaps[stem] = gap_us
+    depth_of = {stem: depth for depth, (_, stem) in nearest_to.items()}
+    pairs = [(stem, depth_of[stem]) for stem in images if stem in depth_of]
     if not pairs or len(gaps) > MAX_UNPAIRED_SHARE * len(images):
         worst = max(gaps, key=lambda stem: gaps[stem])
         raise DataError(
@@ -160,7 +215,7 @@ def _pair_in_time(
             f"{worst}. Check that both folders come from the same recording, or "
             f"{advice(images[0], depths[0])}"
         )
-    return pairs, list(gaps)
+    return pairs, [stem for stem in images if stem not in depth_of]
 
 
 def _folder(stem: str) -> str:
