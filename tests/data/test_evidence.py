@@ -263,6 +263,19 @@ def test_depth_beyond_the_cap_says_how_to_raise_it():
 
 
 def test_a_tenth_beyond_the_cap_is_a_note():
-    half = [np.where(np.arange(320) < 80, 12, room).astype(np.float32) for room in ROOMS]
+    half = [
+        np.where(np.arange(320) < 80, 12 + room / 10, room).astype(np.float32) for room in ROOMS
+    ]
     (note,) = notes(looked_at(*half))
     assert note == "25% of the depth is beyond 10 m and is not used; max_depth_m=20 uses it"
+
+
+@pytest.mark.parametrize("mark_m", [10.0, 65.535, 6.5])
+def test_one_largest_value_of_many_readings_is_told(mark_m):
+    marked = [np.where(np.arange(320) < 80, mark_m, room * 0.6) for room in ROOMS]
+    (note,) = notes(looked_at(*map(millimetres, marked)))
+    assert note == (
+        f"25% of the readings of 4 frames are exactly {mark_m:g} m, and none is larger; if that "
+        "value marks holes or depth that was cut off, store 0 instead"
+    )
+    assert notes(looked_at(millimetres(marked[0]), *map(millimetres, ROOMS[1:]))) == []

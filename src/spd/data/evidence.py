@@ -40,6 +40,8 @@ KINECT_LARGEST = 1100
 """Upper end of the other values of a Kinect's raw disparity."""
 NOTED_BEYOND = 0.1
 """Share of readings beyond the largest valid depth that is worth a note."""
+CEILING_SHARE = 0.02
+"""Share of a frame's readings with exactly its largest value; 273 real frames gave up to 0.002."""
 MIN_LEVELS = 32
 """Smallest number of different values that a conclusion can rest on."""
 
@@ -269,6 +271,9 @@ def _distance_notes(frames: Sequence[FrameEvidence]) -> list[str]:
     drawn_m = drawn_depth(frames)
     if not drawn_m.size:
         return []
+    ceiling = _ceiling_note(frames)
+    if ceiling is not None:
+        return [ceiling]
     cap_m = max(f.max_depth_m for f in frames)
     beyond = float((drawn_m > cap_m).mean())
     if beyond > NOTED_BEYOND:
@@ -283,6 +288,22 @@ def _distance_notes(frames: Sequence[FrameEvidence]) -> list[str]:
         f"99% of the depth is nearer than {far_m:.2g} m; is the unit correct? if not, pass "
         "unit=metre or the number of stored units per metre, such as unit=100 for centimetres"
     ]
+
+
+def _ceiling_note(frames: Sequence[FrameEvidence]) -> str | None:
+    """Remark on one largest value that many readings have, as holes or clipped depth do."""
+    shares: dict[float, list[float]] = {}
+    for drawn_m in (f.drawn_m for f in frames if np.unique(f.drawn_m).size >= MIN_LEVELS):
+        share = float((drawn_m == drawn_m.max()).mean())
+        if share >= CEILING_SHARE:
+            shares.setdefault(float(drawn_m.max()), []).append(share)
+    largest_m, found = max(shares.items(), key=lambda item: len(item[1]), default=(0.0, []))
+    if len(found) < max(2, len(frames) / 2):
+        return None
+    return (
+        f"{np.mean(found):.0%} of the readings of {len(found)} frames are exactly {largest_m:g} m, "
+        "and none is larger; if that value marks holes or depth that was cut off, store 0 instead"
+    )
 
 
 def _reading_problem(frames: Sequence[FrameEvidence]) -> str | None:
