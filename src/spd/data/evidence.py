@@ -40,6 +40,7 @@ KINECT_LARGEST = 1100
 """Upper end of the other values of a Kinect's raw disparity."""
 NOTED_BEYOND = 0.1
 """Share of readings beyond the largest valid depth that is worth a note."""
+_CEILING_ABOVE = 5  # how much more common it is than any other value
 CEILING_SHARE = 0.02
 """Share of a frame's readings with exactly its largest value; 273 real frames gave up to 0.002."""
 MIN_LEVELS = 32
@@ -293,10 +294,14 @@ def _distance_notes(frames: Sequence[FrameEvidence]) -> list[str]:
 def _ceiling_note(frames: Sequence[FrameEvidence]) -> str | None:
     """Remark on one largest value that many readings have, as holes or clipped depth do."""
     shares: dict[float, list[float]] = {}
-    for drawn_m in (f.drawn_m for f in frames if np.unique(f.drawn_m).size >= MIN_LEVELS):
-        share = float((drawn_m == drawn_m.max()).mean())
+    for frame in frames:
+        levels_m, counts = np.unique(frame.drawn_m, return_counts=True)
+        # Of a few coarse levels every one is common, the largest too.
+        if levels_m.size < MIN_LEVELS or counts[-1] < _CEILING_ABOVE * counts[:-1].max():
+            continue
+        share = float(counts[-1] / counts.sum())
         if share >= CEILING_SHARE:
-            shares.setdefault(float(drawn_m.max()), []).append(share)
+            shares.setdefault(float(levels_m[-1]), []).append(share)
     largest_m, found = max(shares.items(), key=lambda item: len(item[1]), default=(0.0, []))
     if len(found) < max(2, len(frames) / 2):
         return None
