@@ -196,7 +196,11 @@ def test_points_of_a_parquet_table(ask, here):
     [
         (
             ["--points", "3,4", "--box", "1,1,5,5"],
-            "expected one type of question per command, got --points",
+            "expected one type of question per command, got --points and --box$",
+        ),
+        (
+            ["--points-file", "p.csv", "--mask", "m.png", "--distance", "3,4", "5,6"],
+            "got --points-file and --mask and --distance$",
         ),
         (["--box", "1,1,5"], "must be x0,y0,x1,y1"),
         (["--box", "5,1,1,5"], "x0 < x1"),

@@ -72,7 +72,9 @@ def run(argv: Sequence[str]) -> int:
         message = error.format_message().strip()
         if not message:  # plain `spd`, which has printed the help
             return error.exit_code
-        return _fail(f"{' '.join(message.split())} (see spd --help)")
+        context = getattr(error, "ctx", None)  # of a usage error: the command it was made in
+        name = context.command_path if context else "spd"
+        return _fail(f"{' '.join(message.split())} (see {name} --help)")
     except SPDError as error:
         needs_hint = is_removed and "no longer exists" not in str(error)
         hint = "; the current folder no longer exists, so pass absolute paths" * needs_hint

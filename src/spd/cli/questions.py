@@ -216,17 +216,25 @@ class QueryOptions:
             PointError: on a malformed point or box.
             InputError: on a malformed grid, two kinds of question, or an unreadable file.
         """
-        kinds = {
-            "--points, --points-file": bool(self.points) or self.points_file is not None,
-            "--grid": self.grid is not None,
-            "--box, --mask": bool(self.boxes or self.masks),
-            "--distance": bool(self.distance),
-            "--line": bool(self.line),
-        }
-        given = [name for name, is_given in kinds.items() if is_given]
+        kinds = (
+            {
+                "--points": bool(self.points),
+                "--points-file": self.points_file is not None,
+            },
+            {"--grid": self.grid is not None},
+            {"--box": bool(self.boxes), "--mask": bool(self.masks)},
+            {"--distance": bool(self.distance)},
+            {"--line": bool(self.line)},
+        )
+        given = [
+            [name for name, is_given in kind.items() if is_given]
+            for kind in kinds
+            if any(kind.values())
+        ]
         if len(given) > 1:
             raise InputError(
-                f"expected one type of question per command, got {' and '.join(given)}"
+                "expected one type of question per command, got "
+                + " and ".join(name for names in given for name in names)
             )
         if self.grid is not None:
             return GridQuestion([], *parse_grid(self.grid))
