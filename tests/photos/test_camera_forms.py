@@ -66,6 +66,8 @@ def test_numpys_print_of_a_matrix_is_read_too():
         ([*P, [0, 0, 1, 0]], "must be .* 4x4 matrix"),
         (list(range(1, 6)), "must be an spd.pixels.Intrinsics, fx,fy,cx,cy"),
         ([500, 300, 320, 240], "pixels are not square"),
+        ([0.0] * 9, "only zeros, as ROS publishes it for a camera that is not calibrated; .*pass"),
+        (np.zeros((3, 4)), "only zeros"),
         ([[520, float("nan"), 321], *K[1:]], "skew of nan"),
     ],
 )

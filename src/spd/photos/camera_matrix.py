@@ -70,6 +70,11 @@ def _four(given: np.ndarray, wrong: str) -> tuple[float, float, float, float]:
     matrix = given.reshape(_SHAPES.get(given.shape, given.shape))
     if matrix.shape not in _SHAPES.values():
         raise InputError(wrong)
+    if not matrix.any():
+        raise InputError(
+            "the camera matrix has only zeros, as ROS publishes it for a camera that is not "
+            "calibrated; calibrate the camera, or pass focal_px or fov_deg instead"
+        )
     whole, matrix = matrix, matrix[:3, :3]
     if list(matrix[:2, 2]) == [0, 0] and matrix[2, :2].all():
         raise InputError(
