@@ -110,6 +110,20 @@ def test_parsing_stops_at_the_first_error(kind, key):
     assert found.value.error_count() == 1
 
 
+@pytest.mark.parametrize(
+    ("what", "body", "example"),
+    [
+        ("points", b'{"points": [256, 384]}', '{"points": [[u, v], ...]}'),
+        ("distances", b'{"pairs": [[1, 2], [3, 4]]}', '{"pairs": [[[u, v], [u, v]], ...]}'),
+        ("grid", b'{"columns": 8}', '{"columns": 8, "rows": 6}'),
+    ],
+)
+def test_a_body_of_another_form_is_answered_with_the_form(ask, what, body, example):
+    status, _, message = error_of(ask(what, body))
+    assert status == 422
+    assert message.endswith(f"; send {example}")
+
+
 def test_a_long_unknown_key_is_cut_in_the_message(ask):
     status, _, message = error_of(ask("points", b'{"points":[],"%b":0}' % (b"long" * 20_000)))
     assert status == 422

@@ -25,6 +25,7 @@ Q = TypeVar("Q", bound=QueryBody)
 
 _MOST_QUOTES = 16  # of eight strings, where the longest query has two; the rest are mistakes
 _GRID_BYTES = 4096
+_GRID_EXAMPLE = '{"columns": 8, "rows": 6}'
 _MOST_SHOWN = 80  # characters of an error's location: a client's key may be as long as its body
 
 
@@ -69,7 +70,7 @@ def parse_query(kind: type[Q], body: bytearray, most: int) -> Q:
         RefusalError: if the body exceeds the limit or does not match the schema.
     """
     _check_counts(_SHAPES[kind], body, most)
-    return _validated(kind, body)
+    return _validated(kind, body, _SHAPES[kind].example)
 
 
 def parse_grid(body: bytearray, most: int) -> GridQuery:
@@ -80,10 +81,10 @@ def parse_grid(body: bytearray, most: int) -> GridQuery:
     """
     if len(body) > _GRID_BYTES:
         raise bad_request(
-            f"the body is too long for a grid query (more than {_GRID_BYTES} bytes); send "
-            '{"columns": 8, "rows": 6}'
+            f"the body is too long for a grid query (more than {_GRID_BYTES} bytes); "
+            f"send {_GRID_EXAMPLE}"
         )
-    query = _validated(GridQuery, body)
+    query = _validated(GridQuery, body, _GRID_EXAMPLE)
     if query.columns * query.rows > most:
         raise too_large(
             f"{query.columns:,} x {query.rows:,} points in one request; the limit is {most:,}; "
@@ -92,13 +93,14 @@ def parse_grid(body: bytearray, most: int) -> GridQuery:
     return query
 
 
-def _validated(kind: type[Q], body: bytearray) -> Q:
+def _validated(kind: type[Q], body: bytearray, example: str) -> Q:
     try:
         return kind.model_validate_json(body)
     except pydantic.ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"])[:_MOST_SHOWN]
-        raise bad_request(f"{where}: {first['msg']}" if where else first["msg"]) from None
+        wrong = f"{where}: {first['msg']}" if where else first["msg"]
+        raise bad_request(f"{wrong}; send {example}") from None
 
 
 def _check_counts(shape: _Shape, body: bytearray, most: int) -> None:
