@@ -151,7 +151,8 @@ def refuse_options(name: str, options: SourceOptions, allowed: Sequence[str]) ->
 
 def no_such_split(path: Path | str, split: str | None, known: Sequence[str | None]) -> DataError:
     """Error for a split without frames; lists the splits of the source."""
-    splits = ", ".join(sorted({name for name in known if name is not None})) or "none"
+    splits = ", ".join(sorted({name for name in known if name is not None}))
+    splits = splits or "none (a CSV file names them in a column split)"
     wanted = "" if split is None else f" in split {split!r}; its splits are {splits}"
     return DataError(f"{path} has no frames{wanted}")
 

@@ -137,7 +137,7 @@ def test_files_without_a_partner_are_counted_and_listed(tmp_path):
         "missing files, remove the unpaired ones, or list the pairs in a CSV file: write "
         f'{folder}/pairs.csv with the first line "image,depth" and one line for each pair, such as '
         f'"images/val/1.png,depth/val/1.png", and run spd data check {folder}/pairs.csv,'
-        "focal_px=PIXELS (docs/formats.md)"
+        "focal_px=PIXELS (docs/formats.md); for training, add a column split (train, val)"
     )
     assert len(open_source(f"{folder}:val")) == 1
 
@@ -211,7 +211,8 @@ def test_more_than_5_percent_left_over_are_refused_with_the_largest_gap(tmp_path
         "from the same recording, or list the pairs in a CSV file: write "
         f'{tmp_path}/pairs.csv with the first line "image,depth" and one line for each pair, such '
         'as "rgb/1305031100.000000.png,depth/1305031100.010000.png", and run spd data check '
-        f"{tmp_path}/pairs.csv,focal_px=PIXELS (docs/formats.md)"
+        f"{tmp_path}/pairs.csv,focal_px=PIXELS (docs/formats.md); for training, "
+        "add a column split (train, val)"
     )
 
 

@@ -132,6 +132,11 @@ def test_unknown_names_are_answered_with_a_csv_that_works(name, tmp_path):
     )
     (folder / "pairs.csv").write_text(f"image,depth\n{row}\n")
     assert open_source(f"{folder}/pairs.csv,focal_px=8")[0].depth_m[0, 0] == 1.0
+    with pytest.raises(DataError, match=r"none \(a CSV file names them in a column split\)"):
+        open_source(f"{folder}/pairs.csv:train,focal_px=8")
+    assert str(caught.value).endswith("for training, add a column split (train, val)")
+    (folder / "pairs.csv").write_text(f"image,depth,split\n{row},train\n")
+    assert len(open_source(f"{folder}/pairs.csv:train,focal_px=8")) == 1
 
 
 def test_a_folder_of_photos_alone_is_told_what_is_missing(tmp_path):

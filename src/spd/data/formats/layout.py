@@ -102,7 +102,7 @@ def csv_advice(path: Path, image: str, depth: str) -> str:
     return (
         f'list the pairs in a CSV file: write {table} with the first line "image,depth" and one '
         f'line for each pair, such as "{image},{depth}", and run spd data check '
-        f"{table},focal_px=PIXELS (docs/formats.md)"
+        f"{table},focal_px=PIXELS (docs/formats.md); for training, add a column split (train, val)"
     )
 
 
