@@ -60,6 +60,13 @@ def test_a_warning_of_the_model_is_printed_once(command, table, model):
     assert code == 0
     assert err.count("\n") == 1
     assert err.startswith("warning: focal length unknown")
+    assert "spd batch: a table's column focal_px" in err
+
+
+def test_a_usage_error_names_the_help_of_its_command(command):
+    _, _, err = command("photos", "--intrinsics", "1,2,3,4", "-o", "out")
+    assert err.startswith("spd: No such option: --intrinsics")
+    assert err.endswith("(see spd batch --help)\n")
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,8 @@ class ImagePlan:
             text = (
                 f"focal length unknown: assuming a field of view of {camera.fov_deg:g} degrees "
                 "along the longer side; depth is only as accurate as the focal length, so pass "
-                "focal_px (spd query: --focal-px) if you know it"
+                "focal_px (spd query: --focal-px; spd batch: a table's column focal_px) if you "
+                "know it"
             )
             return (text,)
         seen = view_deg(self.focal.px, self.photo_size)
