@@ -53,7 +53,10 @@ def workplace(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.split("runs/")[-1])
+SOME = [COMMANDS[0], *(pytest.param(one, marks=pytest.mark.slow) for one in COMMANDS[1:])]
+
+
+@pytest.mark.parametrize("command", SOME, ids=lambda command: command.split("runs/")[-1])
 def test_the_recipe_trains_and_its_settings_are_in_the_model(command, workplace, capsys):
     if "=runs/trial" in command:
         assert train(COMMANDS[0]) == 0

@@ -101,6 +101,7 @@ def drop(folder: Path, name: str) -> None:
     write_index([entry for entry in entries if entry["image"] != name], folder)
 
 
+@pytest.mark.slow
 def test_unchanged_data_resume_and_are_not_read_again(runs, rgbd_folder, monkeypatch):
     runs.start(f"{rgbd_folder}:train", val=[f"{rgbd_folder}:val"])
     read: list[str] = []
@@ -141,6 +142,7 @@ def test_a_changed_camera_of_one_frame_is_refused(runs, rgbd_folder):
     assert "1 changed (frame-0.png)" in runs.refused()
 
 
+@pytest.mark.slow
 def test_an_added_frame_is_refused_and_one_of_another_split_is_not(runs, rgbd_folder):
     runs.start(f"{rgbd_folder}:train")
     entries = json.loads((rgbd_folder / "frames.json").read_text())
@@ -173,12 +175,14 @@ def test_several_changes_are_counted_with_their_first_names(runs, rgbd_folder):
     assert expected in runs.refused()
 
 
+@pytest.mark.slow
 def test_changed_validation_data_are_refused_once_they_were_used(runs, rgbd_folder):
     runs.start(f"{rgbd_folder}:train", val=[f"{rgbd_folder}:val"])
     repaint(rgbd_folder / "frame-4.png")
     assert "its validation data differ" in runs.refused()
 
 
+@pytest.mark.slow
 def test_validation_data_that_were_not_used_yet_may_change(runs, rgbd_folder):
     runs.start(f"{rgbd_folder}:train", val=[f"{rgbd_folder}:val"], more=["train.evaluate_every=5"])
     exchange(rgbd_folder / "frame-4.png")
@@ -187,6 +191,7 @@ def test_validation_data_that_were_not_used_yet_may_change(runs, rgbd_folder):
     assert "note: validation frames: 1 changed (frame-4.png)" in said
 
 
+@pytest.mark.slow
 def test_moved_data_are_taken_and_continue_exactly(
     runs, tmp_path, rgbd_folder, monkeypatch, capsys
 ):
@@ -215,11 +220,13 @@ def test_other_data_in_place_of_moved_ones_are_refused(runs, tmp_path, rgbd_fold
     assert Run.open(runs.folder).data == (f"{rgbd_folder}:train",)
 
 
+@pytest.mark.slow
 def test_validation_data_cannot_be_added(runs, rgbd_folder):
     runs.start(f"{rgbd_folder}:train")
     assert "its validation data differ" in runs.refused("--val", f"{rgbd_folder}:val")
 
 
+@pytest.mark.slow
 def test_a_frame_that_was_not_used_yet_may_be_repaired_and_a_used_one_not(runs, tmp_path):
     folder = tmp_path / "many"
     folder.mkdir()

@@ -57,7 +57,7 @@ def pixel_warnings(
 
 def _bits_of_dark(
     pixels: UInt8[np.ndarray, "h w 3"],
-    sample: UInt8[np.ndarray, "a b 3"],
+    sample: UInt8[np.ndarray, "h2 w2 3"],
     image: Image.Image | None,
 ) -> int:
     """Bits of data of at most 14 bits in a photo of 16; 0 for any other photo.
@@ -74,7 +74,7 @@ def _bits_of_dark(
     return 0
 
 
-def _share_above(pixels: UInt8[np.ndarray, "a b 3"], value: int) -> float:
+def _share_above(pixels: UInt8[np.ndarray, "h2 w2 3"], value: int) -> float:
     """Share of the values above `value`, counted by rows, because masks take memory."""
     return sum(int(np.count_nonzero(row > value)) for row in pixels) / pixels.size
 

@@ -35,7 +35,27 @@ def process_pool(
     try:
         yield pool
     finally:
-        pool.shutdown(cancel_futures=True)
+        with _cancelled_work_untold():
+            pool.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _cancelled_work_untold() -> Iterator[None]:
+    """Silence the pool's thread where a signal ends the workers while their work is cancelled.
+
+    It then sets an error on a cancelled future, and Python prints the traceback of that.
+    """
+    told = threading.excepthook
+
+    def tell(args: threading.ExceptHookArgs) -> None:
+        if args.exc_type is not concurrent.futures.InvalidStateError:
+            told(args)
+
+    threading.excepthook = tell
+    try:
+        yield
+    finally:
+        threading.excepthook = told
 
 
 def _start(initializer: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
