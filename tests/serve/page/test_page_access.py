@@ -4,22 +4,10 @@ import numpy as np
 import pytest
 
 from helpers.page_service import FOCAL_PX, encoded, scene, serving
-from helpers.page_visit import MARKS, PHONE, chromium, near, touching, visiting
+from helpers.page_visit import MARKS, PHONE, near, touching, visiting
 
 pytestmark = MARKS
 TOKEN = "correct-horse-battery-staple"
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with chromium(tmp_path_factory.mktemp("profile")) as context:
-        yield context
-
-
-@pytest.fixture(scope="module")
-def served():
-    with serving() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -8,30 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.page_service import FOCAL_PX, encoded, pixels, scene, serving
-from helpers.page_visit import MARKS, PHONE, chromium, near, touching, visiting
+from helpers.page_service import FOCAL_PX, encoded, pixels, scene
+from helpers.page_visit import MARKS, PHONE, near, touching, visiting
 
 pytestmark = MARKS
 PHOTO = encoded()
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with chromium(tmp_path_factory.mktemp("profile")) as context:
-        yield context
-
-
-@pytest.fixture(scope="module")
-def served():
-    with serving() as running:
-        yield running
-
-
-@pytest.fixture
-def visit(browser, served):
-    with visiting(browser, served.address) as opened:
-        yield opened
-        assert opened.messages == []
 
 
 def downloaded(visit, button: str) -> bytes:

@@ -6,15 +6,9 @@ import numpy as np
 import pytest
 
 from helpers.page_service import encoded, pixels, serving
-from helpers.page_visit import MARKS, chromium, visiting
+from helpers.page_visit import MARKS, visiting
 
 pytestmark = MARKS
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with chromium(tmp_path_factory.mktemp("profile")) as context:
-        yield context
 
 
 @pytest.fixture

@@ -3,31 +3,12 @@
 import numpy as np
 import pytest
 
-from helpers.page_service import FOCAL_PX, encoded, pixels, scene, serving
-from helpers.page_visit import MARKS, Finger, chromium, near, touching, visiting
+from helpers.page_service import FOCAL_PX, encoded, pixels, scene
+from helpers.page_visit import MARKS, Finger, near, touching
 
 pytestmark = MARKS
 PHOTO = encoded()
 MARK_PX = 7  # from the middle of a point's circle to its rim
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with chromium(tmp_path_factory.mktemp("profile")) as context:
-        yield context
-
-
-@pytest.fixture(scope="module")
-def served():
-    with serving() as running:
-        yield running
-
-
-@pytest.fixture
-def visit(browser, served):
-    with visiting(browser, served.address) as opened:
-        yield opened
-        assert opened.messages == []
 
 
 @pytest.fixture

@@ -10,16 +10,10 @@ import pytest
 from PIL import Image
 
 from helpers.page_service import encoded, pixels, predictor, serving
-from helpers.page_visit import MARKS, chromium, near, visiting
+from helpers.page_visit import MARKS, near, visiting
 
 pytestmark = MARKS
 ORIENTATION, EXIF, FOCAL_35_MM = 0x0112, 0x8769, 0xA405
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with chromium(tmp_path_factory.mktemp("profile")) as context:
-        yield context
 
 
 @pytest.fixture(scope="module")

@@ -3,30 +3,11 @@
 import numpy as np
 import pytest
 
-from helpers.page_service import FOCAL_PX, encoded, scene, serving
-from helpers.page_visit import MARKS, chromium, near, visiting
+from helpers.page_service import FOCAL_PX, encoded, scene
+from helpers.page_visit import MARKS, near
 
 pytestmark = MARKS
 PHOTO = encoded()
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with chromium(tmp_path_factory.mktemp("profile")) as context:
-        yield context
-
-
-@pytest.fixture(scope="module")
-def served():
-    with serving() as running:
-        yield running
-
-
-@pytest.fixture
-def visit(browser, served):
-    with visiting(browser, served.address) as opened:
-        yield opened
-        assert opened.messages == []
 
 
 def words(metres: float) -> str:
