@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from spd.errors import InputError, counted, shown
 from spd.files import read_json, write_text
 from spd.pixels import Intrinsics, as_numbers, as_points, check_outside, inside_image
+from spd.scenes.calibration_checks import CONTRADICTION, distance_warnings, factor_warnings
 from spd.scenes.depth_kind import refuse_relative
 from spd.scenes.scene import PhotoScene
 from spd.scenes.space import Outside
@@ -28,20 +29,9 @@ FITS_WITHIN = 0.10
 
 _SMALLEST = 1e-6  # factor that a calibration may have
 _LARGEST = 1e300  # largest error of a fit; larger whole numbers do not fit a float
-CONTRADICTION = 1.5
-"""Ratio of the factors of two distances above which they contradict each other; errors of 20 % at
-both points, in opposite directions, give this ratio."""
 ABSURD_FACTOR = 10.0
 """Factor (or its inverse) that `spd calibrate` writes only if it is confirmed."""
 
-_DOUBTFUL = 3.0  # factor beyond which a unit is likelier to be wrong than the model
-_UNITS_M = {
-    "millimetres": 0.001,
-    "centimetres": 0.01,
-    "inches": 0.0254,
-    "feet": 0.3048,
-    "kilometres": 1000.0,
-}
 _FORMAT = 1  # version of the file's format
 _NEAREST_M, _FARTHEST_M = 1e-6, 1e9  # of a measured distance
 _ROUNDS = 50  # limit of reweighting, which converges in a few
@@ -109,14 +99,7 @@ class Calibration:
 
     def warnings(self) -> tuple[str, ...]:
         """Reasons to doubt that the measured distances were in metres."""
-        if 1 / _DOUBTFUL <= self.scale <= _DOUBTFUL:
-            return ()
-        units = _unit_hints(self.scale, 1.0, "they were")
-        text = (
-            f"the calibration multiplies depth by {self.scale:.4g}: were the measured distances in "
-            f"metres{units or ', and at these pixels'}?"
-        )
-        return (text,)
+        return factor_warnings(self.scale)
 
     def apply(self, scene: PhotoScene) -> "CalibratedScene":
         """Apply the factor to a scene.
@@ -255,49 +238,12 @@ def calibrate(
     if not along_axis:
         predicted_m = predicted_m * _camera(scene).ray_lengths(asked)
     found = fit(predicted_m, known, focal_known=scene.focal_px is not None, model=model)
-    wrong_ones = _outliers(asked, known, predicted_m)
+    wrong_ones = distance_warnings(asked, known, predicted_m)
     # single distances may change the factor, which then does not show the unit of the others
     doubts = () if len(known) > 2 and wrong_ones else found.warnings()
     for text in (*doubts, *wrong_ones):
         warnings.warn(text, stacklevel=2)
     return found
-
-
-def _outliers(
-    points: Float[np.ndarray, "n 2"],
-    known_m: Float[np.ndarray, " n"],
-    predicted_m: Float[np.ndarray, " n"],
-) -> list[str]:
-    """Warnings about distances whose factor is far from the median of all.
-
-    Of two distances neither is the outlier, so the warning names both.
-    """
-    factors = known_m / predicted_m
-    if len(factors) == 2 and factors.max() / factors.min() > CONTRADICTION:
-        (u, v), (u2, v2) = points
-        return [
-            f"the two distances contradict each other: {known_m[0]:g} m at ({u:g}, {v:g}) implies "
-            f"a factor of {factors[0]:.4g}, and {known_m[1]:g} m at ({u2:g}, {v2:g}) one of "
-            f"{factors[1]:.4g}; check both, and measure a third"
-        ]
-    usual = float(np.median(factors))
-    apart = np.abs(np.log(factors / usual))
-    return [
-        f"the distance {known_m[n]:g} m at ({points[n, 0]:g}, {points[n, 1]:g}) implies a factor "
-        f"of {factors[n]:.4g}, but all together {usual:.4g}; is it in metres"
-        f"{_unit_hints(factors[n], usual, 'it was') or ', and is the pixel right'}?"
-        for n in np.flatnonzero(apart > math.log(_DOUBTFUL))
-        if len(factors) > 2
-    ]
-
-
-def _unit_hints(factor: float, usual: float, subject: str) -> str:
-    """Units in which a distance would have about the usual factor, as the end of a question."""
-    return "".join(
-        f"; if {subject} in {unit}, the factor is {factor * metres:.3g}"
-        for unit, metres in _UNITS_M.items()
-        if 1 / _DOUBTFUL <= factor * metres / usual <= _DOUBTFUL
-    )
 
 
 def fit(
