@@ -131,7 +131,7 @@ def calibrate_photo(
         fitted = fit_scene(scene, points, metres, model=predictor.source, along_axis=along_axis)
         if fitted.is_absurd and not any_factor:
             raise InputError(
-                f"{'; '.join(fitted.warnings())}; to write it all the same, pass --any-factor"
+                f"{' '.join(fitted.warnings())} To write it all the same, pass --any-factor"
             )
     fitted.write(out)
     tell(fitted.verdict(), out)
