@@ -15,7 +15,7 @@ from spd.data.convert import broken_lines, convert
 from spd.data.folder import frame_entry, write_frame, write_index
 from spd.data.formats import open_source
 from spd.data.formats.rgbd_folder import RGBDFolder
-from spd.data.ray_length import ray_lengths
+from spd.data.ray_length import ray_length_map
 from spd.data.source import Frame
 from spd.data.source_name import SourceOptions
 from spd.errors import DataError
@@ -234,7 +234,7 @@ def test_the_command_reports_the_result(capsys, rgbd_folder, tmp_path):
 def test_ray_length_is_refused_and_converted_to_z(tmp_path):
     z_m = [room(yaw) for yaw in (20.0, 50.0, 130.0, 340.0)]
     camera = Intrinsics.centred(259.2, (240, 320))
-    lengths = ray_lengths(camera, (240, 320), (240, 320))
+    lengths = ray_length_map(camera, (240, 320), (240, 320))
     for kind in ("images", "depth"):
         (tmp_path / "data" / kind).mkdir(parents=True)
     for number, depth_m in enumerate(z_m):
@@ -257,7 +257,7 @@ def test_an_rgbd_folder_of_ray_lengths_and_a_larger_depth_are_read_as_stated(tmp
     write_frame(dataclasses.replace(sample, valid=np.ones_like(sample.valid)), folder)
     entry = frame_entry(sample.name, sample.image_size, sample.intrinsics, "train")
     write_index([entry], folder)
-    lengths = ray_lengths(sample.intrinsics, sample.image_size, sample.depth_size)
+    lengths = ray_length_map(sample.intrinsics, sample.image_size, sample.depth_size)
     (read,) = open_source(f"{folder},depth=range")
     np.testing.assert_allclose(read.depth_m, sample.depth_m / lengths, atol=6e-4)
     (near,) = open_source(f"{folder},max_depth_m=2")

@@ -7,7 +7,7 @@ from helpers.fake_source import FakeSource, corner_room
 from helpers.paths import SHARED_FRAMES
 from spd.data.evidence import problems, read_evidence
 from spd.data.formats import open_source
-from spd.data.ray_length import frame_power, range_problem, ray_lengths, z_of_range
+from spd.data.ray_length import frame_power, range_problem, ray_length_map, z_of_range
 from spd.data.rooms import render_room
 from spd.errors import DataError
 from spd.pixels import Intrinsics
@@ -15,7 +15,7 @@ from spd.pixels import Intrinsics
 SIZE = (240, 320)
 CAMERA = Intrinsics.centred(0.81 * 320, SIZE)
 ROOMS = [corner_room(yaw) for yaw in (20, 50, 130, 220, 340)]
-LENGTHS = ray_lengths(CAMERA, SIZE, SIZE)
+LENGTHS = ray_length_map(CAMERA, SIZE, SIZE)
 
 
 def noisy(depth_m: np.ndarray, share: float) -> np.ndarray:
@@ -87,7 +87,7 @@ def test_rendered_rooms_are_z():
     for seed in range(6):
         sample = render_room(seed, size=(126, 168)).sample(str(seed))
         camera, size = sample.intrinsics, sample.image_size
-        lengths = ray_lengths(camera, size, size)
+        lengths = ray_length_map(camera, size, size)
         powers[0].append(frame_power(sample.depth_m, camera, size))
         powers[1].append(frame_power(sample.depth_m * lengths, camera, size))
     assert range_problem(powers[0]) is None
@@ -111,7 +111,7 @@ def test_real_frames_are_z_and_their_ranges_are_noticed():
             for sample in samples:
                 depth_m, camera = sample.depth_m, sample.intrinsics
                 if of_range and camera is not None:
-                    depth_m = depth_m * ray_lengths(camera, sample.image_size, sample.depth_size)
+                    depth_m = depth_m * ray_length_map(camera, sample.image_size, sample.depth_size)
                 powers[-1].append(frame_power(depth_m, camera, sample.image_size))
         assert range_problem(powers[0]) is None, name
         noticed += [name] if range_problem(powers[1]) else []

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from spd.errors import DataError
-from spd.pixels import Intrinsics, Size, side_centres
+from spd.pixels import Intrinsics, Size, lattice, side_centres
 
 SAMPLES = 64
 """Samples along the height of a frame."""
@@ -55,15 +55,17 @@ def z_of_range(
             "ray; pass focal_px= or camera=nyu"
         )
     size = range_m.shape[0], range_m.shape[1]
-    return (range_m / ray_lengths(camera, image_size, size)).astype(np.float32)
+    return (range_m / ray_length_map(camera, image_size, size)).astype(np.float32)
 
 
-def ray_lengths(camera: Intrinsics, image_size: Size, depth_size: Size) -> Float[np.ndarray, "h w"]:
+def ray_length_map(
+    camera: Intrinsics, image_size: Size, depth_size: Size
+) -> Float[np.ndarray, "h w"]:
     """Length of the ray per metre of camera z, at the centres of the depth pixels."""
     (height, width), (rows, columns) = image_size, depth_size
-    x = (side_centres(columns, width) - camera.cx) / camera.fx
-    y = (side_centres(rows, height) - camera.cy) / camera.fy
-    return np.sqrt(x[None] ** 2 + y[:, None] ** 2 + 1)
+    centres = lattice(side_centres(columns, width), side_centres(rows, height))
+    lengths: np.ndarray = camera.ray_lengths(centres).reshape(depth_size)
+    return lengths
 
 
 def ray_powers(
@@ -73,7 +75,7 @@ def ray_powers(
 
     Args:
         depth_m: only positive finite values count.
-        lengths: of the rays, as from :func:`ray_lengths`.
+        lengths: of the rays, as from :func:`ray_length_map`.
     """
     step = max(1, round(depth_m.shape[0] / SAMPLES))
     depth_m, lengths = (x[step // 2 :: step, step // 2 :: step] for x in (depth_m, lengths))
@@ -89,7 +91,7 @@ def frame_power(
     if camera is None:
         return None
     size = depth_m.shape[0], depth_m.shape[1]
-    powers, weights = ray_powers(depth_m, ray_lengths(camera, image_size, size)).T
+    powers, weights = ray_powers(depth_m, ray_length_map(camera, image_size, size)).T
     if len(powers) < MIN_WINDOWS:
         return None
     order = powers.argsort()
