@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from PIL import Image, TiffImagePlugin
 
+from spd.memory import reserved
 from spd.photos.limits import PhotoCostError
 from spd.photos.structure import check_structure
 
@@ -44,6 +45,7 @@ def photo_frame(data: bytes, name: str) -> Frame:
 
     Raises:
         PhotoCostError: if the frame costs far more to decode than a photo.
+        OutOfMemoryError: if the copies of the file that are tried need more memory than is left.
     """
     try:
         frames = _Directories(data).all()
@@ -51,6 +53,13 @@ def photo_frame(data: bytes, name: str) -> Frame:
         return Frame(data)
     if not frames or not (frames[0].reduced or frames[0].is_mask):
         return Frame(data)
+    # A frame is tried as a copy of the file that begins with it, and the one that is read stays.
+    with reserved(2 * len(data), name, "it is too large for a photo"):
+        return _first_decodable(data, name, frames)
+
+
+def _first_decodable(data: bytes, name: str, frames: "list[_Directory]") -> Frame:
+    """The best frame that can be decoded; `frames` are those of the file, in its order."""
     first_of_file = frames[0]
     frames = [frame for frame in frames if not frame.is_mask] or frames[:1]
     ranked = sorted(frames, key=lambda one: (not one.reduced, one.pixels), reverse=True)
