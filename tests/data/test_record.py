@@ -6,23 +6,14 @@ import shutil
 import pytest
 
 from helpers.frames import miniature_frames
-from helpers.write_general import write_image_folders, write_parquet, write_table
-from helpers.write_nyu import write_bts, write_h5, write_h5_tars, write_labelled_mat
+from helpers.write_general import write_image_folders, write_table
+from helpers.writers import WITHOUT_CAMERA, WRITERS
 from spd.data import record
 from spd.data.record import DataChange, DataRecord, compare_data, record_data
 from spd.data.sources import Samples, open_samples
 from spd.errors import DataError
 
 FRAMES = [miniature_frames()[n] for n in (0, 2, 4, 5)]
-WRITERS = {
-    "nyu-labelled-mat": write_labelled_mat,
-    "bts": write_bts,
-    "nyu-h5": write_h5,
-    "tars": write_h5_tars,
-    "parquet": write_parquet,
-    "image-depth-folders": write_image_folders,
-    "table": write_table,
-}
 SHARED = ("nyu-labelled-mat", "tars", "parquet")
 """Formats in which a file holds several frames."""
 
@@ -31,7 +22,7 @@ SHARED = ("nyu-labelled-mat", "tars", "parquet")
 def written(request, tmp_path) -> tuple[str, str]:
     """Name of a format, and a source in it."""
     path = WRITERS[request.param](tmp_path / "data", FRAMES)
-    camera = ",camera=nyu" * (request.param in ("parquet", "image-depth-folders"))
+    camera = ",camera=nyu" * (request.param in WITHOUT_CAMERA)
     return request.param, f"{path}{camera}"
 
 

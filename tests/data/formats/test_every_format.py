@@ -8,8 +8,9 @@ import torch
 from PIL import Image
 
 from helpers.frames import miniature_frames
-from helpers.write_general import write_image_folders, write_parquet, write_table
-from helpers.write_nyu import write_bts, write_h5, write_h5_tars, write_labelled_mat
+from helpers.write_general import write_image_folders, write_table
+from helpers.write_nyu import write_bts, write_h5
+from helpers.writers import WITHOUT_CAMERA, WRITERS
 from spd.config import CameraConfig
 from spd.data.check import check_source
 from spd.data.convert import convert
@@ -27,16 +28,6 @@ from spd.training.runs import Run
 FRAMES = miniature_frames()
 TRAIN, TEST = FRAMES[0], FRAMES[5]
 FEW = [FRAMES[n] for n in (0, 2, 4, 5)]
-WRITERS = {
-    "nyu-labelled-mat": write_labelled_mat,
-    "bts": write_bts,
-    "nyu-h5": write_h5,
-    "tars": write_h5_tars,
-    "parquet": write_parquet,
-    "image-depth-folders": write_image_folders,
-    "table": write_table,
-}
-WITHOUT_CAMERA = ("parquet", "image-depth-folders")
 FILES = ("bts", "image-depth-folders", "table")
 """Formats whose images are files."""
 
