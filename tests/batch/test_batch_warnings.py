@@ -13,22 +13,23 @@ def write_crop(path, recorded=(640, 480)):
     Image.fromarray(picture(50, 50)).save(path, exif=tags.tobytes())
 
 
-def test_a_warning_names_its_first_photo_and_counts_the_others(tmp_path, model):
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_warning_names_its_first_photo_and_counts_the_others(tmp_path, model, workers):
     photos = tmp_path / "photos"
     write_photos(photos, 1)
     for name in ("a.jpg", "b.jpg", "c.jpg"):
         write_crop(photos / name)
     write_crop(photos / "d.jpg", (800, 600))
-    for workers in (1, 2):
-        out = tmp_path / f"out{workers}"
-        warnings = answer(out, model, photos, given={"points": ((5, 5),)}, workers=workers).warnings
-        cropped = [text for text in warnings if "EXIF records" in text]
-        assert len(cropped) == 2
-        assert any("640x480" in text and text.endswith(" and 2 more)") for text in cropped)
-        (other,) = [text for text in cropped if "800x600" in text]
-        assert other.endswith(f"({photos / 'd.jpg'})")
-        (unknown,) = [text for text in warnings if "focal length unknown" in text]
-        assert unknown.endswith(" and 4 more)")
+    warnings = answer(
+        tmp_path / "out", model, photos, given={"points": ((5, 5),)}, workers=workers
+    ).warnings
+    cropped = [text for text in warnings if "EXIF records" in text]
+    assert len(cropped) == 2
+    assert any("640x480" in text and text.endswith(" and 2 more)") for text in cropped)
+    (other,) = [text for text in cropped if "800x600" in text]
+    assert other.endswith(f"({photos / 'd.jpg'})")
+    (unknown,) = [text for text in warnings if "focal length unknown" in text]
+    assert unknown.endswith(" and 4 more)")
 
 
 @pytest.mark.parametrize(

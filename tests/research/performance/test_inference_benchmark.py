@@ -46,6 +46,7 @@ def test_a_busy_machine_is_refused_before_the_long_rest(here, monkeypatch):
     assert cases == ["yardstick"]
 
 
+@pytest.mark.slow
 def test_queries_maps_and_pipelines_are_measured_in_every_form(here):
     plan = Plan(
         setup=here,
@@ -116,6 +117,7 @@ def test_what_fails_is_left_out_with_its_reason_and_the_rest_goes_on(here, monke
     assert reasons["accuracy of precisions"] == "no --data to measure it on"
 
 
+@pytest.mark.slow
 def test_the_command_writes_json_a_table_and_says_what_was_met(here, small_model, tmp_path, capsys):
     save_checkpoint(small_model, tmp_path / "model")
     out = tmp_path / "out"
