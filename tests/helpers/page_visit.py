@@ -12,7 +12,18 @@ import pytest
 
 from helpers.chromium import DESK, MARKS, PHONE, chromium
 
-__all__ = ["DESK", "MARKS", "PHONE", "Finger", "Visit", "chromium", "near", "touching", "visiting"]
+__all__ = [
+    "DESK",
+    "MARKS",
+    "PHONE",
+    "Finger",
+    "Visit",
+    "chromium",
+    "near",
+    "place",
+    "touching",
+    "visiting",
+]
 
 
 class Visit:
@@ -118,6 +129,11 @@ class Visit:
 def near(place: Any) -> Any:
     """A place that a browser found: it lays out in 1/64 px, and asks hundredths of a pixel."""
     return pytest.approx(tuple(place), abs=0.02)
+
+
+def place(row: dict, end: str = "0") -> tuple[float, float]:
+    """(u, v) of one end in a row of the file that is downloaded."""
+    return float(row[f"u{end}"]), float(row[f"v{end}"])
 
 
 @contextlib.contextmanager

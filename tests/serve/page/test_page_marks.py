@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from helpers.page_service import FOCAL_PX, encoded, pixels, scene
-from helpers.page_visit import MARKS, Finger, near, touching
+from helpers.page_visit import MARKS, Finger, near, place, touching
 
 pytestmark = MARKS
 PHOTO = encoded()
@@ -16,10 +16,6 @@ def phone(browser, served):
     with touching(browser, served.address) as opened:
         yield opened
         assert opened.messages == []
-
-
-def place(row: dict, end: str = "0") -> tuple[float, float]:
-    return float(row[f"u{end}"]), float(row[f"v{end}"])
 
 
 def rectangles(visit) -> tuple[np.ndarray, np.ndarray]:

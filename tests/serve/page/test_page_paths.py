@@ -6,14 +6,10 @@ import numpy as np
 import pytest
 
 from helpers.page_service import FOCAL_PX, encoded, scene
-from helpers.page_visit import MARKS, near
+from helpers.page_visit import MARKS, near, place
 
 pytestmark = MARKS
 PHOTO = encoded()
-
-
-def place(row: dict, end: str = "0") -> tuple[float, float]:
-    return float(row[f"u{end}"]), float(row[f"v{end}"])
 
 
 def test_every_change_is_undone_and_redone(visit):
